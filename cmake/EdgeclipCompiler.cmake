@@ -1,0 +1,22 @@
+# Flags of our own code, as an interface target, so that no third-party header is held to them.
+add_library(edgeclip_flags INTERFACE)
+target_compile_options(edgeclip_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -fno-math-errno -fno-trapping-math)
+if(EDGECLIP_WERROR)
+  target_compile_options(edgeclip_flags INTERFACE -Werror)
+endif()
+if(EDGECLIP_SANITIZE)
+  target_compile_options(edgeclip_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+                                                  -fno-omit-frame-pointer)
+  target_link_options(edgeclip_flags INTERFACE -fsanitize=address,undefined)
+  # -O2 -g of RelWithDebInfo makes sanitized builds slow to compile; -O1 -g1 finds the same faults.
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  message(STATUS "ccache: ${CCACHE_PROGRAM}")
+  # A precompiled header is cached only if ccache may ignore the times and defines in it.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endif()

@@ -1,0 +1,73 @@
+#include "base/threads.h"
+
+#include <omp.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/signals.h"
+
+namespace edgeclip {
+
+namespace {
+int g_threads = 0;
+}
+
+int available_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int n = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  std::ifstream quota("/sys/fs/cgroup/cpu.max");  // "200000 100000": 2 CPUs; "max 100000": no limit
+  std::string limit;
+  double period = 0;
+  if (quota >> limit >> period && limit != "max" && period > 0) n = std::min(n, static_cast<int>(std::stod(limit) / period + 0.999));
+  return std::max(1, n);
+}
+
+void set_thread_count(int n) {
+  g_threads = n > 0 ? n : available_cpus();
+  omp_set_num_threads(g_threads);
+}
+
+int thread_count() { return g_threads > 0 ? g_threads : available_cpus(); }
+
+void set_omp_threads_of_this_thread(int n) { omp_set_num_threads(std::max(1, n)); }
+
+void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body, int threads) {
+  const int count = static_cast<int>(std::min<std::int64_t>(threads > 0 ? threads : thread_count(), n));
+  if (count <= 1) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      throw_if_interrupted();
+      body(i);
+    }
+    return;
+  }
+  std::atomic<std::int64_t> next{0};
+  std::exception_ptr error;
+  std::mutex mutex;
+  std::vector<std::thread> pool;
+  for (int t = 0; t < count; ++t)
+    pool.emplace_back([&] {
+      try {
+        for (std::int64_t i; (i = next++) < n;) {
+          throw_if_interrupted();
+          body(i);
+        }
+      } catch (...) {
+        std::lock_guard lock(mutex);
+        if (!error) error = std::current_exception();
+        next = n;
+      }
+    });
+  for (auto& thread : pool) thread.join();
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace edgeclip

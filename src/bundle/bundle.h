@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+#include "bundle/model_card.h"
+#include "data/text/tokenizer.h"
+
+/// The bundle: the one thing that crosses from the workshop to a runtime (docs/formats.md).
+///   bundle.json  image.onnx  text.onnx  tokenizer/  reference.safetensors  [calibration.json]
+namespace edgeclip {
+
+/// Graph inputs and outputs of the two ONNX files.
+inline constexpr const char* kPixelValues = "pixel_values";  ///< (batch, 3, H, W) float32
+inline constexpr const char* kImageEmbeds = "image_embeds";  ///< (batch, D) float32, unit rows
+inline constexpr const char* kInputIds = "input_ids";        ///< (batch, tokens) int64
+inline constexpr const char* kTextEmbeds = "text_embeds";    ///< (batch, D) float32, unit rows
+
+struct Bundle {
+  std::filesystem::path directory;
+  ModelCard card;
+  std::string precision = "fp32";   ///< "fp32" | "int8" (Q/DQ)
+  Json provenance;                  ///< history: list of {"command", "version", ...}
+
+  std::filesystem::path image_onnx() const { return directory / "image.onnx"; }
+  std::filesystem::path text_onnx() const { return directory / "text.onnx"; }
+  std::filesystem::path reference() const { return directory / "reference.safetensors"; }
+  std::filesystem::path tokenizer() const { return directory / "tokenizer"; }
+};
+
+/// Reads bundle.json and checks format version, sizes and checksums of every file.  Throws InvalidInput.
+Bundle open_bundle(const std::filesystem::path& directory);
+
+/// Writes bundle.json over the files already lying in `work` (sizes and checksums are taken from them).
+void write_bundle_json(const std::filesystem::path& work, const Bundle& bundle);
+
+/// "files": {"image.onnx": {"bytes", "xxh3"}} for all files below `directory` but `except`; shared by bundle and plan.
+Json file_table(const std::filesystem::path& directory, const std::string& except);
+/// Throws InvalidInput naming the first file that is missing, of another size, or damaged.
+void check_file_table(const std::filesystem::path& directory, const Json& table, const std::string& where);
+
+}  // namespace edgeclip

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "train/train.h"
+
+namespace edgeclip {
+
+struct PruneOptions {
+  double mlp_ratio = 0.3;             ///< part of the MLP neurons removed, over both towers
+  std::string importance = "taylor";  ///< "taylor" (|activation * gradient|) | "magnitude" (|activation| * |fc2 column|)
+  bool global = true;                 ///< one ranking over all layers (normalized per layer); false: the same part of each
+  int multiple = 8;                   ///< neurons kept per layer are a multiple of this
+  double min_keep = 0.25;             ///< no layer keeps less than this part
+  int calibration_batches = 8;
+  TrainOptions recovery;              ///< short training after the cut; steps 0 and epochs 0: none
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("mlp_ratio", mlp_ratio, "part of the MLP neurons removed");
+    v("importance", importance, "score of a neuron on calibration batches", {"taylor", "magnitude"});
+    v("global", global, "one ranking over all layers, or the same part of each");
+    v("multiple", multiple, "kept neurons per layer are a multiple of this");
+    v("min_keep", min_keep, "no layer keeps less than this part");
+    v("calibration_batches", calibration_batches, "batches the score is computed on");
+    v("recovery", recovery, "training after the cut");
+  }
+};
+
+/// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters, metrics).
+Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data, const std::string& out);
+
+}  // namespace edgeclip

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "data/image/image.h"
+
+/// Video and the rarer image formats, through libedgeclip_media.so (OpenCV), which is loaded at the first call.
+/// It is looked for in $EDGECLIP_MODULE_PATH, beside the program (../lib/edgeclip, ../lib), and in the install folder.
+namespace edgeclip {
+
+/// Frames of a video in order.  Not thread-safe.
+class VideoReader {
+ public:
+  /// Throws InvalidInput if the file cannot be opened as a video.
+  explicit VideoReader(const std::filesystem::path& path);
+  ~VideoReader();
+  VideoReader(const VideoReader&) = delete;
+  VideoReader& operator=(const VideoReader&) = delete;
+  /// The next frame; false at the end.
+  bool next(Image* frame);
+  double fps() const;
+  std::int64_t frame_count() const;  ///< as the container says; may be 0
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// An image in any format OpenCV reads.  Throws InvalidInput.
+Image read_image_with_media_module(const std::filesystem::path& path);
+
+/// True if the name ends like a video (.avi .mp4 .mkv .mov .webm .m4v .mpg .mpeg).
+bool is_video_name(const std::filesystem::path& path);
+/// True if the name ends like an image (.jpg .jpeg .png .bmp .webp .tif .tiff .ppm).
+bool is_image_name(const std::filesystem::path& path);
+
+}  // namespace edgeclip

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+#include "engine/graph/graph.h"
+
+namespace edgeclip::engine {
+
+/// A tensor in the arena that a kernel writes.
+struct OutputView {
+  DType dtype = DType::f32;
+  Shape shape;
+  std::byte* data = nullptr;
+
+  std::int64_t elements() const { return num_elements(shape); }
+  TensorView view() const { return {dtype, shape, data}; }
+  template <class T>
+  T* as() const {
+    EDGECLIP_CHECK(dtype == DTypeOf<T>::value, "output is {}, not {}", dtype_name(dtype), dtype_name(DTypeOf<T>::value));
+    return reinterpret_cast<T*>(data);
+  }
+};
+
+/// inputs[i].data is null for an input that is left out.
+using Inputs = std::vector<TensorView>;
+using Outputs = std::vector<OutputView>;
+
+/// One node made ready for one set of input shapes.  run() is called by one thread at a time per context.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual void run(const Inputs& inputs, const Outputs& outputs) = 0;
+  /// "reference", "onednn:brgemm_avx512_core_vnni", ...: for profiles and tests.
+  virtual std::string implementation() const = 0;
+};
+
+/// What a shape rule sees and fills: shapes fully known, values known where they are constant or were computed from
+/// shapes alone (data != null).
+struct ShapeContext {
+  const Node& node;
+  Inputs inputs;                       ///< data is null where the value is not known yet
+  std::vector<DType> output_dtypes;    ///< filled by the rule
+  std::vector<Shape> output_shapes;    ///< filled by the rule
+};
+
+/// The engine's operators: name, opset range, shape rule and readable reference kernel in one place, a file per family in
+/// kernels/reference/.
+struct Operator {
+  const char* name;
+  const char* domain;
+  int min_opset, max_opset;            ///< versions of the domain this implementation follows
+  void (*infer)(ShapeContext&);        ///< throws InvalidInput (node, operator, reason) for shapes that do not fit
+  void (*reference)(const Node&, const Inputs&, const Outputs&);
+};
+
+/// nullptr if unknown.
+const Operator* find_operator(const std::string& domain, const std::string& name, int opset);
+/// All of them, for documentation and for messages.
+const std::vector<Operator>& operators();
+
+/// The reference kernel as a Kernel.
+std::unique_ptr<Kernel> make_reference_kernel(const Node& node);
+
+}  // namespace edgeclip::engine

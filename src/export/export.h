@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/json.h"
+#include "model/checkpoint.h"
+
+namespace edgeclip {
+
+struct ExportOptions {
+  std::string checkpoint, out;
+  int opset = 17;
+};
+
+/// Checkpoint to bundle: both towers as ONNX (checked), tokenizer, reference inputs and LibTorch's outputs, bundle.json.
+/// An adapter is merged in memory first.  Returns the report.
+Json export_bundle(const ExportOptions& options);
+
+}  // namespace edgeclip

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "base/json.h"
+#include "base/safetensors.h"
+#include "bundle/model_card.h"
+#include "data/text/tokenizer.h"
+#include "model/dual_encoder.h"
+
+namespace edgeclip {
+
+/// A checkpoint folder (docs/formats.md): config.json {"format", "model", "card", "lora"|null, "provenance"},
+/// model.safetensors, [adapter_config.json + adapter_model.safetensors as PEFT names them], tokenizer/.
+struct Checkpoint {
+  ModelConfig config;
+  ModelCard card;
+  std::optional<LoraOptions> lora;
+  Json provenance = Json::array();   ///< history: list of {"command", "version", "options"}
+  DualEncoder model{nullptr};
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::filesystem::path directory;
+};
+
+/// Throws InvalidInput naming file and tensor: missing, left over, of another shape or type.
+Checkpoint load_checkpoint(const std::filesystem::path& directory);
+
+/// Writes the folder atomically.  With an adapter attached: base weights and adapter in files of their own.
+void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint);
+
+/// Between LibTorch's tensors and ours.  to_tensor copies; from_tensor copies.
+Tensor to_tensor(const torch::Tensor& t);
+torch::Tensor from_tensor(const TensorView& t);
+
+/// Named parameters in Hugging Face's names, without the adapter's.
+NamedTensors model_tensors(const DualEncoder& model);
+/// Hash of all weights (adapter included): model_hash of galleries.
+std::string weights_hash(const DualEncoder& model);
+
+}  // namespace edgeclip

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+
+namespace onnx {
+class ModelProto;
+class TensorProto;
+}  // namespace onnx
+
+/// A typed builder over libonnx's protobuf messages.  Names are made unique; every value knows its type and its shape
+/// (-1: dynamic), so that emission code reads like the forward pass.
+namespace edgeclip::onnx_ir {
+
+/// A value in the graph under construction.
+struct Value {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;                  ///< -1 = dynamic
+};
+
+/// Attribute of a node.
+struct Attr {
+  enum Kind { kInt, kFloat, kString, kInts, kFloats } kind;
+  std::string name;
+  std::int64_t i = 0;
+  float f = 0;
+  std::string s;
+  std::vector<std::int64_t> ints;
+  std::vector<float> floats;
+
+  static Attr integer(std::string name, std::int64_t v);
+  static Attr real(std::string name, float v);
+  static Attr text(std::string name, std::string v);
+  static Attr integers(std::string name, std::vector<std::int64_t> v);
+  static Attr reals(std::string name, std::vector<float> v);
+};
+
+class GraphBuilder {
+ public:
+  explicit GraphBuilder(std::string graph_name, int opset = 17);
+  ~GraphBuilder();
+
+  /// dims: -1 takes the symbol at the same place ("batch").
+  Value input(const std::string& name, DType dtype, const Shape& dims, const std::vector<std::string>& symbols);
+  void output(const Value& value, const std::string& name, const std::vector<std::string>& symbols);
+  Value initializer(const std::string& name, const TensorView& tensor);
+  Value constant(const std::vector<std::int64_t>& values, const std::string& hint);  ///< 1-D int64
+  Value scalar(float value, const std::string& hint);
+
+  /// Pushes a scope for node and value names: "vision_model/encoder/layers.0/self_attn".
+  class Scope {
+   public:
+    Scope(GraphBuilder& builder, const std::string& name);
+    ~Scope();
+   private:
+    GraphBuilder& builder_;
+  };
+
+  /// One node with one output of the given type and shape.  Node name: scope + op (+ number).
+  Value node(const std::string& op, const std::vector<Value>& inputs, DType dtype, const Shape& shape, const std::vector<Attr>& attributes = {});
+
+  // The operators that emission code uses, with their shape rules.
+  Value add(const Value& a, const Value& b);
+  Value mul(const Value& a, const Value& b);
+  Value matmul(const Value& a, const Value& b);
+  Value reshape(const Value& x, const std::vector<std::int64_t>& dims);         ///< 0 copies, -1 infers
+  Value transpose(const Value& x, const std::vector<std::int64_t>& perm);
+  Value concat(const std::vector<Value>& xs, std::int64_t axis);
+  Value softmax(const Value& x, std::int64_t axis);
+  Value layer_norm(const Value& x, const Value& weight, const Value& bias, float eps);
+  Value sigmoid(const Value& x);
+  Value erf(const Value& x);
+  Value gather(const Value& data, const Value& indices, std::int64_t axis);
+  Value slice(const Value& x, const Value& starts, const Value& ends, const std::vector<std::int64_t>& axes, const Shape& shape);
+  Value l2_normalize(const Value& x);                                           ///< over the last axis
+
+  /// The finished model (IR 8).  metadata: key -> value of ModelProto.metadata_props.
+  const ::onnx::ModelProto& model();
+  void set_metadata(const std::string& key, const std::string& value);
+
+ private:
+  friend class Scope;
+  struct State;
+  State* state_;
+};
+
+DType dtype_from_onnx(int onnx_type, const std::string& where);   ///< throws InvalidInput for types we do not have
+int dtype_to_onnx(DType dtype);
+void tensor_to_proto(const TensorView& tensor, const std::string& name, ::onnx::TensorProto* proto);
+/// External data only from below `folder`.  Sizes are checked.  Throws InvalidInput.
+Tensor tensor_from_proto(const ::onnx::TensorProto& proto, const std::filesystem::path& folder, const std::string& where);
+
+/// Reads and parses a file.  Throws InvalidInput (not a model, truncated, over 2 GiB).
+::onnx::ModelProto read_model(const std::filesystem::path& path);
+/// Writes it through a temporary name.
+void write_model(const std::filesystem::path& path, const ::onnx::ModelProto& model);
+/// libonnx's checker and strict shape inference (opset <= 17, IR <= 8).  Throws InvalidInput with its message in one line.
+void check_model(const ::onnx::ModelProto& model, const std::string& where);
+
+}  // namespace edgeclip::onnx_ir

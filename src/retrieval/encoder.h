@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+#include "bundle/model_card.h"
+#include "data/text/tokenizer.h"
+
+namespace edgeclip {
+
+/// Images or tokens to unit rows.  Implemented over the engine's plans (cli/runtime/plan_encoder.h) and over LibTorch's
+/// modules (train/checkpoint_encoder.h); retrieval knows neither.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+
+  virtual const ModelCard& card() const = 0;
+  virtual std::shared_ptr<const Tokenizer> tokenizer() const = 0;
+
+  /// pixels: (B, 3, H, W) float32, NCHW, normalized as the card says.  Returns (B, D) float32, each row unit-norm; B = 0 gives an
+  /// empty result.  Thread-safe.  Throws InvalidInput if H or W differs from the card's image size.
+  virtual Tensor encode_images(const TensorView& pixels) = 0;
+  /// tokens: (B, T) int32, T <= context_length.  Returns (B, D) float32, unit rows.  Thread-safe.
+  virtual Tensor encode_tokens(const TensorView& tokens) = 0;
+  /// Identifies the weights: galleries remember it, and a mismatch is an error.
+  virtual std::string model_hash() const = 0;
+  /// Largest batch that runs at once; callers cut their work into such pieces.
+  virtual int max_batch() const = 0;
+};
+
+}  // namespace edgeclip

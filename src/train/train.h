@@ -1,0 +1,79 @@
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "base/options.h"
+#include "data/image/transform.h"
+#include "model/config/model_config.h"
+#include "model/linear.h"
+
+namespace edgeclip {
+
+struct OptimizerOptions {
+  double lr = 1e-3;                 ///< peak learning rate
+  double min_lr_ratio = 0.0;        ///< cosine ends at lr * min_lr_ratio
+  double weight_decay = 0.1;        ///< AdamW, decoupled; not on biases, LayerNorm, embeddings of one dimension, logit_scale
+  double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
+  double warmup = 0.05;             ///< part of all steps
+  double clip_norm = 1.0;           ///< gradient norm; 0 = off
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("lr", lr, "peak learning rate");
+    v("min_lr_ratio", min_lr_ratio, "the cosine ends at lr * min_lr_ratio");
+    v("weight_decay", weight_decay, "AdamW's decoupled decay, on matrices only");
+    v("beta1", beta1, "first moment");
+    v("beta2", beta2, "second moment");
+    v("eps", eps, "AdamW's epsilon");
+    v("warmup", warmup, "part of all steps with linearly rising rate");
+    v("clip_norm", clip_norm, "gradients are scaled to this norm at most; 0 = off");
+  }
+};
+
+struct TrainOptions {
+  ModelConfig model;                ///< ignored with --init, which brings its own
+  std::string lora_mode = "none";   ///< "none": all weights train | "adapter": LoRA on --init's weights
+  LoraOptions lora;
+  OptimizerOptions optimizer;
+  ImageTransform image;             ///< height and width are taken from model.vision
+  int batch = 64;
+  int epochs = 10;
+  int steps = 0;                    ///< > 0: exactly so many steps, instead of epochs
+  bool flip = true;
+  bool identity_targets = true;     ///< pairs of one identity in a batch are both correct (soft targets)
+  std::string precision = "auto";   ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
+  int validate_every = 0;           ///< steps; 0: at the end of each epoch
+  std::string best_by = "mAP";      ///< "mAP" | "loss": what "best" means, on the validation split
+  std::uint64_t seed = 0;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("model", model, "architecture (ignored with --init)");
+    v("lora_mode", lora_mode, "train all weights, or an adapter on --init's", {"none", "adapter"});
+    v("lora", lora, "adapter");
+    v("optimizer", optimizer, "AdamW, warm-up and cosine");
+    v("image", image, "preprocessing; height and width follow the model");
+    v("batch", batch, "pairs per step");
+    v("epochs", epochs, "passes over the training images");
+    v("steps", steps, "if positive: exactly so many steps instead of epochs");
+    v("flip", flip, "random horizontal flip");
+    v("identity_targets", identity_targets, "pairs of one identity in a batch are all correct");
+    v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
+    v("validate_every", validate_every, "steps between validations; 0: each epoch");
+    v("best_by", best_by, "what makes a checkpoint the best", {"mAP", "loss"});
+    v("seed", seed, "of initialization, order, augmentation");
+  }
+  void validate(const std::string& where) const;
+};
+
+struct TrainPaths {
+  std::string data, out, init;
+  bool resume = false;
+};
+
+/// Trains; writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a signal: finishes the step, writes
+/// out/final, throws Interrupted.  Returns the report.
+Json train(const TrainOptions& options, const TrainPaths& paths);
+
+}  // namespace edgeclip
