@@ -31,7 +31,9 @@ std::string temporary_name(const fs::path& path) {
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   require_writable(path_);
-  if (fs::is_directory(path_)) invalid_input("{}: is a folder, a file is to be written there; choose another output path", path_.string());
+  if (fs::is_directory(path_))
+    invalid_input("{}: is a folder, a file is to be written there; choose another output path",
+                  path_.string());
   temporary_ = path_.parent_path() / temporary_name(path_);
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd_ < 0) output_failed(path_, errno);
@@ -84,9 +86,12 @@ AtomicDirectory::AtomicDirectory(fs::path path, std::string_view marker) : path_
   if (!path_.has_filename()) path_ = path_.parent_path();  // "out/"
   require_writable(path_);
   if (fs::exists(path_)) {
-    if (!fs::is_directory(path_)) invalid_input("{}: is a file, a folder is to be written there; choose another output path", path_.string());
+    if (!fs::is_directory(path_))
+      invalid_input("{}: is a file, a folder is to be written there; choose another output path",
+                    path_.string());
     if (!fs::is_empty(path_) && !fs::exists(path_ / marker))
-      invalid_input("{}: holds other files (no {}), so it is not replaced; choose another output path", path_.string(), marker);
+      invalid_input("{}: holds other files (no {}), so it is not replaced; choose another output path",
+                    path_.string(), marker);
   }
   work_ = path_.parent_path() / temporary_name(path_);
   std::error_code error;

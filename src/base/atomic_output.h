@@ -6,9 +6,9 @@
 
 namespace edgeclip {
 
-/// A file that appears whole or not at all: written beside its place under a temporary name, flushed to the disk and
-/// renamed by commit().  Without commit() (an exception) the temporary file is removed.  Not thread-safe.
-/// Every failure (full disk, no permission) is an InvalidInput naming the final path.
+/// A file that appears whole or not at all: written beside its place under a temporary name, flushed to the
+/// disk and renamed by commit().  Without commit() (an exception) the temporary file is removed.  Not
+/// thread-safe. Every failure (full disk, no permission) is an InvalidInput naming the final path.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -29,9 +29,9 @@ class AtomicFile {
   std::size_t offset_ = 0;
 };
 
-/// A folder that appears whole or not at all: fill work(), then commit() renames it to its place.  An older folder
-/// there is replaced only if it holds `marker` (it is an artifact of ours, or empty); anything else is refused at
-/// construction, before any work is done.
+/// A folder that appears whole or not at all: fill work(), then commit() renames it to its place.  An older
+/// folder there is replaced only if it holds `marker` (it is an artifact of ours, or empty); anything else is
+/// refused at construction, before any work is done.
 class AtomicDirectory {
  public:
   AtomicDirectory(std::filesystem::path path, std::string_view marker);

@@ -26,9 +26,12 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path
     const char c = text[i];
     if (c == '\n') ++line;
     if (quoted) {
-      if (c != '"') field += c;
-      else if (i + 1 < text.size() && text[i + 1] == '"') field += '"', ++i;
-      else quoted = false;
+      if (c != '"')
+        field += c;
+      else if (i + 1 < text.size() && text[i + 1] == '"')
+        field += '"', ++i;
+      else
+        quoted = false;
     } else if (c == '"' && field.empty()) {
       quoted = was_quoted = true;
       opened = line;
@@ -66,7 +69,8 @@ std::string csv_row(const std::vector<std::string>& fields) {
   return out += '\n';
 }
 
-std::vector<std::vector<std::string>> read_csv_table(const std::filesystem::path& path, const std::vector<std::string>& header) {
+std::vector<std::vector<std::string>> read_csv_table(const std::filesystem::path& path,
+                                                     const std::vector<std::string>& header) {
   auto rows = read_csv(path);
   if (rows.empty() || rows.front() != header) {
     std::string expected = csv_row(header);
@@ -76,7 +80,8 @@ std::vector<std::vector<std::string>> read_csv_table(const std::filesystem::path
   rows.erase(rows.begin());
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (rows[i].size() != header.size())
-      invalid_input("{}: record {} has {} fields, {} are expected", path.string(), i + 1, rows[i].size(), header.size());
+      invalid_input("{}: record {} has {} fields, {} are expected", path.string(), i + 1, rows[i].size(),
+                    header.size());
   return rows;
 }
 

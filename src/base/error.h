@@ -6,13 +6,14 @@
 #include <string>
 #include <utility>
 
-/// Two error channels and one exit point: what the user can mend is an InvalidInput, what is our bug is a failed
-/// EDGECLIP_CHECK; nothing but run_command() in cli/ catches and prints them.
+/// Two error channels and one exit point: what the user can mend is an InvalidInput, what is our bug is a
+/// failed EDGECLIP_CHECK; nothing but run_command() in cli/ catches and prints them.
 namespace edgeclip {
 
 enum ExitCode { kDone = 0, kInternalError = 1, kInvalidInput = 2, kCheckNotMet = 3, kInterrupted = 130 };
 
-/// The user's fault (usage, input, file): the message names the file, the place and the remedy in one line.  Exit 2.
+/// The user's fault (usage, input, file): the message names the file, the place and the remedy in one line.
+/// Exit 2.
 struct InvalidInput : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -45,8 +46,8 @@ namespace detail {
 }  // namespace edgeclip
 
 /// CHECK of a promise our own code makes; the optional rest is a fmt format and its arguments.
-#define EDGECLIP_CHECK(condition, ...)                                                                    \
-  do {                                                                                                    \
-    if (!(condition)) [[unlikely]]                                                                        \
-      ::edgeclip::detail::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__));    \
+#define EDGECLIP_CHECK(condition, ...)                                                                 \
+  do {                                                                                                 \
+    if (!(condition)) [[unlikely]]                                                                     \
+      ::edgeclip::detail::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__)); \
   } while (false)

@@ -46,7 +46,8 @@ void require_directory(const fs::path& path, const char* what) {
   std::error_code error;
   const auto status = fs::status(path, error);
   if (!fs::exists(status)) invalid_input("{}: {} not found", path.string(), what);
-  if (!fs::is_directory(status)) invalid_input("{}: {} must be a folder, this is a file", path.string(), what);
+  if (!fs::is_directory(status))
+    invalid_input("{}: {} must be a folder, this is a file", path.string(), what);
 }
 
 void require_writable(const fs::path& path) {
@@ -58,7 +59,8 @@ void require_writable(const fs::path& path) {
     invalid_input("{}: cannot be created: {}; choose another output path", path.string(),
                   error ? error.message() : "its parent is not a folder");
   if (::access(parent.c_str(), W_OK) != 0)
-    invalid_input("{}: cannot be created: {}; choose another output path", path.string(), std::strerror(errno));
+    invalid_input("{}: cannot be created: {}; choose another output path", path.string(),
+                  std::strerror(errno));
 }
 
 }  // namespace edgeclip

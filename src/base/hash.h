@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-/// Checksums of artifacts: XXH3, 128 bits, as 32 lower-case hex digits (github.com/Cyan4973/xxHash).  They find damage
-/// and mix-ups; they are no protection against forgery.
+/// Checksums of artifacts: XXH3, 128 bits, as 32 lower-case hex digits (github.com/Cyan4973/xxHash).  They
+/// find damage and mix-ups; they are no protection against forgery.
 namespace edgeclip {
 
 std::string hash_bytes(const void* data, std::size_t size);

@@ -20,7 +20,8 @@ Json read_json(const std::filesystem::path& path) {
     invalid_input("{}: not valid JSON at line {}, column {}{}; correct the file", path.string(), line, column,
                   text.empty() ? " (the file is empty)" : "");
   } catch (const nlohmann::json::exception&) {
-    invalid_input("{}: not valid JSON (a number out of range or text that is not UTF-8); correct the file", path.string());
+    invalid_input("{}: not valid JSON (a number out of range or text that is not UTF-8); correct the file",
+                  path.string());
   }
 }
 
@@ -32,17 +33,24 @@ void write_json(const std::filesystem::path& path, const Json& json) {
 
 std::string json_kind(const Json& json) {
   switch (json.type()) {
-    case Json::value_t::null: return "null";
-    case Json::value_t::object: return "an object";
-    case Json::value_t::array: return "a list";
-    case Json::value_t::string: return "the string \"" + json.get<std::string>().substr(0, 40) + "\"";
-    case Json::value_t::boolean: return json.get<bool>() ? "true" : "false";
-    default: return "the number " + json.dump();
+    case Json::value_t::null:
+      return "null";
+    case Json::value_t::object:
+      return "an object";
+    case Json::value_t::array:
+      return "a list";
+    case Json::value_t::string:
+      return "the string \"" + json.get<std::string>().substr(0, 40) + "\"";
+    case Json::value_t::boolean:
+      return json.get<bool>() ? "true" : "false";
+    default:
+      return "the number " + json.dump();
   }
 }
 
 const Json& json_at(const Json& json, const char* key, const std::string& where) {
-  if (!json.is_object()) invalid_input("{}: expected an object with \"{}\", found {}", where, key, json_kind(json));
+  if (!json.is_object())
+    invalid_input("{}: expected an object with \"{}\", found {}", where, key, json_kind(json));
   const auto it = json.find(key);
   if (it == json.end()) invalid_input("{}: \"{}\" is missing", where, key);
   return *it;

@@ -17,7 +17,8 @@ Json read_json(const std::filesystem::path& path);
 /// Writes it indented by two spaces through a temporary name and a rename.
 void write_json(const std::filesystem::path& path, const Json& json);
 
-/// json[key] as T.  where: "FILE: key.path", named in the InvalidInput if the key is missing or of another type.
+/// json[key] as T.  where: "FILE: key.path", named in the InvalidInput if the key is missing or of another
+/// type.
 template <class T>
 T json_get(const Json& json, const char* key, const std::string& where);
 
@@ -27,7 +28,8 @@ std::string json_kind(const Json& json);
 /// Throws InvalidInput unless json is an object holding `key`.
 const Json& json_at(const Json& json, const char* key, const std::string& where);
 
-[[noreturn]] void json_type_error(const Json& json, const char* key, const std::string& where, const char* expected);
+[[noreturn]] void json_type_error(const Json& json, const char* key, const std::string& where,
+                                  const char* expected);
 
 template <class T>
 T json_get(const Json& json, const char* key, const std::string& where) {
@@ -36,9 +38,11 @@ T json_get(const Json& json, const char* key, const std::string& where) {
     if (!value.is_boolean()) json_type_error(value, key, where, "true or false");
   } else if constexpr (std::is_integral_v<T>) {
     if (!value.is_number_integer()) json_type_error(value, key, where, "an integer");
-    if (value.is_number_unsigned() ? value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<T>::max())
-                                   : (value.get<std::int64_t>() < static_cast<std::int64_t>(std::numeric_limits<T>::min()) ||
-                                      (sizeof(T) < 8 && value.get<std::int64_t>() > static_cast<std::int64_t>(std::numeric_limits<T>::max()))))
+    if (value.is_number_unsigned()
+            ? value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<T>::max())
+            : (value.get<std::int64_t>() < static_cast<std::int64_t>(std::numeric_limits<T>::min()) ||
+               (sizeof(T) < 8 &&
+                value.get<std::int64_t>() > static_cast<std::int64_t>(std::numeric_limits<T>::max()))))
       json_type_error(value, key, where, "an integer in range");
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!value.is_number()) json_type_error(value, key, where, "a number");

@@ -26,8 +26,9 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
     const int error = errno;
     ::close(fd);
     if (p == MAP_FAILED) invalid_input("{}: cannot be mapped: {}", path.string(), std::strerror(error));
-    data_ = std::shared_ptr<const std::byte>(static_cast<const std::byte*>(p),
-                                             [size](const std::byte* q) { ::munmap(const_cast<std::byte*>(q), size); });
+    data_ = std::shared_ptr<const std::byte>(static_cast<const std::byte*>(p), [size](const std::byte* q) {
+      ::munmap(const_cast<std::byte*>(q), size);
+    });
     size_ = size;
   } else {
     ::close(fd);

@@ -6,7 +6,8 @@
 
 namespace edgeclip {
 
-/// A read-only memory-mapped file.  Copies share the mapping; it lives until the last copy goes.  Thread-safe to read.
+/// A read-only memory-mapped file.  Copies share the mapping; it lives until the last copy goes.  Thread-safe
+/// to read.
 class MappedFile {
  public:
   MappedFile() = default;

@@ -6,18 +6,21 @@
 
 #include "base/tensor.h"
 
-/// NumPy's .npy format (versions 1 to 3, C order, little endian): numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+/// NumPy's .npy format (versions 1 to 3, C order, little endian):
+/// numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 namespace edgeclip {
 
-/// Reads an array of any numeric type.  The header is not trusted: sizes are checked against the file's before anything
-/// is allocated.  Throws InvalidInput naming the file and what is wrong.
+/// Reads an array of any numeric type.  The header is not trusted: sizes are checked against the file's
+/// before anything is allocated.  Throws InvalidInput naming the file and what is wrong.
 Tensor read_npy(const std::filesystem::path& path);
 
 /// Memory-maps instead of reading: for galleries and token tables larger than memory.
 Tensor map_npy(const std::filesystem::path& path);
 
 void write_npy(const std::filesystem::path& path, const TensorView& tensor);
-inline void write_npy(const std::filesystem::path& path, const Tensor& tensor) { write_npy(path, tensor.view()); }
+inline void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
+  write_npy(path, tensor.view());
+}
 
 /// A one-dimensional array of Unicode strings (NumPy's '<U').
 void write_npy_strings(const std::filesystem::path& path, const std::vector<std::string>& strings);

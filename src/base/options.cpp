@@ -11,9 +11,12 @@ void apply_setting(Json& json, const std::string& setting) {
     const auto dot = path.find('.', begin);
     const std::string key = path.substr(begin, dot == std::string::npos ? dot : dot - begin);
     std::vector<std::string> known;
-    if (!at->is_object()) invalid_input("--set {}: \"{}\" has no keys below it", path, path.substr(0, begin == 0 ? 0 : begin - 1));
+    if (!at->is_object())
+      invalid_input("--set {}: \"{}\" has no keys below it", path,
+                    path.substr(0, begin == 0 ? 0 : begin - 1));
     for (const auto& item : at->items()) known.push_back(item.key());
-    if (!at->contains(key)) invalid_input("--set {}: unknown key \"{}\"{}", path, key, did_you_mean(key, known));
+    if (!at->contains(key))
+      invalid_input("--set {}: unknown key \"{}\"{}", path, key, did_you_mean(key, known));
     at = &(*at)[key];
     if (dot == std::string::npos) break;
     begin = dot + 1;
@@ -23,10 +26,15 @@ void apply_setting(Json& json, const std::string& setting) {
     return;
   }
   const Json value = Json::parse(text, nullptr, false);
-  const bool same = !value.is_discarded() && ((at->is_number() && value.is_number()) || at->type() == value.type());
+  const bool same =
+      !value.is_discarded() && ((at->is_number() && value.is_number()) || at->type() == value.type());
   if (!same)
     invalid_input("--set {}: expected {}, found \"{}\"", path,
-                  at->is_boolean() ? "true or false" : at->is_number_integer() ? "an integer" : at->is_number() ? "a number" : at->is_array() ? "a list like [1,2]" : "an object",
+                  at->is_boolean()          ? "true or false"
+                  : at->is_number_integer() ? "an integer"
+                  : at->is_number()         ? "a number"
+                  : at->is_array()          ? "a list like [1,2]"
+                                            : "an object",
                   text);
   *at = value;
 }

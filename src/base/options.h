@@ -23,8 +23,9 @@
 ///     void validate(const std::string& where) const;              // optional: throws InvalidInput
 ///   };
 ///
-/// A field is bool, an integer, a float, std::string, a std::vector of these or of option structs, or an option struct.
-/// Parsing is strict: an unknown key names the nearest one, a wrong type says what was expected and what was found.
+/// A field is bool, an integer, a float, std::string, a std::vector of these or of option structs, or an
+/// option struct. Parsing is strict: an unknown key names the nearest one, a wrong type says what was
+/// expected and what was found.
 namespace edgeclip {
 
 using Choices = std::initializer_list<const char*>;
@@ -38,11 +39,13 @@ struct ProbeVisitor {
 template <class T, class = void>
 struct IsOptions : std::false_type {};
 template <class T>
-struct IsOptions<T, std::void_t<decltype(std::declval<T&>().fields(std::declval<ProbeVisitor&>()))>> : std::true_type {};
+struct IsOptions<T, std::void_t<decltype(std::declval<T&>().fields(std::declval<ProbeVisitor&>()))>>
+    : std::true_type {};
 template <class T, class = void>
 struct HasValidate : std::false_type {};
 template <class T>
-struct HasValidate<T, std::void_t<decltype(std::declval<const T&>().validate(std::declval<std::string>()))>> : std::true_type {};
+struct HasValidate<T, std::void_t<decltype(std::declval<const T&>().validate(std::declval<std::string>()))>>
+    : std::true_type {};
 template <class T>
 struct IsVector : std::false_type {};
 template <class T>
@@ -54,7 +57,9 @@ void read_value(const Json& json, T& value, const std::string& where);
 struct KeysVisitor {
   std::vector<std::string> keys;
   template <class T>
-  void operator()(const char* key, T&, const char*, Choices = {}) { keys.push_back(key); }
+  void operator()(const char* key, T&, const char*, Choices = {}) {
+    keys.push_back(key);
+  }
 };
 
 struct ReadVisitor {
@@ -68,7 +73,8 @@ struct ReadVisitor {
     if constexpr (std::is_same_v<T, std::string>) {
       std::vector<std::string> names(choices.begin(), choices.end());
       if (!names.empty() && std::find(names.begin(), names.end(), value) == names.end())
-        invalid_input("{}{}: \"{}\" is not one of its values{}", where, key, value, did_you_mean(value, names));
+        invalid_input("{}{}: \"{}\" is not one of its values{}", where, key, value,
+                      did_you_mean(value, names));
     }
   }
 };
@@ -95,7 +101,9 @@ struct WriteVisitor {
     }
   }
   template <class T>
-  void operator()(const char* key, T& value, const char*, Choices = {}) { json[key] = value_of(value); }
+  void operator()(const char* key, T& value, const char*, Choices = {}) {
+    json[key] = value_of(value);
+  }
 };
 
 template <class T>
@@ -129,14 +137,16 @@ void read_value(const Json& json, T& value, const std::string& where) {
   } else if constexpr (std::is_integral_v<T>) {
     if (!json.is_number_integer()) invalid_input("{}: expected an integer, found {}", where, json_kind(json));
     const double wide = json.get<double>();
-    if (wide < static_cast<double>(std::numeric_limits<T>::min()) || wide > static_cast<double>(std::numeric_limits<T>::max()))
+    if (wide < static_cast<double>(std::numeric_limits<T>::min()) ||
+        wide > static_cast<double>(std::numeric_limits<T>::max()))
       invalid_input("{}: {} is out of range", where, json.dump());
     value = json.get<T>();
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!json.is_number()) invalid_input("{}: expected a number, found {}", where, json_kind(json));
     value = json.get<T>();
   } else {
-    static_assert(std::is_same_v<T, std::string>, "a field is a bool, a number, a string, a list or an option struct");
+    static_assert(std::is_same_v<T, std::string>,
+                  "a field is a bool, a number, a string, a list or an option struct");
     if (!json.is_string()) invalid_input("{}: expected a string, found {}", where, json_kind(json));
     value = json.get<std::string>();
   }
@@ -154,7 +164,8 @@ struct DescribeVisitor {
       std::string allowed;
       for (const char* choice : choices) allowed += (allowed.empty() ? " [" : "|") + std::string(choice);
       if (!allowed.empty()) allowed += "]";
-      text += fmt::format("  {} = {}\n      {}{}\n", prefix + key, WriteVisitor::value_of(value).dump(), doc, allowed);
+      text += fmt::format("  {} = {}\n      {}{}\n", prefix + key, WriteVisitor::value_of(value).dump(), doc,
+                          allowed);
     }
   }
 };
@@ -177,7 +188,8 @@ Json options_to_json(const T& options) {
   return detail::WriteVisitor::value_of(copy);
 }
 
-/// `--set a.b=value`: the value is read as the field's type says ("0.1", "true", "[1,2]"; strings need no quotes).
+/// `--set a.b=value`: the value is read as the field's type says ("0.1", "true", "[1,2]"; strings need no
+/// quotes).
 template <class T>
 void set_option(T& options, const std::string& setting) {
   Json json = options_to_json(options);

@@ -25,7 +25,9 @@ std::int64_t proc_field_kib(const char* file, const std::string& key) {
   return 0;
 }
 
-double wall_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -43,7 +45,9 @@ std::int64_t available_memory_bytes() { return proc_field_kib("/proc/meminfo", "
 double process_cpu_seconds() {
   struct rusage usage {};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -53,7 +57,8 @@ ResourceSampler::ResourceSampler(int interval_ms) : interval_ms_(interval_ms) {
   thread_ = std::thread([this] {
     while (!stopping_) {
       sample();
-      for (int waited = 0; waited < interval_ms_ && !stopping_; waited += 10) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      for (int waited = 0; waited < interval_ms_ && !stopping_; waited += 10)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
 }
@@ -79,7 +84,8 @@ ResourceUsage ResourceSampler::stop() {
   stopping_ = true;
   if (thread_.joinable()) thread_.join();
   sample();
-  const double wall = std::max(1e-9, wall_seconds() - wall_start_), total = static_cast<double>(std::max<std::int64_t>(1, system_memory_bytes()));
+  const double wall = std::max(1e-9, wall_seconds() - wall_start_),
+               total = static_cast<double>(std::max<std::int64_t>(1, system_memory_bytes()));
   const double rss_avg = rss_sum_ / static_cast<double>(std::max<std::int64_t>(1, samples_));
   ResourceUsage usage;
   usage.cpu_percent.avg = 100 * (process_cpu_seconds() - cpu_start_) / wall;

@@ -17,7 +17,12 @@ std::string format_duration(double seconds) {
 }
 
 Progress::Progress(std::string label, std::int64_t total, std::string unit)
-    : label_(std::move(label)), unit_(std::move(unit)), total_(total), terminal_(::isatty(STDERR_FILENO) != 0), start_(Clock::now()), drawn_(start_) {}
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      total_(total),
+      terminal_(::isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()),
+      drawn_(start_) {}
 
 Progress::~Progress() { finish(); }
 
@@ -47,7 +52,8 @@ void Progress::draw(bool last) {
     const double part = std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
     if (terminal_) {
       const int filled = static_cast<int>(part * 24);
-      line += " [" + std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(24 - filled), '.') + "]";
+      line += " [" + std::string(static_cast<std::size_t>(filled), '#') +
+              std::string(static_cast<std::size_t>(24 - filled), '.') + "]";
     }
     line += fmt::format(" {}/{} {}", done_, total_, unit_);
   } else {

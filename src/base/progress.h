@@ -7,8 +7,8 @@
 
 namespace edgeclip {
 
-/// Progress on stderr: on a terminal one line redrawn in place (bar, rate, time left), elsewhere a plain line at most
-/// every ten seconds and one at the end.  Silent with --quiet.  Thread-safe.
+/// Progress on stderr: on a terminal one line redrawn in place (bar, rate, time left), elsewhere a plain line
+/// at most every ten seconds and one at the end.  Silent with --quiet.  Thread-safe.
 class Progress {
  public:
   /// total 0: unknown, only count and rate are shown.  unit: "images", "steps", ...

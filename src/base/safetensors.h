@@ -9,12 +9,13 @@
 #include "base/mapped_file.h"
 #include "base/tensor.h"
 
-/// The safetensors format: github.com/huggingface/safetensors ("8 bytes header size, JSON header, raw tensors").
+/// The safetensors format: github.com/huggingface/safetensors ("8 bytes header size, JSON header, raw
+/// tensors").
 namespace edgeclip {
 
-/// A memory-mapped safetensors file.  The header is not trusted: every offset, shape and size is checked against the
-/// file's before use, overlaps and holes are refused.  Throws InvalidInput naming the file and the tensor.
-/// Thread-safe to read; tensors keep the mapping alive.
+/// A memory-mapped safetensors file.  The header is not trusted: every offset, shape and size is checked
+/// against the file's before use, overlaps and holes are refused.  Throws InvalidInput naming the file and
+/// the tensor. Thread-safe to read; tensors keep the mapping alive.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);

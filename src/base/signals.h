@@ -2,8 +2,8 @@
 
 namespace edgeclip {
 
-/// SIGINT and SIGTERM set a flag that loops look at; a second one ends the process at once with 130.  SIGPIPE is
-/// ignored.  Call once at start-up.
+/// SIGINT and SIGTERM set a flag that loops look at; a second one ends the process at once with 130.  SIGPIPE
+/// is ignored.  Call once at start-up.
 void install_signal_handlers();
 
 /// True once a signal arrived.  Thread-safe, cheap.

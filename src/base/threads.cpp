@@ -23,11 +23,14 @@ int g_threads = 0;
 int available_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  int n = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  int n = ::sched_getaffinity(0, sizeof set, &set) == 0
+              ? CPU_COUNT(&set)
+              : static_cast<int>(std::thread::hardware_concurrency());
   std::ifstream quota("/sys/fs/cgroup/cpu.max");  // "200000 100000": 2 CPUs; "max 100000": no limit
   std::string limit;
   double period = 0;
-  if (quota >> limit >> period && limit != "max" && period > 0) n = std::min(n, static_cast<int>(std::stod(limit) / period + 0.999));
+  if (quota >> limit >> period && limit != "max" && period > 0)
+    n = std::min(n, static_cast<int>(std::stod(limit) / period + 0.999));
   return std::max(1, n);
 }
 

@@ -9,15 +9,17 @@ namespace edgeclip {
 int available_cpus();
 
 /// Threads of every parallel part: n, or available_cpus() for n = 0.  Sets OpenMP's default, which oneDNN and
-/// libopenblas0-openmp follow; LibTorch is told separately, by the workshop's start-up code.  Call before any work.
+/// libopenblas0-openmp follow; LibTorch is told separately, by the workshop's start-up code.  Call before any
+/// work.
 void set_thread_count(int n);
 int thread_count();
 
 /// Sets how many OpenMP threads parallel regions started by the calling thread use (oneDNN's included).
 void set_omp_threads_of_this_thread(int n);
 
-/// body(i) for i in [0, n), spread over thread_count() std::threads, in order of i per thread; returns when all are
-/// done.  The first exception is rethrown after the others stopped.  Stops early (Interrupted) on a signal.
+/// body(i) for i in [0, n), spread over thread_count() std::threads, in order of i per thread; returns when
+/// all are done.  The first exception is rethrown after the others stopped.  Stops early (Interrupted) on a
+/// signal.
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body, int threads = 0);
 
 }  // namespace edgeclip

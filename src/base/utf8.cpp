@@ -8,7 +8,9 @@ namespace {
 
 /// Length of the valid sequence at text[i] and its code point; 0 if invalid (Unicode 15, table 3-7).
 int decode(std::string_view text, std::size_t i, char32_t* code) {
-  const auto byte = [&](std::size_t k) -> unsigned { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u; };
+  const auto byte = [&](std::size_t k) -> unsigned {
+    return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u;
+  };
   const unsigned b0 = byte(i);
   if (b0 < 0x80) return *code = b0, 1;
   const int length = b0 >= 0xF0 ? 4 : b0 >= 0xE0 ? 3 : 2;
@@ -19,7 +21,9 @@ int decode(std::string_view text, std::size_t i, char32_t* code) {
     if ((b & 0xC0) != 0x80) return 0;
     c = c << 6 | (b & 0x3F);
   }
-  if ((length == 3 && c < 0x800) || (length == 4 && (c < 0x10000 || c > 0x10FFFF)) || (c >= 0xD800 && c <= 0xDFFF)) return 0;
+  if ((length == 3 && c < 0x800) || (length == 4 && (c < 0x10000 || c > 0x10FFFF)) ||
+      (c >= 0xD800 && c <= 0xDFFF))
+    return 0;
   return *code = c, length;
 }
 

@@ -5,8 +5,8 @@
 
 namespace edgeclip {
 
-/// Byte offset of the first byte that is not valid UTF-8 (overlong forms, surrogates and > U+10FFFF included);
-/// std::string_view::npos if all of it is valid.
+/// Byte offset of the first byte that is not valid UTF-8 (overlong forms, surrogates and > U+10FFFF
+/// included); std::string_view::npos if all of it is valid.
 std::size_t find_invalid_utf8(std::string_view text);
 
 /// Throws InvalidInput naming `what` and the offending byte if text is not valid UTF-8.

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds and runs the tests.
+#   scripts/test.sh          release build with all tests, and the edge preset (no LibTorch) with its own
+#   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
+#   scripts/test.sh --edge   the edge preset alone: for a machine without LibTorch
+# EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
+# The run ends with ctest's summary and a line "goldens: N run, M skipped".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+asan=0 edge_only=0
+for argument in "$@"; do
+  case "$argument" in
+    --asan) asan=1 ;;
+    --edge) edge_only=1 ;;
+    *) echo "usage: scripts/test.sh [--asan] [--edge]" >&2; exit 2 ;;
+  esac
+done
+for name in EDGECLIP_DATA EDGECLIP_PARITY; do
+  value=${!name:-}
+  [ -z "$value" ] || [ -d "$value" ] || { echo "test: $name=$value is not a folder" >&2; exit 2; }
+done
+
+if [ $edge_only -eq 1 ]; then scripts/setup.sh --edge; else scripts/setup.sh; fi
+# Our suppressions name third-party libraries only, each with its reason.
+export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
+log=$(mktemp) && trap 'rm -f "$log"' EXIT
+
+run() {  # run PRESET
+  echo "== $1" >&2
+  local start=$SECONDS
+  cmake --preset "$1" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  grep -A3 'CMake Warning' "$log" >&2 || true
+  cmake --build --preset "$1" >"$log" 2>&1 || { tail -60 "$log" >&2; exit 1; }
+  echo "== $1: built in $((SECONDS - start)) s" >&2
+  ctest --preset "$1" -j "$(nproc)" --no-tests=error 2>&1 | tee "$log" | grep -vE '^ +Start |   Passed ' || failed=1
+}
+
+failed=0
+if [ $asan -eq 1 ]; then run asan; fi
+if [ $failed -eq 0 ]; then run edge; fi
+if [ $failed -eq 0 ] && [ $edge_only -eq 0 ]; then run release; fi
+echo "goldens: $(grep -E 'Golden.*   Passed ' "$log" | wc -l) run, $(grep -E '[0-9]+: .*Golden.*\*\*\*Skipped' "$log" | wc -l) skipped"
+exit $failed

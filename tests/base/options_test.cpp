@@ -1,0 +1,148 @@
+#include "base/options.h"
+
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+struct Inner {
+  int rank = 16;
+  double alpha = 0.1;
+  std::vector<std::string> targets = {"q", "k"};
+  std::string bias = "none";
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("rank", rank, "r");
+    v("alpha", alpha, "scale");
+    v("targets", targets, "suffixes");
+    v("bias", bias, "which biases", {"none", "all"});
+  }
+};
+
+struct Outer {
+  Inner lora;
+  bool on = false;
+  std::uint8_t small = 3;
+  std::vector<Inner> list;
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("lora", lora, "adapter");
+    v("on", on, "switch");
+    v("small", small, "a byte");
+    v("list", list, "more");
+  }
+  void validate(const std::string& where) const {
+    if (lora.rank < 1) invalid_input("{}lora.rank: must be positive", where);
+  }
+};
+
+std::string message(const std::string& json) {
+  return test::invalid_input_of([&] {
+    Outer options;
+    options_from_json(Json::parse(json), options, "c.json: ");
+  });
+}
+
+TEST(Options, PrintsAndReadsBackEveryField) {
+  Outer options;
+  options.lora.rank = 4;
+  options.list.resize(1);
+  options.list[0].alpha = 2.5;
+  const Json json = options_to_json(options);
+  Outer again;
+  options_from_json(json, again, "");
+  EXPECT_EQ(options_to_json(again), json);
+  EXPECT_EQ(json["lora"]["rank"], 4);
+  EXPECT_EQ(json["list"][0]["alpha"], 2.5);
+}
+
+TEST(Options, UnknownKeyNamesTheNearest) {
+  EXPECT_EQ(message(R"({"lora": {"rnak": 3}})"), "c.json: lora.rnak: unknown key; did you mean \"rank\"?");
+  EXPECT_EQ(message(R"({"zzzzzzzz": 3})"), "c.json: zzzzzzzz: unknown key; known: lora, on, small, list");
+}
+
+TEST(Options, WrongTypesAndValuesSayWhatWasFound) {
+  EXPECT_EQ(message(R"({"lora": {"rank": "x"}})"),
+            "c.json: lora.rank: expected an integer, found the string \"x\"");
+  EXPECT_EQ(message(R"({"lora": {"rank": 1.5}})"),
+            "c.json: lora.rank: expected an integer, found the number 1.5");
+  EXPECT_EQ(message(R"({"on": 1})"), "c.json: on: expected true or false, found the number 1");
+  EXPECT_EQ(message(R"({"small": 256})"), "c.json: small: 256 is out of range");
+  EXPECT_EQ(message(R"({"lora": {"targets": [1]}})"),
+            "c.json: lora.targets[0]: expected a string, found the number 1");
+  EXPECT_EQ(message(R"({"lora": {"bias": "al"}})"),
+            "c.json: lora.bias: \"al\" is not one of its values; did you mean \"all\"?");
+  EXPECT_EQ(message(R"({"lora": 3})"), "c.json: lora: expected an object, found the number 3");
+  EXPECT_EQ(message(R"({"lora": {"rank": 0}})"), "c.json: lora.rank: must be positive");
+}
+
+TEST(Options, SetReadsTheValueAsTheFieldSays) {
+  Outer options;
+  set_option(options, "lora.rank=8");
+  set_option(options, "lora.alpha=3");
+  set_option(options, "lora.bias=all");
+  set_option(options, "on=true");
+  set_option(options, "lora.targets=[\"v\"]");
+  EXPECT_EQ(options.lora.rank, 8);
+  EXPECT_EQ(options.lora.alpha, 3);
+  EXPECT_EQ(options.lora.bias, "all");
+  EXPECT_TRUE(options.on);
+  EXPECT_EQ(options.lora.targets, std::vector<std::string>{"v"});
+}
+
+TEST(Options, SetRefusesWrongTypesAndKeys) {
+  const auto set = [](const std::string& text) {
+    return test::invalid_input_of([&] {
+      Outer options;
+      set_option(options, text);
+    });
+  };
+  EXPECT_EQ(set("lora.rank=abc"), "--set lora.rank: expected an integer, found \"abc\"");
+  EXPECT_EQ(set("lora.rank=1.5"), "--set lora.rank: expected an integer, found the number 1.5");
+  EXPECT_EQ(set("lora.rnk=1"), "--set lora.rnk: unknown key \"rnk\"; did you mean \"rank\"?");
+  EXPECT_EQ(set("lora.rank.x=1"), "--set lora.rank.x: \"lora.rank\" has no keys below it");
+  EXPECT_EQ(set("lora.rank"), "--set lora.rank: expected key.path=value");
+  EXPECT_EQ(set("on=1"), "--set on: expected true or false, found \"1\"");
+}
+
+TEST(Options, FileThenSettings) {
+  test::TempDir dir;
+  test::write_text(dir / "c.json", R"({"lora": {"rank": 2, "alpha": 5}})");
+  const auto options = load_options<Outer>((dir / "c.json").string(), {"lora.rank=3"});
+  EXPECT_EQ(options.lora.rank, 3);
+  EXPECT_EQ(options.lora.alpha, 5);
+}
+
+TEST(Options, DescriptionNamesEveryFieldWithDefault) {
+  const std::string text = describe_options(Outer{});
+  EXPECT_NE(text.find("lora.rank = 16"), std::string::npos);
+  EXPECT_NE(text.find("[none|all]"), std::string::npos);
+}
+
+TEST(Json, ErrorsNameLineAndColumn) {
+  test::TempDir dir;
+  test::write_text(dir / "a.json", "{\n  \"a\": 1,\n  \"b\" 2\n}");
+  EXPECT_EQ(test::invalid_input_of([&] { read_json(dir / "a.json"); }),
+            (dir / "a.json").string() + ": not valid JSON at line 3, column 7; correct the file");
+  test::write_text(dir / "b.json", "");
+  EXPECT_NE(test::invalid_input_of([&] { read_json(dir / "b.json"); }).find("the file is empty"),
+            std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { read_json(dir / "c.json"); }).find("cannot be opened"),
+            std::string::npos);
+}
+
+TEST(Json, TypedAccessNamesTheKey) {
+  const Json json = {{"a", "x"}, {"n", -1}, {"big", 3000000000}};
+  EXPECT_EQ(json_get<std::string>(json, "a", "f"), "x");
+  EXPECT_EQ(test::invalid_input_of([&] { json_get<int>(json, "a", "f"); }),
+            "f: \"a\" must be an integer, not the string \"x\"");
+  EXPECT_EQ(test::invalid_input_of([&] { json_get<int>(json, "b", "f"); }), "f: \"b\" is missing");
+  EXPECT_NE(test::invalid_input_of([&] { json_get<int>(json, "big", "f"); }).find("in range"),
+            std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { json_get<std::uint32_t>(json, "n", "f"); }).find("in range"),
+            std::string::npos);
+  EXPECT_EQ(json_get<std::int64_t>(json, "big", "f"), 3000000000);
+}
+
+}  // namespace
+}  // namespace edgeclip
