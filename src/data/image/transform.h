@@ -34,6 +34,10 @@ Image resize_image(const Image& image, int width, int height, const std::string&
 /// Resize and crop: uint8 (height, width, 3).
 Image transform_geometry(const Image& image, const ImageTransform& transform);
 
+/// Normalizes what transform_geometry() gave: uint8 (H, W, 3) to (3, H, W) float32 in out; flip mirrors left and right.
+/// Thread-safe.
+void normalize_pixels(const Image& image, const ImageTransform& transform, bool flip, float* out);
+
 /// Resize, crop, normalize: (3, height, width) float32 into out.  Thread-safe.
 void transform_image(const Image& image, const ImageTransform& transform, float* out);
 

@@ -37,8 +37,9 @@ class Tokenizer {
 /// From a folder written by save(), or "sentencepiece:FILE.model".  Throws InvalidInput.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec_or_directory);
 
-/// Trains a sentencepiece unigram model (ids: pad 0, unk 1, begin 2, end 3) on the texts.  vocab_size is lowered, with
-/// a message, when the texts do not hold that many pieces.  Deterministic.
+/// Trains a sentencepiece BPE model (ids: pad 0, unk 1, begin 2, end 3; NFKC, lower case) on the texts.  vocab_size is
+/// lowered, with a message, when the texts do not hold that many pieces.  Deterministic.  Throws InvalidInput if the
+/// texts are blank or hold more different characters than vocab_size.
 std::shared_ptr<const Tokenizer> train_tokenizer(const std::vector<std::string>& texts, int vocab_size);
 
 }  // namespace edgeclip

@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "base/atomic_output.h"
+#include "base/build_info.h"
+#include "base/csv.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/npy.h"
+#include "base/threads.h"
+#include "data/dataset/dataset.h"
+#include "data/dataset/dataset_format.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& spec, const std::vector<Pair>& pairs) {
+  constexpr std::string_view kTrain = "train:";
+  if (spec.compare(0, kTrain.size(), kTrain) != 0) return load_tokenizer(spec);
+  int size = 0;
+  const char* end = spec.data() + spec.size();
+  const auto parsed = std::from_chars(spec.data() + kTrain.size(), end, size);
+  if (parsed.ec != std::errc() || parsed.ptr != end)
+    invalid_input("tokenizer \"{}\": train:SIZE needs a number of pieces, as in train:2000", spec);
+  // What is evaluated must not shape the model; a dataset without a training split has no other captions.
+  std::vector<std::string> texts;
+  for (const auto& pair : pairs)
+    if (pair.split == "train") texts.push_back(pair.caption);
+  if (texts.empty())
+    for (const auto& pair : pairs) texts.push_back(pair.caption);
+  return train_tokenizer(texts, size);
+}
+
+void write_csv(const fs::path& path, const std::vector<std::string>& header,
+               const std::vector<std::vector<std::string>>& rows) {
+  AtomicFile file(path);
+  std::string text = csv_row(header);
+  for (const auto& row : rows) text += csv_row(row);
+  file.write(text);
+  file.commit();
+}
+
+/// {"min", "mean", "max"} of the values; mean to two digits.
+Json summary(const std::vector<std::int64_t>& values) {
+  double sum = 0;
+  for (const auto value : values) sum += static_cast<double>(value);
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return {{"min", *low},
+          {"mean", std::round(100 * sum / static_cast<double>(values.size())) / 100},
+          {"max", *high}};
+}
+
+/// Counts of one split, or of all for "".
+Json counts_of(const std::vector<Pair>& pairs, const std::string& split) {
+  std::set<std::string> images;
+  std::set<std::int64_t> identities;
+  std::int64_t n = 0;
+  for (const auto& pair : pairs) {
+    if (!split.empty() && pair.split != split) continue;
+    ++n;
+    images.insert(pair.split + '\n' + pair.path);
+    identities.insert(pair.id);
+  }
+  return {{"pairs", n}, {"images", images.size()}, {"identities", identities.size()}};
+}
+
+}  // namespace
+
+void write_dataset(const fs::path& work, const std::vector<Pair>& pairs,
+                   const std::vector<std::pair<std::string, std::string>>& invalid,
+                   const fs::path& image_root, const std::string& tokenizer_spec, int context_length,
+                   const Json& source) {
+  constexpr int kLongestContext = 4096;
+  if (context_length < 3 || context_length > kLongestContext)
+    invalid_input("context length {} is out of range (3 to {})", context_length, kLongestContext);
+  EDGECLIP_CHECK(!pairs.empty(), "a dataset without pairs");
+  EDGECLIP_CHECK(image_root.empty() || image_root.is_absolute(), "{}", image_root.string());
+  const auto tokenizer = make_tokenizer(tokenizer_spec, pairs);
+  std::error_code error;
+  fs::create_directory(work / kTokenizerFolder, error);
+  if (error)
+    invalid_input("{}: cannot be written: {}; choose another output path", work.string(), error.message());
+  tokenizer->save(work / kTokenizerFolder);
+
+  const auto n = static_cast<std::int64_t>(pairs.size());
+  Tensor tokens(DType::i32, {n, context_length}), ids(DType::i64, {n}), frames(DType::i64, {n});
+  std::vector<std::int64_t> lengths(pairs.size()), captions_of_image;
+  std::int32_t* const rows = tokens.data<std::int32_t>();
+  parallel_for(n, [&](std::int64_t i) {
+    auto row = tokenizer->encode(pairs[static_cast<std::size_t>(i)].caption);
+    lengths[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(row.size()) + 2;
+    row.resize(std::min(row.size(), static_cast<std::size_t>(context_length) - 2));
+    std::int32_t* out = rows + i * context_length;
+    *out++ = tokenizer->begin_id();
+    out = std::copy(row.begin(), row.end(), out);
+    *out++ = tokenizer->end_id();
+    std::fill(out, rows + (i + 1) * context_length, tokenizer->pad_id());
+  });
+  std::vector<std::string> paths;
+  std::vector<std::vector<std::string>> manifest, rejected;
+  std::map<std::string, std::int64_t> per_image;
+  std::int64_t cut = 0;
+  bool video = false;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const Pair& pair = pairs[i];
+    EDGECLIP_CHECK(is_split_name(pair.split), "split {}", pair.split);
+    ids.data<std::int64_t>()[i] = pair.id;
+    frames.data<std::int64_t>()[i] = pair.frame;
+    video |= pair.frame >= 0;
+    cut += lengths[i] > context_length;
+    ++per_image[pair.split + '\n' + pair.path];
+    paths.push_back(pair.path);
+    manifest.push_back({pair.split, std::to_string(pair.id), pair.path, pair.caption});
+  }
+  for (const auto& [image, count] : per_image) captions_of_image.push_back(count);
+  for (const auto& [record, reason] : invalid) rejected.push_back({record, reason});
+
+  write_csv(work / kManifestFile, kManifestHeader, manifest);
+  write_csv(work / kInvalidFile, kInvalidHeader, rejected);
+  write_npy(work / kTokensFile, tokens);
+  write_npy(work / kIdsFile, ids);
+  write_npy_strings(work / kPathsFile, paths);
+  Json files = Json::object();
+  for (const char* name : {kManifestFile, kTokensFile, kIdsFile, kPathsFile})
+    files[name] = hash_file(work / name);
+  if (video) {
+    write_npy(work / kFramesFile, frames);
+    files[kFramesFile] = hash_file(work / kFramesFile);
+  }
+  Json counts = counts_of(pairs, ""), splits = Json::object();
+  counts["invalid"] = invalid.size();
+  for (const auto& name : kSplitNames) splits[name] = counts_of(pairs, name);
+  write_json(work / kDatasetFile,
+             Json{{"format", kDatasetFormat},
+                  {"edgeclip", version()},
+                  {"images", image_root.string()},
+                  {"counts", counts},
+                  {"splits", splits},
+                  {"captions_per_image", summary(captions_of_image)},
+                  {"caption_tokens", summary(lengths)},  // with begin and end, before the cut
+                  {"captions_cut", cut},
+                  {"context_length", context_length},
+                  {"tokenizer", {{"spec", tokenizer_spec}, {"vocab_size", tokenizer->vocab_size()}}},
+                  {"source", source},
+                  {"files", files}});
+}
+
+}  // namespace edgeclip

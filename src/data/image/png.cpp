@@ -1,0 +1,137 @@
+#include <png.h>
+
+#include <csetjmp>
+#include <cstring>
+
+#include "base/atomic_output.h"
+#include "base/error.h"
+#include "data/image/codecs.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Source {
+  const char* data;
+  std::size_t size, at;
+  char message[128];
+};
+
+void read_bytes(png_structp png, png_bytep out, png_size_t n) {
+  auto& source = *static_cast<Source*>(png_get_io_ptr(png));
+  if (n > source.size - source.at) png_error(png, "the file ends within the picture; copy it again");
+  std::memcpy(out, source.data + source.at, n);
+  source.at += n;
+}
+
+/// libpng's errors jump back to the step that called it; no object with a destructor lives in a step.
+[[noreturn]] void on_error(png_structp png, png_const_charp message) {
+  if (auto* text = static_cast<char*>(png_get_error_ptr(png))) {
+    std::strncpy(text, message, sizeof Source::message - 1);
+    text[sizeof Source::message - 1] = 0;
+  }
+  png_longjmp(png, 1);
+}
+
+void on_warning(png_structp, png_const_charp) {}
+
+struct Reader {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+};
+
+/// Declares the conversion to 8-bit RGB: palette looked up, grey repeated, 16 bits to their upper 8, alpha
+/// dropped.
+bool read_header(Reader& r, Source& source) {
+  if (setjmp(png_jmpbuf(r.png))) return false;
+  png_set_read_fn(r.png, &source, read_bytes);
+  png_set_user_limits(r.png, 1 << 20, 1 << 20);
+  png_read_info(r.png, r.info);
+  png_set_palette_to_rgb(r.png);
+  png_set_expand_gray_1_2_4_to_8(r.png);
+  png_set_gray_to_rgb(r.png);
+  png_set_strip_16(r.png);
+  png_set_strip_alpha(r.png);
+  png_set_interlace_handling(r.png);
+  png_read_update_info(r.png, r.info);
+  return true;
+}
+
+bool read_rows(Reader& r, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(r.png))) return false;
+  png_read_image(r.png, rows);
+  return true;
+}
+
+struct Writer {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  ~Writer() { png_destroy_write_struct(&png, &info); }
+};
+
+void write_bytes(png_structp png, png_bytep data, png_size_t n) {
+  bool written = false;
+  try {
+    static_cast<std::string*>(png_get_io_ptr(png))->append(reinterpret_cast<const char*>(data), n);
+    written = true;
+  } catch (const std::exception&) {
+  }
+  if (!written) png_error(png, "out of memory");
+}
+
+bool write_rows(Writer& w, const Image& image, png_bytepp rows, std::string* out) {
+  if (setjmp(png_jmpbuf(w.png))) return false;
+  png_set_write_fn(w.png, out, write_bytes, nullptr);
+  png_set_IHDR(w.png, w.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height),
+               8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(w.png, w.info);
+  png_write_image(w.png, rows);
+  png_write_end(w.png, w.info);
+  return true;
+}
+
+std::vector<png_bytep> row_pointers(const Image& image) {
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < image.height; ++y) rows.push_back(const_cast<png_bytep>(image.row(y)));
+  return rows;
+}
+
+}  // namespace
+
+Image decode_png(const std::string& bytes, const std::string& name) {
+  Source source{bytes.data(), bytes.size(), 0, ""};
+  Reader reader;
+  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, source.message, on_error, on_warning);
+  reader.info = reader.png ? png_create_info_struct(reader.png) : nullptr;
+  EDGECLIP_CHECK(reader.info, "libpng cannot start");
+  const auto failed = [&] { invalid_input("{}: is not a readable PNG: {}", name, source.message); };
+  if (!read_header(reader, source)) failed();
+  const std::int64_t width = png_get_image_width(reader.png, reader.info);
+  const std::int64_t height = png_get_image_height(reader.png, reader.info);
+  require_image_size(width, height, name);
+  Image image(static_cast<int>(width), static_cast<int>(height));
+  EDGECLIP_CHECK(png_get_rowbytes(reader.png, reader.info) == static_cast<std::size_t>(width) * 3);
+  auto rows = row_pointers(image);
+  if (!read_rows(reader, rows.data())) failed();
+  return image;
+}
+
+void write_png(const std::filesystem::path& path, const Image& image) {
+  EDGECLIP_CHECK(image.width > 0 && image.height > 0, "an image of {} x {} pixels", image.width,
+                 image.height);
+  std::string bytes;
+  char message[sizeof Source::message] = "";
+  Writer writer;
+  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
+  writer.info = writer.png ? png_create_info_struct(writer.png) : nullptr;
+  EDGECLIP_CHECK(writer.info, "libpng cannot start");
+  auto rows = row_pointers(image);
+  if (!write_rows(writer, image, rows.data(), &bytes)) throw InternalError(std::string("libpng: ") + message);
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,168 @@
+#include "data/text/sentencepiece_tokenizer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/atomic_output.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "data/module.h"
+#include "data/sentencepiece_module/sentencepiece_api.h"
+
+namespace edgeclip {
+
+namespace {
+
+constexpr const char* kModelFile = "spm.model";
+
+/// sentencepiece's messages name source lines of its own: "INTERNAL: src/x.cc(1) [condition] text"; only text
+/// is kept.
+std::string message_of(std::string text) {
+  const auto bracket = text.rfind("] ");
+  if (bracket != std::string::npos && bracket + 2 < text.size()) text = text.substr(bracket + 2);
+  if (const auto advice = text.find(". Increase"); advice != std::string::npos)
+    text.resize(advice);  // of its own options
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+/// sentencepiece carries an old protobuf of its own and exports its symbols, so that linked beside the
+/// current libprotobuf (LibTorch and libonnx need it) one of the two ends in the other's code and crashes.
+/// Loaded at the first use.
+const EdgeclipSentencePieceApi& library() {
+  static const EdgeclipSentencePieceApi* const api = reinterpret_cast<const EdgeclipSentencePieceApi* (*)()>(
+      load_module("sentencepiece", "edgeclip_sentencepiece_v1", ModuleScope::kOwnFirst, "tokenizer",
+                  "libsentencepiece0"))();
+  return *api;
+}
+
+void take_text(void* out, const char* text, std::size_t bytes) {
+  static_cast<std::string*>(out)->assign(text, bytes);
+}
+void take_ids(void* out, const int* ids, std::size_t count) {
+  static_cast<std::vector<std::int32_t>*>(out)->assign(ids, ids + count);
+}
+
+}  // namespace
+
+SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name)
+    : model_(std::move(model)) {
+  char error[512];
+  processor_ = {library().load(model_.data(), model_.size(), error, sizeof error), library().close};
+  if (!processor_ || vocab_size() == 0) invalid_input("{}: is not a sentencepiece model", name);
+  begin_ = library().bos_id(processor_.get());
+  end_ = library().eos_id(processor_.get());
+  pad_ = library().pad_id(processor_.get());
+  if (pad_ < 0) pad_ = end_;
+  if (begin_ < 0 || end_ < 0)
+    invalid_input("{}: has no begin (<s>) or no end (</s>) piece; train it with bos_id and eos_id", name);
+}
+
+std::vector<std::int32_t> SentencePieceTokenizer::encode(std::string_view text) const {
+  require_utf8(text, "text");
+  std::vector<std::int32_t> ids;
+  char error[512];
+  EDGECLIP_CHECK(
+      library().encode(processor_.get(), text.data(), text.size(), take_ids, &ids, error, sizeof error),
+      "sentencepiece: {}", error);
+  return ids;
+}
+
+std::string SentencePieceTokenizer::decode(const std::vector<std::int32_t>& ids) const {
+  for (const auto id : ids) require_id(id);
+  std::string text;
+  char error[512];
+  EDGECLIP_CHECK(
+      library().decode(processor_.get(), ids.data(), ids.size(), take_text, &text, error, sizeof error),
+      "sentencepiece: {}", error);
+  return text;
+}
+
+std::string SentencePieceTokenizer::piece(std::int32_t id) const {
+  require_id(id);
+  std::string text;
+  char error[512];
+  EDGECLIP_CHECK(library().piece(processor_.get(), id, take_text, &text, error, sizeof error),
+                 "sentencepiece: {}", error);
+  return text;
+}
+
+int SentencePieceTokenizer::vocab_size() const { return library().vocab_size(processor_.get()); }
+
+/// sentencepiece itself ends the process at such an id.
+void SentencePieceTokenizer::require_id(std::int32_t id) const {
+  if (id < 0 || id >= vocab_size())
+    invalid_input("token id {} is outside the vocabulary (0 to {})", id, vocab_size() - 1);
+}
+
+void SentencePieceTokenizer::save(const std::filesystem::path& directory) const {
+  AtomicFile file(directory / kModelFile);
+  file.write(model_);
+  file.commit();
+  write_json(
+      directory / kTokenizerFile,
+      Json{{"format", kTokenizerFormat},
+           {"type", "sentencepiece"},
+           {"model", kModelFile},
+           {"hash", hash_text(model_)},
+           {"ids",
+            {{"pad", pad_}, {"unk", library().unk_id(processor_.get())}, {"begin", begin_}, {"end", end_}}},
+           {"vocab_size", vocab_size()}});
+}
+
+std::shared_ptr<const Tokenizer> train_tokenizer(const std::vector<std::string>& texts, int vocab_size) {
+  constexpr int kMinimum = 8;  // four ids of our own and a few pieces
+  if (vocab_size < kMinimum)
+    invalid_input("tokenizer vocabulary of {} pieces is too small (at least {})", vocab_size, kMinimum);
+  std::size_t longest = 0;
+  for (const auto& text : texts) {
+    require_utf8(text, "text to train the tokenizer on");
+    longest = std::max(longest, text.size());
+  }
+  const std::vector<std::pair<std::string, std::string>> options = {
+      // Unigram seeds pieces from substrings of different words only, so that in captions of few words most
+      // words fall
+      // apart (41 pieces per Market-1501 caption, 21 with BPE); it also ends the process on blank texts.
+      {"model_type", "bpe"},
+      {"vocab_size", std::to_string(vocab_size)},
+      {"hard_vocab_limit", "false"},  // fewer pieces than asked for is no error
+      {"normalization_rule_name", "nmt_nfkc_cf"},
+      {"pad_id", "0"},
+      {"unk_id", "1"},
+      {"bos_id", "2"},
+      {"eos_id", "3"},
+      {"max_sentence_length",
+       std::to_string(std::max<std::size_t>(longest + 1, 10))},  // longer texts are left out silently
+      {"num_threads", "1"},  // sums of floats depend on the number of threads
+      {"shuffle_input_sentence", "false"},
+      {"minloglevel", "2"},
+  };
+  if (longest == 0) invalid_input("a tokenizer cannot be trained: no text is given");
+  std::vector<const char*> settings, rows;
+  std::vector<std::size_t> bytes;
+  for (const auto& [key, value] : options) settings.insert(settings.end(), {key.c_str(), value.c_str()});
+  for (const auto& text : texts) {
+    rows.push_back(text.data());
+    bytes.push_back(text.size());
+  }
+  std::string model;
+  char error[2048];
+  if (!library().train(settings.data(), options.size(), rows.data(), bytes.data(), rows.size(), take_text,
+                       &model, error, sizeof error))
+    invalid_input(
+        "a tokenizer of {} pieces cannot be trained on {} texts: {}; ask for more pieces (train:SIZE)",
+        vocab_size, texts.size(), message_of(error));
+  auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(model), "trained tokenizer");
+  if (tokenizer->vocab_size() <= 4)
+    invalid_input("a tokenizer cannot be trained: the {} texts are blank", texts.size());
+  if (tokenizer->vocab_size() < vocab_size)
+    spdlog::info("tokenizer: the texts hold {} pieces, {} were asked for", tokenizer->vocab_size(),
+                 vocab_size);
+  return tokenizer;
+}
+
+}  // namespace edgeclip

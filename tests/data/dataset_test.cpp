@@ -1,0 +1,141 @@
+#include "data/dataset/dataset.h"
+
+#include <fstream>
+
+#include "base/csv.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/npy.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+using test::invalid_input_of;
+using test::TempDir;
+using test::write_text;
+
+std::vector<Pair> some_pairs() {
+  return {{"train", 7, "a.png", "A man wears a red coat, a \"hat\" and boots.", -1},
+          {"train", 7, "a.png", "The man has a red coat\nand a hat.", -1},
+          {"test", 9, "b.png", "A woman wears a blue dress.", -1},
+          {"train", 8, "c.png", "A girl wears a green skirt.", -1},
+          {"test", 9, "a.png", "The same file in another split.", -1}};
+}
+
+void write_some(const std::filesystem::path& directory, const std::vector<Pair>& pairs) {
+  std::filesystem::create_directory(directory);
+  write_dataset(directory, pairs, {{"3", "no \"captions\", none"}}, "", "train:300", 12,
+                Json{{"from", "a test"}});
+}
+
+TEST(Dataset, WrittenAndOpenedAgain) {
+  TempDir dir;
+  write_some(dir / "set", some_pairs());
+  const Dataset dataset = open_dataset((dir / "set").string() + "/");
+  EXPECT_EQ(dataset.name, "set");
+  EXPECT_EQ(dataset.image_root, dir / "set");
+  EXPECT_EQ(dataset.context_length, 12);
+  ASSERT_EQ(dataset.pairs.size(), 5u);
+  EXPECT_EQ(dataset.pairs[0].caption, some_pairs()[0].caption);
+  EXPECT_EQ(dataset.pairs[1].caption, some_pairs()[1].caption);
+  EXPECT_EQ(dataset.pairs[2].id, 9);
+  EXPECT_EQ(dataset.pairs[2].frame, -1);
+  ASSERT_EQ(dataset.images.size(), 4u);
+  EXPECT_EQ(dataset.images[0].rows, (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(dataset.images[3].split, "test");
+  EXPECT_EQ(dataset.split("train"), (std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(dataset.split("all").size(), 4u);
+  EXPECT_EQ(dataset.tokens.shape(), (Shape{5, 12}));
+  const auto row = dataset.tokenizer->encode_with_ends(dataset.pairs[2].caption, 12);
+  EXPECT_TRUE(std::equal(row.begin(), row.end(), dataset.tokens.data<std::int32_t>() + 24));
+  EXPECT_EQ(dataset.info["counts"]["identities"], 3);
+  EXPECT_EQ(dataset.info["counts"]["invalid"], 1);
+  EXPECT_EQ(dataset.info["splits"]["train"]["images"], 2);
+  EXPECT_EQ(dataset.info["splits"]["val"]["pairs"], 0);
+  EXPECT_EQ(dataset.info["captions_per_image"]["max"], 2);
+  EXPECT_EQ(dataset.info["source"]["from"], "a test");
+  const auto invalid = read_csv_table(dir / "set/invalid.csv", {"record", "reason"});
+  EXPECT_EQ(invalid, (std::vector<std::vector<std::string>>{{"3", "no \"captions\", none"}}));
+  EXPECT_NE(invalid_input_of([&] { dataset.split("tset"); }).find("\"test\""), std::string::npos);
+}
+
+TEST(Dataset, TokenizerLearnsFromTrainingCaptionsOnly) {
+  TempDir dir;
+  auto pairs = some_pairs();
+  pairs[2].caption = "zzzz zzzz zzzz";
+  write_some(dir / "set", pairs);
+  const Dataset dataset = open_dataset(dir / "set");
+  const auto ids = dataset.tokenizer->encode("z");
+  EXPECT_NE(std::find(ids.begin(), ids.end(), 1), ids.end());  // unknown
+}
+
+TEST(Dataset, FramesOfVideos) {
+  TempDir dir;
+  auto pairs = some_pairs();
+  for (auto& pair : pairs) pair.frame = pair.path == "a.png" ? 12 : 40;
+  write_some(dir / "set", pairs);
+  const Dataset dataset = open_dataset(dir / "set");
+  EXPECT_EQ(dataset.pairs[2].frame, 40);
+  EXPECT_EQ(dataset.images[0].frame, 12);
+}
+
+TEST(Dataset, WritingIsDeterministic) {
+  TempDir dir;
+  write_some(dir / "a", some_pairs());
+  write_some(dir / "b", some_pairs());
+  for (const char* file : {"dataset.json", "manifest.csv", "invalid.csv", "tokens.npy", "ids.npy",
+                           "paths.npy", "tokenizer/spm.model"})
+    EXPECT_EQ(read_file(dir / "a" / file), read_file(dir / "b" / file)) << file;
+}
+
+TEST(Dataset, DamageIsFound) {
+  TempDir dir;
+  const auto message = [&](const std::function<void(const std::filesystem::path&)>& damage) {
+    const auto set = dir / "set";
+    std::filesystem::remove_all(set);
+    write_some(set, some_pairs());
+    damage(set);
+    return invalid_input_of([&] { open_dataset(set); });
+  };
+  const auto edit = [&](const char* key, const Json& value) {
+    return message([&](const auto& set) {
+      Json json = read_json(set / "dataset.json");
+      json[key] = value;
+      write_json(set / "dataset.json", json);
+    });
+  };
+  for (const char* file : {"manifest.csv", "tokens.npy", "ids.npy", "paths.npy"}) {
+    EXPECT_NE(message([&](const auto& set) { std::ofstream(set / file, std::ios::app) << "x"; }).find(file),
+              std::string::npos);
+    EXPECT_NE(message([&](const auto& set) { std::filesystem::remove(set / file); }).find(file),
+              std::string::npos);
+  }
+  EXPECT_NE(
+      message([](const auto& set) { std::filesystem::remove(set / "dataset.json"); }).find("dataset.json"),
+      std::string::npos);
+  EXPECT_NE(
+      message([](const auto& set) { std::filesystem::remove_all(set / "tokenizer"); }).find("tokenizer"),
+      std::string::npos);
+  EXPECT_NE(message([](const auto& set) { write_text(set / "dataset.json", "{"); }).find("JSON"),
+            std::string::npos);
+  EXPECT_NE(edit("format", 2).find("update edgeclip"), std::string::npos);
+  EXPECT_NE(edit("images", "/nowhere/at/all").find("/nowhere/at/all"), std::string::npos);
+  EXPECT_NE(edit("context_length", 13).find("tokens.npy"), std::string::npos);
+  EXPECT_NE(edit("counts", Json{{"pairs", 4}}).find("5 records"), std::string::npos);
+  EXPECT_NE(edit("files", Json::object()).find("manifest.csv"), std::string::npos);
+  EXPECT_NE(invalid_input_of([&] { open_dataset(dir / "nothing"); }).find("not found"), std::string::npos);
+}
+
+TEST(Dataset, BadTokenizerSpecs) {
+  TempDir dir;
+  for (const char* spec : {"train:", "train:many", "train:20x", "clip:none", ""}) {
+    std::filesystem::remove_all(dir / "set");
+    std::filesystem::create_directory(dir / "set");
+    invalid_input_of([&] { write_dataset(dir / "set", some_pairs(), {}, "", spec, 12, Json::object()); });
+  }
+  invalid_input_of([&] { write_dataset(dir / "set", some_pairs(), {}, "", "train:300", 2, Json::object()); });
+}
+
+}  // namespace
+}  // namespace edgeclip

@@ -1,0 +1,222 @@
+#include "data/dataset/loader.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "data/dataset/batch_order.h"
+#include "encode.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+using test::invalid_input_of;
+using test::picture;
+using test::TempDir;
+using test::write_text;
+
+/// `people` persons with `each` images of two captions.
+struct Set {
+  TempDir dir;
+  Dataset dataset;
+  ImageTransform transform;
+  LoaderOptions options;
+
+  Set(int people, int each) {
+    std::vector<Pair> pairs;
+    for (int p = 0; p < people; ++p)
+      for (int i = 0; i < each; ++i) {
+        const std::string path = std::to_string(p) + "_" + std::to_string(i) + ".png";
+        write_png(dir / path, picture(12, 20, p * each + i));
+        pairs.push_back({"train", p, path, "person " + std::to_string(p), -1});
+        pairs.push_back({"train", p, path, "another longer caption of person " + std::to_string(p), -1});
+      }
+    write_dataset(dir.path(), pairs, {}, "", "train:200", 32, Json::object());
+    dataset = open_dataset(dir.path());
+    transform.height = 16;
+    transform.width = 8;
+    options.batch = 4;
+    options.threads = 3;
+  }
+  std::vector<Batch> epoch(std::int64_t e, std::int64_t skip = 0) {
+    Loader loader(dataset, transform, options);
+    return epoch(loader, e, skip);
+  }
+  static std::vector<Batch> epoch(Loader& loader, std::int64_t e, std::int64_t skip = 0) {
+    std::vector<Batch> batches;
+    loader.start_epoch(e, skip);
+    while (auto batch = loader.next()) batches.push_back(std::move(*batch));
+    EXPECT_FALSE(loader.next());
+    return batches;
+  }
+};
+
+void expect_equal(const std::vector<Batch>& a, const std::vector<Batch>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].images, b[i].images);
+    EXPECT_EQ(a[i].ids, b[i].ids);
+    ASSERT_EQ(a[i].tokens.shape(), b[i].tokens.shape());
+    ASSERT_EQ(a[i].pixels.shape(), b[i].pixels.shape());
+    EXPECT_TRUE(std::equal(a[i].tokens.raw(), a[i].tokens.raw() + a[i].tokens.bytes(), b[i].tokens.raw()));
+    EXPECT_TRUE(std::equal(a[i].pixels.raw(), a[i].pixels.raw() + a[i].pixels.bytes(), b[i].pixels.raw()));
+  }
+}
+
+TEST(Loader, SameSeedAndEpochGiveTheSameBytes) {
+  Set set(5, 3);
+  set.options.flip = true;
+  const auto first = set.epoch(4);
+  set.options.threads = 1;
+  set.options.cache = false;
+  set.options.queue = 1;
+  expect_equal(set.epoch(4), first);
+  Loader loader(set.dataset, set.transform, set.options);
+  Set::epoch(loader, 0);
+  expect_equal(Set::epoch(loader, 4), first);
+  const auto other = set.epoch(5);
+  EXPECT_NE(other[0].images, first[0].images);
+}
+
+TEST(Loader, CacheChangesNothing) {
+  Set set(5, 3);
+  set.options.flip = true;
+  Loader loader(set.dataset, set.transform, set.options);
+  Set::epoch(loader, 0);
+  const auto cached = Set::epoch(loader, 1);
+  for (const auto& image : set.dataset.images) std::filesystem::remove(set.dataset.image_path(image.path));
+  expect_equal(Set::epoch(loader, 1), cached);  // without the files: from memory
+  set.options.cache_mb = 0;
+  Loader uncached(set.dataset, set.transform, set.options);
+  uncached.start_epoch(0);
+  invalid_input_of([&] { uncached.next(); });
+}
+
+TEST(Loader, PixelsAndTokensAreThoseOfTheImage) {
+  Set set(3, 2);
+  set.options.shuffle = false;
+  set.options.drop_last = false;
+  const auto batches = set.epoch(0);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[0].images, (std::vector<std::int64_t>{0, 1, 2, 3}));
+  EXPECT_EQ(batches[1].pixels.shape(), (Shape{2, 3, 16, 8}));
+  EXPECT_EQ(batches[1].ids, (std::vector<std::int64_t>{2, 2}));
+  for (const auto& batch : batches)
+    for (std::size_t i = 0; i < batch.images.size(); ++i) {
+      const ImageItem& image = set.dataset.images[static_cast<std::size_t>(batch.images[i])];
+      std::vector<float> expected(3 * 16 * 8);
+      transform_image(read_image(set.dataset.image_path(image.path)), set.transform, expected.data());
+      EXPECT_TRUE(
+          std::equal(expected.begin(), expected.end(), batch.pixels.data<float>() + i * expected.size()));
+      const std::int64_t length = batch.tokens.dim(1);
+      const std::int32_t* row = batch.tokens.data<std::int32_t>() + static_cast<std::int64_t>(i) * length;
+      int matches = 0;
+      for (const auto r : image.rows) {
+        auto ids = set.dataset.tokenizer->encode_with_ends(
+            set.dataset.pairs[static_cast<std::size_t>(r)].caption, 32);
+        if (static_cast<std::int64_t>(ids.size()) > length) continue;
+        ids.resize(static_cast<std::size_t>(length), 0);
+        matches += std::equal(ids.begin(), ids.end(), row);
+      }
+      EXPECT_EQ(matches, 1);
+    }
+}
+
+TEST(Loader, BothCaptionsAndBothFlipsAreDrawn) {
+  Set set(4, 2);
+  set.options.shuffle = false;
+  set.options.flip = true;
+  std::set<std::vector<float>> looks;
+  std::set<std::vector<std::int32_t>> texts;
+  Loader loader(set.dataset, set.transform, set.options);
+  for (int e = 0; e < 12; ++e) {
+    const auto batches = Set::epoch(loader, e);
+    const float* p = batches[0].pixels.data<float>();
+    looks.insert(std::vector<float>(p, p + 3 * 16 * 8));
+    texts.insert(std::vector<std::int32_t>(batches[0].tokens.data<std::int32_t>(),
+                                           batches[0].tokens.data<std::int32_t>() + 3));
+  }
+  EXPECT_EQ(looks.size(), 2u);
+  EXPECT_EQ(texts.size(), 2u);
+}
+
+TEST(Loader, EachImageOnceAndPersonsApart) {
+  Set set(8, 3);
+  std::multiset<std::int64_t> seen;
+  for (const auto& batch : set.epoch(2)) {
+    seen.insert(batch.images.begin(), batch.images.end());
+    EXPECT_EQ(std::set<std::int64_t>(batch.ids.begin(), batch.ids.end()).size(), batch.ids.size());
+  }
+  EXPECT_EQ(seen.size(), 24u);
+  EXPECT_EQ(std::set<std::int64_t>(seen.begin(), seen.end()).size(), 24u);
+}
+
+TEST(Loader, FewPersonsStillFillTheBatch) {
+  Set set(2, 6);
+  const auto batches = set.epoch(0);
+  ASSERT_EQ(batches.size(), 3u);
+  for (const auto& batch : batches) EXPECT_EQ(batch.images.size(), 4u);
+}
+
+TEST(Loader, LastBatchAndSkip) {
+  Set set(5, 2);
+  EXPECT_EQ(Loader(set.dataset, set.transform, set.options).batches_per_epoch(), 2);
+  const auto all = set.epoch(1);
+  ASSERT_EQ(all.size(), 2u);
+  expect_equal(set.epoch(1, 1), {all[1]});
+  EXPECT_TRUE(set.epoch(1, 2).empty());
+  EXPECT_TRUE(set.epoch(1, 99).empty());
+  set.options.drop_last = false;
+  EXPECT_EQ(set.epoch(1).back().images.size(), 2u);
+  set.options.drop_last = true;
+  set.options.batch = 64;
+  EXPECT_EQ(set.epoch(1).front().images.size(), 10u);  // the only batch is never left out
+}
+
+TEST(Loader, EndsCleanlyAtAnyTime) {
+  Set set(8, 4);
+  set.options.batch = 2;
+  set.options.queue = 1;
+  for (int taken = 0; taken < 6; ++taken) {
+    Loader loader(set.dataset, set.transform, set.options);
+    loader.start_epoch(0);
+    for (int i = 0; i < taken; ++i) ASSERT_TRUE(loader.next());
+    if (taken % 2) loader.start_epoch(1);
+  }
+  Loader unused(set.dataset, set.transform, set.options);
+}
+
+TEST(Loader, FailuresArriveInNext) {
+  Set set(4, 1);
+  write_text(set.dataset.image_path(set.dataset.images[2].path), "no image");
+  Loader loader(set.dataset, set.transform, set.options);
+  loader.start_epoch(0);
+  EXPECT_NE(invalid_input_of([&] { loader.next(); }).find("2_0.png"), std::string::npos);
+  set_interrupted(true);
+  EXPECT_THROW(loader.next(), Interrupted);
+  set_interrupted(false);
+  set.options.batch = 0;
+  invalid_input_of([&] { Loader(set.dataset, set.transform, set.options); });
+  set.options.batch = 2;
+  set.options.split = "val";
+  invalid_input_of([&] { Loader(set.dataset, set.transform, set.options); });
+}
+
+TEST(Loader, LoadPixelsKeepsTheOrder) {
+  Set set(3, 1);
+  std::vector<std::filesystem::path> paths;
+  for (const auto& image : set.dataset.images) paths.push_back(set.dataset.image_path(image.path));
+  const Tensor pixels = load_pixels(paths, set.transform, 2);
+  EXPECT_EQ(pixels.shape(), (Shape{3, 3, 16, 8}));
+  std::vector<float> expected(3 * 16 * 8);
+  transform_image(read_image(paths[2]), set.transform, expected.data());
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), pixels.data<float>() + 2 * expected.size()));
+  EXPECT_EQ(load_pixels({}, set.transform).shape(), (Shape{0, 3, 16, 8}));
+  paths[1] = "missing.png";
+  invalid_input_of([&] { load_pixels(paths, set.transform); });
+}
+
+}  // namespace
+}  // namespace edgeclip
