@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ class ModelProto;
 class TensorProto;
 }  // namespace onnx
 
-/// A typed builder over libonnx's protobuf messages.  Names are made unique; every value knows its type and its shape
+/// A typed builder over libonnx's protobuf messages.  Names are made unique; every value knows its type and
+/// its shape
 /// (-1: dynamic), so that emission code reads like the forward pass.
 namespace edgeclip::onnx_ir {
 
@@ -21,7 +23,7 @@ namespace edgeclip::onnx_ir {
 struct Value {
   std::string name;
   DType dtype = DType::f32;
-  Shape shape;                  ///< -1 = dynamic
+  Shape shape;  ///< -1 = dynamic
 };
 
 /// Attribute of a node.
@@ -43,11 +45,17 @@ struct Attr {
 
 class GraphBuilder {
  public:
+  /// opset: 17 only, the first with LayerNormalization and the last that libonnx 1.12 knows; InvalidInput
+  /// otherwise.
   explicit GraphBuilder(std::string graph_name, int opset = 17);
   ~GraphBuilder();
+  GraphBuilder(const GraphBuilder&) = delete;
+  GraphBuilder& operator=(const GraphBuilder&) = delete;
 
   /// dims: -1 takes the symbol at the same place ("batch").
-  Value input(const std::string& name, DType dtype, const Shape& dims, const std::vector<std::string>& symbols);
+  Value input(const std::string& name, DType dtype, const Shape& dims,
+              const std::vector<std::string>& symbols);
+  /// The producing node's output takes `name`; value must come from a node and must not be an output already.
   void output(const Value& value, const std::string& name, const std::vector<std::string>& symbols);
   Value initializer(const std::string& name, const TensorView& tensor);
   Value constant(const std::vector<std::int64_t>& values, const std::string& hint);  ///< 1-D int64
@@ -58,27 +66,33 @@ class GraphBuilder {
    public:
     Scope(GraphBuilder& builder, const std::string& name);
     ~Scope();
+
    private:
     GraphBuilder& builder_;
   };
 
   /// One node with one output of the given type and shape.  Node name: scope + op (+ number).
-  Value node(const std::string& op, const std::vector<Value>& inputs, DType dtype, const Shape& shape, const std::vector<Attr>& attributes = {});
+  Value node(const std::string& op, const std::vector<Value>& inputs, DType dtype, const Shape& shape,
+             const std::vector<Attr>& attributes = {});
 
   // The operators that emission code uses, with their shape rules.
   Value add(const Value& a, const Value& b);
   Value mul(const Value& a, const Value& b);
   Value matmul(const Value& a, const Value& b);
-  Value reshape(const Value& x, const std::vector<std::int64_t>& dims);         ///< 0 copies, -1 infers
+  Value reshape(const Value& x, const std::vector<std::int64_t>& dims);  ///< 0 copies, -1 infers
   Value transpose(const Value& x, const std::vector<std::int64_t>& perm);
   Value concat(const std::vector<Value>& xs, std::int64_t axis);
   Value softmax(const Value& x, std::int64_t axis);
   Value layer_norm(const Value& x, const Value& weight, const Value& bias, float eps);
   Value sigmoid(const Value& x);
   Value erf(const Value& x);
+  Value div(const Value& a, const Value& b);
+  Value shape_of(const Value& x, std::int64_t start,
+                 std::int64_t end);  ///< dimensions [start, end), 1-D int64
   Value gather(const Value& data, const Value& indices, std::int64_t axis);
-  Value slice(const Value& x, const Value& starts, const Value& ends, const std::vector<std::int64_t>& axes, const Shape& shape);
-  Value l2_normalize(const Value& x);                                           ///< over the last axis
+  Value slice(const Value& x, const Value& starts, const Value& ends, const std::vector<std::int64_t>& axes,
+              const Shape& shape);
+  Value l2_normalize(const Value& x);  ///< over the last axis
 
   /// The finished model (IR 8).  metadata: key -> value of ModelProto.metadata_props.
   const ::onnx::ModelProto& model();
@@ -87,20 +101,23 @@ class GraphBuilder {
  private:
   friend class Scope;
   struct State;
-  State* state_;
+  std::unique_ptr<State> state_;
 };
 
-DType dtype_from_onnx(int onnx_type, const std::string& where);   ///< throws InvalidInput for types we do not have
+DType dtype_from_onnx(int onnx_type,
+                      const std::string& where);  ///< throws InvalidInput for types we do not have
 int dtype_to_onnx(DType dtype);
 void tensor_to_proto(const TensorView& tensor, const std::string& name, ::onnx::TensorProto* proto);
 /// External data only from below `folder`.  Sizes are checked.  Throws InvalidInput.
-Tensor tensor_from_proto(const ::onnx::TensorProto& proto, const std::filesystem::path& folder, const std::string& where);
+Tensor tensor_from_proto(const ::onnx::TensorProto& proto, const std::filesystem::path& folder,
+                         const std::string& where);
 
 /// Reads and parses a file.  Throws InvalidInput (not a model, truncated, over 2 GiB).
 ::onnx::ModelProto read_model(const std::filesystem::path& path);
 /// Writes it through a temporary name.
 void write_model(const std::filesystem::path& path, const ::onnx::ModelProto& model);
-/// libonnx's checker and strict shape inference (opset <= 17, IR <= 8).  Throws InvalidInput with its message in one line.
+/// libonnx's checker and strict shape inference (opset <= 17, IR <= 8).  Throws InvalidInput with its message
+/// in one line.
 void check_model(const ::onnx::ModelProto& model, const std::string& where);
 
 }  // namespace edgeclip::onnx_ir

@@ -9,8 +9,8 @@
 
 namespace edgeclip {
 
-/// Images or tokens to unit rows.  Implemented over the engine's plans (cli/runtime/plan_encoder.h) and over LibTorch's
-/// modules (train/checkpoint_encoder.h); retrieval knows neither.
+/// Images or tokens to unit rows.  Implemented over the engine's plans (cli/runtime/plan_encoder.h) and over
+/// LibTorch's modules (train/checkpoint_encoder.h); retrieval knows neither.
 class Encoder {
  public:
   virtual ~Encoder() = default;
@@ -18,8 +18,9 @@ class Encoder {
   virtual const ModelCard& card() const = 0;
   virtual std::shared_ptr<const Tokenizer> tokenizer() const = 0;
 
-  /// pixels: (B, 3, H, W) float32, NCHW, normalized as the card says.  Returns (B, D) float32, each row unit-norm; B = 0 gives an
-  /// empty result.  Thread-safe.  Throws InvalidInput if H or W differs from the card's image size.
+  /// pixels: (B, 3, H, W) float32, NCHW, normalized as the card says.  Returns (B, D) float32, each row
+  /// unit-norm; B = 0 gives an empty result.  Thread-safe.  Throws InvalidInput if H or W differs from the
+  /// card's image size.
   virtual Tensor encode_images(const TensorView& pixels) = 0;
   /// tokens: (B, T) int32, T <= context_length.  Returns (B, D) float32, unit rows.  Thread-safe.
   virtual Tensor encode_tokens(const TensorView& tokens) = 0;

@@ -7,35 +7,27 @@
 #include "base/json.h"
 #include "data/dataset/dataset.h"
 #include "retrieval/encoder.h"
+#include "retrieval/metrics.h"
 
 namespace edgeclip {
 
-/// In percent.  Definitions: docs/evaluate.md.
-struct RetrievalMetrics {
-  double r1 = 0, r5 = 0, r10 = 0, map = 0, minp = 0;
-};
-
-/// scores: (Q, N), higher is better; equal scores keep gallery order (stable).  A gallery item is relevant when its id
-/// equals the query's.  AP = mean precision at each hit; INP = hits / rank of the last hit; a query without relevant
-/// items counts 0.
-RetrievalMetrics retrieval_metrics(const TensorView& scores, const std::vector<std::int64_t>& query_ids, const std::vector<std::int64_t>& gallery_ids);
-
-/// Mean over queries of the AP that a random order of the gallery has in expectation, and of R@1: what chance gives.
-RetrievalMetrics chance_metrics(const std::vector<std::int64_t>& query_ids, const std::vector<std::int64_t>& gallery_ids);
-
 struct Evaluation {
   std::int64_t queries = 0, gallery = 0;  ///< captions, images
-  RetrievalMetrics text_to_image, image_to_text, chance;
+  RetrievalMetrics text_to_image, image_to_text;
+  RetrievalMetrics chance;  ///< text to image in random order
 };
 
 struct EvaluateOptions {
   std::string split = "test";
   int batch = 32;
-  std::vector<std::int64_t> only_ids;     ///< restricts queries (not the gallery) to these identities; empty: all
+  std::vector<std::int64_t>
+      only_ids;  ///< restricts queries (not the gallery) to these identities; empty: all
 };
 
-/// Encodes every image and every distinct caption of the split and measures both directions.  The identity of a pair
-/// says what is relevant.
+/// Encodes every image and every distinct caption of the split and measures both directions: each caption
+/// against all images, each image against all captions.  The identity of a pair says what is relevant.
+/// Captions are tokenized by the encoder's own tokenizer.  Throws InvalidInput if the split, or what only_ids
+/// leaves of its queries, is empty.
 Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options);
 
 /// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...}}

@@ -1,0 +1,120 @@
+#include "bundle/bundle.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/build_info.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/signals.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kBundleFormat = 1;
+constexpr const char* kBundleJson = "bundle.json";
+
+void validate_card(const ModelCard& card, const std::string& where) {
+  card.image.validate(where + "image.");
+  const auto positive = [&](int value, const char* key) {
+    if (value <= 0) invalid_input("{}{}: must be positive, is {}", where, key, value);
+  };
+  positive(card.context_length, "context_length");
+  positive(card.vocab_size, "vocab_size");
+  positive(card.embedding_dim, "embedding_dim");
+  const auto token = [&](int id, const char* key) {
+    if (id < 0 || id >= card.vocab_size)
+      invalid_input("{}{}: {} is no token id below vocab_size {}", where, key, id, card.vocab_size);
+  };
+  token(card.begin_id, "begin_id");
+  token(card.end_id, "end_id");
+  token(card.pad_id, "pad_id");
+  if (!(card.logit_scale > 0))
+    invalid_input("{}logit_scale: must be positive, is {}", where, card.logit_scale);
+}
+
+/// Refuses names that would lead out of the folder.
+bool stays_inside(const fs::path& name) {
+  return !name.empty() && name.is_relative() &&
+         std::none_of(name.begin(), name.end(), [](const fs::path& part) { return part == ".."; });
+}
+
+}  // namespace
+
+Json file_table(const fs::path& directory, const std::string& except) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(directory))
+    if (entry.is_regular_file()) names.push_back(entry.path().lexically_relative(directory).generic_string());
+  std::sort(names.begin(), names.end());
+  Json table = Json::object();
+  for (const auto& name : names) {
+    if (name == except) continue;
+    throw_if_interrupted();
+    table[name] = {{"bytes", fs::file_size(directory / name)}, {"xxh3", hash_file(directory / name)}};
+  }
+  return table;
+}
+
+void check_file_table(const fs::path& directory, const Json& table, const std::string& where) {
+  if (!table.is_object()) invalid_input("{}: files: expected an object, found {}", where, json_kind(table));
+  for (const auto& [name, entry] : table.items()) {
+    throw_if_interrupted();
+    const std::string at = fmt::format("{}: files.{}", where, name);
+    if (!stays_inside(name)) invalid_input("{}: leads out of the folder", at);
+    const auto bytes = json_get<std::uint64_t>(entry, "bytes", at);
+    const auto hash = json_get<std::string>(entry, "xxh3", at);
+    const fs::path path = directory / name;
+    std::error_code error;
+    if (!fs::is_regular_file(path, error))
+      invalid_input("{}: is missing; copy the folder again", path.string());
+    const auto size = fs::file_size(path, error);
+    if (error || size != bytes)
+      invalid_input("{}: has {} bytes, {} says {}; copy the folder again", path.string(), size, where, bytes);
+    if (hash_file(path) != hash)
+      invalid_input("{}: is damaged (its checksum is not that in {}); copy the folder again", path.string(),
+                    where);
+  }
+}
+
+Bundle open_bundle(const fs::path& directory) {
+  require_directory(directory, "bundle");
+  const fs::path file = directory / kBundleJson;
+  const std::string where = file.string();
+  const Json json = read_json(file);
+  const int format = json_get<int>(json, "format", where);
+  if (format > kBundleFormat)
+    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, format,
+                  kBundleFormat);
+  if (format < 1) invalid_input("{}: format {} does not exist", where, format);
+  Bundle bundle;
+  bundle.directory = directory;
+  options_from_json(json_at(json, "card", where), bundle.card, where + ": card");
+  validate_card(bundle.card, where + ": card.");
+  bundle.precision = json_get<std::string>(json, "precision", where);
+  if (bundle.precision != "fp32" && bundle.precision != "int8")
+    invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, bundle.precision);
+  bundle.provenance = json_at(json, "provenance", where);
+  const Json& files = json_at(json, "files", where);
+  check_file_table(directory, files, where);
+  for (const char* name : {"image.onnx", "text.onnx", "reference.safetensors"})
+    if (!files.contains(name))
+      invalid_input("{}: files: {} is not listed; export the bundle again", where, name);
+  require_directory(bundle.tokenizer(), "tokenizer");
+  return bundle;
+}
+
+void write_bundle_json(const fs::path& work, const Bundle& bundle) {
+  Json json = Json::object();
+  json["format"] = kBundleFormat;
+  json["edgeclip"] = version();
+  json["card"] = options_to_json(bundle.card);
+  json["precision"] = bundle.precision;
+  json["provenance"] = bundle.provenance.is_null() ? Json::array() : bundle.provenance;
+  json["files"] = file_table(work, kBundleJson);
+  write_json(work / kBundleJson, json);
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,132 @@
+#include "retrieval/bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "data/image/image.h"
+#include "data/image/transform.h"
+#include "retrieval/encode.h"
+#include "retrieval/search.h"
+
+namespace edgeclip {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+void BenchOptions::validate(const std::string& where) const {
+  if (queries < 1) invalid_input("{}queries: {} is not at least 1", where, queries);
+  if (batch < 1 || batch > 4096) invalid_input("{}batch: {} is not within 1..4096", where, batch);
+  if (warmup < 0) invalid_input("{}warmup: {} is negative", where, warmup);
+  if (top < 1) invalid_input("{}top: {} is not at least 1", where, top);
+  if (!(soak_minutes >= 0) || soak_minutes > 1e6)
+    invalid_input("{}soak_minutes: {} is not within 0..1000000", where, soak_minutes);
+}
+
+BenchReport run_benchmark(Encoder& encoder, const Gallery* gallery,
+                          const std::vector<std::filesystem::path>& paths, const BenchOptions& options,
+                          const std::string& precision, std::int64_t model_bytes) {
+  options.validate("");
+  if (paths.empty())
+    invalid_input("bench: there are no images to ask for; name a dataset or folder that has some");
+  if (options.batch > encoder.max_batch())
+    invalid_input("batch: {} is more than the model was built for ({}); build it with a larger batch",
+                  options.batch, encoder.max_batch());
+  Gallery own;
+  if (gallery == nullptr) {
+    own = gallery_for(encoder);
+    own.embeddings = encode_image_files(encoder, paths);
+    for (const auto& path : paths) own.items.push_back({path.string(), -1, -1});
+    gallery = &own;
+  }
+  require_same_model(*gallery, encoder);
+
+  const ImageTransform& transform = encoder.card().image;
+  const std::size_t plane =
+      3u * static_cast<std::size_t>(transform.height) * static_cast<std::size_t>(transform.width);
+  SearchOptions search_options;
+  search_options.top = options.top;
+  BenchReport report;
+  report.precision = precision;
+  report.batch = options.batch;
+  report.model_mb = static_cast<double>(model_bytes) / (1024.0 * 1024.0);
+  std::size_t next = 0;
+  const auto run_batch = [&](int count, bool timed) {
+    const auto start = Clock::now();
+    Tensor pixels(DType::f32, {count, 3, transform.height, transform.width});
+    for (int b = 0; b < count; ++b, next = (next + 1) % paths.size())
+      transform_image(read_image(paths[next]), transform,
+                      pixels.data<float>() + static_cast<std::size_t>(b) * plane);
+    const auto inference = Clock::now();
+    const Tensor rows = encoder.encode_images(pixels.view());
+    const double encoded = seconds_since(inference);
+    search(*gallery, rows.view(), search_options);
+    if (!timed) return;
+    report.total_inference_time_s += encoded;
+    report.total_queries += count;
+    report.latency_ms.insert(report.latency_ms.end(), static_cast<std::size_t>(count),
+                             1000 * seconds_since(start));
+  };
+  for (int k = 0; k < options.warmup; ++k) {
+    throw_if_interrupted();
+    run_batch(options.batch, false);
+  }
+  next = 0;
+  Progress progress("benchmark", options.soak_minutes > 0 ? 0 : options.queries, "queries");
+  ResourceSampler sampler;
+  const auto start = Clock::now();
+  while (report.total_queries < options.queries || seconds_since(start) < 60 * options.soak_minutes) {
+    throw_if_interrupted();
+    const std::int64_t left = options.queries - report.total_queries;
+    const int count =
+        static_cast<int>(left > 0 ? std::min<std::int64_t>(options.batch, left) : options.batch);
+    run_batch(count, true);
+    progress.advance(count);
+  }
+  report.total_time_s = seconds_since(start);
+  report.usage = sampler.stop();
+  return report;
+}
+
+double percentile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const double at = share * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
+}
+
+Json to_json(const BenchReport& r) {
+  const auto queries = static_cast<double>(std::max<std::int64_t>(1, r.total_queries));
+  const auto usage = [](const Usage& u) { return Json{{"avg", u.avg}, {"peak", u.peak}}; };
+  return {{"precision", r.precision},
+          {"batch", r.batch},
+          {"total_queries", r.total_queries},
+          {"total_time_s", r.total_time_s},
+          {"total_inference_time_s", r.total_inference_time_s},
+          {"avg_inference_time_s", r.total_inference_time_s / queries},
+          {"avg_qps", r.total_time_s > 0 ? static_cast<double>(r.total_queries) / r.total_time_s : 0.0},
+          {"latency_ms",
+           {{"p10", percentile(r.latency_ms, 0.10)},
+            {"median", percentile(r.latency_ms, 0.50)},
+            {"p90", percentile(r.latency_ms, 0.90)},
+            {"p99", percentile(r.latency_ms, 0.99)}}},
+          {"cpu_percent", usage(r.usage.cpu_percent)},
+          {"memory_percent", usage(r.usage.memory_percent)},
+          {"rss_mb", usage(r.usage.rss_mb)},
+          {"gpu_percent", nullptr},
+          {"power_w", nullptr},
+          {"model_mb", r.model_mb}};
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,83 @@
+#include "retrieval/encode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "base/utf8.h"
+#include "data/dataset/loader.h"
+
+namespace edgeclip {
+namespace {
+
+std::int64_t piece_size(const Encoder& encoder, int batch) {
+  return std::max(1, std::min(batch, encoder.max_batch()));
+}
+
+}  // namespace
+
+void check_embeddings(const Tensor& embeddings, std::int64_t rows, const Encoder& encoder) {
+  EDGECLIP_CHECK(embeddings.shape() == Shape({rows, encoder.card().embedding_dim}),
+                 "embeddings {} for {} rows of width {}", shape_string(embeddings.shape()), rows,
+                 encoder.card().embedding_dim);
+  const float* values = embeddings.data<float>();
+  for (std::int64_t i = 0; i < embeddings.elements(); ++i)
+    if (!std::isfinite(values[i]))
+      invalid_input(
+          "model {} ({}) gives values that are not finite; its weights are damaged, export it again",
+          encoder.card().name, encoder.model_hash());
+}
+
+Tensor encode_texts(Encoder& encoder, const std::vector<std::string>& texts, int batch) {
+  std::map<std::string, std::int64_t> index_of;
+  std::vector<std::string> distinct;
+  std::vector<std::int64_t> rows;
+  for (const std::string& text : texts) {
+    if (text.empty()) invalid_input("text {}: is empty; write what to look for", rows.size() + 1);
+    require_utf8(text, fmt::format("text {}", rows.size() + 1));
+    const auto [it, inserted] = index_of.emplace(text, static_cast<std::int64_t>(distinct.size()));
+    if (inserted) distinct.push_back(text);
+    rows.push_back(it->second);
+  }
+  const std::int64_t dim = encoder.card().embedding_dim, step = piece_size(encoder, batch);
+  const auto count = static_cast<std::int64_t>(distinct.size());
+  const auto tokenizer = encoder.tokenizer();
+  EDGECLIP_CHECK(tokenizer != nullptr, "an encoder without a tokenizer");
+  Tensor unique(DType::f32, {count, dim});
+  for (std::int64_t begin = 0; begin < count; begin += step) {
+    throw_if_interrupted();
+    const std::int64_t end = std::min(begin + step, count);
+    const Tensor tokens = tokenizer->encode_batch({distinct.begin() + begin, distinct.begin() + end},
+                                                  encoder.card().context_length);
+    const Tensor part = encoder.encode_tokens(tokens.view());
+    check_embeddings(part, end - begin, encoder);
+    std::memcpy(unique.data<float>() + begin * dim, part.data<float>(), part.bytes());
+  }
+  Tensor all(DType::f32, {static_cast<std::int64_t>(texts.size()), dim});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    std::copy_n(unique.data<float>() + rows[i] * dim, dim,
+                all.data<float>() + static_cast<std::int64_t>(i) * dim);
+  return all;
+}
+
+Tensor encode_image_files(Encoder& encoder, const std::vector<std::filesystem::path>& paths, int batch,
+                          const std::function<void(std::int64_t)>& done) {
+  const std::int64_t dim = encoder.card().embedding_dim, step = piece_size(encoder, batch);
+  const auto count = static_cast<std::int64_t>(paths.size());
+  Tensor all(DType::f32, {count, dim});
+  for (std::int64_t begin = 0; begin < count; begin += step) {
+    throw_if_interrupted();
+    const std::int64_t end = std::min(begin + step, count);
+    const Tensor pixels = load_pixels({paths.begin() + begin, paths.begin() + end}, encoder.card().image);
+    const Tensor part = encoder.encode_images(pixels.view());
+    check_embeddings(part, end - begin, encoder);
+    std::memcpy(all.data<float>() + begin * dim, part.data<float>(), part.bytes());
+    if (done) done(end - begin);
+  }
+  return all;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,93 @@
+#include "retrieval/evaluate.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/threads.h"
+#include "retrieval/dot.h"
+#include "retrieval/encode.h"
+
+namespace edgeclip {
+namespace {
+
+/// Metrics of rows `queries` of from (., D) against all rows of gallery (N, D), without a full score matrix.
+RetrievalMetrics measure(const Tensor& from, const std::vector<std::int64_t>& from_ids,
+                         const std::vector<std::int64_t>& queries, const Tensor& gallery,
+                         const std::vector<std::int64_t>& gallery_ids) {
+  const std::int64_t dim = from.dim(1), items = gallery.dim(0), group = 16;
+  const auto count = static_cast<std::int64_t>(queries.size());
+  std::vector<QueryMetrics> results(queries.size());
+  parallel_for((count + group - 1) / group, [&](std::int64_t g) {
+    const std::int64_t begin = g * group, end = std::min(begin + group, count), rows = block_rows(dim);
+    std::vector<float> scores(static_cast<std::size_t>((end - begin) * items));
+    for (std::int64_t block = 0; block < items; block += rows) {
+      const std::int64_t here = std::min(rows, items - block);
+      for (std::int64_t q = begin; q < end; ++q)
+        score_block(from.data<float>() + queries[static_cast<std::size_t>(q)] * dim, 1,
+                    gallery.data<float>() + block * dim, here, dim,
+                    scores.data() + (q - begin) * items + block);
+    }
+    for (std::int64_t q = begin; q < end; ++q)
+      results[static_cast<std::size_t>(q)] = query_metrics(
+          scores.data() + (q - begin) * items,
+          from_ids[static_cast<std::size_t>(queries[static_cast<std::size_t>(q)])], gallery_ids);
+  });
+  return mean_metrics(results);
+}
+
+}  // namespace
+
+Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options) {
+  if (options.batch < 1) invalid_input("batch: {} is not at least 1", options.batch);
+  std::vector<std::filesystem::path> paths;
+  std::vector<std::string> captions;
+  std::vector<std::int64_t> image_ids, caption_ids;
+  for (const std::int64_t index : dataset.split(options.split)) {
+    const ImageItem& image = dataset.images[static_cast<std::size_t>(index)];
+    paths.push_back(dataset.image_path(image.path));
+    image_ids.push_back(image.id);
+    for (const std::int64_t row : image.rows) {
+      captions.push_back(dataset.pairs[static_cast<std::size_t>(row)].caption);
+      caption_ids.push_back(dataset.pairs[static_cast<std::size_t>(row)].id);
+    }
+  }
+  const std::set<std::int64_t> only(options.only_ids.begin(), options.only_ids.end());
+  const auto queries_of = [&](const std::vector<std::int64_t>& ids) {
+    std::vector<std::int64_t> queries;
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (only.empty() || only.count(ids[i])) queries.push_back(static_cast<std::int64_t>(i));
+    return queries;
+  };
+  const auto text_queries = queries_of(caption_ids), image_queries = queries_of(image_ids);
+  if (text_queries.empty())
+    invalid_input("{}: split \"{}\" has no captions of the identities asked for", dataset.name,
+                  options.split);
+
+  Progress progress("evaluating", static_cast<std::int64_t>(paths.size()), "images");
+  const Tensor images =
+      encode_image_files(encoder, paths, options.batch, [&](std::int64_t n) { progress.advance(n); });
+  progress.finish();
+  const Tensor texts = encode_texts(encoder, captions, options.batch);
+
+  Evaluation result;
+  result.queries = static_cast<std::int64_t>(text_queries.size());
+  result.gallery = static_cast<std::int64_t>(paths.size());
+  result.text_to_image = measure(texts, caption_ids, text_queries, images, image_ids);
+  result.image_to_text = measure(images, image_ids, image_queries, texts, caption_ids);
+  std::vector<std::int64_t> query_ids;
+  for (const std::int64_t q : text_queries) query_ids.push_back(caption_ids[static_cast<std::size_t>(q)]);
+  result.chance = chance_metrics(query_ids, image_ids);
+  return result;
+}
+
+Json to_json(const Evaluation& e) {
+  return {{"queries", e.queries},
+          {"gallery", e.gallery},
+          {"text_to_image", to_json(e.text_to_image)},
+          {"image_to_text", to_json(e.image_to_text)},
+          {"chance", to_json(e.chance)}};
+}
+
+}  // namespace edgeclip

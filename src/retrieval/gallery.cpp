@@ -1,0 +1,142 @@
+#include "retrieval/gallery.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "base/atomic_output.h"
+#include "base/build_info.h"
+#include "base/csv.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/npy.h"
+#include "bundle/bundle.h"
+#include "retrieval/dot.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kJsonFile = "gallery.json";
+constexpr const char* kEmbeddingsFile = "embeddings.npy";
+constexpr const char* kItemsFile = "items.csv";
+const std::vector<std::string> kItemsHeader = {"path", "id", "frame"};
+
+std::int64_t parse_integer(const std::string& text, const std::string& where) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size())
+    invalid_input("{}: \"{}\" is not an integer; index the images again", where, text);
+  return value;
+}
+
+Json file_entry(const fs::path& file) { return {{"bytes", fs::file_size(file)}, {"xxh3", hash_file(file)}}; }
+
+}  // namespace
+
+Gallery open_gallery(const fs::path& directory) {
+  require_directory(directory, "gallery");
+  const fs::path json_file = directory / kJsonFile;
+  const std::string where = json_file.string();
+  if (!fs::exists(json_file))
+    invalid_input("{}: holds no {}; make a gallery with edgeclip-edge index", directory.string(), kJsonFile);
+  const Json json = read_json(json_file);
+  const int format = json_get<int>(json, "format", where);
+  if (format > kGalleryFormat)
+    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, format,
+                  kGalleryFormat);
+  if (format != kGalleryFormat)
+    invalid_input("{}: format {} is not known; index the images again", where, format);
+
+  Gallery gallery;
+  gallery.directory = fs::absolute(directory).lexically_normal();
+  gallery.model_hash = json_get<std::string>(json, "model_hash", where);
+  gallery.model_name = json_get<std::string>(json, "model", where);
+  gallery.embedding_dim = json_get<int>(json, "embedding_dim", where);
+  gallery.image_root = json_get<std::string>(json, "image_root", where);
+  gallery.complete = json_get<bool>(json, "complete", where);
+  gallery.source = json_at(json, "source", where);
+  options_from_json(json_at(json, "image", where), gallery.image, where + ": image.");
+  const Json& files = json_at(json, "files", where);
+  for (const char* name : {kEmbeddingsFile, kItemsFile})
+    if (!files.is_object() || !files.contains(name))
+      invalid_input("{}: files: {} is not listed; index the images again", where, name);
+  check_file_table(directory, files, where);
+
+  const auto count = json_get<std::int64_t>(json, "count", where);
+  const fs::path items_file = directory / kItemsFile;
+  for (auto& row : read_csv_table(items_file, kItemsHeader)) {
+    const std::string at = fmt::format("{}: row {}", items_file.string(), gallery.items.size() + 1);
+    if (row[0].empty()) invalid_input("{}: path is empty; index the images again", at);
+    gallery.items.push_back(
+        {std::move(row[0]), parse_integer(row[1], at + ": id"), parse_integer(row[2], at + ": frame")});
+  }
+  if (gallery.size() != count)
+    invalid_input("{}: has {} items, {} says {}; index the images again", items_file.string(), gallery.size(),
+                  kJsonFile, count);
+
+  const fs::path embeddings_file = directory / kEmbeddingsFile;
+  gallery.embeddings = map_npy(embeddings_file);
+  if (gallery.embeddings.dtype() != DType::f32 ||
+      gallery.embeddings.shape() != Shape({count, gallery.embedding_dim}))
+    invalid_input("{}: is {} {}, not float32 ({}, {}); index the images again", embeddings_file.string(),
+                  dtype_name(gallery.embeddings.dtype()), shape_string(gallery.embeddings.shape()), count,
+                  gallery.embedding_dim);
+  const float* rows = gallery.embeddings.data<float>();
+  const std::int64_t dim = gallery.embedding_dim;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float norm = dot(rows + i * dim, rows + i * dim, dim);
+    if (!(std::abs(norm - 1.0f) < 1e-2f))
+      invalid_input("{}: row {} is not unit-norm; index the images again", embeddings_file.string(), i);
+  }
+  return gallery;
+}
+
+void write_gallery(const fs::path& directory, const Gallery& gallery) {
+  EDGECLIP_CHECK(gallery.embeddings.shape() == Shape({gallery.size(), gallery.embedding_dim}),
+                 "embeddings {} for {} items of width {}", shape_string(gallery.embeddings.shape()),
+                 gallery.size(), gallery.embedding_dim);
+  AtomicDirectory folder(directory, kJsonFile);
+  write_npy(folder.work() / kEmbeddingsFile, gallery.embeddings);
+  AtomicFile items(folder.work() / kItemsFile);
+  items.write(csv_row(kItemsHeader));
+  for (const GalleryItem& item : gallery.items)
+    items.write(csv_row({item.path, std::to_string(item.id), std::to_string(item.frame)}));
+  items.commit();
+  write_json(folder.work() / kJsonFile, {{"format", kGalleryFormat},
+                                         {"kind", "gallery"},
+                                         {"version", version()},
+                                         {"model", gallery.model_name},
+                                         {"model_hash", gallery.model_hash},
+                                         {"embedding_dim", gallery.embedding_dim},
+                                         {"count", gallery.size()},
+                                         {"complete", gallery.complete},
+                                         {"image_root", gallery.image_root.string()},
+                                         {"image", options_to_json(gallery.image)},
+                                         {"source", gallery.source},
+                                         {"files",
+                                          {{kEmbeddingsFile, file_entry(folder.work() / kEmbeddingsFile)},
+                                           {kItemsFile, file_entry(folder.work() / kItemsFile)}}}});
+  folder.commit();
+}
+
+void require_same_model(const Gallery& gallery, const Encoder& encoder) {
+  if (gallery.model_hash == encoder.model_hash()) return;
+  invalid_input("{}: was made with model {} ({}), not with {} ({}); index the images again with this model",
+                gallery.directory.string(), gallery.model_name, gallery.model_hash, encoder.card().name,
+                encoder.model_hash());
+}
+
+Gallery gallery_for(const Encoder& encoder) {
+  Gallery gallery;
+  gallery.model_hash = encoder.model_hash();
+  gallery.model_name = encoder.card().name;
+  gallery.embedding_dim = encoder.card().embedding_dim;
+  gallery.image = encoder.card().image;
+  gallery.embeddings = Tensor(DType::f32, {0, gallery.embedding_dim});
+  return gallery;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/tensor.h"
+#include "data/image/transform.h"
+#include "retrieval/encoder.h"
+
+/// A gallery: a folder of indexed images (docs/formats.md).
+///   embeddings.npy  (N, D) float32, unit rows
+///   items.csv       path,id,frame: row i describes embedding i
+///   gallery.json    format, model_hash, model, embedding_dim, count, image (preprocessing), image_root,
+///   complete, source, files
+namespace edgeclip {
+
+inline constexpr int kGalleryFormat = 1;
+
+struct GalleryItem {
+  std::string path;         ///< relative to image_root, or absolute; a frame of a video: "VIDEO#frame=120"
+  std::int64_t id = -1;     ///< person identity where known (prepared datasets), else -1
+  std::int64_t frame = -1;  ///< frame of a video where known, else -1
+};
+
+/// Read-only and thread-safe once made.
+struct Gallery {
+  std::filesystem::path directory;   ///< empty: only in memory
+  std::filesystem::path image_root;  ///< absolute; paths of items are relative to it
+  std::string model_hash, model_name;
+  int embedding_dim = 0;           ///< D
+  ImageTransform image;            ///< how the images were preprocessed
+  bool complete = true;            ///< false: indexing was interrupted, the rest of the images is missing
+  Json source = Json::object();    ///< what was indexed
+  std::vector<GalleryItem> items;  ///< N
+  Tensor embeddings;               ///< (N, D) float32, unit rows; memory-mapped when opened
+
+  std::int64_t size() const { return static_cast<std::int64_t>(items.size()); }
+};
+
+/// Opens a gallery and checks everything: format, sizes, checksums, counts, that rows are finite and
+/// unit-norm. Throws InvalidInput naming what is wrong.
+Gallery open_gallery(const std::filesystem::path& directory);
+
+/// Writes the folder whole or not at all; an older gallery there is replaced.  gallery.directory is not used.
+/// Works after a signal too, so that interrupted indexing can keep what it has.
+void write_gallery(const std::filesystem::path& directory, const Gallery& gallery);
+
+/// Throws InvalidInput naming both models unless the encoder is the one the gallery was made with.
+void require_same_model(const Gallery& gallery, const Encoder& encoder);
+
+/// An empty gallery as the encoder would fill it.
+Gallery gallery_for(const Encoder& encoder);
+
+}  // namespace edgeclip

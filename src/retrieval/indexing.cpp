@@ -1,0 +1,298 @@
+#include "retrieval/indexing.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/atomic_output.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/queue.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "base/utf8.h"
+#include "data/image/transform.h"
+#include "retrieval/encode.h"
+
+namespace edgeclip {
+namespace {
+
+struct Sample {
+  std::int64_t index = 0;  ///< place in the input order
+  GalleryItem item;
+  std::vector<float> pixels;  ///< (3, H, W)
+};
+
+/// What is finished, by place in the input order.  Thread-safe.
+class Results {
+ public:
+  explicit Results(std::int64_t dim) : dim_(dim) {}
+
+  void add(std::vector<Sample>& batch, const float* rows) {
+    std::lock_guard lock(mutex_);
+    for (std::size_t b = 0; b < batch.size(); ++b) {
+      places_.emplace(batch[b].index, static_cast<std::int64_t>(items_.size()));
+      items_.push_back(std::move(batch[b].item));
+    }
+    rows_.insert(rows_.end(), rows, rows + static_cast<std::int64_t>(batch.size()) * dim_);
+  }
+
+  void fail(std::int64_t index, const std::string& path, const std::string& reason) {
+    spdlog::warn("left out: {}", reason);
+    std::string name = path;
+    for (std::size_t bad; (bad = find_invalid_utf8(name)) != std::string::npos;) name[bad] = '?';
+    std::lock_guard lock(mutex_);
+    failed_.emplace(index, std::pair(std::move(name), reason));
+  }
+
+  /// Moves all into the gallery and the report, in input order.
+  void finish(Gallery& gallery, IndexReport& report) {
+    gallery.embeddings = Tensor(DType::f32, {static_cast<std::int64_t>(items_.size()), dim_});
+    float* out = gallery.embeddings.data<float>();
+    for (const auto& [index, place] : places_) {
+      gallery.items.push_back(std::move(items_[static_cast<std::size_t>(place)]));
+      std::copy_n(rows_.data() + place * dim_, dim_, out);
+      out += dim_;
+    }
+    for (auto& [index, failure] : failed_) report.failed.push_back(std::move(failure));
+    report.indexed = gallery.size();
+  }
+
+ private:
+  const std::int64_t dim_;
+  std::mutex mutex_;
+  std::vector<float> rows_;
+  std::vector<GalleryItem> items_;
+  std::map<std::int64_t, std::int64_t> places_;
+  std::map<std::int64_t, std::pair<std::string, std::string>> failed_;
+};
+
+class Pipeline {
+ public:
+  Pipeline(Encoder& encoder, const ImageSource& source, const IndexOptions& options)
+      : encoder_(encoder),
+        source_(source),
+        options_(options),
+        shard_(parse_shard(options.shard)),
+        results_(encoder.card().embedding_dim) {
+    const auto total = static_cast<std::int64_t>(source.items.size());
+    begin_ = shard_.begin(total);
+    end_ = shard_.end(total);
+    next_ = begin_;
+    // With a dynamic schedule all consumers share one queue; with a static one each has its own.
+    const int queues = dynamic() ? 1 : options.consumers;
+    for (int q = 0; q < queues; ++q)
+      queues_.push_back(std::make_unique<BoundedQueue<Sample>>(static_cast<std::size_t>(2 * options.batch)));
+  }
+
+  void run() {
+    Progress progress("indexing", source_.kind == "video" ? 0 : end_ - begin_, "images");
+    progress_ = &progress;
+    std::vector<std::thread> producers, consumers;
+    for (int c = 0; c < options_.consumers; ++c)
+      consumers.emplace_back([this, c] { guarded([&] { consume(c); }); });
+    if (source_.kind == "video") {
+      producers.emplace_back([this] { guarded([&] { produce_frames(); }); });
+    } else {
+      for (int p = 0; p < options_.producers; ++p)
+        producers.emplace_back([this, p] { guarded([&] { produce(p); }); });
+    }
+    for (auto& thread : producers) thread.join();
+    close();
+    for (auto& thread : consumers) thread.join();
+    if (error_) std::rethrow_exception(error_);
+  }
+
+  Results& results() { return results_; }
+
+ private:
+  bool dynamic() const { return options_.schedule == "dynamic"; }
+  bool stopping() const { return stopped_ || interrupted(); }
+
+  void close() {
+    for (auto& queue : queues_) queue->close();
+  }
+
+  /// The first exception of any thread ends all; it is rethrown by run().
+  void guarded(const std::function<void()>& body) {
+    try {
+      body();
+    } catch (...) {
+      std::lock_guard lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+      stopped_ = true;
+      close();
+    }
+  }
+
+  void push(Sample sample) {
+    // Static: image i belongs to producer i mod P and consumer (i / P) mod C, counted from the shard's first.
+    const std::int64_t at = (sample.index - begin_) / options_.producers;
+    const std::size_t q = dynamic() ? 0 : static_cast<std::size_t>(at % options_.consumers);
+    queues_[q]->push(std::move(sample));
+  }
+
+  void prepare(const Image& image, Sample& sample) {
+    const ImageTransform& transform = encoder_.card().image;
+    sample.pixels.resize(3u * static_cast<std::size_t>(transform.height) *
+                         static_cast<std::size_t>(transform.width));
+    transform_image(image, transform, sample.pixels.data());
+  }
+
+  void produce(int producer) {
+    std::int64_t i = dynamic() ? next_++ : begin_ + producer;
+    for (; i < end_ && !stopping(); i = dynamic() ? next_++ : i + options_.producers) {
+      Sample sample;
+      sample.index = i;
+      sample.item = source_.items[static_cast<std::size_t>(i)];
+      try {
+        if (find_invalid_utf8(sample.item.path) != std::string::npos)
+          invalid_input("image {}: its name is not valid UTF-8; rename the file", i + 1);
+        prepare(read_image(source_.image_root / sample.item.path), sample);
+      } catch (const InvalidInput& error) {
+        results_.fail(i, sample.item.path, error.what());
+        progress_->advance();
+        continue;
+      }
+      push(std::move(sample));
+    }
+  }
+
+  void produce_frames() {
+    VideoReader reader(source_.video);
+    const std::int64_t total = reader.frame_count();
+    if (shard_.count > 1 && total < 1)
+      invalid_input("{}: does not say how many frames it has; index it without shards",
+                    source_.video.string());
+    const std::int64_t first = shard_.count > 1 ? shard_.begin(total) : 0;
+    Image image;
+    for (std::int64_t frame = 0; !stopping() && reader.next(&image); ++frame) {
+      if (shard_.count > 1 && shard_.index < shard_.count && frame >= shard_.end(total)) break;
+      if (frame < first || frame % options_.frame_step != 0) continue;
+      Sample sample;
+      sample.index = frame;
+      sample.item = {frame_path(source_.video.filename().string(), frame), -1, frame};
+      prepare(image, sample);
+      push(std::move(sample));
+    }
+  }
+
+  void consume(int consumer) {
+    // Consumers encode at the same time: each gets its share of the CPUs.
+    set_omp_threads_of_this_thread(std::max(1, thread_count() / options_.consumers));
+    BoundedQueue<Sample>& queue = *queues_[dynamic() ? 0 : static_cast<std::size_t>(consumer)];
+    std::vector<Sample> batch;
+    while (auto sample = queue.pop()) {
+      batch.push_back(std::move(*sample));
+      if (static_cast<int>(batch.size()) == options_.batch) encode(batch);
+    }
+    if (!stopped_) encode(batch);
+  }
+
+  void encode(std::vector<Sample>& batch) {
+    if (batch.empty()) return;
+    const ImageTransform& transform = encoder_.card().image;
+    const auto count = static_cast<std::int64_t>(batch.size());
+    Tensor pixels(DType::f32, {count, 3, transform.height, transform.width});
+    float* out = pixels.data<float>();
+    for (const Sample& sample : batch) out = std::copy(sample.pixels.begin(), sample.pixels.end(), out);
+    const Tensor rows = encoder_.encode_images(pixels.view());
+    check_embeddings(rows, count, encoder_);
+    results_.add(batch, rows.data<float>());
+    progress_->advance(count);
+    batch.clear();
+  }
+
+  Encoder& encoder_;
+  const ImageSource& source_;
+  const IndexOptions& options_;
+  const Shard shard_;
+  Results results_;
+  std::vector<std::unique_ptr<BoundedQueue<Sample>>> queues_;
+  std::int64_t begin_ = 0, end_ = 0;
+  std::atomic<std::int64_t> next_{0};
+  std::atomic<bool> stopped_{false};
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+  Progress* progress_ = nullptr;
+};
+
+}  // namespace
+
+void IndexOptions::validate(const std::string& where) const {
+  const auto within = [&](const char* name, int value, int low, int high) {
+    if (value < low || value > high)
+      invalid_input("{}{}: {} is not within {}..{}", where, name, value, low, high);
+  };
+  within("producers", producers, 0, 256);
+  within("consumers", consumers, 1, 256);
+  within("batch", batch, 1, 4096);
+  within("frame_step", frame_step, 1, 1000000);
+  if (schedule != "dynamic" && schedule != "static")
+    invalid_input("{}schedule: \"{}\" is neither dynamic nor static", where, schedule);
+  parse_shard(shard);
+}
+
+IndexReport index_images(Encoder& encoder, const ImageSource& source, const std::filesystem::path& out,
+                         const IndexOptions& options) {
+  options.validate("");
+  { AtomicDirectory refused_now_rather_than_at_the_end(out, "gallery.json"); }
+  IndexReport report;
+  report.options = options;
+  report.options.batch = std::max(1, std::min(options.batch, encoder.max_batch()));
+  if (source.kind == "video")
+    report.options.producers = 1;
+  else if (options.producers == 0)
+    report.options.producers = thread_count();
+  report.embedding_dim = encoder.card().embedding_dim;
+
+  const auto start = std::chrono::steady_clock::now();
+  Pipeline pipeline(encoder, source, report.options);
+  pipeline.run();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  Gallery gallery = gallery_for(encoder);
+  gallery.image_root = source.image_root;
+  gallery.complete = !interrupted();
+  gallery.source = {{"path", source.description}, {"kind", source.kind}, {"shard", options.shard}};
+  if (source.kind == "video") gallery.source["frame_step"] = options.frame_step;
+  pipeline.results().finish(gallery, report);
+  if (gallery.items.empty()) {
+    throw_if_interrupted();
+    if (!report.failed.empty())
+      invalid_input("{}: none of its {} images can be read; the first: {}", source.description,
+                    report.failed.size(), report.failed.front().second);
+    invalid_input("{}: holds no image of shard {}", source.description, options.shard);
+  }
+  write_gallery(out, gallery);
+  if (!gallery.complete) {
+    spdlog::warn("interrupted: {} holds the {} images finished so far", out.string(), gallery.size());
+    throw_if_interrupted();
+  }
+  return report;
+}
+
+Json to_json(const IndexReport& report) {
+  Json failures = Json::array();
+  for (const auto& [path, reason] : report.failed) failures.push_back({{"path", path}, {"reason", reason}});
+  return {{"indexed", report.indexed},
+          {"failed", report.failed.size()},
+          {"failures", failures},
+          {"seconds", report.seconds},
+          {"images_per_s", report.seconds > 0 ? static_cast<double>(report.indexed) / report.seconds : 0.0},
+          {"embedding_dim", report.embedding_dim},
+          {"schedule", report.options.schedule},
+          {"producers", report.options.producers},
+          {"consumers", report.options.consumers},
+          {"batch", report.options.batch},
+          {"shard", report.options.shard}};
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/json.h"
+#include "base/tensor.h"
+
+namespace edgeclip {
+
+/// In percent.  Definitions: docs/evaluate.md.
+struct RetrievalMetrics {
+  double r1 = 0, r5 = 0, r10 = 0, map = 0, minp = 0;
+};
+
+/// scores: (Q, N), higher is better; equal scores keep gallery order (stable), NaN counts as the lowest.  A
+/// gallery item is relevant when its id equals the query's.  R@K = share of queries with a relevant item
+/// among the first K; AP = mean precision at each hit; INP = hits / rank of the last hit; a query without
+/// relevant items counts 0.  Q = 0 gives zeros. Uses all threads.
+RetrievalMetrics retrieval_metrics(const TensorView& scores, const std::vector<std::int64_t>& query_ids,
+                                   const std::vector<std::int64_t>& gallery_ids);
+
+/// What a random order of the gallery gives in expectation: exact, not simulated.
+RetrievalMetrics chance_metrics(const std::vector<std::int64_t>& query_ids,
+                                const std::vector<std::int64_t>& gallery_ids);
+
+/// Of one query, each in [0, 1]; metrics are means over queries.
+struct QueryMetrics {
+  double first_rank = 0;  ///< of the first hit, 1 = best; 0 without relevant items
+  double ap = 0, inp = 0;
+};
+
+/// scores: N values of one query against gallery_ids.
+QueryMetrics query_metrics(const float* scores, std::int64_t query_id,
+                           const std::vector<std::int64_t>& gallery_ids);
+
+/// Means over queries, in percent.
+RetrievalMetrics mean_metrics(const std::vector<QueryMetrics>& queries);
+
+/// {"R@1","R@5","R@10","mAP","mINP"}
+Json to_json(const RetrievalMetrics& metrics);
+
+}  // namespace edgeclip

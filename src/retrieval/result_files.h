@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "base/json.h"
+#include "retrieval/search.h"
+
+namespace edgeclip {
+
+/// Writes results as CSV with the header rank,score,path,id (id empty where unknown; scores with six
+/// decimals).  One query: `path` itself; several: one file each, the query's number (from 1) before the
+/// extension: out.csv -> out.1.csv, out.2.csv. Returns the files written.
+std::vector<std::filesystem::path> write_results_csv(const std::filesystem::path& path,
+                                                     const std::vector<std::vector<SearchHit>>& results);
+
+/// [{"rank","score","path","id"}]; id null where unknown.
+Json to_json(const std::vector<SearchHit>& hits);
+
+}  // namespace edgeclip

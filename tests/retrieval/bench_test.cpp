@@ -1,0 +1,83 @@
+#include "retrieval/bench.h"
+
+#include <gtest/gtest.h>
+
+#include "base/signals.h"
+#include "retrieval/fake_encoder.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+TEST(Bench, CountsQueriesBatchesAndTimes) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 5);
+  test::FakeEncoder encoder;
+  BenchOptions options;
+  options.queries = 23;
+  options.batch = 4;
+  options.warmup = 2;
+  const BenchReport report = run_benchmark(encoder, nullptr, paths, options, "fp32", 3 << 20);
+  EXPECT_EQ(report.total_queries, 23);
+  EXPECT_EQ(report.latency_ms.size(), 23u);
+  EXPECT_EQ(encoder.batches.back(), 3) << "23 = 5 x 4 + 3";
+  EXPECT_EQ(encoder.image_calls, 1 + 2 + 6) << "own gallery, warm-up, timed";
+  EXPECT_GT(report.total_inference_time_s, 0);
+  EXPECT_GT(report.total_time_s, report.total_inference_time_s);
+  const Json json = to_json(report);
+  EXPECT_NEAR(json["avg_qps"].get<double>(), 23 / report.total_time_s, 1e-6);
+  EXPECT_NEAR(json["avg_inference_time_s"].get<double>(), report.total_inference_time_s / 23, 1e-12);
+  EXPECT_EQ(json["model_mb"], 3.0);
+}
+
+TEST(Bench, ReportHasTheKeysOfTheContract) {
+  const Json json = to_json(BenchReport{});
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : json.items()) keys.push_back(key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"precision", "batch", "total_queries", "total_time_s",
+                                            "total_inference_time_s", "avg_inference_time_s", "avg_qps",
+                                            "latency_ms", "cpu_percent", "memory_percent", "rss_mb",
+                                            "gpu_percent", "power_w", "model_mb"}));
+  EXPECT_TRUE(json["gpu_percent"].is_null());
+  EXPECT_TRUE(json["power_w"].is_null());
+  EXPECT_TRUE(json["latency_ms"].contains("p99"));
+}
+
+TEST(Bench, PercentilesLieBetweenNeighbours) {
+  EXPECT_EQ(percentile({}, 0.5), 0);
+  EXPECT_EQ(percentile({3}, 0.99), 3);
+  EXPECT_DOUBLE_EQ(percentile({4, 1, 3, 2}, 0.5), 2.5);
+  EXPECT_DOUBLE_EQ(percentile({0, 10}, 0.9), 9);
+  EXPECT_DOUBLE_EQ(percentile({0, 10}, 1.0), 10);
+}
+
+TEST(Bench, RefusesAForeignGalleryAndTooLargeABatch) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 2);
+  test::FakeEncoder encoder;
+  Gallery foreign = gallery_for(encoder);
+  foreign.model_hash = "other";
+  EXPECT_NE(
+      test::invalid_input_of([&] { run_benchmark(encoder, &foreign, paths, {}, "fp32", 1); }).find("other"),
+      std::string::npos);
+  BenchOptions options;
+  options.batch = 65;
+  EXPECT_NE(
+      test::invalid_input_of([&] { run_benchmark(encoder, nullptr, paths, options, "fp32", 1); }).find("65"),
+      std::string::npos);
+  EXPECT_NE(
+      test::invalid_input_of([&] { run_benchmark(encoder, nullptr, {}, {}, "fp32", 1); }).find("no images"),
+      std::string::npos);
+}
+
+TEST(Bench, EndsOnASignal) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 2);
+  test::FakeEncoder encoder;
+  encoder.interrupt_at_call = 6;
+  EXPECT_THROW(run_benchmark(encoder, nullptr, paths, {}, "fp32", 1), Interrupted);
+  set_interrupted(false);
+}
+
+}  // namespace
+}  // namespace edgeclip

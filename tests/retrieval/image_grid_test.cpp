@@ -1,0 +1,80 @@
+#include "retrieval/image_grid.h"
+
+#include <gtest/gtest.h>
+
+#include "retrieval/fake_encoder.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+/// How many pixels have about this colour.
+int count_colour(const Image& image, int r, int g, int b) {
+  int count = 0;
+  for (std::size_t i = 0; i < image.rgb.size(); i += 3)
+    count += std::abs(image.rgb[i] - r) < 12 && std::abs(image.rgb[i + 1] - g) < 12 &&
+             std::abs(image.rgb[i + 2] - b) < 12;
+  return count;
+}
+
+TEST(ImageGrid, ShowsEveryImageInItsProportions) {
+  std::vector<GridCell> cells(7);
+  for (auto& cell : cells) {
+    cell.image = test::two_colours(255, 0, 0, 255, 0, 0, 10, 20);
+    cell.label = "1   0.500";
+  }
+  const Image grid = draw_grid("a woman in a red coat", cells);
+  EXPECT_EQ(grid.width, 2 * 16 + 5 * 150 + 4 * 14);
+  EXPECT_EQ(count_colour(grid, 255, 0, 0), 7 * 120 * 240)
+      << "an image of 10 x 20 fills 120 x 240 of its cell";
+  cells.clear();
+  const Image no_title = draw_grid("", std::vector<GridCell>(1)),
+              title = draw_grid("MMMM", std::vector<GridCell>(1));
+  EXPECT_LT(count_colour(title, 250, 250, 248), count_colour(no_title, 250, 250, 248) - 200)
+      << "the title is written";
+  EXPECT_GT(count_colour(grid, 250, 250, 248), grid.width * grid.height / 4) << "a light background";
+}
+
+TEST(ImageGrid, GrowsWithCaptionsAndLongTitlesAndMarksTheFound) {
+  std::vector<GridCell> cells(2);
+  for (auto& cell : cells) cell.image = test::two_colours(0, 0, 255, 0, 0, 255);
+  const Image plain = draw_grid("short", cells);
+  cells[0].caption =
+      "A man with short black hair wears a dark leather jacket with a grey hood and black trousers";
+  cells[0].highlighted = true;
+  const Image rich = draw_grid(
+      "a very long title that has to be wrapped because it does not fit into one line of the grid at all",
+      cells);
+  EXPECT_GT(rich.height, plain.height + 50);
+  EXPECT_EQ(count_colour(plain, 30, 150, 80), 0);
+  EXPECT_GT(count_colour(rich, 30, 150, 80), 500);
+}
+
+TEST(ImageGrid, DrawsWhateverItIsGiven) {
+  EXPECT_GT(draw_grid("", {}).height, 0);
+  EXPECT_GT(draw_grid(std::string(5000, 'w') + " \xff\xfe \xe4\xba\xba\n", std::vector<GridCell>(3)).height,
+            0);
+  std::vector<GridCell> odd(2);
+  odd[0].image = Image(3000, 1);
+  odd[1].image = Image(1, 3000);
+  EXPECT_GT(draw_grid("odd", odd).width, 0);
+}
+
+TEST(ImageGrid, AMissingImageIsAnEmptyFrame) {
+  test::TempDir dir;
+  test::write_images(dir.path(), 2);
+  Gallery gallery;
+  gallery.image_root = dir.path();
+  const std::vector<SearchHit> hits = {
+      {1, 0.9f, "01.png", -1, 1}, {2, 0.8f, "gone.png", -1, 2}, {3, 0.7f, "00.png", -1, 0}};
+  const auto cells = grid_cells(gallery, hits, {"caption of 0"});
+  ASSERT_EQ(cells.size(), 3u);
+  EXPECT_EQ(cells[0].label, "1   0.900");
+  EXPECT_EQ(cells[0].image.rgb, read_image(dir / "01.png").rgb);
+  EXPECT_EQ(cells[1].image.width, 0);
+  EXPECT_EQ(cells[2].caption, "caption of 0");
+  EXPECT_GT(draw_grid("t", cells).height, 0);
+}
+
+}  // namespace
+}  // namespace edgeclip

@@ -1,0 +1,197 @@
+#include "retrieval/indexing.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+#include "base/signals.h"
+#include "retrieval/encode.h"
+#include "retrieval/fake_encoder.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+void expect_gallery_of(const Gallery& gallery, const std::vector<std::filesystem::path>& paths) {
+  test::FakeEncoder plain;
+  const Tensor expected = encode_image_files(plain, paths);
+  ASSERT_EQ(gallery.size(), static_cast<std::int64_t>(paths.size()));
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    EXPECT_EQ(gallery.image_root / gallery.items[i].path, paths[i]);
+  EXPECT_EQ(std::memcmp(gallery.embeddings.raw(), expected.raw(), expected.bytes()), 0);
+}
+
+TEST(Indexing, KeepsInputOrderWhateverTheSchedule) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 37);
+  const ImageSource source = open_image_source(dir / "images");
+  for (const char* schedule : {"dynamic", "static"})
+    for (const int producers : {1, 3, 50})
+      for (const int consumers : {1, 4}) {
+        SCOPED_TRACE(fmt::format("{} {} {}", schedule, producers, consumers));
+        test::FakeEncoder encoder;
+        IndexOptions options;
+        options.schedule = schedule;
+        options.producers = producers;
+        options.consumers = consumers;
+        options.batch = 5;
+        const IndexReport report = index_images(encoder, source, dir / "g", options);
+        EXPECT_EQ(report.indexed, 37);
+        EXPECT_TRUE(report.failed.empty());
+        for (const auto batch : encoder.batches) EXPECT_LE(batch, 5);
+        expect_gallery_of(open_gallery(dir / "g"), paths);
+      }
+}
+
+TEST(Indexing, RespectsTheEncodersLargestBatch) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 9);
+  test::FakeEncoder encoder;
+  encoder.largest_batch = 2;
+  EXPECT_EQ(index_images(encoder, open_image_source(dir / "images"), dir / "g", {}).indexed, 9);
+}
+
+TEST(Indexing, LeavesOutCorruptImagesAndListsThem) {
+  test::TempDir dir;
+  auto paths = test::write_images(dir / "images", 8);
+  test::write_text(paths[3], "no image");
+  std::filesystem::resize_file(paths[6], 60);
+  const std::string bad_name = (dir / "images").string() + "/zz\xff.png";
+  std::filesystem::copy_file(paths[0], bad_name);
+  test::FakeEncoder encoder;
+  const IndexReport report = index_images(encoder, open_image_source(dir / "images"), dir / "g", {});
+  EXPECT_EQ(report.indexed, 6);
+  ASSERT_EQ(report.failed.size(), 3u);
+  EXPECT_EQ(report.failed[0].first, "03.png");
+  EXPECT_EQ(report.failed[1].first, "06.png");
+  EXPECT_NE(report.failed[2].second.find("UTF-8"), std::string::npos);
+  const Json json = to_json(report);
+  EXPECT_EQ(json["failed"], 3);
+  EXPECT_FALSE(json.dump().empty());
+  paths.erase(paths.begin() + 6);
+  paths.erase(paths.begin() + 3);
+  expect_gallery_of(open_gallery(dir / "g"), paths);
+}
+
+TEST(Indexing, OfNothingReadableIsAnError) {
+  test::TempDir dir;
+  test::write_text(dir / "a.png", "no image");
+  test::FakeEncoder encoder;
+  EXPECT_NE(test::invalid_input_of([&] {
+              index_images(encoder, open_image_source(dir.path()), dir / "g", {});
+            }).find("none of its 1"),
+            std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(dir / "g"));
+}
+
+TEST(Indexing, ShardsAreAPartition) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 11);
+  const ImageSource source = open_image_source(dir / "images");
+  std::vector<std::string> all;
+  for (int i = 1; i <= 4; ++i) {
+    test::FakeEncoder encoder;
+    IndexOptions options;
+    options.shard = fmt::format("{}/4", i);
+    options.schedule = i % 2 ? "static" : "dynamic";
+    index_images(encoder, source, dir / "g", options);
+    for (const auto& item : open_gallery(dir / "g").items) all.push_back(item.path);
+  }
+  ASSERT_EQ(all.size(), 11u);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], source.items[i].path);
+}
+
+TEST(Indexing, KeepsWhatWasFinishedWhenInterrupted) {
+  for (const char* schedule : {"dynamic", "static"}) {
+    test::TempDir dir;
+    test::write_images(dir / "images", 60);
+    test::FakeEncoder encoder;
+    encoder.interrupt_at_call = 2;
+    IndexOptions options;
+    options.batch = 4;
+    options.producers = 2;
+    options.consumers = 2;
+    options.schedule = schedule;
+    EXPECT_THROW(index_images(encoder, open_image_source(dir / "images"), dir / "g", options), Interrupted);
+    set_interrupted(false);
+    const Gallery gallery = open_gallery(dir / "g");
+    EXPECT_FALSE(gallery.complete);
+    EXPECT_GE(gallery.size(), 4);
+    EXPECT_LT(gallery.size(), 60);
+    test::FakeEncoder plain;
+    for (std::int64_t i = 0; i < gallery.size(); ++i) {  // each row belongs to its item
+      const Tensor row =
+          encode_image_files(plain, {gallery.image_root / gallery.items[static_cast<std::size_t>(i)].path});
+      EXPECT_EQ(std::memcmp(row.raw(), gallery.embeddings.raw() + static_cast<std::size_t>(i) * 24, 24), 0);
+    }
+  }
+}
+
+TEST(Indexing, WritesNothingWhenInterruptedBeforeTheFirstImage) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 4);
+  test::FakeEncoder encoder;
+  const ImageSource source = open_image_source(dir / "images");
+  set_interrupted(true);
+  EXPECT_THROW(index_images(encoder, source, dir / "g", {}), Interrupted);
+  set_interrupted(false);
+  EXPECT_FALSE(std::filesystem::exists(dir / "g"));
+}
+
+TEST(Indexing, AnEncodersErrorEndsItWithoutAGallery) {
+  for (const char* schedule : {"dynamic", "static"}) {
+    test::TempDir dir;
+    test::write_images(dir / "images", 60);
+    test::FakeEncoder encoder;
+    encoder.fail_at_call = 2;
+    IndexOptions options;
+    options.batch = 2;
+    options.producers = 3;
+    options.consumers = 2;
+    options.schedule = schedule;
+    EXPECT_THROW(index_images(encoder, open_image_source(dir / "images"), dir / "g", options), InternalError);
+    EXPECT_FALSE(std::filesystem::exists(dir / "g"));
+  }
+}
+
+TEST(Indexing, BadOptionsAndOutputsAreNamedBeforeAnyWork) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 2);
+  const ImageSource source = open_image_source(dir / "images");
+  test::FakeEncoder encoder;
+  const auto message = [&](const IndexOptions& options, const std::string& out) {
+    return test::invalid_input_of([&] { index_images(encoder, source, dir / out, options); });
+  };
+  IndexOptions options;
+  options.schedule = "fair";
+  EXPECT_NE(message(options, "g").find("schedule"), std::string::npos);
+  options = {};
+  options.batch = 0;
+  EXPECT_NE(message(options, "g").find("batch"), std::string::npos);
+  options = {};
+  options.shard = "0/2";
+  EXPECT_NE(message(options, "g").find("1 <= i <= n"), std::string::npos);
+  EXPECT_NE(message({}, "images").find("not replaced"), std::string::npos);
+  EXPECT_NE(message({}, "images/00.png/g").find("00.png"), std::string::npos);
+  EXPECT_EQ(encoder.image_calls, 0);
+}
+
+TEST(IndexingData, FramesOfAVideo) {
+  const std::filesystem::path video = "/usr/share/doc/opencv-doc/examples/data/vtest.avi";
+  if (!std::filesystem::exists(video)) GTEST_SKIP() << "needs " << video << " (package opencv-doc)";
+  test::TempDir dir;
+  test::FakeEncoder encoder;
+  IndexOptions options;
+  options.frame_step = 200;
+  const IndexReport report = index_images(encoder, open_image_source(video), dir / "g", options);
+  EXPECT_EQ(report.indexed, 4);
+  const Gallery gallery = open_gallery(dir / "g");
+  EXPECT_EQ(gallery.items[2].path, "vtest.avi#frame=400");
+  EXPECT_EQ(gallery.items[2].frame, 400);
+  ItemReader reader;
+  EXPECT_EQ(reader.read(gallery.image_root, gallery.items[0].path).width, 768);
+}
+
+}  // namespace
+}  // namespace edgeclip
