@@ -8,13 +8,14 @@ namespace edgeclip::engine {
 
 struct VerifyOptions {
   std::string bundle;
-  double max_abs = 2e-5;        ///< of unit embeddings, fp32 bundles
+  double max_abs = 2e-5;  ///< of unit embeddings, fp32 bundles
   double min_cosine = 0.99999;
   double int8_min_cosine = 0.95;  ///< int8 (Q/DQ) bundles are compared by cosine only
 };
 
-/// Replays the bundle's reference inputs (batches 1, 3, 8; token counts 5, 20, context length) through the engine and
-/// compares with LibTorch's outputs.  {"passed", "tolerance", "cases": [{"name","max_abs","cosine","passed"}]}
+/// Replays the bundle's reference inputs (batches 1, 3, 8; token counts 5, 20, context length) through the
+/// engine and compares with LibTorch's outputs.  {"passed", "tolerance", "cases":
+/// [{"name","max_abs","cosine","passed"}]}
 Json verify_bundle(const VerifyOptions& options);
 
 }  // namespace edgeclip::engine

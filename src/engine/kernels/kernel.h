@@ -54,6 +54,13 @@ struct Operator {
   int min_opset, max_opset;            ///< versions of the domain this implementation follows
   void (*infer)(ShapeContext&);        ///< throws InvalidInput (node, operator, reason) for shapes that do not fit
   void (*reference)(const Node&, const Inputs&, const Outputs&);
+  /// What the importer checks before any rule sees the node: how many inputs and outputs (trailing optional ones may be
+  /// left out), and the attributes with their types: "axis:i axes:I! mode:s" (i, f, s, t or I, F, S for lists; ! = required).
+  int min_inputs = 0, max_inputs = kAnyNumber, max_outputs = 1;
+  const char* attributes = "";
+  bool reads_shapes_only = false;      ///< the kernel never looks at input data (Shape, Size)
+
+  static constexpr int kAnyNumber = 1 << 30;
 };
 
 /// nullptr if unknown.

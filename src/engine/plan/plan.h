@@ -35,7 +35,7 @@ struct BuildOptions {
   std::string precision = "fp32";      ///< "fp32" | "int8"
   std::vector<int> batches = {1, 4, 8};
   std::int64_t memory_pool_mb = 256;
-  std::string calibration;             ///< int8: a prepared dataset or a bundle's calibration.json; empty: the bundle's Q/DQ
+  std::string calibration;             ///< int8 of an fp32 bundle: a prepared dataset or a calibration.json; an int8 bundle needs none
 };
 
 /// Imports, optimizes, checks every batch profile against the memory pool, writes the plan; returns the report (passes,
