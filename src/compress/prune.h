@@ -8,13 +8,14 @@
 namespace edgeclip {
 
 struct PruneOptions {
-  double mlp_ratio = 0.3;             ///< part of the MLP neurons removed, over both towers
-  std::string importance = "taylor";  ///< "taylor" (|activation * gradient|) | "magnitude" (|activation| * |fc2 column|)
-  bool global = true;                 ///< one ranking over all layers (normalized per layer); false: the same part of each
-  int multiple = 8;                   ///< neurons kept per layer are a multiple of this
-  double min_keep = 0.25;             ///< no layer keeps less than this part
+  double mlp_ratio = 0.3;  ///< part of the MLP neurons removed, over both towers
+  std::string importance =
+      "taylor";        ///< "taylor" (|activation * gradient|) | "magnitude" (|activation| * |fc2 column|)
+  bool global = true;  ///< one ranking over all layers (normalized per layer); false: the same part of each
+  int multiple = 8;    ///< neurons kept per layer are a multiple of this
+  double min_keep = 0.25;  ///< no layer keeps less than this part
   int calibration_batches = 8;
-  TrainOptions recovery;              ///< short training after the cut; steps 0 and epochs 0: none
+  TrainOptions recovery;  ///< short training after the cut; steps 0 and epochs 0: none
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -28,7 +29,9 @@ struct PruneOptions {
   }
 };
 
-/// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters, metrics).
-Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data, const std::string& out);
+/// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters,
+/// metrics).
+Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data,
+           const std::string& out);
 
 }  // namespace edgeclip

@@ -11,15 +11,16 @@
 
 namespace edgeclip {
 
-/// A checkpoint folder (docs/formats.md): config.json {"format", "model", "card", "lora"|null, "provenance"},
-/// model.safetensors, [adapter_config.json + adapter_model.safetensors as PEFT names them], tokenizer/.
+/// A checkpoint folder (docs/formats.md): config.json {"format", "edgeclip", "model", "card", "lora"|null,
+/// "provenance"}, model.safetensors, [adapter_config.json + adapter_model.safetensors as PEFT names them],
+/// [tokenizer/].
 struct Checkpoint {
   ModelConfig config;
   ModelCard card;
   std::optional<LoraOptions> lora;
-  Json provenance = Json::array();   ///< history: list of {"command", "version", "options"}
+  Json provenance = Json::array();  ///< history: list of {"command", "version", "options"}
   DualEncoder model{nullptr};
-  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the folder has none
   std::filesystem::path directory;
 };
 
@@ -27,7 +28,16 @@ struct Checkpoint {
 Checkpoint load_checkpoint(const std::filesystem::path& directory);
 
 /// Writes the folder atomically.  With an adapter attached: base weights and adapter in files of their own.
+/// What the card repeats of the model (sizes, ids, activation, logit scale) and config are taken from the
+/// model itself.
 void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint);
+
+/// The card with everything filled in that follows from the model.
+ModelCard card_of(const DualEncoder& model, ModelCard card);
+
+/// Weights under Hugging Face's names into the model; left-over `position_ids` buffers are ignored.  Throws
+/// InvalidInput naming file and tensor, with both shapes.
+void load_weights(DualEncoder& model, const std::filesystem::path& safetensors);
 
 /// Between LibTorch's tensors and ours.  to_tensor copies; from_tensor copies.
 Tensor to_tensor(const torch::Tensor& t);

@@ -6,9 +6,9 @@ namespace edgeclip {
 
 /// Low-rank adaptation of one linear layer (Hu et al. 2021, arXiv:2106.09685; files as PEFT writes them).
 struct LoraOptions {
-  int rank = 16;                 ///< r of A (r, in) and B (out, r)
-  double alpha = 16;             ///< the update is scaled by alpha / rank
-  double dropout = 0.0;          ///< of the adapter's input, in training
+  int rank = 16;         ///< r of A (r, in) and B (out, r)
+  double alpha = 16;     ///< the update is scaled by alpha / rank
+  double dropout = 0.0;  ///< of the adapter's input, in training
   std::vector<std::string> target_modules = {"q_proj", "k_proj", "v_proj", "out_proj"};  ///< name suffixes
 
   template <class Visitor>
@@ -21,7 +21,8 @@ struct LoraOptions {
 };
 
 /// y = x W^T + b  [+ scale * dropout(x) A^T B^T].  x: (..., in) -> (..., out).
-/// Parameters: weight (out, in), bias (out) or none, lora_A (r, in), lora_B (out, r) once an adapter is attached.
+/// Parameters: weight (out, in), bias (out) or none, lora_A (r, in), lora_B (out, r) once an adapter is
+/// attached.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true);
@@ -43,7 +44,9 @@ class LinearImpl : public torch::nn::Module {
   double lora_scale = 0;
 
  private:
-  torch::nn::Dropout lora_dropout_{nullptr};
+  void replace_parameter(const std::string& name, torch::Tensor& member, torch::Tensor value);
+
+  double lora_dropout_ = 0;
 };
 TORCH_MODULE(Linear);
 

@@ -11,12 +11,13 @@
 namespace edgeclip {
 
 struct OptimizerOptions {
-  double lr = 1e-3;                 ///< peak learning rate
-  double min_lr_ratio = 0.0;        ///< cosine ends at lr * min_lr_ratio
-  double weight_decay = 0.1;        ///< AdamW, decoupled; not on biases, LayerNorm, embeddings of one dimension, logit_scale
+  double lr = 1e-3;           ///< peak learning rate
+  double min_lr_ratio = 0.0;  ///< cosine ends at lr * min_lr_ratio
+  double weight_decay =
+      0.1;  ///< AdamW, decoupled; not on biases, LayerNorm, embeddings of one dimension, logit_scale
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
-  double warmup = 0.05;             ///< part of all steps
-  double clip_norm = 1.0;           ///< gradient norm; 0 = off
+  double warmup = 0.05;    ///< part of all steps
+  double clip_norm = 1.0;  ///< gradient norm; 0 = off
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -32,19 +33,19 @@ struct OptimizerOptions {
 };
 
 struct TrainOptions {
-  ModelConfig model;                ///< ignored with --init, which brings its own
-  std::string lora_mode = "none";   ///< "none": all weights train | "adapter": LoRA on --init's weights
+  ModelConfig model;               ///< ignored with --init, which brings its own
+  std::string lora_mode = "none";  ///< "none": all weights train | "adapter": LoRA on --init's weights
   LoraOptions lora;
   OptimizerOptions optimizer;
-  ImageTransform image;             ///< height and width are taken from model.vision
+  ImageTransform image;  ///< height and width are taken from model.vision
   int batch = 64;
   int epochs = 10;
-  int steps = 0;                    ///< > 0: exactly so many steps, instead of epochs
+  int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
   bool flip = true;
-  bool identity_targets = true;     ///< pairs of one identity in a batch are both correct (soft targets)
-  std::string precision = "auto";   ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
-  int validate_every = 0;           ///< steps; 0: at the end of each epoch
-  std::string best_by = "mAP";      ///< "mAP" | "loss": what "best" means, on the validation split
+  bool identity_targets = true;    ///< pairs of one identity in a batch are both correct (soft targets)
+  std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
+  int validate_every = 0;          ///< steps; 0: at the end of each epoch
+  std::string best_by = "mAP";     ///< "mAP" | "loss": what "best" means, on the validation split
   std::uint64_t seed = 0;
 
   template <class Visitor>
@@ -72,8 +73,8 @@ struct TrainPaths {
   bool resume = false;
 };
 
-/// Trains; writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a signal: finishes the step, writes
-/// out/final, throws Interrupted.  Returns the report.
+/// Trains; writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a signal: finishes the step,
+/// writes out/final, throws Interrupted.  Returns the report.
 Json train(const TrainOptions& options, const TrainPaths& paths);
 
 }  // namespace edgeclip

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "data/dataset/loader.h"
+#include "model/dual_encoder.h"
+
+namespace edgeclip {
+
+/// One MLP of a tower, by the name of its block ("vision_model.encoder.layers.0.mlp").
+struct MlpLayer {
+  std::string name;
+  bool vision = true;
+  int layer = 0;  ///< index in its tower
+  Mlp mlp{nullptr};
+};
+
+/// The MLPs of the image tower, then those of the text tower.
+std::vector<MlpLayer> mlp_layers(const DualEncoder& model);
+
+/// Scores every MLP neuron on calibration batches.  h is a neuron's activation (what fc2 sees), at each token
+/// of each pair; padding after the end of a text does not count.
+///   taylor     sum over tokens of |h * dL/dh|, L the contrastive loss: the first-order change of L if that
+///   token's h
+///              were zero (Molchanov et al. 2019, arXiv:1906.10771)
+///   magnitude  sum over tokens of |h|, times the norm of fc2's column: how much the neuron writes
+/// Means over batches.  Not thread-safe.
+class NeuronImportance {
+ public:
+  /// kind: "taylor" | "magnitude".  The model must have no adapter; it is put into evaluation mode.
+  NeuronImportance(DualEncoder model, std::string kind);
+  void add(const Batch& batch, bool identity_targets);
+  /// One (neurons) float32 vector per mlp_layers() entry.
+  std::vector<torch::Tensor> scores() const;
+
+ private:
+  DualEncoder model_;
+  const std::string kind_;
+  std::vector<MlpLayer> layers_;
+  std::vector<torch::Tensor> sums_;
+  std::int64_t batches_ = 0;
+};
+
+}  // namespace edgeclip

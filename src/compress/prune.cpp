@@ -1,0 +1,142 @@
+#include "compress/prune.h"
+
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "compress/importance.h"
+#include "compress/selection.h"
+#include "compress/surgery.h"
+#include "train/start.h"
+#include "train/torch_runtime.h"
+#include "train/trainer.h"
+
+namespace edgeclip {
+
+namespace {
+
+std::int64_t parameter_count(const DualEncoder& model) {
+  std::int64_t n = 0;
+  for (const auto& parameter : model->parameters()) n += parameter.numel();
+  return n;
+}
+
+std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoint& checkpoint,
+                                     const Dataset& dataset) {
+  LoaderOptions loader_options;
+  loader_options.batch = options.recovery.batch;
+  loader_options.seed = options.recovery.seed;
+  Loader loader(dataset, checkpoint.card.image, loader_options);
+  NeuronImportance importance(checkpoint.model, options.importance);
+  Progress progress("calibrate", options.calibration_batches, "batches");
+  std::int64_t epoch = 0;
+  loader.start_epoch(epoch);
+  for (int i = 0; i < options.calibration_batches; ++i) {
+    throw_if_interrupted();
+    std::optional<Batch> batch = loader.next();
+    if (!batch) {
+      loader.start_epoch(++epoch);
+      batch = loader.next();
+    }
+    EDGECLIP_CHECK(batch.has_value());
+    importance.add(*batch, options.recovery.identity_targets);
+    progress.advance();
+  }
+  return importance.scores();
+}
+
+std::vector<std::vector<float>> as_vectors(const std::vector<torch::Tensor>& tensors) {
+  std::vector<std::vector<float>> out;
+  for (const torch::Tensor& t : tensors) {
+    const torch::Tensor dense = t.contiguous();
+    out.emplace_back(dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
+  }
+  return out;
+}
+
+/// Neurons before and after, per layer and together.
+Json neurons_report(const std::vector<MlpLayer>& layers, const std::vector<std::vector<float>>& scores,
+                    const std::vector<std::vector<std::int64_t>>& kept) {
+  Json list = Json::array();
+  std::size_t before = 0, after = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    list.push_back({{"name", layers[i].name}, {"before", scores[i].size()}, {"after", kept[i].size()}});
+    before += scores[i].size();
+    after += kept[i].size();
+  }
+  return {{"before", before}, {"after", after}, {"layers", list}};
+}
+
+void validate_options(const PruneOptions& options) {
+  options.recovery.validate("recovery.");
+  const auto require = [](bool ok, const char* key, double value, const char* rule) {
+    if (!ok) invalid_input("{}: must be {}, is {}", key, rule, value);
+  };
+  require(options.mlp_ratio >= 0 && options.mlp_ratio < 1, "mlp_ratio", options.mlp_ratio,
+          "at least 0 and below 1");
+  require(options.multiple >= 1, "multiple", options.multiple, "at least 1");
+  require(options.min_keep > 0 && options.min_keep <= 1, "min_keep", options.min_keep,
+          "above 0 and at most 1");
+  require(options.calibration_batches >= 1, "calibration_batches", options.calibration_batches, "at least 1");
+}
+
+}  // namespace
+
+Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
+           const std::string& out) {
+  validate_options(options);
+  require_writable(out);
+  prepare_torch();
+  torch::manual_seed(options.recovery.seed);
+  Checkpoint checkpoint = load_checkpoint(checkpoint_path);
+  merge_adapter(checkpoint);
+  Dataset dataset = open_dataset(data);
+  adopt_tokenizer(dataset, checkpoint);
+
+  std::optional<Validator> validator;
+  if (has_split(dataset, "val"))
+    validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,
+                      options.recovery.identity_targets);
+  Json report = Json::object();
+  Json validation = Json::object();
+  const auto measure = [&](const char* stage) {
+    validation[stage] = validator ? to_json(validator->run(checkpoint)) : Json(nullptr);
+  };
+
+  measure("before");
+  report["parameters"]["before"] = parameter_count(checkpoint.model);
+  const std::vector<std::vector<float>> scores = as_vectors(calibrate(options, checkpoint, dataset));
+  const auto kept =
+      select_neurons(scores, {options.mlp_ratio, options.global, options.multiple, options.min_keep});
+  report["neurons"] = neurons_report(mlp_layers(checkpoint.model), scores, kept);
+  keep_neurons(checkpoint, kept);
+  report["parameters"]["after"] = parameter_count(checkpoint.model);
+  measure("pruned");
+  spdlog::info("pruned: {} of {} MLP neurons stay", report["neurons"]["after"].get<std::int64_t>(),
+               report["neurons"]["before"].get<std::int64_t>());
+
+  if (options.recovery.steps > 0 || options.recovery.epochs > 0) {
+    apply_lora_mode(checkpoint, options.recovery);
+    report["recovery"] = Trainer(checkpoint, dataset, options.recovery, /*run=*/nullptr).fit();
+    measure("recovered");
+  } else {
+    report["recovery"] = nullptr;
+  }
+  report["val"] = validation;
+
+  checkpoint.provenance.push_back({{"command", "prune"},
+                                   {"version", version()},
+                                   {"revision", revision()},
+                                   {"data", data},
+                                   {"checkpoint", checkpoint_path},
+                                   {"options", options_to_json(options)}});
+  checkpoint.card.provenance +=
+      fmt::format("{}pruned on {} (edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
+                  dataset.name, version());
+  save_checkpoint(out, checkpoint);
+  report["out"] = out;
+  return report;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,68 @@
+#include "export/export.h"
+
+#include <onnx/onnx_pb.h>
+
+#include "base/atomic_output.h"
+#include "base/build_info.h"
+#include "base/log.h"
+#include "bundle/bundle.h"
+#include "export/emit.h"
+#include "export/reference.h"
+
+namespace edgeclip {
+
+namespace {
+
+Json write_graph(const std::filesystem::path& path, GraphBuilder& builder, const std::string& weights) {
+  builder.set_metadata("edgeclip.weights", weights);
+  const auto& model = builder.model();
+  onnx_ir::check_model(model, path.filename().string());
+  onnx_ir::write_model(path, model);
+  return {{"nodes", model.graph().node_size()}, {"bytes", std::filesystem::file_size(path)}};
+}
+
+}  // namespace
+
+Json export_bundle(const ExportOptions& options) {
+  // Before the work: an opset or an output path that cannot be.
+  GraphBuilder image("image", options.opset), text("text", options.opset);
+  AtomicDirectory out(options.out, "bundle.json");
+
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  if (!checkpoint.tokenizer)
+    invalid_input("{}: the checkpoint has no tokenizer/; a bundle needs one", options.checkpoint);
+  const bool merged = checkpoint.model->has_lora();
+  if (merged) checkpoint.model->merge_lora();
+  checkpoint.model->eval();
+
+  Json report = {{"edgeclip", version()},
+                 {"checkpoint", options.checkpoint},
+                 {"bundle", options.out},
+                 {"opset", options.opset}};
+  report["adapter_merged"] = merged;
+  const std::string hash = weights_hash(checkpoint.model);
+  emit_image_tower(image, checkpoint.model);
+  report["image"] = write_graph(out.work() / "image.onnx", image, hash);
+  emit_text_tower(text, checkpoint.model);
+  report["text"] = write_graph(out.work() / "text.onnx", text, hash);
+  spdlog::info("image tower: {} nodes, text tower: {} nodes, both pass the ONNX checker",
+               report["image"]["nodes"].get<int>(), report["text"]["nodes"].get<int>());
+
+  checkpoint.tokenizer->save(out.work() / "tokenizer");
+  const NamedTensors reference = reference_tensors(checkpoint.model);
+  write_safetensors(out.work() / "reference.safetensors", reference);
+  report["reference_cases"] = reference.size() / 2;
+
+  Bundle bundle;
+  bundle.directory = out.work();
+  bundle.card = card_of(checkpoint.model, checkpoint.card);
+  bundle.provenance = checkpoint.provenance.is_array() ? checkpoint.provenance : Json::array();
+  bundle.provenance.push_back({{"command", "export"},
+                               {"version", version()},
+                               {"options", {{"checkpoint", options.checkpoint}, {"opset", options.opset}}}});
+  write_bundle_json(out.work(), bundle);
+  out.commit();
+  return report;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,210 @@
+#include "model/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "base/atomic_output.h"
+#include "base/build_info.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "model/adapter.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kCheckpointFormat = 1;
+constexpr const char* kConfigFile = "config.json";
+constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kTokenizer = "tokenizer";
+
+struct Kind {
+  DType ours;
+  torch::ScalarType torch;
+};
+constexpr Kind kKinds[] = {{DType::f32, torch::kFloat}, {DType::f64, torch::kDouble},
+                           {DType::f16, torch::kHalf},  {DType::bf16, torch::kBFloat16},
+                           {DType::i8, torch::kChar},   {DType::u8, torch::kByte},
+                           {DType::i16, torch::kShort}, {DType::i32, torch::kInt},
+                           {DType::i64, torch::kLong},  {DType::boolean, torch::kBool}};
+
+bool is_adapter(const std::string& name) {
+  return name.find("lora_A") != std::string::npos || name.find("lora_B") != std::string::npos;
+}
+
+bool is_position_ids(const std::string& name) {
+  return name == "text_model.embeddings.position_ids" || name == "vision_model.embeddings.position_ids";
+}
+
+/// Bytes that the model's matrices take at least: a damaged configuration must not make us allocate the
+/// machine's memory.
+double least_bytes(const ModelConfig& config) {
+  const auto tower = [](const auto& t) {
+    double sum = 0;
+    for (int i = 0; i < t.num_hidden_layers; ++i)
+      sum += 4.0 * t.hidden_size + 2.0 * intermediate_of(t.intermediate_size, i);
+    return sum * t.hidden_size;
+  };
+  const VisionConfig& v = config.vision;
+  const double patches = static_cast<double>(v.image_height / v.patch_size) * (v.image_width / v.patch_size);
+  const double vision =
+      tower(v) + v.hidden_size * (3.0 * v.patch_size * v.patch_size + patches + config.projection_dim);
+  const double text = tower(config.text) +
+                      config.text.hidden_size * (1.0 * config.text.vocab_size +
+                                                 config.text.max_position_embeddings + config.projection_dim);
+  return 4 * (vision + text);
+}
+
+/// What the card repeats of the model must be the same, or the folder was put together from two.
+void check_card(const ModelCard& card, const DualEncoder& model, const std::string& where) {
+  Json said = options_to_json(card), is = options_to_json(card_of(model, card));
+  said.erase("logit_scale");
+  is.erase("logit_scale");
+  for (const auto& [key, value] : is.items())
+    if (said[key] != value)
+      invalid_input("{}: card.{}: {} does not fit the model, which says {}", where, key, said[key].dump(),
+                    value.dump());
+}
+
+void check_tokenizer(const Tokenizer& tokenizer, const TextConfig& config, const std::string& where) {
+  if (tokenizer.vocab_size() > config.vocab_size)
+    invalid_input("{}: has {} tokens, the model {}", where, tokenizer.vocab_size(), config.vocab_size);
+  if (tokenizer.begin_id() != config.bos_token_id || tokenizer.end_id() != config.eos_token_id)
+    invalid_input("{}: begins texts with {} and ends them with {}, the model with {} and {}", where,
+                  tokenizer.begin_id(), tokenizer.end_id(), config.bos_token_id, config.eos_token_id);
+}
+
+}  // namespace
+
+Tensor to_tensor(const torch::Tensor& t) {
+  const torch::Tensor dense = t.detach().to(torch::kCPU).contiguous();
+  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const Kind& k) { return k.torch == dense.scalar_type(); });
+  EDGECLIP_CHECK(kind != std::end(kKinds), "type {}", c10::toString(dense.scalar_type()));
+  Tensor out(kind->ours, Shape(dense.sizes().begin(), dense.sizes().end()));
+  if (out.bytes() > 0) std::memcpy(out.raw(), dense.data_ptr(), out.bytes());
+  return out;
+}
+
+torch::Tensor from_tensor(const TensorView& t) {
+  const auto* kind =
+      std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.ours == t.dtype; });
+  EDGECLIP_CHECK(kind != std::end(kKinds), "LibTorch has no {}", dtype_name(t.dtype));
+  torch::Tensor out = torch::empty(t.shape, kind->torch);
+  if (t.bytes() > 0) std::memcpy(out.data_ptr(), t.data, t.bytes());
+  return out;
+}
+
+NamedTensors model_tensors(const DualEncoder& model) {
+  NamedTensors tensors;
+  for (const auto& item : model->named_parameters())
+    if (!is_adapter(item.key())) tensors.emplace_back(item.key(), to_tensor(item.value()));
+  return tensors;
+}
+
+std::string weights_hash(const DualEncoder& model) {
+  std::string text;
+  for (const auto& item : model->named_parameters()) {
+    const Tensor tensor = to_tensor(item.value());
+    text += fmt::format("{} {} {}\n", item.key(), shape_string(tensor.shape()),
+                        hash_bytes(tensor.raw(), tensor.bytes()));
+  }
+  return hash_text(text);
+}
+
+ModelCard card_of(const DualEncoder& model, ModelCard card) {
+  const ModelConfig& config = model->config;
+  card.image.height = config.vision.image_height;
+  card.image.width = config.vision.image_width;
+  card.context_length = config.text.max_position_embeddings;
+  card.vocab_size = config.text.vocab_size;
+  card.begin_id = config.text.bos_token_id;
+  card.end_id = config.text.eos_token_id;
+  card.pad_id = config.text.pad_token_id;
+  card.embedding_dim = config.projection_dim;
+  card.logit_scale = std::exp(model->logit_scale.item<double>());
+  card.activation = config.text.hidden_act;
+  return card;
+}
+
+void load_weights(DualEncoder& model, const fs::path& safetensors) {
+  const SafetensorsFile file(safetensors);
+  const torch::NoGradGuard no_grad;
+  std::set<std::string> used;
+  for (auto& item : model->named_parameters()) {
+    if (is_adapter(item.key())) continue;
+    const Tensor tensor = file.get(item.key());
+    const Shape shape(item.value().sizes().begin(), item.value().sizes().end());
+    if (tensor.shape() != shape || tensor.dtype() != DType::f32)
+      invalid_input("{}: tensor \"{}\" is {} {}, the model needs float32 {}", file.file(), item.key(),
+                    dtype_name(tensor.dtype()), shape_string(tensor.shape()), shape_string(shape));
+    item.value().copy_(from_tensor(tensor.view()));
+    used.insert(item.key());
+  }
+  for (const auto& name : file.names())
+    if (!used.count(name) && !is_position_ids(name))
+      invalid_input("{}: tensor \"{}\" {} belongs to no part of the model", file.file(), name,
+                    shape_string(file.get(name).shape()));
+}
+
+Checkpoint load_checkpoint(const fs::path& directory) {
+  require_directory(directory, "checkpoint");
+  const fs::path file = directory / kConfigFile;
+  const std::string where = file.string();
+  const Json json = read_json(file);
+  if (json.is_object() && !json.contains("format") && json.contains("model_type"))
+    invalid_input("{}: a Hugging Face model, not a checkpoint; convert it with edgeclip import", where);
+  const int format = json_get<int>(json, "format", where);
+  if (format > kCheckpointFormat)
+    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, format,
+                  kCheckpointFormat);
+  if (format < 1) invalid_input("{}: format {} does not exist", where, format);
+
+  Checkpoint checkpoint;
+  checkpoint.directory = directory;
+  options_from_json(json_at(json, "model", where), checkpoint.config, where + ": model");
+  checkpoint.config.validate(where + ": model.");
+  options_from_json(json_at(json, "card", where), checkpoint.card, where + ": card");
+  checkpoint.card.image.validate(where + ": card.image.");
+  checkpoint.provenance = json_at(json, "provenance", where);
+
+  require_file(directory / kWeightsFile, "weights");
+  const auto bytes = static_cast<double>(fs::file_size(directory / kWeightsFile));
+  if (bytes < least_bytes(checkpoint.config))
+    invalid_input("{}: has {:.0f} bytes, the model in {} needs at least {:.0f}",
+                  (directory / kWeightsFile).string(), bytes, where, least_bytes(checkpoint.config));
+  checkpoint.model = DualEncoder(checkpoint.config);
+  load_weights(checkpoint.model, directory / kWeightsFile);
+  check_card(checkpoint.card, checkpoint.model, where);
+  if (!json_at(json, "lora", where).is_null()) checkpoint.lora = load_adapter(checkpoint.model, directory);
+  if (fs::exists(directory / kTokenizer)) {
+    checkpoint.tokenizer = load_tokenizer((directory / kTokenizer).string());
+    check_tokenizer(*checkpoint.tokenizer, checkpoint.config.text, (directory / kTokenizer).string());
+  }
+  checkpoint.model->eval();
+  return checkpoint;
+}
+
+void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint) {
+  const bool adapted = checkpoint.model->has_lora();
+  EDGECLIP_CHECK(adapted == checkpoint.lora.has_value(), "lora options and adapter disagree");
+  AtomicDirectory out(directory, kConfigFile);
+  write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
+  if (adapted) save_adapter(checkpoint.model, *checkpoint.lora, out.work());
+  if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
+  Json json = Json::object();
+  json["format"] = kCheckpointFormat;
+  json["edgeclip"] = version();
+  json["model"] = options_to_json(checkpoint.model->config);
+  json["card"] = options_to_json(card_of(checkpoint.model, checkpoint.card));
+  json["lora"] = adapted ? options_to_json(*checkpoint.lora) : Json(nullptr);
+  json["provenance"] = checkpoint.provenance;
+  write_json(out.work() / kConfigFile, json);
+  out.commit();
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,41 @@
+#include <cmath>
+
+#include "train/train.h"
+
+namespace edgeclip {
+
+namespace {
+
+void require(bool condition, const std::string& where, const char* key, double value, const char* rule) {
+  if (!condition) invalid_input("{}{}: must be {}, is {}", where, key, rule, value);
+}
+
+}  // namespace
+
+void TrainOptions::validate(const std::string& where) const {
+  model.validate(where + "model.");
+  image.validate(where + "image.");
+  const auto& o = optimizer;
+  require(std::isfinite(o.lr) && o.lr > 0, where, "optimizer.lr", o.lr, "positive");
+  require(o.min_lr_ratio >= 0 && o.min_lr_ratio <= 1, where, "optimizer.min_lr_ratio", o.min_lr_ratio,
+          "from 0 to 1");
+  require(std::isfinite(o.weight_decay) && o.weight_decay >= 0, where, "optimizer.weight_decay",
+          o.weight_decay, "0 or more");
+  require(o.beta1 >= 0 && o.beta1 < 1, where, "optimizer.beta1", o.beta1, "at least 0 and below 1");
+  require(o.beta2 >= 0 && o.beta2 < 1, where, "optimizer.beta2", o.beta2, "at least 0 and below 1");
+  require(std::isfinite(o.eps) && o.eps > 0, where, "optimizer.eps", o.eps, "positive");
+  require(o.warmup >= 0 && o.warmup <= 1, where, "optimizer.warmup", o.warmup,
+          "a part of all steps, from 0 to 1");
+  require(std::isfinite(o.clip_norm) && o.clip_norm >= 0, where, "optimizer.clip_norm", o.clip_norm,
+          "0 (off) or more");
+  require(lora.rank >= 1, where, "lora.rank", lora.rank, "at least 1");
+  require(std::isfinite(lora.alpha) && lora.alpha > 0, where, "lora.alpha", lora.alpha, "positive");
+  require(lora.dropout >= 0 && lora.dropout < 1, where, "lora.dropout", lora.dropout,
+          "at least 0 and below 1");
+  require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
+  require(epochs >= 0, where, "epochs", epochs, "0 or more");
+  require(steps >= 0, where, "steps", steps, "0 or more");
+  require(validate_every >= 0, where, "validate_every", validate_every, "0 (each epoch) or more");
+}
+
+}  // namespace edgeclip

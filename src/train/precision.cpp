@@ -1,0 +1,50 @@
+#include "train/precision.h"
+
+#include <ATen/autocast_mode.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace edgeclip {
+
+bool cpu_has_bf16() {
+#if defined(__x86_64__)
+  // The OS must save the 512-bit registers, which this asks for too; then CPUID leaf 7: sub-leaf 1 EAX bit 5
+  // is AVX512_BF16, sub-leaf 0 EDX bit 22 is AMX-BF16.
+  if (!__builtin_cpu_supports("avx512f")) return false;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1)) return true;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);
+#else
+  return false;
+#endif
+}
+
+bool use_bf16(const std::string& precision) {
+  if (precision == "fp32") return false;
+  if (precision == "auto") return cpu_has_bf16();
+  EDGECLIP_CHECK(precision == "bf16", "precision {}", precision);
+  if (!cpu_has_bf16())
+    spdlog::warn("precision bf16: this CPU has no bf16 instructions, so training will be slower than fp32");
+  return true;
+}
+
+Autocast::Autocast(bool bf16) : enabled_(bf16) {
+  if (!enabled_) return;
+  at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+  at::autocast::set_cpu_enabled(true);
+  at::autocast::increment_nesting();
+}
+
+Autocast::~Autocast() {
+  if (!enabled_) return;
+  // The cache keeps bf16 copies of weights that the next optimizer step makes stale.
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_cpu_enabled(false);
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,77 @@
+#include "train/run_folder.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The dotted path of the first value that differs, or "".
+std::string first_difference(const Json& a, const Json& b, const std::string& path) {
+  if (!a.is_object() || !b.is_object()) return a == b ? "" : path;
+  for (const auto& item : b.items()) {
+    const std::string key = path.empty() ? item.key() : path + "." + item.key();
+    if (!a.contains(item.key())) return key;
+    const std::string inner = first_difference(a[item.key()], item.value(), key);
+    if (!inner.empty()) return inner;
+  }
+  return "";
+}
+
+std::string value_at(Json json, const std::string& path) {
+  for (std::size_t begin = 0;;) {
+    const auto dot = path.find('.', begin);
+    const std::string key = path.substr(begin, dot == std::string::npos ? dot : dot - begin);
+    if (!json.is_object() || !json.contains(key)) return "not set";
+    const Json inner = json[key];
+    json = inner;
+    if (dot == std::string::npos) return json.dump();
+    begin = dot + 1;
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const fs::path& directory, bool resume)
+    : directory_(directory.has_filename() ? directory : directory.parent_path()) {
+  if (directory_.empty()) throw InvalidInput("--out: the run folder is missing");
+  if (resume) {
+    if (!fs::is_regular_file(state()) || !fs::is_regular_file(run_json()))
+      invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
+                    directory_.string());
+  }
+  require_writable(directory_ / "run.json");
+  if (!fs::is_directory(directory_))
+    invalid_input("{}: is not a folder; choose another --out", directory_.string());
+  const bool ours = fs::exists(run_json()) || fs::exists(metrics());
+  if (!fs::is_empty(directory_) && !ours)
+    invalid_input("{}: holds other files and no run.json, so nothing is written there; choose another --out",
+                  directory_.string());
+}
+
+void RunFolder::start(const Json& description) const {
+  // run.json goes last and comes first: a folder left half-way is still known as ours.
+  for (const fs::path& path : {state(), best(), final(), metrics()}) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error)
+      invalid_input("{}: cannot be removed: {}; choose another --out", path.string(), error.message());
+  }
+  write_json(run_json(), description);
+}
+
+Json RunFolder::description() const { return read_json(run_json()); }
+
+void require_same_options(const Json& before, const Json& now, const std::string& where) {
+  const std::string path = first_difference(before, now, "");
+  if (!path.empty())
+    invalid_input(
+        "{}: {} was {} and is now {}; resume with the options the run was started with, or choose another "
+        "--out",
+        where, path, value_at(before, path), value_at(now, path));
+}
+
+}  // namespace edgeclip

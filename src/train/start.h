@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+
+#include "data/dataset/dataset.h"
+#include "model/checkpoint.h"
+#include "train/train.h"
+
+/// What a training starts from: a checkpoint and a dataset that speak the same tokens.
+namespace edgeclip {
+
+/// A new model as options say, with the dataset's tokenizer: vocabulary size and special ids are taken from
+/// it. Weights come from torch's generator.
+Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset);
+
+/// Loads a checkpoint to be trained further; an attached adapter is merged first.  lora_mode "adapter"
+/// attaches a new one, after which only it trains.
+Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory);
+
+/// Attaches an adapter if options ask for one.
+void apply_lora_mode(Checkpoint& checkpoint, const TrainOptions& options);
+
+/// Merges an attached adapter into the weights, which all train again.
+void merge_adapter(Checkpoint& checkpoint);
+
+/// Replaces the dataset's tokens, in memory, by those of the checkpoint's tokenizer at its context length
+/// (unless they are the same already).
+void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
+
+bool has_split(const Dataset& dataset, const std::string& name);
+
+}  // namespace edgeclip

@@ -1,0 +1,67 @@
+#include "train/train.h"
+
+#include "base/build_info.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "data/dataset/dataset.h"
+#include "train/run_folder.h"
+#include "train/start.h"
+#include "train/torch_runtime.h"
+#include "train/trainer.h"
+
+namespace edgeclip {
+
+namespace {
+
+Json description_of(const TrainOptions& options, const std::string& data, const std::string& init) {
+  return {{"command", "train"},
+          {"version", version()},
+          {"revision", revision()},
+          {"data", data},
+          {"init", init.empty() ? Json(nullptr) : Json(init)},
+          {"options", options_to_json(options)}};
+}
+
+/// The init of the run to be resumed, which the user need not repeat.
+std::string resumed_init(const RunFolder& run, const TrainOptions& options, const std::string& init) {
+  const Json before = run.description();
+  const std::string where = run.run_json().string();
+  require_same_options(json_at(before, "options", where), options_to_json(options), where);
+  const Json& saved = json_at(before, "init", where);
+  return init.empty() && saved.is_string() ? saved.get<std::string>() : init;
+}
+
+}  // namespace
+
+Json train(const TrainOptions& options, const TrainPaths& paths) {
+  options.validate("");
+  if (options.epochs == 0 && options.steps == 0)
+    throw InvalidInput("epochs and steps are both 0: nothing to train");
+  const RunFolder run(paths.out, paths.resume);
+  const std::string init = paths.resume ? resumed_init(run, options, paths.init) : paths.init;
+  if (options.lora_mode == "adapter" && init.empty())
+    throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");
+
+  prepare_torch();
+  torch::manual_seed(options.seed);
+  Dataset dataset = open_dataset(paths.data);
+  Checkpoint checkpoint =
+      init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
+  adopt_tokenizer(dataset, checkpoint);
+  const Json description = description_of(options, paths.data, init);
+  checkpoint.provenance.push_back(description);
+  checkpoint.card.provenance +=
+      fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
+                  dataset.name, options.seed, version());
+
+  Trainer trainer(checkpoint, dataset, options, &run);
+  if (paths.resume)
+    trainer.resume();
+  else
+    run.start(description);
+  Json report = trainer.fit();
+  report["out"] = run.directory().string();
+  return report;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,182 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "train/losses.h"
+#include "train/precision.h"
+#include "train/schedule.h"
+#include "train/start.h"
+
+namespace edgeclip {
+
+namespace {
+
+LoaderOptions loader_options(const TrainOptions& options) {
+  LoaderOptions loader;
+  loader.split = "train";
+  loader.batch = options.batch;
+  loader.seed = options.seed;
+  loader.flip = options.flip;
+  return loader;
+}
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Trainer::Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options,
+                 const RunFolder* run)
+    : checkpoint_(checkpoint),
+      options_(options),
+      run_(run),
+      bf16_(use_bf16(options.precision)),
+      loader_(dataset, checkpoint.card.image, loader_options(options)),
+      optimizer_(trained_parameters(*checkpoint.model), options.optimizer) {
+  state_.batches_per_epoch = loader_.batches_per_epoch();
+  total_steps_ = options.steps > 0 ? options.steps : options.epochs * state_.batches_per_epoch;
+  if (run == nullptr) return;
+  if (has_split(dataset, "val"))
+    validator_ = std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch,
+                                             options.identity_targets);
+  else
+    spdlog::warn("{}: has no split \"val\", so nothing is validated and best is the last step", dataset.name);
+}
+
+void Trainer::resume() {
+  EDGECLIP_CHECK(run_ != nullptr);
+  const std::int64_t batches = state_.batches_per_epoch;
+  state_ = load_run_state(run_->state(), checkpoint_.model, optimizer_);
+  if (state_.batches_per_epoch != batches || state_.step < 0 || state_.step > total_steps_)
+    invalid_input(
+        "{}: is at step {} with {} batches per epoch, this dataset has {} (and {} steps in all); resume with "
+        "the "
+        "dataset the run was started with",
+        run_->state().string(), state_.step, state_.batches_per_epoch, batches, total_steps_);
+  spdlog::info("resuming after step {} of {}", state_.step, total_steps_);
+}
+
+Json Trainer::fit() {
+  if (run_ != nullptr) log_.emplace(run_->metrics(), state_.step > 0 ? state_.step : -1);
+  checkpoint_.model->train();
+  progress_.emplace("train", total_steps_ - state_.step, "steps");
+  try {
+    for (;;) {
+      if (validation_due()) validate();
+      if (state_.step >= total_steps_) break;
+      throw_if_interrupted();
+      train_step();
+    }
+  } catch (const Interrupted&) {
+    finish();
+    throw;
+  }
+  progress_->finish();
+  if (state_.best_step < 0) save_best();
+  finish();
+
+  Json report = {{"steps", state_.step}, {"epochs", epoch()}, {"loss", loss_}};
+  report["parameters"] = {{"trained", optimizer_.trained_elements()}};
+  report["precision"] = bf16_ ? "bf16" : "fp32";
+  report["seconds"] = step_seconds_;
+  report["images_per_s"] =
+      step_seconds_ > 0 ? Json(static_cast<double>(images_) / step_seconds_) : Json(nullptr);
+  report["val"] = state_.last_validation;
+  report["best"] = {{"step", state_.best_step}, {"by", options_.best_by}, {"val", state_.best_validation}};
+  return report;
+}
+
+void Trainer::train_step() {
+  const double start = seconds_now();
+  const Batch batch = next_batch();
+  const auto& o = options_.optimizer;
+  const auto warmup = static_cast<std::int64_t>(std::llround(o.warmup * static_cast<double>(total_steps_)));
+  const double lr = learning_rate(state_.step, total_steps_, warmup, o.lr, o.min_lr_ratio);
+
+  const torch::Tensor loss = batch_loss(checkpoint_.model, batch, options_.identity_targets, bf16_);
+  loss.backward();
+  loss_ = loss.item<double>();
+  const double norm = optimizer_.gradient_norm();
+  if (!std::isfinite(loss_) || !std::isfinite(norm))
+    invalid_input("step {}: the loss is {} and the gradient's norm {}; lower optimizer.lr (now {})",
+                  state_.step, loss_, norm, o.lr);
+  optimizer_.step(lr, clip_scale(norm, o.clip_norm));
+  optimizer_.zero_gradients();
+  clamp_logit_scale(checkpoint_.model->logit_scale);
+  ++state_.step;
+
+  const double seconds = seconds_now() - start;
+  const auto images = static_cast<std::int64_t>(batch.ids.size());
+  step_seconds_ += seconds;
+  images_ += images;
+  progress_->advance(1, fmt::format("loss {:.3f}", loss_));
+  if (log_)
+    log_->write({{"step", state_.step},
+                 {"epoch", epoch()},
+                 {"lr", lr},
+                 {"loss", loss_},
+                 {"grad_norm", norm},
+                 {"logit_scale", checkpoint_.model->logit_scale.item<double>()},
+                 {"images_per_s", static_cast<double>(images) / seconds}});
+}
+
+Batch Trainer::next_batch() {
+  const std::int64_t epoch = state_.step / state_.batches_per_epoch,
+                     skip = state_.step % state_.batches_per_epoch;
+  if (!epoch_started_ || skip == 0) loader_.start_epoch(epoch, skip);
+  epoch_started_ = true;
+  std::optional<Batch> batch = loader_.next();
+  EDGECLIP_CHECK(batch.has_value(), "epoch {} ended before batch {} of {}", epoch, skip,
+                 state_.batches_per_epoch);
+  return std::move(*batch);
+}
+
+bool Trainer::validation_due() const {
+  if (run_ == nullptr || state_.step == 0 || state_.validated_step == state_.step) return false;
+  const std::int64_t every = options_.validate_every > 0 ? options_.validate_every : state_.batches_per_epoch;
+  return state_.step == total_steps_ || state_.step % every == 0;
+}
+
+void Trainer::validate() {
+  if (validator_ != nullptr) {
+    const Validation validation = validator_->run(checkpoint_);
+    state_.last_validation = to_json(validation);
+    log_->write({{"step", state_.step}, {"epoch", epoch()}, {"val", state_.last_validation}});
+    spdlog::info("step {}: validation loss {:.3f}, text to image R@1 {:.1f} %, mAP {:.1f} %", state_.step,
+                 validation.loss, validation.retrieval.text_to_image.r1,
+                 validation.retrieval.text_to_image.map);
+    const double score =
+        options_.best_by == "loss" ? -validation.loss : validation.retrieval.text_to_image.map;
+    if (state_.best_step < 0 || score > state_.best_score) {
+      state_.best_score = score;
+      state_.best_validation = state_.last_validation;
+      save_best();
+    }
+  }
+  state_.validated_step = state_.step;
+  save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
+}
+
+void Trainer::save_best() {
+  state_.best_step = state_.step;
+  if (run_ == nullptr) return;
+  save_checkpoint(run_->best(), checkpoint_);
+}
+
+void Trainer::finish() {
+  checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
+  if (run_ == nullptr) return;
+  save_checkpoint(run_->final(), checkpoint_);
+  save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
+}
+
+double Trainer::epoch() const {
+  return static_cast<double>(state_.step) / static_cast<double>(state_.batches_per_epoch);
+}
+
+}  // namespace edgeclip

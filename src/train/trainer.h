@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/progress.h"
+#include "train/metrics_log.h"
+#include "train/run_folder.h"
+#include "train/run_state.h"
+#include "train/validation.h"
+
+namespace edgeclip {
+
+/// Trains a checkpoint in memory: what `train` and the recovery after pruning share.
+class Trainer {
+ public:
+  /// Trains what of checkpoint.model requires a gradient, on split "train" of dataset, whose tokens must be
+  /// the checkpoint's (adopt_tokenizer).  run: where metrics, best, final and state are written, with
+  /// validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments outlive the
+  /// trainer.
+  Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, const RunFolder* run);
+
+  /// Goes on from the run folder's state, exactly as if there had been no break.
+  void resume();
+
+  /// Trains to the last step; returns the report.  Throws Interrupted on a signal, after the step is finished
+  /// and final and state are written; InvalidInput if the loss is not finite.
+  Json fit();
+
+  std::int64_t total_steps() const { return total_steps_; }
+
+ private:
+  void train_step();
+  Batch next_batch();
+  bool validation_due() const;
+  void validate();
+  void save_best();
+  void finish();
+  double epoch() const;
+
+  Checkpoint& checkpoint_;
+  const TrainOptions options_;
+  const RunFolder* const run_;
+  const bool bf16_;
+  Loader loader_;
+  std::unique_ptr<Validator> validator_;
+  AdamW optimizer_;
+  std::optional<MetricsLog> log_;
+  std::optional<Progress> progress_;
+  RunState state_;
+  std::int64_t total_steps_ = 0;
+  bool epoch_started_ = false;
+  double loss_ = 0, step_seconds_ = 0;
+  std::int64_t images_ = 0;
+};
+
+}  // namespace edgeclip

@@ -1,0 +1,268 @@
+#include "compress/prune.h"
+
+#include <filesystem>
+#include <set>
+
+#include "compress/importance.h"
+#include "compress/surgery.h"
+#include "retrieval/evaluate.h"
+#include "support/support.h"
+#include "train/checkpoint_encoder.h"
+#include "train/losses.h"
+#include "train/start.h"
+#include "train/tiny_dataset.h"
+#include "train/validation.h"
+
+namespace edgeclip {
+namespace {
+
+namespace fs = std::filesystem;
+
+Checkpoint random_checkpoint() {
+  torch::manual_seed(9);
+  Checkpoint checkpoint;
+  checkpoint.config = test::tiny_train_options().model;
+  checkpoint.model = DualEncoder(checkpoint.config);
+  initialize_weights(checkpoint.model);
+  checkpoint.model->eval();
+  return checkpoint;
+}
+
+Batch random_batch(const ModelConfig& config) {
+  Batch batch;
+  batch.pixels = to_tensor(torch::randn({5, 3, config.vision.image_height, config.vision.image_width}));
+  torch::Tensor tokens = torch::randint(4, config.text.vocab_size, {5, 10}, torch::kInt32);
+  for (int row = 0; row < 5; ++row) {
+    tokens[row][4 + row] = config.text.eos_token_id;
+    tokens[row].slice(0, 5 + row).fill_(config.text.pad_token_id);
+  }
+  batch.tokens = to_tensor(tokens);
+  batch.ids = {0, 1, 2, 3, 4};
+  return batch;
+}
+
+torch::Tensor embeddings(const Checkpoint& checkpoint, const Batch& batch) {
+  DualEncoder model = checkpoint.model;
+  const torch::NoGradGuard no_grad;
+  return torch::cat({model->encode_image(from_tensor(batch.pixels.view())),
+                     model->encode_text(from_tensor(batch.tokens.view()).to(torch::kInt64))});
+}
+
+/// Makes some neurons of each layer silent: nothing comes out of them.  Returns those left.
+std::vector<std::vector<std::int64_t>> silence(Checkpoint& checkpoint) {
+  const torch::NoGradGuard no_grad;
+  std::vector<std::vector<std::int64_t>> left;
+  int turn = 0;
+  for (const MlpLayer& layer : mlp_layers(checkpoint.model)) {
+    Mlp mlp = layer.mlp;
+    left.emplace_back();
+    for (std::int64_t n = 0; n < mlp->fc1->weight.size(0); ++n) {
+      if ((n + turn) % 3 != 0) {
+        left.back().push_back(n);
+        continue;
+      }
+      mlp->fc1->weight[n].zero_();
+      mlp->fc1->bias[n].zero_();
+    }
+    ++turn;
+  }
+  return left;
+}
+
+TEST(Surgery, CuttingSilentNeuronsChangesNothing) {
+  Checkpoint checkpoint = random_checkpoint();
+  const Batch batch = random_batch(checkpoint.config);
+  const auto left = silence(checkpoint);
+  const torch::Tensor before = embeddings(checkpoint, batch);
+  keep_neurons(checkpoint, left);
+  EXPECT_LE((embeddings(checkpoint, batch) - before).abs().max().item<double>(), 1e-6);
+  EXPECT_EQ(checkpoint.config.vision.intermediate_size,
+            (std::vector<int>{static_cast<int>(left[0].size()), static_cast<int>(left[1].size())}));
+  EXPECT_EQ(checkpoint.model->config.text.intermediate_size, checkpoint.config.text.intermediate_size);
+}
+
+TEST(Surgery, WhatWasCutStillTrains) {
+  Checkpoint checkpoint = random_checkpoint();
+  const Batch batch = random_batch(checkpoint.config);
+  keep_neurons(checkpoint, silence(checkpoint));
+  batch_loss(checkpoint.model, batch, true, false).backward();
+  for (const auto& item : checkpoint.model->named_parameters()) {
+    ASSERT_TRUE(item.value().grad().defined()) << item.key();
+    EXPECT_EQ(item.value().grad().sizes(), item.value().sizes()) << item.key();
+  }
+}
+
+TEST(Importance, SilentNeuronsScoreZeroAndOnlyThey) {
+  Checkpoint checkpoint = random_checkpoint();
+  const Batch batch = random_batch(checkpoint.config);
+  const auto left = silence(checkpoint);
+  for (const char* kind : {"taylor", "magnitude"}) {
+    NeuronImportance importance(checkpoint.model, kind);
+    importance.add(batch, true);
+    const auto scores = importance.scores();
+    ASSERT_EQ(scores.size(), left.size());
+    for (std::size_t layer = 0; layer < scores.size(); ++layer) {
+      const std::set<std::int64_t> alive(left[layer].begin(), left[layer].end());
+      for (std::int64_t n = 0; n < scores[layer].numel(); ++n)
+        EXPECT_EQ(scores[layer][n].item<float>() > 0, alive.count(n) == 1)
+            << kind << " layer " << layer << " neuron " << n;
+    }
+  }
+}
+
+TEST(Importance, TaylorIsTheGradientOfTheLoss) {
+  // With one token per layer that matters, |h * dL/dh| is |dL/dg| of a factor g on the neuron: the last layer
+  // of the text tower, one row of the batch at a time, through finite differences on fc2's column.
+  Checkpoint checkpoint = random_checkpoint();
+  Batch batch = random_batch(checkpoint.config);
+  NeuronImportance importance(checkpoint.model, "taylor");
+  importance.add(batch, true);
+  const torch::Tensor scores = importance.scores().back();
+
+  const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
+  const torch::Tensor image = checkpoint.model->encode_image(from_tensor(batch.pixels.view())).detach();
+  Mlp mlp = mlp_layers(checkpoint.model).back().mlp;
+  const torch::Tensor base = checkpoint.model->encode_text(tokens).detach();
+  const torch::NoGradGuard no_grad;
+  for (const std::int64_t neuron : {0, 17, 63}) {
+    double expected = 0;
+    const torch::Tensor column = mlp->fc2->weight.select(1, neuron).clone();
+    const double step = 1e-2;
+    mlp->fc2->weight.select(1, neuron).copy_(column * (1 + step));
+    const torch::Tensor more = checkpoint.model->encode_text(tokens).clone();
+    mlp->fc2->weight.select(1, neuron).copy_(column * (1 - step));
+    const torch::Tensor less = checkpoint.model->encode_text(tokens).clone();
+    mlp->fc2->weight.select(1, neuron).copy_(column);
+    for (std::int64_t row = 0; row < 5; ++row) {  // only this text's embedding moves
+      torch::Tensor up = base.clone(), down = base.clone();
+      up[row].copy_(more[row]);
+      down[row].copy_(less[row]);
+      const auto loss = [&](const torch::Tensor& text) {
+        return contrastive_loss(image.to(torch::kFloat32), text, checkpoint.model->logit_scale)
+            .item<double>();
+      };
+      expected += std::abs(loss(up) - loss(down)) / (2 * step);
+    }
+    EXPECT_NEAR(scores[neuron].item<double>(), expected, 0.03 * expected + 2e-5) << neuron;
+  }
+}
+
+TEST(Importance, PaddingDoesNotCount) {
+  Checkpoint checkpoint = random_checkpoint();
+  const Batch batch = random_batch(checkpoint.config);
+  Batch longer = batch;
+  const torch::Tensor tokens = from_tensor(batch.tokens.view());
+  longer.tokens = to_tensor(torch::cat({tokens, torch::zeros({5, 4}, torch::kInt32)}, 1));
+  for (const char* kind : {"taylor", "magnitude"}) {
+    NeuronImportance a(checkpoint.model, kind), b(checkpoint.model, kind);
+    a.add(batch, true);
+    b.add(longer, true);
+    EXPECT_TRUE(torch::allclose(a.scores().back(), b.scores().back(), 1e-3, 1e-6)) << kind;
+  }
+}
+
+class PruneTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TempDir;
+    test::write_tiny_dataset(*folder_ / "data");
+    TrainOptions options = test::tiny_train_options();
+    options.epochs = 12;
+    train(options, {(*folder_ / "data").string(), (*folder_ / "run").string(), "", false});
+    options.epochs = 1;
+    options.lora_mode = "adapter";
+    options.lora.rank = 2;
+    train(options, {(*folder_ / "data").string(), (*folder_ / "adapter").string(),
+                    (*folder_ / "run/final").string(), false});
+  }
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+  std::string at(const std::string& name) const { return (*folder_ / name).string(); }
+  static PruneOptions options() {
+    PruneOptions o;
+    o.recovery = test::tiny_train_options();
+    o.recovery.epochs = 0;
+    o.calibration_batches = 5;  // more than an epoch has
+    return o;
+  }
+  static test::TempDir* folder_;
+};
+test::TempDir* PruneTest::folder_ = nullptr;
+
+TEST_F(PruneTest, SmallerCheckpointLoadsAndEncodes) {
+  PruneOptions o = options();
+  o.recovery.steps = 8;
+  const Json report = prune(o, at("run/final"), at("data"), at("pruned"));
+  EXPECT_EQ(report["neurons"]["before"], 4 * 64);
+  const int after = report["neurons"]["after"];
+  EXPECT_GE(after, 4 * 64 * 7 / 10);
+  EXPECT_LE(after, 4 * 64 * 3 / 4);
+  EXPECT_LT(report["parameters"]["after"].get<int>(), report["parameters"]["before"].get<int>());
+  for (const char* stage : {"before", "pruned", "recovered"})
+    EXPECT_TRUE(report["val"][stage].contains("text_to_image")) << stage;
+
+  const Checkpoint pruned = load_checkpoint(at("pruned"));
+  int neurons = 0;
+  for (const auto& sizes : {pruned.config.vision.intermediate_size, pruned.config.text.intermediate_size})
+    for (const int n : sizes) {
+      EXPECT_EQ(n % o.multiple, 0);
+      neurons += n;
+    }
+  EXPECT_EQ(neurons, after);
+  EXPECT_EQ(pruned.provenance.size(), 2u);
+  CheckpointEncoder encoder(pruned);
+  const Dataset dataset = open_dataset(at("data"));
+  EvaluateOptions val;
+  val.split = "val";
+  EXPECT_NEAR(evaluate(encoder, dataset, val).text_to_image.map,
+              report["val"]["recovered"]["text_to_image"]["mAP"].get<double>(), 1e-6);
+}
+
+TEST_F(PruneTest, MergesAnAdapterFirst) {
+  PruneOptions o = options();
+  o.mlp_ratio = 0;
+  prune(o, at("adapter/final"), at("data"), at("merged"));
+  const Checkpoint adapted = load_checkpoint(at("adapter/final")), merged = load_checkpoint(at("merged"));
+  EXPECT_FALSE(merged.lora.has_value());
+  const Batch batch = random_batch(adapted.config);
+  EXPECT_LE((embeddings(adapted, batch) - embeddings(merged, batch)).abs().max().item<double>(), 1e-5);
+}
+
+TEST_F(PruneTest, BothImportancesAndBothRankings) {
+  for (const char* importance : {"taylor", "magnitude"})
+    for (const bool global : {true, false}) {
+      PruneOptions o = options();
+      o.importance = importance;
+      o.global = global;
+      o.mlp_ratio = 0.5;
+      const Json report = prune(o, at("run/final"), at("data"), at("variant"));
+      EXPECT_EQ(report["neurons"]["after"], 4 * 32);
+      EXPECT_TRUE(report["recovery"].is_null());
+    }
+}
+
+TEST_F(PruneTest, RefusesWhatCannotWork) {
+  PruneOptions o = options();
+  o.mlp_ratio = 1.5;
+  EXPECT_NE(
+      test::invalid_input_of([&] { prune(o, at("run/final"), at("data"), at("refused")); }).find("mlp_ratio"),
+      std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { prune(options(), at("nothing"), at("data"), at("refused")); }), "");
+  EXPECT_FALSE(fs::exists(at("refused")));
+}
+
+TEST(PruneConfigs, EveryShippedFileOpens) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(EDGECLIP_SOURCE_DIR) / "configs/compress")) {
+    PruneOptions options;
+    EXPECT_NO_THROW(options_from_json(read_json(entry.path()), options, entry.path().string() + ": "))
+        << entry.path();
+    ++files;
+  }
+  EXPECT_GE(files, 1);
+}
+
+}  // namespace
+}  // namespace edgeclip

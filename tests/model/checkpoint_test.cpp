@@ -1,0 +1,214 @@
+#include "model/checkpoint.h"
+
+#include <cmath>
+#include <set>
+
+#include "model/adapter.h"
+#include "tiny_clip.h"
+
+namespace edgeclip {
+namespace {
+
+using namespace test;
+namespace fs = std::filesystem;
+
+Checkpoint tiny_checkpoint() {
+  Checkpoint checkpoint;
+  checkpoint.config = tiny_config();
+  checkpoint.model = tiny_model();
+  checkpoint.card.name = "tiny";
+  checkpoint.provenance.push_back({{"command", "test"}});
+  return checkpoint;
+}
+
+void change_json(const fs::path& file, const std::function<void(Json&)>& change) {
+  Json json = read_json(file);
+  change(json);
+  write_json(file, json);
+}
+
+TEST(Checkpoint, ComesBackAsItWas) {
+  const TempDir dir;
+  const Checkpoint written = tiny_checkpoint();
+  save_checkpoint(dir / "c", written);
+  Checkpoint read = load_checkpoint(dir / "c");
+  EXPECT_EQ(options_to_json(read.config), options_to_json(written.config));
+  EXPECT_EQ(read.provenance, written.provenance);
+  EXPECT_EQ(weights_hash(read.model), weights_hash(written.model));
+  EXPECT_FALSE(read.lora.has_value());
+  EXPECT_EQ(read.card.name, "tiny");
+  EXPECT_EQ(read.card.image.height, 32);
+  EXPECT_EQ(read.card.context_length, 16);
+  EXPECT_EQ(read.card.embedding_dim, 32);
+  EXPECT_NEAR(read.card.logit_scale, std::exp(written.model->logit_scale.item<double>()), 1e-6);
+  expect_outputs(read.model, golden("tiny_clip/outputs.safetensors"), 1e-5);
+  save_checkpoint(dir / "c", read);  // replaces an artifact of ours
+}
+
+TEST(Checkpoint, KeepsAnAdapterInFilesOfItsOwn) {
+  const TempDir dir;
+  Checkpoint checkpoint = tiny_checkpoint();
+  const std::string base = weights_hash(checkpoint.model);
+  LoraOptions options;
+  options.rank = 3;
+  options.alpha = 5;
+  options.dropout = 0.25;
+  options.target_modules = {"fc1", "q_proj"};
+  checkpoint.model->attach_lora(options);
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : checkpoint.model->parameters())
+      if (parameter.requires_grad()) parameter.normal_();
+  }
+  checkpoint.lora = options;
+  save_checkpoint(dir / "c", checkpoint);
+  EXPECT_TRUE(fs::exists(dir / "c/adapter_model.safetensors"));
+  Checkpoint read = load_checkpoint(dir / "c");
+  ASSERT_TRUE(read.lora.has_value());
+  EXPECT_EQ(options_to_json(*read.lora), options_to_json(options));
+  EXPECT_EQ(weights_hash(read.model), weights_hash(checkpoint.model));
+  DualEncoder without(read.config);
+  load_weights(without, dir / "c/model.safetensors");
+  EXPECT_EQ(weights_hash(without), base);
+}
+
+TEST(Checkpoint, KeepsThePrunedShape) {
+  const TempDir dir;
+  Checkpoint checkpoint = tiny_checkpoint();
+  Mlp mlp = checkpoint.model->vision_model->encoder->layer(1)->mlp;
+  const torch::Tensor kept = torch::arange(100);
+  mlp->fc1->keep_outputs(kept);
+  mlp->fc2->keep_inputs(kept);
+  checkpoint.model->config.vision.intermediate_size = {128, 100};
+  save_checkpoint(dir / "c", checkpoint);
+  Checkpoint read = load_checkpoint(dir / "c");
+  EXPECT_EQ(read.config.vision.intermediate_size, (std::vector<int>{128, 100}));
+  const torch::NoGradGuard no_grad;
+  EXPECT_EQ(
+      max_difference(read.model->encode_image(tiny_pixels()), checkpoint.model->encode_image(tiny_pixels())),
+      0);
+}
+
+TEST(Checkpoint, NamesWhatIsWrong) {
+  const TempDir dir;
+  const fs::path c = dir / "c", config = c / "config.json", weights = c / "model.safetensors";
+  const auto fresh = [&] { save_checkpoint(c, tiny_checkpoint()); };
+  const auto message = [&] { return invalid_input_of([&] { load_checkpoint(c); }); };
+  const auto expect = [&](const std::string& part) {
+    const std::string text = message();
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  expect(c.string());  // no such folder
+
+  fresh();
+  change_json(config, [](Json& json) { json["format"] = 3; });
+  expect("format 3 is newer than this build (1); update edgeclip");
+  fresh();
+  change_json(config, [](Json& json) { json["model"]["vision"]["hiden_size"] = 3; });
+  expect("hidden_size");
+  fresh();
+  change_json(config, [](Json& json) { json["model"]["text"]["vocab_size"] = 513; });
+  expect("(512, 48)");
+  fresh();
+  change_json(config, [](Json& json) { json["model"]["text"]["vocab_size"] = 2000000000; });
+  expect("needs at least");
+  fresh();
+  change_json(config, [](Json& json) { json["card"]["context_length"] = 77; });
+  expect("card.context_length: 77 does not fit the model, which says 16");
+  fresh();
+  change_json(config, [](Json& json) { json["lora"] = Json::object(); });
+  expect("adapter_config.json");
+  fresh();
+  fs::copy_file(golden("tiny_clip/config.json"), config, fs::copy_options::overwrite_existing);
+  expect("edgeclip import");
+
+  fresh();
+  fs::resize_file(weights, 200000);
+  expect("model.safetensors");
+  for (const bool missing : {true, false}) {
+    fresh();
+    NamedTensors tensors;
+    const Checkpoint good = tiny_checkpoint();
+    for (const auto& item : model_tensors(good.model))
+      if (!missing || item.first != "visual_projection.weight") tensors.push_back(item);
+    tensors.emplace_back(missing ? "text_model.embeddings.position_ids" : "extra.weight",
+                         Tensor(DType::f32, {20000, 3}));
+    write_safetensors(weights, tensors);
+    expect(missing ? "visual_projection.weight" : "extra.weight");
+  }
+}
+
+TEST(Checkpoint, IgnoresPositionIds) {
+  const TempDir dir;
+  DualEncoder model = tiny_model();
+  NamedTensors tensors = model_tensors(model);
+  tensors.emplace_back("text_model.embeddings.position_ids", Tensor(DType::i64, {1, 16}));
+  tensors.emplace_back("vision_model.embeddings.position_ids", Tensor(DType::i64, {1, 17}));
+  write_safetensors(dir / "model.safetensors", tensors);
+  load_weights(model, dir / "model.safetensors");
+}
+
+TEST(Checkpoint, ConvertsTensorsBothWays) {
+  for (const auto type : {torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong, torch::kInt,
+                          torch::kByte, torch::kBool}) {
+    const torch::Tensor t = torch::arange(6).view({2, 3}).to(type);
+    EXPECT_TRUE(torch::equal(from_tensor(to_tensor(t.t()).view()), t.t())) << c10::toString(type);
+  }
+  EXPECT_EQ(to_tensor(torch::zeros({0, 4})).shape(), (Shape{0, 4}));
+  EXPECT_EQ(to_tensor(torch::scalar_tensor(2.5)).data<float>()[0], 2.5f);
+}
+
+TEST(AdapterGolden, PeftsAdapterLoadsTrainsAndMerges) {
+  EDGECLIP_REQUIRE_PARITY(dir, "tiny_clip/adapters");
+  DualEncoder model = tiny_model();
+  const LoraOptions options = load_adapter(model, dir / "lora_r4");
+  EXPECT_EQ(options.rank, 4);
+  EXPECT_EQ(options.alpha, 8);
+  EXPECT_EQ(options.target_modules.size(), 4u);
+  expect_outputs(model, dir / "lora_r4.outputs.safetensors", 1e-5);
+
+  contrastive_loss(model).backward();
+  const SafetensorsFile grads(dir / "lora_r4.grads.safetensors");
+  std::size_t compared = 0;
+  for (const auto& [name, linear] : model->linears()) {
+    if (!linear->has_lora()) continue;
+    for (const bool a : {true, false}) {
+      const torch::Tensor expected = from_tensor(
+          grads.get(fmt::format("base_model.model.{}.lora_{}.weight", name, a ? "A" : "B")).view());
+      const torch::Tensor actual = (a ? linear->lora_A : linear->lora_B).grad();
+      EXPECT_LE(max_difference(actual, expected), 1e-5 + 1e-4 * expected.abs().max().item<double>()) << name;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, grads.names().size());
+
+  const TempDir out;
+  save_adapter(model, options, out.path());
+  const SafetensorsFile ours(out / "adapter_model.safetensors"),
+      theirs(dir / "lora_r4/adapter_model.safetensors");
+  EXPECT_EQ(std::set<std::string>(ours.names().begin(), ours.names().end()),
+            std::set<std::string>(theirs.names().begin(), theirs.names().end()));
+  for (const auto& name : theirs.names())
+    EXPECT_EQ(max_difference(from_tensor(ours.get(name).view()), from_tensor(theirs.get(name).view())), 0)
+        << name;
+  const Json config = read_json(out / "adapter_config.json"),
+             peft = read_json(dir / "lora_r4/adapter_config.json");
+  for (const auto& [key, value] : config.items())
+    EXPECT_TRUE(peft.contains(key)) << key << " is no key of PEFT's";
+
+  model->merge_lora();
+  const SafetensorsFile merged(dir / "lora_r4.merged.safetensors");
+  for (const auto& [name, tensor] : model_tensors(model))
+    EXPECT_LE(max_difference(from_tensor(tensor.view()), from_tensor(merged.get(name).view())), 1e-6) << name;
+}
+
+TEST(AdapterGolden, RefusesWhatItWouldComputeWrongly) {
+  EDGECLIP_REQUIRE_PARITY(dir, "tiny_clip/adapters");
+  DualEncoder model = tiny_model();
+  EXPECT_NE(invalid_input_of([&] { load_adapter(model, dir / "lora_rs_patterns"); }).find("use_rslora"),
+            std::string::npos);
+  EXPECT_FALSE(model->has_lora());
+}
+
+}  // namespace
+}  // namespace edgeclip

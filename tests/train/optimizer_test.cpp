@@ -1,0 +1,132 @@
+#include "train/optimizer.h"
+
+#include "model/dual_encoder.h"
+#include "support/support.h"
+#include "train/schedule.h"
+#include "train/tiny_clip.h"
+
+namespace edgeclip {
+namespace {
+
+OptimizerOptions options() {
+  OptimizerOptions o;
+  o.weight_decay = 0.1;
+  return o;
+}
+
+/// A quadratic with a cross term: gradients that change at every step.
+torch::Tensor objective(const torch::Tensor& matrix, const torch::Tensor& vector) {
+  return (torch::matmul(matrix, vector) - 1).pow(2).sum() + matrix.pow(2).sum();
+}
+
+TEST(AdamW, StepsLikeLibTorchs) {
+  torch::manual_seed(5);
+  torch::Tensor matrix = torch::randn({200, 300}).requires_grad_(true);  // large enough for threads
+  torch::Tensor vector = torch::randn({300}).requires_grad_(true);
+  torch::Tensor matrix2 = matrix.detach().clone().requires_grad_(true);
+  torch::Tensor vector2 = vector.detach().clone().requires_grad_(true);
+
+  AdamW ours({{"matrix", matrix, true}, {"vector", vector, false}}, options());
+  const auto group = [](const torch::Tensor& p, double decay) {
+    return torch::optim::OptimizerParamGroup(
+        {p}, std::make_unique<torch::optim::AdamWOptions>(
+                 torch::optim::AdamWOptions(0.01).betas({0.9, 0.98}).eps(1e-6).weight_decay(decay)));
+  };
+  torch::optim::AdamW theirs(
+      std::vector<torch::optim::OptimizerParamGroup>{group(matrix2, 0.1), group(vector2, 0.0)});
+  for (int i = 0; i < 8; ++i) {
+    ours.zero_gradients();
+    objective(matrix, vector).backward();
+    ours.step(0.01);
+    theirs.zero_grad();
+    objective(matrix2, vector2).backward();
+    theirs.step();
+  }
+  EXPECT_LE((matrix - matrix2).abs().max().item<double>(), 2e-5);
+  EXPECT_LE((vector - vector2).abs().max().item<double>(), 2e-5);
+  EXPECT_EQ(ours.steps(), 8);
+  EXPECT_EQ(ours.trained_elements(), 200 * 300 + 300);
+}
+
+TEST(AdamW, NormAndClippingLikeLibTorchs) {
+  torch::Tensor a = torch::zeros({3}).requires_grad_(true), b = torch::zeros({40000}).requires_grad_(true);
+  torch::Tensor unused = torch::zeros({2}).requires_grad_(true);
+  AdamW optimizer({{"a", a, false}, {"b", b, false}, {"unused", unused, true}}, options());
+  a.mutable_grad() = torch::tensor({3.0f, 0.0f, 0.0f});
+  b.mutable_grad() = torch::full({40000}, 0.02f);  // norm 4
+  EXPECT_NEAR(optimizer.gradient_norm(), 5.0, 1e-6);
+  EXPECT_EQ(clip_scale(5.0, 0), 1.0);
+  EXPECT_EQ(clip_scale(0.5, 1.0), 1.0);
+  EXPECT_NEAR(clip_scale(5.0, 1.0), 0.2, 1e-6);
+  optimizer.step(0.1, 0.2);
+  EXPECT_EQ(unused.abs().sum().item<double>(), 0.0) << "no gradient, no step";
+  EXPECT_EQ(a.grad()[0].item<float>(), 3.0f) << "gradients are left as they were";
+  EXPECT_LT(a[0].item<float>(), 0.0f);
+}
+
+TEST(AdamW, StateGoesOnExactly) {
+  const test::TempDir folder;
+  torch::Tensor x = torch::ones({4, 4}).requires_grad_(true), y;
+  AdamW first({{"x", x, true}}, options());
+  const auto step = [](AdamW& optimizer, torch::Tensor& p, double target) {
+    optimizer.zero_gradients();
+    (p - target).pow(2).sum().backward();
+    optimizer.step(0.01);
+  };
+  for (int i = 0; i < 3; ++i) step(first, x, 0.3 * i);
+  write_safetensors(folder / "state.safetensors", first.state());
+  y = x.detach().clone().requires_grad_(true);
+  AdamW second({{"x", y, true}}, options());
+  second.load_state(SafetensorsFile(folder / "state.safetensors"), first.steps());
+  for (int i = 0; i < 3; ++i) {
+    step(first, x, -1.0);
+    step(second, y, -1.0);
+  }
+  EXPECT_TRUE(torch::equal(x, y));
+}
+
+TEST(AdamW, RefusesStateOfAnotherShape) {
+  const test::TempDir folder;
+  AdamW wide({{"x", torch::ones({8}).requires_grad_(true), true}}, options());
+  write_safetensors(folder / "state.safetensors", wide.state());
+  AdamW narrow({{"x", torch::ones({4}).requires_grad_(true), true}}, options());
+  const std::string message =
+      test::invalid_input_of([&] { narrow.load_state(SafetensorsFile(folder / "state.safetensors"), 1); });
+  EXPECT_NE(message.find("exp_avg.x"), std::string::npos) << message;
+}
+
+TEST(TrainedParameters, VectorsAndScalarsDoNotDecay) {
+  const DualEncoder model(test::tiny_clip_config());
+  int decayed = 0, kept = 0;
+  for (const TrainedParameter& parameter : trained_parameters(*model)) {
+    EXPECT_EQ(parameter.decay, parameter.value.dim() >= 2) << parameter.name;
+    ++(parameter.decay ? decayed : kept);
+    if (parameter.name == "logit_scale" || parameter.name.find("bias") != std::string::npos) {
+      EXPECT_FALSE(parameter.decay) << parameter.name;
+    }
+  }
+  EXPECT_GT(decayed, 10);
+  EXPECT_GT(kept, 10);
+}
+
+TEST(TrainedParameters, FrozenOnesAreLeftOut) {
+  DualEncoder model(test::tiny_clip_config());
+  model->attach_lora({});
+  for (const TrainedParameter& parameter : trained_parameters(*model))
+    EXPECT_NE(parameter.name.find("lora_"), std::string::npos) << parameter.name;
+  for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
+  EXPECT_NE(test::invalid_input_of([&] { trained_parameters(*model); }), "");
+}
+
+TEST(Schedule, RisesThenFalls) {
+  EXPECT_DOUBLE_EQ(learning_rate(0, 100, 10, 1.0, 0.1), 0.1);
+  EXPECT_DOUBLE_EQ(learning_rate(9, 100, 10, 1.0, 0.1), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate(10, 100, 10, 1.0, 0.1), 1.0);
+  EXPECT_NEAR(learning_rate(55, 100, 10, 1.0, 0.1), 0.55, 1e-12);
+  EXPECT_NEAR(learning_rate(100, 100, 10, 1.0, 0.1), 0.1, 1e-12);
+  EXPECT_DOUBLE_EQ(learning_rate(0, 100, 0, 1.0, 0.0), 1.0) << "no warm-up";
+  EXPECT_DOUBLE_EQ(learning_rate(4, 5, 5, 1.0, 0.0), 1.0) << "nothing but warm-up";
+}
+
+}  // namespace
+}  // namespace edgeclip

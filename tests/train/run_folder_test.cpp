@@ -1,0 +1,63 @@
+#include "train/run_folder.h"
+
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(RunFolder, MadeWithItsParents) {
+  const test::TempDir folder;
+  RunFolder(folder / "a/b/run", false).start({{"options", 1}});
+  EXPECT_TRUE(fs::exists(folder / "a/b/run/run.json"));
+}
+
+TEST(RunFolder, RefusesAnythingThatIsNoRun) {
+  const test::TempDir folder;
+  fs::create_directories(folder / "photos");
+  test::write_text(folder / "photos/holiday.jpg", "x");
+  const std::string message = test::invalid_input_of([&] { RunFolder(folder / "photos", false); });
+  EXPECT_NE(message.find("photos"), std::string::npos) << message;
+  test::write_text(folder / "file", "x");
+  EXPECT_NE(test::invalid_input_of([&] { RunFolder(folder / "file", false); }), "");
+  EXPECT_NE(test::invalid_input_of([&] { RunFolder(folder / "file" / "run", false); }), "");
+  EXPECT_NE(test::invalid_input_of([&] { RunFolder("", false); }), "");
+}
+
+TEST(RunFolder, ANewRunReplacesTheOldOnesArtifactsOnly) {
+  const test::TempDir folder;
+  const RunFolder run(folder / "run", false);
+  run.start({{"n", 1}});
+  fs::create_directories(run.best());
+  for (const fs::path& file :
+       {run.best() / "config.json", run.state(), run.metrics(), run.directory() / "notes.txt"})
+    test::write_text(file, "x");
+  const RunFolder again(folder / "run", false);
+  EXPECT_TRUE(fs::exists(run.state())) << "construction changes nothing";
+  again.start({{"n", 2}});
+  EXPECT_FALSE(fs::exists(run.best()));
+  EXPECT_FALSE(fs::exists(run.state()));
+  EXPECT_FALSE(fs::exists(run.metrics()));
+  EXPECT_TRUE(fs::exists(run.directory() / "notes.txt"));
+  EXPECT_EQ(again.description()["n"], 2);
+}
+
+TEST(RunFolder, ResumeNeedsAState) {
+  const test::TempDir folder;
+  const std::string message = test::invalid_input_of([&] { RunFolder(folder / "run", true); });
+  EXPECT_NE(message.find("--resume"), std::string::npos) << message;
+  EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
+TEST(RequireSameOptions, NamesTheFirstDifference) {
+  const Json before = {{"batch", 8}, {"optimizer", {{"lr", 0.1}, {"eps", 1e-6}}}};
+  Json now = before;
+  EXPECT_NO_THROW(require_same_options(before, now, "run.json"));
+  now["optimizer"]["lr"] = 0.2;
+  const std::string message = test::invalid_input_of([&] { require_same_options(before, now, "run.json"); });
+  EXPECT_NE(message.find("optimizer.lr was 0.1 and is now 0.2"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace edgeclip
