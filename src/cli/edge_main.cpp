@@ -1,1 +1,6 @@
-int main() { return 0; }
+#include "cli/runtime/command.h"
+
+/// The program of the edge device: no LibTorch.
+int main(int argc, char** argv) {
+  return edgeclip::run_program(argc, argv, "edgeclip-edge", edgeclip::runtime_commands());
+}

@@ -1,1 +1,12 @@
-int main() { return 0; }
+#include <iterator>
+
+#include "cli/workshop/workshop_commands.h"
+#include "retrieval/encoder.h"
+
+/// The workstation's program: every command.
+int main(int argc, char** argv) {
+  edgeclip::CommandList commands = edgeclip::workshop_commands();
+  edgeclip::CommandList runtime = edgeclip::runtime_commands(edgeclip::open_checkpoint_encoder);
+  std::move(runtime.begin(), runtime.end(), std::back_inserter(commands));
+  return edgeclip::run_program(argc, argv, "edgeclip", std::move(commands), edgeclip::start_workshop);
+}

@@ -3,8 +3,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 
 namespace CLI {
@@ -13,14 +15,16 @@ class App;
 
 namespace edgeclip {
 
+class Encoder;
+
 /// What every command understands.
 struct CommonOptions {
-  std::string config;               ///< --config FILE.json
-  std::vector<std::string> set;     ///< --set key.path=value, repeatable
-  bool print_config = false;        ///< --print-config: prints the resolved options as JSON on stdout and ends
-  std::string json;                 ///< --json FILE|-
-  int threads = 0;                  ///< --threads N
-  bool quiet = false;               ///< --quiet
+  std::string config;            ///< --config FILE.json
+  std::vector<std::string> set;  ///< --set key.path=value, repeatable
+  bool print_config = false;     ///< --print-config: prints the resolved options as JSON on stdout and ends
+  std::string json;              ///< --json FILE|-
+  int threads = 0;               ///< --threads N
+  bool quiet = false;            ///< --quiet
 };
 
 /// One command: one file in cli/runtime or cli/workshop.
@@ -29,24 +33,39 @@ class Command {
   virtual ~Command() = default;
   virtual const char* name() const = 0;
   virtual const char* summary() const = 0;
-  /// A working command line, shown by --help.
+  /// A working command line without the program's name, shown by --help.
   virtual const char* example() const = 0;
-  /// Declares its options on app.
+  /// What --config and --set take, shown by --help.
+  virtual std::string options_help() const = 0;
+  /// Declares its options on app, which outlives the command's use of them.
   virtual void declare(CLI::App& app) = 0;
-  /// Does it; returns the report that --json writes (version, revision and command are added to it).  Results for people
-  /// go to stdout through print(), which is silent under --json -.
+  /// The options as --config, --set and the command line leave them, for --print-config.
+  virtual Json resolved(const CommonOptions& common) const = 0;
+  /// Does it; returns the report that --json writes (version, revision and command are added to it).  Results
+  /// for people go to stdout through print(), which is silent under --json -.
   virtual Json run(const CommonOptions& common) = 0;
+};
+
+/// A check that was not met, with the report that says which: it is written like any other, then exit 3.
+struct CheckNotMetWithReport : CheckNotMet {
+  CheckNotMetWithReport(const std::string& message, Json r) : CheckNotMet(message), report(std::move(r)) {}
+  Json report;
 };
 
 /// To stdout, unless --json - reserves it.
 void print(const std::string& text);
 
-using CommandList = std::vector<std::unique_ptr<Command>>;
-CommandList runtime_commands();     ///< those of edgeclip-edge
-CommandList workshop_commands();    ///< the rest of edgeclip (cli/workshop)
+/// Opens the encoder of a checkpoint folder.  edgeclip-edge has none.
+using OpenCheckpoint = std::function<std::unique_ptr<Encoder>(const std::string& directory)>;
 
-/// Parses, runs, catches, prints: the one exit point.  program: "edgeclip" | "edgeclip-edge".  at_start: called with the
-/// resolved thread count (the workshop passes it on to LibTorch).
-int run_program(int argc, char** argv, const char* program, CommandList commands, const std::function<void(int)>& at_start = {});
+using CommandList = std::vector<std::unique_ptr<Command>>;
+/// Those of edgeclip-edge.  With open_checkpoint, evaluate and encode take --checkpoint as well as --plan.
+CommandList runtime_commands(const OpenCheckpoint& open_checkpoint = {});
+CommandList workshop_commands();  ///< the rest of edgeclip (cli/workshop)
+
+/// Parses, runs, catches, prints: the one exit point.  program: "edgeclip" | "edgeclip-edge".  at_start:
+/// called with the resolved thread count (the workshop passes it on to LibTorch).
+int run_program(int argc, char** argv, const char* program, CommandList commands,
+                const std::function<void(int)>& at_start = {});
 
 }  // namespace edgeclip

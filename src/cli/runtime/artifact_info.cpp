@@ -1,0 +1,225 @@
+#include "cli/runtime/artifact_info.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/npy.h"
+#include "base/options.h"
+#include "base/safetensors.h"
+#include "bundle/bundle.h"
+#include "data/dataset/dataset.h"
+#include "data/image/image.h"
+#include "data/image/media.h"
+#include "engine/plan/plan.h"
+#include "onnx/graph_builder.h"
+#include "retrieval/gallery.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::uintmax_t bytes_below(const fs::path& path) {
+  if (fs::is_regular_file(path)) return fs::file_size(path);
+  std::uintmax_t sum = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(path))
+    if (entry.is_regular_file()) sum += entry.file_size();
+  return sum;
+}
+
+void describe_npy(const fs::path& path, Json& info) {
+  const Tensor tensor = map_npy(path);
+  info["dtype"] = dtype_name(tensor.dtype());
+  info["shape"] = tensor.shape();
+}
+
+void describe_safetensors(const fs::path& path, Json& info) {
+  const SafetensorsFile file(path);
+  std::int64_t elements = 0;
+  Json tensors = Json::object();
+  for (const auto& name : file.names()) {
+    const Tensor tensor = file.get(name);
+    elements += tensor.elements();
+    tensors[name] = fmt::format("{} {}", dtype_name(tensor.dtype()), shape_string(tensor.shape()));
+  }
+  info["elements"] = elements;
+  if (!file.metadata().empty()) info["metadata"] = file.metadata();
+  info["tensors"] = std::move(tensors);
+}
+
+Json onnx_ports(const google::protobuf::RepeatedPtrField<onnx::ValueInfoProto>& ports,
+                const std::set<std::string>& constants) {
+  Json list = Json::object();
+  for (const auto& port : ports) {
+    if (constants.count(port.name()) != 0) continue;
+    std::string shape;
+    for (const auto& dim : port.type().tensor_type().shape().dim())
+      shape += (shape.empty() ? "" : ", ") +
+               (dim.has_dim_value() ? std::to_string(dim.dim_value()) : dim.dim_param());
+    list[port.name()] = "(" + shape + ")";
+  }
+  return list;
+}
+
+void describe_onnx(const fs::path& path, Json& info) {
+  const onnx::ModelProto model = onnx_ir::read_model(path);
+  info["ir_version"] = model.ir_version();
+  for (const auto& opset : model.opset_import())
+    info["opset"][opset.domain().empty() ? "ai.onnx" : opset.domain()] = opset.version();
+  std::set<std::string> constants;
+  for (const auto& tensor : model.graph().initializer()) constants.insert(tensor.name());
+  info["inputs"] = onnx_ports(model.graph().input(), constants);
+  info["outputs"] = onnx_ports(model.graph().output(), {});
+  info["initializers"] = constants.size();
+  std::map<std::string, int> operators;
+  for (const auto& node : model.graph().node()) ++operators[node.op_type()];
+  info["nodes"] = model.graph().node_size();
+  info["operators"] = operators;
+}
+
+void describe_plan_file(const fs::path& path, Json& info) {
+  const engine::Graph graph = engine::read_plan_graph(path);
+  std::map<std::string, int> operators;
+  for (const auto& node : graph.nodes()) ++operators[node.op];
+  info["graph"] = graph.name;
+  info["nodes"] = graph.nodes().size();
+  info["operators"] = operators;
+}
+
+void describe_dataset(const fs::path& path, Json& info) {
+  const Dataset dataset = open_dataset(path);
+  info["pairs"] = dataset.pairs.size();
+  info["images"] = dataset.images.size();
+  std::map<std::string, std::set<std::int64_t>> people;
+  std::map<std::string, int> images;
+  for (const auto& image : dataset.images) {
+    people[image.split].insert(image.id);
+    ++images[image.split];
+  }
+  for (const auto& [split, ids] : people)
+    info["splits"][split] = {{"images", images[split]}, {"people", ids.size()}};
+  info["context_length"] = dataset.context_length;
+  info["vocab_size"] = dataset.tokenizer->vocab_size();
+  info["image_root"] = dataset.image_root.string();
+}
+
+void describe_bundle(const fs::path& path, Json& info) {
+  const Bundle bundle = open_bundle(path);
+  info["precision"] = bundle.precision;
+  info["card"] = options_to_json(bundle.card);
+  info["provenance"] = bundle.provenance;
+}
+
+void describe_plan(const fs::path& path, Json& info) {
+  const engine::PlanInfo plan = engine::open_plan_info(path);
+  info["precision"] = plan.precision;
+  info["batches"] = plan.batches;
+  info["memory_pool_mb"] = plan.memory_pool_mb;
+  info["model_hash"] = plan.model_hash;
+  info["card"] = options_to_json(plan.card);
+}
+
+void describe_checkpoint(const fs::path& path, Json& info) {
+  const Json config = read_json(path / "config.json");
+  for (const char* key : {"format", "model", "card", "lora", "provenance"})
+    if (config.contains(key)) info[key] = config.at(key);
+  std::int64_t parameters = 0;
+  const SafetensorsFile weights(path / "model.safetensors");
+  for (const auto& name : weights.names()) parameters += weights.get(name).elements();
+  info["parameters"] = parameters;
+  info["adapter"] = fs::exists(path / "adapter_model.safetensors");
+}
+
+void describe_tokenizer(const fs::path& path, Json& info) {
+  const auto tokenizer = load_tokenizer(path.string());
+  info["vocab_size"] = tokenizer->vocab_size();
+  info["begin"] = tokenizer->begin_id();
+  info["end"] = tokenizer->end_id();
+  info["pad"] = tokenizer->pad_id();
+}
+
+void describe_gallery(const fs::path& path, Json& info) {
+  const Gallery gallery = open_gallery(path);
+  info["images"] = gallery.size();
+  info["embedding_dim"] = gallery.embedding_dim;
+  info["complete"] = gallery.complete;
+  info["model"] = gallery.model_name;
+  info["model_hash"] = gallery.model_hash;
+  info["image_root"] = gallery.image_root.string();
+  info["source"] = gallery.source;
+}
+
+void describe_run(const fs::path& path, Json& info) {
+  for (const char* name : {"best", "final"}) info[name] = fs::exists(path / name / "config.json");
+}
+
+void describe_image(const fs::path& path, Json& info) {
+  const Image image = read_image(path);
+  info["width"] = image.width;
+  info["height"] = image.height;
+}
+
+void describe_json(const fs::path& path, Json& info) {
+  const Json json = read_json(path);
+  info["holds"] = json_kind(json);
+  if (json.is_array()) info["entries"] = json.size();
+  if (json.is_object() && json.contains("command")) info["report_of"] = json.at("command");
+}
+
+using Describe = void (*)(const fs::path&, Json&);
+struct Kind {
+  const char* marker;  ///< the file that makes a folder this kind, or the end of a file's name
+  const char* name;
+  Describe describe;
+};
+
+constexpr Kind kFolders[] = {
+    {"bundle.json", "bundle", describe_bundle},
+    {"plan.json", "plan", describe_plan},
+    {"gallery.json", "gallery", describe_gallery},
+    {"dataset.json", "dataset", describe_dataset},
+    {"model.safetensors", "checkpoint", describe_checkpoint},
+    {"edgeclip_tokenizer.json", "tokenizer", describe_tokenizer},
+    {"metrics.jsonl", "run", describe_run},
+};
+constexpr Kind kFiles[] = {
+    {".npy", "npy", describe_npy},    {".safetensors", "safetensors", describe_safetensors},
+    {".onnx", "onnx", describe_onnx}, {".plan", "plan file", describe_plan_file},
+    {".json", "json", describe_json},
+};
+
+const Kind* kind_of(const fs::path& path) {
+  if (fs::is_directory(path)) {
+    for (const auto& kind : kFolders)
+      if (fs::exists(path / kind.marker)) return &kind;
+    invalid_input(
+        "{}: no folder of ours (no bundle.json, plan.json, gallery.json, dataset.json, model.safetensors, "
+        "...)",
+        path.string());
+  }
+  for (const auto& kind : kFiles)
+    if (path.extension() == kind.marker) return &kind;
+  static constexpr Kind kImage = {"", "image", describe_image};
+  if (is_image_name(path)) return &kImage;
+  invalid_input("{}: no file of ours (known: .npy .safetensors .onnx .plan .json, images, and our folders)",
+                path.string());
+}
+
+}  // namespace
+
+Json artifact_info(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) invalid_input("{}: not found", path.string());
+  const Kind* kind = kind_of(path);
+  Json info = {{"path", path.string()}, {"kind", kind->name}, {"bytes", bytes_below(path)}};
+  kind->describe(path, info);
+  return info;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,107 @@
+#include "retrieval/bench.h"
+
+#include <filesystem>
+
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+#include "cli/runtime/plan_encoder.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options : BenchOptions {
+  std::string plan, data, gallery;
+  std::string split = "test";
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("plan", plan, "plan folder that encodes");
+    v("data", data, "prepared dataset whose images are the queries");
+    v("split", split, "split whose images are the queries");
+    v("gallery", gallery, "gallery that is searched; empty: the queries' own images, encoded beforehand");
+    v("queries", queries, "queries timed; images are taken in turn");
+    v("batch", batch, "queries encoded at once");
+    v("warmup", warmup, "batches before the clock starts");
+    v("top", top, "results of each search");
+    v("soak", soak_minutes, "goes on for at least so many minutes");
+  }
+};
+
+std::int64_t plan_bytes(const fs::path& plan) {
+  std::int64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(plan))
+    if (entry.path().extension() == ".plan") bytes += static_cast<std::int64_t>(entry.file_size());
+  return bytes;
+}
+
+void print_table(const Json& report) {
+  const auto line = [](const char* label, const std::string& value) {
+    print(fmt::format("{:<28} {:>14}\n", label, value));
+  };
+  const auto number = [&](const Json& value, int digits) {
+    return value.is_number() ? fmt::format("{:.{}f}", value.get<double>(), digits)
+                             : std::string("not measurable");
+  };
+  const auto pair = [&](const char* label, const char* key, int digits) {
+    const Json& value = report.at(key);
+    if (value.is_null()) return line(label, "not measurable");
+    line((label + std::string(", average")).c_str(), number(value.at("avg"), digits));
+    line((label + std::string(", peak")).c_str(), number(value.at("peak"), digits));
+  };
+  line("precision", report.at("precision").get<std::string>());
+  line("batch", report.at("batch").dump());
+  line("total queries", report.at("total_queries").dump());
+  line("total time, s", number(report.at("total_time_s"), 3));
+  line("total inference time, s", number(report.at("total_inference_time_s"), 3));
+  line("average inference time, s", number(report.at("avg_inference_time_s"), 6));
+  line("queries per second", number(report.at("avg_qps"), 2));
+  for (const char* key : {"p10", "median", "p90", "p99"})
+    line(fmt::format("latency {}, ms", key).c_str(), number(report.at("latency_ms").at(key), 3));
+  pair("CPU, % of one CPU", "cpu_percent", 1);
+  pair("memory, %", "memory_percent", 2);
+  pair("resident memory, MiB", "rss_mb", 1);
+  pair("GPU, %", "gpu_percent", 1);
+  pair("power, W", "power_w", 1);
+  line("model, MiB", number(report.at("model_mb"), 2));
+}
+
+class BenchCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "bench"; }
+  const char* summary() const override {
+    return "Measures a plan as deployed: image file in, ranked answer out";
+  }
+  const char* example() const override {
+    return "bench --plan plan/ --data dataset/ --queries 1000 --batch 1";
+  }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.plan, "--plan");
+    require(options.data, "--data");
+    PlanEncoder encoder(options.plan);
+    std::vector<fs::path> paths;
+    {
+      const Dataset dataset = open_dataset(options.data);
+      for (const std::int64_t i : dataset.split(options.split))
+        paths.push_back(dataset.image_path(dataset.images[static_cast<std::size_t>(i)].path));
+    }
+    const bool own_gallery = options.gallery.empty();
+    const Gallery gallery = own_gallery ? Gallery() : open_gallery(options.gallery);
+    Json report = to_json(run_benchmark(encoder, own_gallery ? nullptr : &gallery, paths, options,
+                                        encoder.info().precision, plan_bytes(options.plan)));
+    print_table(report);
+    report["plan"] = options.plan;
+    report["data"] = options.data;
+    return report;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> bench_command() { return std::make_unique<BenchCommand>(); }
+
+}  // namespace edgeclip

@@ -1,0 +1,43 @@
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+#include "engine/plan/plan.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options : engine::BuildOptions {
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("bundle", bundle, "bundle to build from");
+    v("out", out, "plan folder to write");
+    v("precision", precision, "arithmetic of the plan", {"fp32", "int8"});
+    v("batches", batches, "batch sizes the plan is checked for; larger batches are cut to the largest");
+    v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
+    v("calibration", calibration, "int8: prepared dataset or calibration.json; empty: the bundle's own");
+  }
+};
+
+class BuildCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "build"; }
+  const char* summary() const override { return "Builds a bundle into a plan, ready to run"; }
+  const char* example() const override {
+    return "build --bundle bundle/ --precision fp32 --batches 1,4,8 --memory-pool-mb 256 --out plan/";
+  }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.bundle, "--bundle");
+    require(options.out, "--out");
+    const Json report = engine::build_plan(options);
+    print(fmt::format("{}: {} plan written\n", options.out, options.precision));
+    return report;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> build_command() { return std::make_unique<BuildCommand>(); }
+
+}  // namespace edgeclip

@@ -1,0 +1,23 @@
+#include "cli/runtime/encoder_source.h"
+
+#include "base/error.h"
+#include "cli/runtime/plan_encoder.h"
+
+namespace edgeclip {
+
+std::unique_ptr<Encoder> EncoderSource::open() const {
+  const char* choices = open_checkpoint ? "--plan or --checkpoint" : "--plan";
+  if (plan.empty() && checkpoint.empty()) invalid_input("no encoder: name one with {}", choices);
+  if (!plan.empty() && !checkpoint.empty())
+    invalid_input("--plan and --checkpoint exclude each other; name one of them");
+  if (!plan.empty()) return std::make_unique<PlanEncoder>(plan);
+  return open_checkpoint(checkpoint);
+}
+
+void require_tokenizer(const Encoder& encoder, const std::string& path) {
+  if (!encoder.tokenizer())
+    invalid_input("{}: has no tokenizer/, so it cannot read texts; give it token ids (encode --tokens)",
+                  path);
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,51 @@
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+#include "cli/runtime/plan_encoder.h"
+#include "retrieval/indexing.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options : IndexOptions {
+  std::string plan, images, out;
+  std::string split = "all";
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("plan", plan, "plan folder that encodes");
+    v("images", images, "folder, list of paths, video or prepared dataset");
+    v("out", out, "gallery to write");
+    v("split", split, "of a dataset: the split that is indexed");
+    IndexOptions::fields(v);
+  }
+};
+
+class IndexCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "index"; }
+  const char* summary() const override { return "Encodes images into a gallery that can be searched"; }
+  const char* example() const override { return "index --plan plan/ --images crops/ --out gallery/"; }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.plan, "--plan");
+    require(options.images, "--images");
+    require(options.out, "--out");
+    const ImageSource source = open_image_source(options.images, options.split);
+    PlanEncoder encoder(options.plan);
+    const IndexReport result = index_images(encoder, source, options.out, options);
+    print(fmt::format("{}: {} images indexed, {} failed, {:.1f} s\n", options.out, result.indexed,
+                      result.failed.size(), result.seconds));
+    Json report = to_json(result);
+    report["plan"] = options.plan;
+    report["out"] = options.out;
+    return report;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> index_command() { return std::make_unique<IndexCommand>(); }
+
+}  // namespace edgeclip

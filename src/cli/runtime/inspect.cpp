@@ -1,0 +1,64 @@
+#include "cli/runtime/artifact_info.h"
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+#include "cli/runtime/system_info.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options {
+  std::string path;
+  bool system = false;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("path", path, "file or folder");
+    v("system", system, "instead of a file: CPU features, BLAS, threads, library versions");
+  }
+};
+
+void print_tree(const Json& json, int indent) {
+  for (const auto& [key, value] : json.items()) {
+    const std::string start = std::string(static_cast<std::size_t>(indent), ' ') + key;
+    if (value.is_object() && !value.empty()) {
+      print(start + "\n");
+      print_tree(value, indent + 2);
+    } else {
+      print(
+          fmt::format("{:<{}} {}\n", start, 24, value.is_string() ? value.get<std::string>() : value.dump()));
+    }
+  }
+}
+
+class InspectCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "inspect"; }
+  const char* summary() const override {
+    return "Says what a file or folder of ours is, or what this machine has";
+  }
+  const char* example() const override { return "inspect bundle/"; }
+
+  void declare(CLI::App& app) override {
+    app.add_option_function<std::string>(
+        "PATH", [this](const std::string& path) { given_["path"] = path; }, "file or folder");
+    app.add_flag_function(
+        "--system", [this](std::int64_t) { given_["system"] = true; },
+        "CPU features, BLAS, threads, library versions");
+  }
+
+ protected:
+  Json execute(const Options& options) override {
+    if (options.path.empty() != options.system)
+      invalid_input("name one PATH, or use --system; see \"edgeclip inspect --help\"");
+    const Json info = options.system ? system_info() : artifact_info(options.path);
+    print_tree(info, 0);
+    return info;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> inspect_command() { return std::make_unique<InspectCommand>(); }
+
+}  // namespace edgeclip

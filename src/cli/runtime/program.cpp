@@ -1,0 +1,208 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <new>
+
+#include "base/build_info.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/nearest.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "base/utf8.h"
+#include "cli/runtime/command.h"
+
+namespace edgeclip {
+
+namespace {
+
+bool g_stdout_reserved = false;  // by --json -
+
+void write_stdout(const std::string& text) {
+  const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!ok)
+    throw InvalidInput(
+        "standard output cannot be written (closed, or its disk is full); redirect it elsewhere");
+}
+
+std::string version_text(const char* program) {
+  return fmt::format("{} {} (revision {}; {})", program, version(), revision(), build_description());
+}
+
+/// Messages hold one line whatever they quote: a file name or an exception of a library may hold several.
+std::string one_line(std::string text, bool first_line_only = false) {
+  if (first_line_only) text = text.substr(0, text.find('\n'));
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+int fail(const char* program, const std::string& message, int code) {
+  std::fprintf(stderr, "%s: %s\n", program, message.c_str());
+  return code;
+}
+
+void declare_common(CLI::App& app, CommonOptions& common) {
+  app.add_option("--config", common.config, "options from a JSON file")
+      ->type_name("FILE.json")
+      ->group("Common options");
+  app.add_option("--set", common.set, "changes one option; repeatable")
+      ->type_name("key.path=value")
+      ->allow_extra_args(false)
+      ->group("Common options");
+  app.add_flag("--print-config", common.print_config, "prints the options as resolved (JSON) and ends")
+      ->group("Common options");
+  app.add_option("--json", common.json, "machine-readable report; with - stdout carries nothing else")
+      ->type_name("FILE|-")
+      ->group("Common options");
+  app.add_option("--threads", common.threads, "CPU threads; 0: all that this process may use")
+      ->check(CLI::Range(0, 4096))
+      ->type_name("N")
+      ->group("Common options");
+  app.add_flag("--quiet", common.quiet, "no progress and no messages but warnings")->group("Common options");
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+/// What CLI11 could not parse, in one line with a remedy.
+std::string usage_message(const CLI::ParseError& error, const CLI::App* sub, const std::string& see) {
+  std::string message = one_line(error.what());
+  if (sub != nullptr && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    const auto extras = sub->remaining();
+    if (!extras.empty()) {
+      const std::string& word = extras.front();
+      const bool is_option = word.rfind("-", 0) == 0;
+      message =
+          fmt::format("{} \"{}\"", is_option ? "unknown option" : "unexpected argument", one_line(word));
+      const std::string near =
+          is_option ? nearest_name(word.substr(0, word.find('=')), option_names(*sub)) : "";
+      if (!near.empty()) message += fmt::format("; did you mean {}?", near);
+    }
+  }
+  return fmt::format("{}; see \"{} --help\"", message, see);
+}
+
+/// Runs the command of a parsed command line; everything it throws passes through.
+void run_command(Command& command, const CommonOptions& common, const char* program,
+                 const std::function<void(int)>& at_start) {
+  init_logging(common.quiet);
+  if (common.print_config) {
+    write_stdout(command.resolved(common).dump(2) + "\n");
+    return;
+  }
+  set_thread_count(common.threads);
+  if (at_start) at_start(thread_count());
+  const bool to_file = !common.json.empty() && common.json != "-";
+  if (to_file) {
+    require_writable(common.json);
+    if (std::filesystem::is_directory(common.json))
+      invalid_input("--json {}: is a folder; name a file, or - for standard output", common.json);
+  }
+  g_stdout_reserved = common.json == "-";
+
+  const auto write_report = [&](const Json& result) {
+    if (common.json.empty()) return;
+    Json report = {{"command", command.name()}, {"program", program},           {"version", version()},
+                   {"revision", revision()},    {"build", build_description()}, {"threads", thread_count()}};
+    report.update(result);
+    if (to_file)
+      write_json(common.json, report);
+    else
+      write_stdout(report.dump(2) + "\n");
+  };
+  try {
+    write_report(command.run(common));
+  } catch (const CheckNotMetWithReport& e) {
+    write_report(e.report);
+    throw;
+  }
+}
+
+int parse_and_run(int argc, char** argv, const char* program, const CommandList& commands,
+                  const std::function<void(int)>& at_start) {
+  CLI::App app("Finds people in surveillance video by a sentence.", program);
+  app.get_formatter()->column_width(36);
+  app.set_version_flag("--version", version_text(program));
+  app.require_subcommand(1);
+  CommonOptions common;
+  std::vector<std::string> names;
+  for (const auto& command : commands) {
+    names.emplace_back(command->name());
+    CLI::App* sub = app.add_subcommand(command->name(), command->summary());
+    command->declare(*sub);
+    declare_common(*sub, common);
+    sub->set_version_flag("--version", version_text(program))->group("Common options");
+    sub->footer([&command, program] {
+      return fmt::format("{}\nExample:\n  {} {}", command->options_help(), program, command->example());
+    });
+  }
+  // After the subcommands, which would inherit it.
+  app.footer(fmt::format("\"{} COMMAND --help\" explains a command and shows an example.", program));
+  if (argc <= 1) {
+    write_stdout(app.help());
+    return kDone;
+  }
+  const std::string first = argv[1];
+  const auto chosen = std::find(names.begin(), names.end(), first);
+  if (chosen == names.end() && first.rfind("-", 0) != 0) {
+    const std::string word = find_invalid_utf8(first) == std::string::npos ? one_line(first) : "?";
+    invalid_input("unknown command \"{}\"{}; see \"{} --help\"", word, did_you_mean(word, names), program);
+  }
+  const CLI::App* sub = chosen == names.end() ? nullptr : app.get_subcommand(first);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    write_stdout(app.help());
+    return kDone;
+  } catch (const CLI::CallForVersion& e) {
+    write_stdout(std::string(e.what()) + "\n");
+    return kDone;
+  } catch (const CLI::ParseError& e) {
+    throw InvalidInput(usage_message(e, sub, sub == nullptr ? program : program + (" " + first)));
+  }
+  run_command(*commands[static_cast<std::size_t>(chosen - names.begin())], common, program, at_start);
+  return kDone;
+}
+
+}  // namespace
+
+void print(const std::string& text) {
+  if (!g_stdout_reserved) write_stdout(text);
+}
+
+int run_program(int argc, char** argv, const char* program, CommandList commands,
+                const std::function<void(int)>& at_start) {
+  install_signal_handlers();
+  g_stdout_reserved = false;
+  try {
+    return parse_and_run(argc, argv, program, commands, at_start);
+  } catch (const InvalidInput& e) {
+    return fail(program, "error: " + one_line(e.what()), kInvalidInput);
+  } catch (const std::filesystem::filesystem_error& e) {
+    return fail(program,
+                fmt::format("error: {}: {}; check the path, its permissions and the free space",
+                            e.path1().string(), e.code().message()),
+                kInvalidInput);
+  } catch (const CheckNotMet& e) {
+    return fail(program, "not met: " + one_line(e.what()), kCheckNotMet);
+  } catch (const Interrupted&) {
+    return fail(program, "interrupted", kInterrupted);
+  } catch (const std::bad_alloc&) {
+    return fail(program, "out of memory; use a smaller batch or fewer threads", kInternalError);
+  } catch (const std::exception& e) {
+    return fail(program,
+                "internal error (please report it with this command line): " + one_line(e.what(), true),
+                kInternalError);
+  } catch (...) {
+    return fail(program, "internal error (please report it with this command line): unknown exception",
+                kInternalError);
+  }
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,53 @@
+#include "engine/quantize/quantize.h"
+
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options : engine::QuantizeOptions {
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("bundle", bundle, "fp32 bundle to quantize");
+    v("out", out, "bundle to write, with Q/DQ pairs in its ONNX files");
+    v("method", method, "how activation ranges are found", {"static", "dynamic"});
+    v("data", data, "prepared dataset whose images and captions calibrate (static)");
+    v("split", split, "split used for calibration");
+    v("samples", samples, "images and captions used for calibration");
+    v("range", range, "range of an activation: that of a percentile, or the one with the least square error",
+      {"percentile", "mse"});
+    v("percentile", percentile,
+      "range percentile: that share of values is kept, the rest is clipped; 100: none");
+    v("weight_bits", weight_bits,
+      "8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy");
+    v("exclude", exclude, "part of node or weight names that stay float32; repeatable");
+  }
+};
+
+class QuantizeCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "quantize"; }
+  const char* summary() const override {
+    return "Turns an fp32 bundle into an int8 one (ONNX with Q/DQ pairs)";
+  }
+  const char* example() const override {
+    return "quantize --bundle bundle/ --method static --data dataset/ --out bundle-int8/";
+  }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.bundle, "--bundle");
+    require(options.out, "--out");
+    const Json report = engine::quantize_bundle(options);
+    print(fmt::format("{}: int8 bundle written\n", options.out));
+    return report;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> quantize_command() { return std::make_unique<QuantizeCommand>(); }
+
+}  // namespace edgeclip

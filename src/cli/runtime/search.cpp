@@ -1,0 +1,156 @@
+#include "retrieval/search.h"
+
+#include <map>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+#include "cli/runtime/plan_encoder.h"
+#include "cli/runtime/texts.h"
+#include "data/dataset/dataset.h"
+#include "retrieval/encode.h"
+#include "retrieval/image_grid.h"
+#include "retrieval/result_files.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options {
+  std::string plan, gallery, texts, image, csv, grid;
+  std::vector<std::string> text;
+  std::int64_t top = 10, person = -1;
+  double threshold = -1;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("plan", plan, "plan folder that encodes the query");
+    v("gallery", gallery, "gallery that is searched");
+    v("text", text, "who is looked for; repeatable");
+    v("texts", texts, "file of descriptions: one per line, or a JSON list");
+    v("image", image, "looks for the person in this image");
+    v("top", top, "results per query");
+    v("threshold", threshold, "least cosine of a result, -1 to 1");
+    v("csv", csv, "results as CSV: rank,score,path,id; several queries: F.1.csv, F.2.csv, ...");
+    v("grid", grid, "results as a PNG picture; several queries: F.1.png, F.2.png, ...");
+    v("person", person, "identity whose images get a green frame in the picture; -1: none");
+  }
+  void validate(const std::string& where) const {
+    if (top < 1) invalid_input("{}top: {} is not at least 1", where, top);
+    if (!(threshold >= -1 && threshold <= 1))
+      invalid_input("{}threshold: {} is no cosine (-1 to 1)", where, threshold);
+  }
+};
+
+struct Queries {
+  std::vector<std::string> names;
+  Tensor rows;  ///< (Q, D)
+};
+
+std::vector<std::string> texts_of(const Options& options) {
+  std::vector<std::string> texts = options.text;
+  for (const auto& text : texts) require_utf8(text, "--text");
+  if (!options.texts.empty()) {
+    const auto more = read_texts(options.texts);
+    texts.insert(texts.end(), more.begin(), more.end());
+  }
+  if (texts.empty() == options.image.empty())
+    invalid_input("name who is looked for: either --text (or --texts FILE), or --image");
+  return texts;
+}
+
+Queries encode_queries(Encoder& encoder, const Options& options, const std::vector<std::string>& texts) {
+  if (options.image.empty()) return {texts, encode_texts(encoder, texts)};
+  require_file(options.image, "query image");
+  return {{options.image}, encode_image_files(encoder, {options.image})};
+}
+
+/// One caption per item where the gallery was made from a prepared dataset that is still there; else nothing.
+std::vector<std::string> captions_of(const Gallery& gallery) {
+  if (gallery.source.value("kind", "") != "dataset") return {};
+  try {
+    const Dataset dataset = open_dataset(gallery.source.value("path", ""));
+    std::map<std::string, std::string> by_path;
+    for (const auto& pair : dataset.pairs) by_path.emplace(pair.path, pair.caption);
+    std::vector<std::string> captions;
+    for (const auto& item : gallery.items) {
+      const auto it = by_path.find(item.path);
+      captions.push_back(it == by_path.end() ? std::string() : it->second);
+    }
+    return captions;
+  } catch (const InvalidInput& error) {
+    spdlog::info("the grid shows no captions: {}", error.what());
+    return {};
+  }
+}
+
+/// out.png -> out.2.png for the second of several queries, as write_results_csv names them.
+fs::path numbered(fs::path path, std::size_t query, std::size_t count) {
+  if (count > 1) path.replace_extension(fmt::format(".{}{}", query + 1, path.extension().string()));
+  return path;
+}
+
+void write_grids(const Options& options, const Gallery& gallery, const Queries& queries,
+                 const std::vector<std::vector<SearchHit>>& results) {
+  const auto captions = captions_of(gallery);
+  for (std::size_t q = 0; q < results.size(); ++q) {
+    auto cells = grid_cells(gallery, results[q], captions);
+    for (std::size_t k = 0; k < cells.size(); ++k)
+      cells[k].highlighted = options.person >= 0 && results[q][k].id == options.person;
+    write_png(numbered(options.grid, q, results.size()), draw_grid(queries.names[q], cells));
+  }
+}
+
+class SearchCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "search"; }
+  const char* summary() const override { return "Finds people in a gallery by a description or an image"; }
+  const char* example() const override {
+    return "search --plan plan/ --gallery gallery/ --text \"a woman in a red coat with a black bag\" --top "
+           "10 --grid hits.png";
+  }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.plan, "--plan");
+    require(options.gallery, "--gallery");
+    const auto texts = texts_of(options);
+    for (const auto& out : {options.csv, options.grid})
+      if (!out.empty()) require_writable(out);
+    PlanEncoder encoder(options.plan);
+    const Gallery gallery = open_gallery(options.gallery);
+    require_same_model(gallery, encoder);
+    if (!gallery.complete)
+      spdlog::warn("{}: is not complete, indexing was interrupted; index again to find the rest",
+                   options.gallery);
+    const Queries queries = encode_queries(encoder, options, texts);
+    SearchOptions how;
+    how.top = options.top;
+    how.threshold = static_cast<float>(options.threshold);
+    const auto results = search(gallery, queries.rows.view(), how);
+
+    Json list = Json::array();
+    for (std::size_t q = 0; q < results.size(); ++q) {
+      print(fmt::format("{}{}\n{:>5} {:>8} {:>8}  {}\n", q == 0 ? "" : "\n", queries.names[q], "rank",
+                        "score", "id", "image"));
+      for (const auto& hit : results[q])
+        print(fmt::format("{:>5} {:>8.4f} {:>8}  {}\n", hit.rank, hit.score,
+                          hit.id < 0 ? "" : std::to_string(hit.id), hit.path));
+      list.push_back({{"query", queries.names[q]}, {"results", to_json(results[q])}});
+    }
+    if (!options.csv.empty()) write_results_csv(options.csv, results);
+    if (!options.grid.empty()) write_grids(options, gallery, queries, results);
+    return {
+        {"plan", options.plan}, {"gallery", options.gallery}, {"images", gallery.size()}, {"queries", list}};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> search_command() { return std::make_unique<SearchCommand>(); }
+
+}  // namespace edgeclip

@@ -1,0 +1,63 @@
+#include "engine/verify.h"
+
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options : engine::VerifyOptions {
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("bundle", bundle, "bundle folder");
+    v("max_abs", max_abs, "largest allowed difference of unit embeddings (fp32 bundles)");
+    v("min_cosine", min_cosine, "smallest allowed cosine (fp32 bundles)");
+    v("int8_min_cosine", int8_min_cosine, "smallest allowed cosine (int8 bundles)");
+  }
+};
+
+Json run_verify(const engine::VerifyOptions& options) {
+  const Json report = engine::verify_bundle(options);
+  std::size_t failed = 0;
+  print(fmt::format("{:<28} {:>12} {:>12}  {}\n", "case", "max abs", "cosine", "result"));
+  for (const auto& one : report.at("cases")) {
+    const bool passed = one.at("passed").get<bool>();
+    failed += passed ? 0 : 1;
+    print(fmt::format("{:<28} {:>12.2e} {:>12.8f}  {}\n", one.at("name").get<std::string>(),
+                      one.at("max_abs").get<double>(), one.at("cosine").get<double>(),
+                      passed ? "ok" : "OUTSIDE TOLERANCE"));
+  }
+  if (!report.at("passed").get<bool>())
+    throw CheckNotMetWithReport(fmt::format("{}: {} of {} cases are outside tolerance {}", options.bundle,
+                                            failed, report.at("cases").size(), report.at("tolerance").dump()),
+                                report);
+  return report;
+}
+
+class VerifyCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "verify"; }
+  const char* summary() const override {
+    return "Replays a bundle's reference inputs through the engine and compares";
+  }
+  const char* example() const override { return "verify --bundle bundle/"; }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.bundle, "--bundle");
+    return run_verify(options);
+  }
+};
+
+}  // namespace
+
+Json verify_and_print(const std::string& bundle) {
+  engine::VerifyOptions options;
+  options.bundle = bundle;
+  return run_verify(options);
+}
+
+std::unique_ptr<Command> verify_command() { return std::make_unique<VerifyCommand>(); }
+
+}  // namespace edgeclip

@@ -1,0 +1,55 @@
+#include "export/export.h"
+
+#include "cli/runtime/commands.h"
+#include "cli/runtime/options_command.h"
+#include "cli/workshop/workshop_commands.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options : ExportOptions {
+  std::string format = "onnx";
+  bool verify = true;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("checkpoint", checkpoint, "checkpoint to export (an adapter is folded in)");
+    v("out", out, "bundle to write");
+    v("format", format, "form of the models", {"onnx"});
+    v("opset", opset, "ONNX operator set");
+    v("verify", verify, "replays the reference inputs through the engine afterwards");
+  }
+};
+
+class ExportCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "export"; }
+  const char* summary() const override {
+    return "Writes a checkpoint as a bundle: two ONNX models and all they need";
+  }
+  const char* example() const override { return "export --checkpoint run/best --out bundle/"; }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.checkpoint, "--checkpoint");
+    require(options.out, "--out");
+    Json report = export_bundle(options);
+    print(fmt::format("{}: bundle written\n", options.out));
+    if (options.verify) {
+      try {
+        report["verify"] = verify_and_print(options.out);
+      } catch (const CheckNotMetWithReport& e) {
+        report["verify"] = e.report;
+        throw CheckNotMetWithReport(e.what(), report);
+      }
+    }
+    return report;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> export_command() { return std::make_unique<ExportCommand>(); }
+
+}  // namespace edgeclip

@@ -1,0 +1,55 @@
+#include "data/dataset/prepare.h"
+
+#include "cli/runtime/options_command.h"
+#include "cli/workshop/workshop_commands.h"
+
+namespace edgeclip {
+
+namespace {
+
+struct Options : PrepareOptions {
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("annotations", annotations, "annotation file");
+    v("images", images, "folder the annotated paths start from (video: the folder that holds the video)");
+    v("out", out, "prepared dataset to write");
+    v("format", format, "form of the annotations: auto (by content), icfg (JSON list of records), video");
+    v("strip_prefix", strip_prefix, "removed from the start of every annotated path");
+    v("prompt", prompt, "put before every caption");
+    v("tokenizer", tokenizer,
+      "train:SIZE (on the dataset's own captions), sentencepiece:FILE.model, or a tokenizer folder");
+    v("context_length", context_length, "most tokens of a caption, ends included");
+    v("split", split, "annotated, or the part of the identities that becomes the test split (0.2)");
+    v("val_from_frame", val_from_frame,
+      "video: training records from this frame on become the split val; -1: none");
+    v("seed", seed, "of random splits");
+  }
+};
+
+class PrepareCommand : public OptionsCommand<Options> {
+ public:
+  const char* name() const override { return "prepare"; }
+  const char* summary() const override {
+    return "Makes a prepared dataset from annotations and images or a video";
+  }
+  const char* example() const override {
+    return "prepare --format video --annotations examples/vtest_pedes/annotations.json "
+           "--images /usr/share/doc/opencv-doc/examples/data --val-from-frame 320 --out dataset/";
+  }
+
+ protected:
+  Json execute(const Options& options) override {
+    require(options.annotations, "--annotations");
+    require(options.images, "--images");
+    require(options.out, "--out");
+    const Json report = prepare_dataset(options);
+    print(fmt::format("{}: dataset written\n{}\n", options.out, report.dump(2)));
+    return report;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> prepare_command() { return std::make_unique<PrepareCommand>(); }
+
+}  // namespace edgeclip

@@ -1,0 +1,158 @@
+#include "cli/workshop/report/html.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/utf8.h"
+
+namespace edgeclip::report {
+
+namespace {
+
+constexpr const char* kStyle = R"(
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #f6f7f9; color: #1d2733; font: 16px/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: .5rem 0 1rem; }
+h2 { font-size: 1.25rem; margin: 0 0 .8rem; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
+section { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px; padding: 1.1rem 1.2rem; margin: 1.1rem 0; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .38rem .7rem; border-bottom: 1px solid #e4e8ec; text-align: left; vertical-align: top; }
+th { border-bottom: 2px solid #b8c1cb; font-weight: 600; background: #f3f5f8; white-space: nowrap; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+tbody tr:nth-child(even) { background: #fafbfc; }
+figure { margin: 0 0 .8rem; }
+figure img, figure svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
+figcaption, .note { color: #55606d; font-size: .9rem; margin-top: .35rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
+footer { color: #55606d; font-size: .85rem; margin-top: 1.5rem; }
+@media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 0; } }
+)";
+
+bool looks_like_number(const std::string& text) {
+  bool digit = false;
+  for (const char c : text) {
+    if (c >= '0' && c <= '9')
+      digit = true;
+    else if (std::string_view("+-.,e %").find(c) == std::string_view::npos)
+      return false;
+  }
+  return digit || text == "—";
+}
+
+/// Columns of which every filled cell is a number.
+std::vector<bool> number_columns(const Table& table) {
+  std::vector<bool> numbers(table.columns.size(), !table.rows.empty());
+  for (const auto& row : table.rows)
+    for (std::size_t i = 0; i < row.size() && i < numbers.size(); ++i)
+      if (!row[i].empty() && !looks_like_number(row[i])) numbers[i] = false;
+  if (!numbers.empty()) numbers[0] = false;
+  return numbers;
+}
+
+void append_utf8(std::string& out, char32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += {static_cast<char>(0xC0 | (c >> 6)), static_cast<char>(0x80 | (c & 0x3F))};
+  } else if (c < 0x10000) {
+    out += {static_cast<char>(0xE0 | (c >> 12)), static_cast<char>(0x80 | ((c >> 6) & 0x3F)),
+            static_cast<char>(0x80 | (c & 0x3F))};
+  } else {
+    out += {static_cast<char>(0xF0 | (c >> 18)), static_cast<char>(0x80 | ((c >> 12) & 0x3F)),
+            static_cast<char>(0x80 | ((c >> 6) & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
+  }
+}
+
+}  // namespace
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char32_t c : utf8_to_utf32(text)) switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        append_utf8(out, c);
+    }
+  return out;
+}
+
+std::string base64(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t left = bytes.size() - i;
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < left ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    out += kDigits[group >> 18 & 63];
+    out += kDigits[group >> 12 & 63];
+    out += left > 1 ? kDigits[group >> 6 & 63] : '=';
+    out += left > 2 ? kDigits[group & 63] : '=';
+  }
+  return out;
+}
+
+std::string html_table(const Table& table) {
+  const auto numbers = number_columns(table);
+  const auto cell = [&](const char* tag, std::size_t i, const std::string& text) {
+    const bool number = i < numbers.size() && numbers[i];
+    return fmt::format("<{0}{1}>{2}</{0}>", tag, number ? " class=\"number\"" : "", escape_html(text));
+  };
+  std::string html = "<div class=\"scroll\"><table>\n<thead><tr>";
+  for (std::size_t i = 0; i < table.columns.size(); ++i) html += cell("th", i, table.columns[i]);
+  html += "</tr></thead>\n<tbody>\n";
+  for (const auto& row : table.rows) {
+    html += "<tr>";
+    for (std::size_t i = 0; i < row.size(); ++i) html += cell("td", i, row[i]);
+    html += "</tr>\n";
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string html_image(const std::filesystem::path& path, const std::string& caption) {
+  const std::string bytes = read_file(path);
+  const char* type = bytes.rfind("\x89PNG\r\n\x1a\n", 0) == 0 ? "image/png"
+                     : bytes.rfind("\xff\xd8\xff", 0) == 0    ? "image/jpeg"
+                                                              : nullptr;
+  if (type == nullptr) invalid_input("{}: is neither PNG nor JPEG; a report shows these two", path.string());
+  return fmt::format(
+      "<figure><img src=\"data:{};base64,{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>\n", type,
+      base64(bytes), escape_html(caption), escape_html(caption));
+}
+
+std::string html_section(const std::string& title, const std::string& body) {
+  return fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", escape_html(title), body);
+}
+
+std::string html_page(const std::string& title, const std::string& body, const std::string& footer) {
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>\n"
+      "</head>\n<body>\n<main>\n<h1>{0}</h1>\n{2}<footer>{3}</footer>\n</main>\n</body>\n</html>\n",
+      escape_html(title), kStyle, body, escape_html(footer));
+}
+
+}  // namespace edgeclip::report

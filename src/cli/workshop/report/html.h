@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Pieces of a self-contained HTML page: no script, no outside resource.
+namespace edgeclip::report {
+
+/// Text for element content and quoted attributes: & < > " ' escaped, bytes that are not UTF-8 replaced.
+std::string escape_html(std::string_view text);
+
+std::string base64(std::string_view bytes);
+
+/// A table; the first column is left-aligned, numbers in the others right-aligned.  Cells are plain text.
+struct Table {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+std::string html_table(const Table& table);
+
+/// <figure> with a PNG or JPEG as a data URI.  Throws InvalidInput if the file is neither.
+std::string html_image(const std::filesystem::path& path, const std::string& caption);
+
+/// <section> with a heading.
+std::string html_section(const std::string& title, const std::string& body);
+
+/// The whole page with its style.  body: HTML.
+std::string html_page(const std::string& title, const std::string& body, const std::string& footer);
+
+}  // namespace edgeclip::report

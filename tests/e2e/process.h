@@ -1,0 +1,43 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+/// Running built programs from tests.
+namespace edgeclip::test {
+
+struct ProcessResult {
+  int code = -1;  ///< exit code; 128 + n for a signal n
+  std::string out, err;
+};
+
+/// A child process whose stdout and stderr go to files of its own.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& command);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  void signal(int number);
+  bool running();
+  ProcessResult wait();
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = 0;
+  std::filesystem::path folder_;
+};
+
+ProcessResult run(const std::vector<std::string>& command);
+
+/// Paths of everything below folder, hidden files included.
+std::set<std::string> listing(const std::filesystem::path& folder);
+
+/// $EDGECLIP_E2E_WORK: where the pipeline leaves its files.
+std::filesystem::path work();
+
+}  // namespace edgeclip::test
