@@ -15,6 +15,7 @@ packages=(
 workshop=(
   libtorch-dev
   libopenblas0-openmp   # Debian's default BLAS is about 80 times slower
+  jq                    # the demo's table
   opencv-doc            # holds vtest.avi, the demo's video
 )
 case "${1:-}" in

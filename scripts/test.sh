@@ -24,6 +24,8 @@ done
 if [ $edge_only -eq 1 ]; then scripts/setup.sh --edge; else scripts/setup.sh; fi
 # Our suppressions name third-party libraries only, each with its reason.
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
+# Build folders share compiled files: paths below the checkout count as relative.
+export CCACHE_BASEDIR=$PWD
 log=$(mktemp) && trap 'rm -f "$log"' EXIT
 
 run() {  # run PRESET

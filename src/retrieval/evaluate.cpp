@@ -1,6 +1,8 @@
 #include "retrieval/evaluate.h"
 
 #include <algorithm>
+#include <chrono>
+#include <mutex>
 #include <set>
 
 #include "base/error.h"
@@ -37,6 +39,34 @@ RetrievalMetrics measure(const Tensor& from, const std::vector<std::int64_t>& fr
   return mean_metrics(results);
 }
 
+/// Passes everything on and notes what each image took; a median, so that making shapes ready does not count.
+class TimedEncoder : public Encoder {
+ public:
+  explicit TimedEncoder(Encoder& encoder) : encoder_(encoder) {}
+  const ModelCard& card() const override { return encoder_.card(); }
+  std::shared_ptr<const Tokenizer> tokenizer() const override { return encoder_.tokenizer(); }
+  Tensor encode_tokens(const TensorView& tokens) override { return encoder_.encode_tokens(tokens); }
+  std::string model_hash() const override { return encoder_.model_hash(); }
+  int max_batch() const override { return encoder_.max_batch(); }
+  Tensor encode_images(const TensorView& pixels) override {
+    const auto start = std::chrono::steady_clock::now();
+    Tensor rows = encoder_.encode_images(pixels);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    std::lock_guard lock(mutex_);
+    ms_.push_back(took.count() / static_cast<double>(std::max<std::int64_t>(1, rows.dim(0))));
+    return rows;
+  }
+  double median_ms() {
+    std::nth_element(ms_.begin(), ms_.begin() + static_cast<std::ptrdiff_t>(ms_.size() / 2), ms_.end());
+    return ms_[ms_.size() / 2];
+  }
+
+ private:
+  Encoder& encoder_;
+  std::mutex mutex_;
+  std::vector<double> ms_;
+};
+
 }  // namespace
 
 Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options) {
@@ -66,14 +96,16 @@ Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOpti
                   options.split);
 
   Progress progress("evaluating", static_cast<std::int64_t>(paths.size()), "images");
+  TimedEncoder timed(encoder);
   const Tensor images =
-      encode_image_files(encoder, paths, options.batch, [&](std::int64_t n) { progress.advance(n); });
+      encode_image_files(timed, paths, options.batch, [&](std::int64_t n) { progress.advance(n); });
   progress.finish();
   const Tensor texts = encode_texts(encoder, captions, options.batch);
 
   Evaluation result;
   result.queries = static_cast<std::int64_t>(text_queries.size());
   result.gallery = static_cast<std::int64_t>(paths.size());
+  result.image_ms = timed.median_ms();
   result.text_to_image = measure(texts, caption_ids, text_queries, images, image_ids);
   result.image_to_text = measure(images, image_ids, image_queries, texts, caption_ids);
   std::vector<std::int64_t> query_ids;
@@ -87,7 +119,8 @@ Json to_json(const Evaluation& e) {
           {"gallery", e.gallery},
           {"text_to_image", to_json(e.text_to_image)},
           {"image_to_text", to_json(e.image_to_text)},
-          {"chance", to_json(e.chance)}};
+          {"chance", to_json(e.chance)},
+          {"image_ms", e.image_ms}};
 }
 
 }  // namespace edgeclip

@@ -15,6 +15,7 @@ struct Evaluation {
   std::int64_t queries = 0, gallery = 0;  ///< captions, images
   RetrievalMetrics text_to_image, image_to_text;
   RetrievalMetrics chance;  ///< text to image in random order
+  double image_ms = 0;      ///< encoding one image (no decoding), median over batches, milliseconds
 };
 
 struct EvaluateOptions {
@@ -30,7 +31,7 @@ struct EvaluateOptions {
 /// leaves of its queries, is empty.
 Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options);
 
-/// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...}}
+/// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...},"image_ms"}
 Json to_json(const Evaluation& evaluation);
 
 }  // namespace edgeclip

@@ -43,17 +43,19 @@ RunFolder::RunFolder(const fs::path& directory, bool resume)
       invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
                     directory_.string());
   }
-  require_writable(directory_ / "run.json");
+  require_writable(directory_);
+  if (!fs::exists(directory_)) return;
   if (!fs::is_directory(directory_))
     invalid_input("{}: is not a folder; choose another --out", directory_.string());
+  std::error_code error;
   const bool ours = fs::exists(run_json()) || fs::exists(metrics());
-  if (!fs::is_empty(directory_) && !ours)
+  if (!fs::is_empty(directory_, error) && !ours)
     invalid_input("{}: holds other files and no run.json, so nothing is written there; choose another --out",
                   directory_.string());
 }
 
 void RunFolder::start(const Json& description) const {
-  // run.json goes last and comes first: a folder left half-way is still known as ours.
+  // run.json is replaced last: a folder left half-way is still known as a run.
   for (const fs::path& path : {state(), best(), final(), metrics()}) {
     std::error_code error;
     fs::remove_all(path, error);

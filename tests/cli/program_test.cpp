@@ -205,7 +205,7 @@ TEST(OptionsCommand, HelpListsKeysThatAreNoOptions) {
     using ProbeCommand::ProbeCommand;
     bool keys_are_options() const override { return false; }
   };
-  const std::string help = Keys({}).options_help();
+  const std::string help = Keys(Body()).options_help();
   EXPECT_NE(help.find("batches = [1,4]"), std::string::npos) << help;
   EXPECT_NE(help.find("how [fast|exact]"), std::string::npos) << help;
 }

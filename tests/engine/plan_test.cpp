@@ -74,7 +74,9 @@ TEST(PlanFile, KeepsTheWholeGraph) {
   EXPECT_EQ(a.inputs, b.inputs);
   EXPECT_EQ(a.outputs, b.outputs);
   ASSERT_EQ(a.attributes.size(), b.attributes.size());
-  for (const auto& [key, value] : b.attributes) {
+  for (const auto& attribute : b.attributes) {
+    const std::string& key = attribute.first;  // clang 14 does not capture structured bindings
+    const Attribute& value = attribute.second;
     const Attribute& other = a.attributes.at(key);
     ASSERT_EQ(other.index(), value.index()) << key;
     if (const Tensor* tensor = std::get_if<Tensor>(&value)) {
