@@ -210,5 +210,15 @@ TEST(AdapterGolden, RefusesWhatItWouldComputeWrongly) {
   EXPECT_FALSE(model->has_lora());
 }
 
+TEST(Checkpoint, Format1WithAnAdapterStaysReadable) {
+  const Checkpoint checkpoint = load_checkpoint(test::golden("formats/v1/checkpoint"));
+  ASSERT_TRUE(checkpoint.lora.has_value());
+  EXPECT_EQ(checkpoint.lora->rank, 2);
+  EXPECT_EQ(checkpoint.card.image.height, 32);
+  DualEncoder model = checkpoint.model;
+  const torch::Tensor rows = model->encode_image(torch::ones({2, 3, 32, 16}));
+  EXPECT_EQ(rows.sizes(), (torch::IntArrayRef{2, 8}));
+}
+
 }  // namespace
 }  // namespace edgeclip

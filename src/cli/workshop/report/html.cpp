@@ -36,6 +36,7 @@ footer { color: #55606d; font-size: .85rem; margin-top: 1.5rem; }
 )";
 
 bool looks_like_number(const std::string& text) {
+  if (text == "—") return true;  // a number that is not there
   bool digit = false;
   for (const char c : text) {
     if (c >= '0' && c <= '9')
@@ -43,16 +44,21 @@ bool looks_like_number(const std::string& text) {
     else if (std::string_view("+-.,e %").find(c) == std::string_view::npos)
       return false;
   }
-  return digit || text == "—";
+  return digit;
 }
 
-/// Columns of which every filled cell is a number.
+/// Columns of which most filled cells are numbers.
 std::vector<bool> number_columns(const Table& table) {
-  std::vector<bool> numbers(table.columns.size(), !table.rows.empty());
-  for (const auto& row : table.rows)
-    for (std::size_t i = 0; i < row.size() && i < numbers.size(); ++i)
-      if (!row[i].empty() && !looks_like_number(row[i])) numbers[i] = false;
-  if (!numbers.empty()) numbers[0] = false;
+  std::vector<bool> numbers(table.columns.size());
+  for (std::size_t i = 1; i < numbers.size(); ++i) {
+    int filled = 0, number = 0;
+    for (const auto& row : table.rows) {
+      if (i >= row.size() || row[i].empty()) continue;
+      ++filled;
+      number += looks_like_number(row[i]) ? 1 : 0;
+    }
+    numbers[i] = 2 * number > filled;
+  }
   return numbers;
 }
 

@@ -14,7 +14,8 @@ std::string escape_html(std::string_view text);
 
 std::string base64(std::string_view bytes);
 
-/// A table; the first column is left-aligned, numbers in the others right-aligned.  Cells are plain text.
+/// A table; the first column is left-aligned, others of which most cells are numbers are right-aligned. Cells
+/// are plain text.
 struct Table {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;

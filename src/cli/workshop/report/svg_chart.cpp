@@ -83,6 +83,7 @@ std::vector<double> round_ticks(double low, double high, int count) {
 std::string svg_chart(const Chart& chart) {
   std::vector<Points> curves;
   Range x, y;
+  x.include(0);
   for (const auto& series : chart.series) {
     curves.push_back(thinned(finite_points(series.points)));
     for (const auto& p : curves.back()) {
@@ -90,7 +91,7 @@ std::string svg_chart(const Chart& chart) {
       y.include(p.second);
     }
   }
-  if (!(x.low <= x.high)) return {};
+  if (!(y.low <= y.high)) return {};
   if (x.high - x.low < 1e-12) x.high = x.low + 1;
   y.round_out();
   const double plot_w = kWidth - kLeft - kRight, plot_h = kHeight - kTop - kBottom;
