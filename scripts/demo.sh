@@ -74,7 +74,7 @@ say "one table, one page"
 rows='[]'
 for stage in "${stages[@]}"; do
   name=${stage%%/*}
-  bytes=$(cat "$out/$stage"/{model.safetensors,adapter_model.safetensors,image.plan,text.plan} 2>/dev/null | wc -c)
+  bytes=$({ cat "$out/$stage"/{model.safetensors,adapter_model.safetensors,image.plan,text.plan} 2>/dev/null || true; } | wc -c)
   rows=$(jq -n --argjson rows "$rows" --arg name "$name" --argjson bytes "$bytes" \
     --slurpfile s "$out/$name-on-synthetic.json" --slurpfile c "$out/$name-on-camera.json" \
     'def two: . * 100 | round / 100; $rows + [{stage: $name, "size MB": ($bytes / 1e6 | two),
