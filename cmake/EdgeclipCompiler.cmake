@@ -8,8 +8,8 @@ if(EDGECLIP_SANITIZE)
   target_compile_options(edgeclip_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                                                   -fno-omit-frame-pointer)
   target_link_options(edgeclip_flags INTERFACE -fsanitize=address,undefined)
-  # -O2 -g of RelWithDebInfo makes sanitized builds slow to compile; -O1 -g1 finds the same faults.
-  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+  # Optimizing instrumented code doubles the time to compile it and finds no more faults.
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O0 -g1")
 endif()
 
 find_program(CCACHE_PROGRAM ccache)

@@ -62,8 +62,8 @@ done
 say "find people by a sentence"
 edgeclip-edge index --plan "$out/plan-int8" --images "$out/camera" --out "$out/gallery"
 i=0
-for sentence in "A woman with blond hair wears a black coat and blue jeans." \
-                "A man in a puffy jacket with red shoulders, dark trousers and white shoes." \
+for sentence in "A woman with long black hair wears a bright red jacket and blue jeans." \
+                "An old man with grey hair in a blue jacket and grey trousers." \
                 "The man is dressed all in black, in a long black coat and black trousers."; do
   i=$((i + 1))
   edgeclip-edge search --plan "$out/plan-int8" --gallery "$out/gallery" --text "$sentence" --top 10 --csv "$out/search-$i.csv" --grid "$out/search-$i.png"

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/threads.h"
 #include "compress/importance.h"
 #include "compress/surgery.h"
 #include "retrieval/evaluate.h"
@@ -164,6 +165,8 @@ TEST(Importance, PaddingDoesNotCount) {
 class PruneTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    set_thread_count(
+        1);  // so small a model gains nothing from threads, which on a busy machine wait for each other
     folder_ = new test::TempDir;
     test::write_tiny_dataset(*folder_ / "data");
     TrainOptions options = test::tiny_train_options();

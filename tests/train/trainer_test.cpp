@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/signals.h"
+#include "base/threads.h"
 #include "support/support.h"
 #include "train/start.h"
 #include "train/tiny_dataset.h"
@@ -63,6 +64,8 @@ class InterruptAfter {
 class TrainTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    set_thread_count(
+        1);  // so small a model gains nothing from threads, which on a busy machine wait for each other
     folder_ = new test::TempDir;
     test::write_tiny_dataset(*folder_ / "data");
   }

@@ -16,14 +16,15 @@ constexpr const char* kStyle = R"(
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #f6f7f9; color: #1d2733; font: 16px/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+td:first-child { white-space: nowrap; }
+main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.25rem; margin: 0 0 .8rem; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 section { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px; padding: 1.1rem 1.2rem; margin: 1.1rem 0; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .38rem .7rem; border-bottom: 1px solid #e4e8ec; text-align: left; vertical-align: top; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .36rem .5rem; border-bottom: 1px solid #e4e8ec; text-align: left; vertical-align: top; }
 th { border-bottom: 2px solid #b8c1cb; font-weight: 600; background: #f3f5f8; white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 tbody tr:nth-child(even) { background: #fafbfc; }
