@@ -165,8 +165,8 @@ TEST(Importance, PaddingDoesNotCount) {
 class PruneTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    set_thread_count(
-        1);  // so small a model gains nothing from threads, which on a busy machine wait for each other
+    // So small a model gains nothing from threads, which wait for each other on a busy machine.
+    set_thread_count(1);
     folder_ = new test::TempDir;
     test::write_tiny_dataset(*folder_ / "data");
     TrainOptions options = test::tiny_train_options();
