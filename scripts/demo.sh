@@ -18,12 +18,7 @@ fi
 PATH=$PWD/build/release/bin:$PATH
 mkdir -p "${1:-demo-out}" && out=$(realpath "${1:-demo-out}")
 
-# The video is part of Debian's package opencv-doc; slim systems leave documentation out when they install it.
-video=/usr/share/doc/opencv-doc/examples/data/vtest.avi
-if [ ! -f "$video" ]; then
-  video=$out/opencv-doc/usr/share/doc/opencv-doc/examples/data/vtest.avi
-  [ -f "$video" ] || (mkdir -p "$out/opencv-doc" && cd "$out/opencv-doc" && apt-get download -qq opencv-doc && dpkg-deb -x opencv-doc_*.deb .)
-fi
+video=$(scripts/find_vtest.sh "$out")
 started=$SECONDS
 
 say "drawn pedestrians with captions, and the people of a real camera (frames < 320: train, < 400: val, later: test)"
@@ -42,6 +37,9 @@ edgeclip verify --bundle "$out/bundle" --json "$out/verify.json"
 edgeclip quantize --method static --bundle "$out/bundle" --data "$out/synthetic" --out "$out/bundle-int8"
 edgeclip-edge build --bundle "$out/bundle" --precision fp32 --batches 1,4,8 --memory-pool-mb 64 --out "$out/plan-fp32"
 edgeclip-edge build --bundle "$out/bundle-int8" --precision int8 --batches 1,4,8 --memory-pool-mb 64 --out "$out/plan-int8"
+for plan in fp32 int8; do
+  edgeclip-edge verify --bundle "$out/bundle" --plan "$out/plan-$plan" --json "$out/verify-$plan.json"
+done
 
 say "measure every stage on both test sets"
 stages=(pretrain/best adapt/best pruned plan-fp32 plan-int8)
@@ -49,10 +47,10 @@ for stage in "${stages[@]}"; do
   name=${stage%%/*} source=--checkpoint
   case $name in plan-*) source=--plan ;; esac
   for data in synthetic camera; do
-    edgeclip evaluate --quiet $source "$out/$stage" --data "$out/$data" --json "$out/$name-on-$data.json" >/dev/null
+    edgeclip evaluate --quiet --batch 8 $source "$out/$stage" --data "$out/$data" --json "$out/$name-on-$data.json" >/dev/null
   done
   for people in seen unseen; do
-    edgeclip evaluate --quiet $source "$out/$stage" --data "$out/camera" --people $people --json "$out/$name-on-camera-$people.json" >/dev/null
+    edgeclip evaluate --quiet --batch 8 $source "$out/$stage" --data "$out/camera" --people $people --json "$out/$name-on-camera-$people.json" >/dev/null
   done
 done
 for plan in fp32 int8; do

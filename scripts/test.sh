@@ -4,7 +4,7 @@
 #   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
 #   scripts/test.sh --edge   the edge preset alone: for a machine without LibTorch
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
-# The run ends with ctest's summary and a line "goldens: N run, M skipped".
+# The run ends with ctest's summary, which names every skipped test, and a line "goldens: N run, M skipped".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +26,7 @@ if [ $edge_only -eq 1 ]; then scripts/setup.sh --edge; else scripts/setup.sh; fi
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
 # Build folders share compiled files: paths below the checkout count as relative.
 export CCACHE_BASEDIR=$PWD
+if [ -z "${EDGECLIP_VTEST:-}" ]; then EDGECLIP_VTEST=$(scripts/find_vtest.sh "$PWD/build") && export EDGECLIP_VTEST; fi
 log=$(mktemp) && trap 'rm -f "$log"' EXIT
 
 run() {  # run PRESET

@@ -1,6 +1,7 @@
 #include "base/atomic_output.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/artifact.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -27,22 +29,55 @@ std::string temporary_name(const fs::path& path) {
                 error == ENOSPC ? "free space or choose another output path" : "choose another output path");
 }
 
+/// flush: ::fsync for the names in a folder, ::syncfs for everything below it (and beside it).
+void flush_folder(const fs::path& folder, const fs::path& output, int (*flush)(int)) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool flushed = fd >= 0 && (flush(fd) == 0 || errno == EINVAL);
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!flushed) output_failed(output, error);
+}
+
+/// Creates the folders above path that are missing; returns the topmost of them, or "".
+fs::path create_parents(const fs::path& path) {
+  const fs::path parent = fs::absolute(path).lexically_normal().parent_path();
+  fs::path topmost;
+  std::error_code error;
+  for (fs::path p = parent; !fs::exists(p, error) && p.has_relative_path(); p = p.parent_path()) topmost = p;
+  if (!topmost.empty()) fs::create_directories(parent, error);
+  if (error) output_failed(path, error.value());
+  return topmost;
+}
+
+/// Undoes create_parents(), as far as the folders are empty.
+void remove_created(const fs::path& path, const fs::path& topmost) {
+  if (topmost.empty()) return;
+  for (fs::path p = fs::absolute(path).lexically_normal().parent_path();; p = p.parent_path())
+    if (::rmdir(p.c_str()) != 0 || p == topmost) return;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+AtomicFile::AtomicFile(fs::path path, Flush flush) : path_(std::move(path)), flush_(flush) {
   require_writable(path_);
   if (fs::is_directory(path_))
     invalid_input("{}: is a folder, a file is to be written there; choose another output path",
                   path_.string());
   temporary_ = path_.parent_path() / temporary_name(path_);
+  created_ = create_parents(path_);
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd_ < 0) output_failed(path_, errno);
+  if (fd_ < 0) {
+    const int error = errno;
+    remove_created(path_, created_);
+    output_failed(path_, error);
+  }
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ >= 0) {
     ::close(fd_);
     ::unlink(temporary_.c_str());
+    remove_created(path_, created_);
   }
 }
 
@@ -71,43 +106,73 @@ void AtomicFile::pad_to(std::size_t alignment) {
 
 void AtomicFile::commit() {
   EDGECLIP_CHECK(fd_ >= 0, "commit twice");
-  const bool failed = ::fsync(fd_) != 0 && errno != EINVAL;  // EINVAL: a special file that cannot be synced
+  // EINVAL: a special file that cannot be flushed
+  const bool failed = flush_ == Flush::kWithFile && ::fsync(fd_) != 0 && errno != EINVAL;
   const int error = errno;
   ::close(fd_);
   fd_ = -1;
   if (failed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int reason = failed ? error : errno;
     ::unlink(temporary_.c_str());
+    remove_created(path_, created_);
     output_failed(path_, reason);
   }
 }
 
-AtomicDirectory::AtomicDirectory(fs::path path, std::string_view marker) : path_(std::move(path)) {
-  if (!path_.has_filename()) path_ = path_.parent_path();  // "out/"
-  require_writable(path_);
-  if (fs::exists(path_)) {
-    if (!fs::is_directory(path_))
-      invalid_input("{}: is a file, a folder is to be written there; choose another output path",
-                    path_.string());
-    if (!fs::is_empty(path_) && !fs::exists(path_ / marker))
-      invalid_input("{}: holds other files (no {}), so it is not replaced; choose another output path",
-                    path_.string(), marker);
+void require_replaceable(const fs::path& path, std::string_view marker,
+                         std::initializer_list<fs::path> inputs) {
+  require_writable(path);
+  if (!fs::exists(path)) return;
+  if (!fs::is_directory(path))
+    invalid_input("{}: is a file, a folder is to be written there; choose another output path",
+                  path.string());
+  if (!fs::is_empty(path) && !is_artifact_head(path / marker))
+    invalid_input(
+        "{}: holds other files (no {} of edgeclip), so it is not replaced; choose another output path",
+        path.string(), marker);
+  const fs::path place = fs::canonical(path);
+  struct stat here {
+  }, parent{};
+  ::stat(place.c_str(), &here);
+  ::stat(place.parent_path().c_str(), &parent);
+  if (place == fs::current_path() || here.st_dev != parent.st_dev)
+    invalid_input(
+        "{}: is the current folder or a mounted disk, which cannot be replaced; name a folder below",
+        path.string());
+  for (const fs::path& input : inputs) {
+    const fs::path inside = fs::weakly_canonical(fs::absolute(input)).lexically_relative(place);
+    if (!inside.empty() && *inside.begin() != "..")
+      invalid_input("{}: holds {}, which would go with it; choose another output path", path.string(),
+                    input.string());
   }
+}
+
+AtomicDirectory::AtomicDirectory(fs::path path, std::string_view marker,
+                                 std::initializer_list<fs::path> inputs)
+    : path_(fs::weakly_canonical(fs::absolute(path))) {
+  if (!path_.has_filename()) path_ = path_.parent_path();  // "out/"
+  require_replaceable(path, marker, inputs);
   work_ = path_.parent_path() / temporary_name(path_);
+  created_ = create_parents(path_);
   std::error_code error;
   fs::remove_all(work_, error);
   fs::create_directory(work_, error);
-  if (error) output_failed(path_, error.value());
+  if (error) {
+    remove_created(path_, created_);
+    output_failed(path_, error.value());
+  }
 }
 
 AtomicDirectory::~AtomicDirectory() {
   if (!committed_) {
     std::error_code error;
     fs::remove_all(work_, error);
+    remove_created(path_, created_);
   }
 }
 
-void AtomicDirectory::commit() {
+void AtomicDirectory::commit(Flush flush) {
+  if (flush == Flush::kWithFolder) flush_folder(work_, path_, ::syncfs);  // one call for all the files in it
   std::error_code error;
   const fs::path old = path_.parent_path() / (temporary_name(path_) + "-old");
   const bool replace = fs::exists(path_);
@@ -119,6 +184,7 @@ void AtomicDirectory::commit() {
     output_failed(path_, reason);
   }
   committed_ = true;
+  flush_folder(path_.parent_path(), path_, ::fsync);  // the rename itself
   if (replace) fs::remove_all(old, error);
 }
 

@@ -52,12 +52,12 @@ void require_directory(const fs::path& path, const char* what) {
 
 void require_writable(const fs::path& path) {
   if (path.empty()) invalid_input("the output path is empty; name a file or folder");
-  const fs::path parent = fs::absolute(path).lexically_normal().parent_path();
+  fs::path parent = fs::absolute(path).lexically_normal().parent_path();
   std::error_code error;
-  fs::create_directories(parent, error);
+  while (!fs::exists(parent, error) && !error && parent.has_relative_path()) parent = parent.parent_path();
   if (error || !fs::is_directory(parent))
     invalid_input("{}: cannot be created: {}; choose another output path", path.string(),
-                  error ? error.message() : "its parent is not a folder");
+                  error ? error.message() : parent.string() + " is not a folder");
   if (::access(parent.c_str(), W_OK) != 0)
     invalid_input("{}: cannot be created: {}; choose another output path", path.string(),
                   std::strerror(errno));

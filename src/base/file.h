@@ -14,8 +14,9 @@ std::string read_file(const std::filesystem::path& path);
 void require_file(const std::filesystem::path& path, const char* what);
 void require_directory(const std::filesystem::path& path, const char* what);
 
-/// Checks, before hours of work, that an output can be created at path: its parent exists or can be made, is
-/// a folder, and is writable.  Throws InvalidInput otherwise.  Creates missing parents.
+/// Checks, before hours of work, that an output can be created at path: the nearest parent that exists is a
+/// writable folder.  Throws InvalidInput otherwise.  Changes nothing: AtomicFile and AtomicDirectory create
+/// missing parents.
 void require_writable(const std::filesystem::path& path);
 
 }  // namespace edgeclip

@@ -27,9 +27,11 @@ Json read_json(const std::filesystem::path& path) {
 
 void write_json(const std::filesystem::path& path, const Json& json) {
   AtomicFile file(path);
-  file.write(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  file.write(json_text(json) + "\n");
   file.commit();
 }
+
+std::string json_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
 
 std::string json_kind(const Json& json) {
   switch (json.type()) {

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 namespace edgeclip {
 
@@ -28,6 +28,16 @@ std::string json_kind(const Json& json);
 /// Throws InvalidInput unless json is an object holding `key`.
 const Json& json_at(const Json& json, const char* key, const std::string& where);
 
+/// Indented by two spaces; what is not UTF-8 becomes U+FFFD.
+std::string json_text(const Json& json);
+
+/// Whether a JSON integer is within the range of T.
+template <class T>
+bool integer_fits(const Json& json) {
+  if (json.is_number_unsigned()) return std::in_range<T>(json.get<std::uint64_t>());
+  return std::in_range<T>(json.get<std::int64_t>());
+}
+
 [[noreturn]] void json_type_error(const Json& json, const char* key, const std::string& where,
                                   const char* expected);
 
@@ -38,12 +48,7 @@ T json_get(const Json& json, const char* key, const std::string& where) {
     if (!value.is_boolean()) json_type_error(value, key, where, "true or false");
   } else if constexpr (std::is_integral_v<T>) {
     if (!value.is_number_integer()) json_type_error(value, key, where, "an integer");
-    if (value.is_number_unsigned()
-            ? value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<T>::max())
-            : (value.get<std::int64_t>() < static_cast<std::int64_t>(std::numeric_limits<T>::min()) ||
-               (sizeof(T) < 8 &&
-                value.get<std::int64_t>() > static_cast<std::int64_t>(std::numeric_limits<T>::max()))))
-      json_type_error(value, key, where, "an integer in range");
+    if (!integer_fits<T>(value)) json_type_error(value, key, where, "an integer in range");
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!value.is_number()) json_type_error(value, key, where, "a number");
   } else if constexpr (std::is_same_v<T, std::string>) {

@@ -87,8 +87,9 @@ Tensor parse(const std::filesystem::path& path, bool copy) {
     invalid_input("{}: truncated: {} of {} need {} bytes, {} are there", file, shape_string(shape),
                   dtype_name(dtype), count * dtype_size(dtype), available);
   const std::byte* data = mapped.data() + prefix + length;
-  // The owner pointer keeps the mapping alive; numpy aligns the data to 64 bytes itself.
-  if (!copy) return Tensor(dtype, shape, std::shared_ptr<const std::byte>(mapped.owner(), data));
+  // The owner pointer keeps the mapping alive; numpy aligns the data to 64 bytes itself, others may not.
+  if (!copy && reinterpret_cast<std::uintptr_t>(data) % dtype_size(dtype) == 0)
+    return Tensor(dtype, shape, std::shared_ptr<const std::byte>(mapped.owner(), data));
   Tensor tensor(dtype, shape);
   if (count > 0) std::memcpy(tensor.raw(), data, tensor.bytes());
   return tensor;

@@ -106,12 +106,17 @@ struct WriteVisitor {
   }
 };
 
+/// "FILE: a" -> "FILE: a.", in front of a key; "FILE: " and "" stay.
+inline std::string key_prefix(const std::string& where) {
+  return where.empty() || where.back() == ' ' ? where : where + ".";
+}
+
 template <class T>
 void read_options(const Json& json, T& options, const std::string& where) {
   if (!json.is_object()) invalid_input("{}: expected an object, found {}", where, json_kind(json));
   KeysVisitor known;
   options.fields(known);
-  const std::string prefix = where.empty() || where.back() == ' ' ? where : where + ".";
+  const std::string prefix = key_prefix(where);
   for (const auto& [key, value] : json.items())
     if (std::find(known.keys.begin(), known.keys.end(), key) == known.keys.end())
       invalid_input("{}{}: unknown key{}", prefix, key, did_you_mean(key, known.keys));
@@ -136,10 +141,7 @@ void read_value(const Json& json, T& value, const std::string& where) {
     value = json.get<bool>();
   } else if constexpr (std::is_integral_v<T>) {
     if (!json.is_number_integer()) invalid_input("{}: expected an integer, found {}", where, json_kind(json));
-    const double wide = json.get<double>();
-    if (wide < static_cast<double>(std::numeric_limits<T>::min()) ||
-        wide > static_cast<double>(std::numeric_limits<T>::max()))
-      invalid_input("{}: {} is out of range", where, json.dump());
+    if (!integer_fits<T>(json)) invalid_input("{}: {} is out of range", where, json.dump());
     value = json.get<T>();
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!json.is_number()) invalid_input("{}: expected a number, found {}", where, json_kind(json));
@@ -179,7 +181,7 @@ void apply_setting(Json& json, const std::string& setting);
 template <class T>
 void options_from_json(const Json& json, T& options, const std::string& where) {
   detail::read_options(json, options, where);
-  if constexpr (detail::HasValidate<T>::value) options.validate(where);
+  if constexpr (detail::HasValidate<T>::value) options.validate(detail::key_prefix(where));
 }
 
 template <class T>
@@ -189,19 +191,24 @@ Json options_to_json(const T& options) {
 }
 
 /// `--set a.b=value`: the value is read as the field's type says ("0.1", "true", "[1,2]"; strings need no
-/// quotes).
+/// quotes).  Not validated yet.
 template <class T>
 void set_option(T& options, const std::string& setting) {
   Json json = options_to_json(options);
   detail::apply_setting(json, setting);
-  options_from_json(json, options, "--set ");
+  detail::read_options(json, options, "--set ");
 }
 
-/// FILE.json (empty: none), then each --set in order.
+/// Each FILE.json, then each --set, then `given` (a JSON object: the command's own flags), in order;
+/// validated once, at the end, because two values may be right only together.
 template <class T>
-T load_options(const std::string& file, const std::vector<std::string>& settings, T options = {}) {
-  if (!file.empty()) options_from_json(read_json(file), options, file + ": ");
+T load_options(const std::vector<std::string>& files, const std::vector<std::string>& settings,
+               T options = {}, const Json& given = Json::object()) {
+  for (const auto& file : files) detail::read_options(read_json(file), options, file + ": ");
   for (const auto& setting : settings) set_option(options, setting);
+  detail::read_options(given, options, "command line: ");
+  if constexpr (detail::HasValidate<T>::value)
+    options.validate(files.empty() ? (settings.empty() ? "command line: " : "--set ") : files.back() + ": ");
   return options;
 }
 

@@ -40,7 +40,6 @@ std::int64_t rss_bytes() {
 
 std::int64_t peak_rss_bytes() { return proc_field_kib("/proc/self/status", "VmHWM:"); }
 std::int64_t system_memory_bytes() { return proc_field_kib("/proc/meminfo", "MemTotal:"); }
-std::int64_t available_memory_bytes() { return proc_field_kib("/proc/meminfo", "MemAvailable:"); }
 
 double process_cpu_seconds() {
   struct rusage usage {};

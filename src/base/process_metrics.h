@@ -2,16 +2,14 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <thread>
 
 namespace edgeclip {
 
 std::int64_t rss_bytes();       ///< resident memory of this process (/proc/self/statm); 0 if not readable
 std::int64_t peak_rss_bytes();  ///< its highest value so far (VmHWM)
-std::int64_t system_memory_bytes();     ///< MemTotal
-std::int64_t available_memory_bytes();  ///< MemAvailable
-double process_cpu_seconds();           ///< user + system time of all threads
+std::int64_t system_memory_bytes();  ///< MemTotal
+double process_cpu_seconds();        ///< user + system time of all threads
 
 struct Usage {
   double avg = 0, peak = 0;

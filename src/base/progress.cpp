@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 
 #include "base/log.h"
 
@@ -22,9 +23,15 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit)
       total_(total),
       terminal_(::isatty(STDERR_FILENO) != 0),
       start_(Clock::now()),
-      drawn_(start_) {}
+      drawn_(start_),
+      exceptions_(std::uncaught_exceptions()) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  if (std::uncaught_exceptions() == exceptions_)
+    finish();
+  else if (terminal_ && !logging_quiet())
+    std::fputs("\r\033[K", stderr);  // a line half drawn
+}
 
 void Progress::advance(std::int64_t n, const std::string& note) {
   std::lock_guard lock(mutex_);

@@ -19,7 +19,8 @@ class Progress {
 
   /// note: a short text at the end of the line ("loss 2.31").
   void advance(std::int64_t n = 1, const std::string& note = {});
-  /// Draws the last state and ends the line; the destructor does it too.
+  /// Draws the last state and ends the line; the destructor does it too, but not on the way out of an error,
+  /// whose message is then the only line.
   void finish();
 
  private:
@@ -34,6 +35,7 @@ class Progress {
   std::int64_t done_ = 0;
   Clock::time_point start_, drawn_;
   bool finished_ = false;
+  const int exceptions_;  ///< in flight when this began
 };
 
 /// "1:02:03", "4:05", "12 s".

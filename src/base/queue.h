@@ -36,27 +36,12 @@ class BoundedQueue {
     return item;
   }
 
-  /// Like pop(), but empty at once when nothing is queued.
-  std::optional<T> try_pop() {
-    std::lock_guard lock(mutex_);
-    if (items_.empty()) return std::nullopt;
-    std::optional<T> item(std::move(items_.front()));
-    items_.pop_front();
-    not_full_.notify_one();
-    return item;
-  }
-
   /// No further push succeeds; what is queued can still be popped.
   void close() {
     std::lock_guard lock(mutex_);
     closed_ = true;
     not_full_.notify_all();
     not_empty_.notify_all();
-  }
-
-  std::size_t size() const {
-    std::lock_guard lock(mutex_);
-    return items_.size();
   }
 
  private:

@@ -55,21 +55,27 @@ void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body,
   std::atomic<std::int64_t> next{0};
   std::exception_ptr error;
   std::mutex mutex;
-  std::vector<std::thread> pool;
-  for (int t = 0; t < count; ++t)
-    pool.emplace_back([&] {
-      try {
-        for (std::int64_t i; (i = next++) < n;) {
-          throw_if_interrupted();
-          body(i);
-        }
-      } catch (...) {
-        std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-        next = n;
+  const auto work = [&] {
+    try {
+      for (std::int64_t i; (i = next++) < n;) {
+        throw_if_interrupted();
+        body(i);
       }
-    });
-  for (auto& thread : pool) thread.join();
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+      next = n;
+    }
+  };
+  {
+    std::vector<std::jthread> pool;  // joins, also when another thread cannot be started
+    try {
+      for (int t = 0; t < count; ++t) pool.emplace_back(work);
+    } catch (...) {
+      next = n;
+      throw;
+    }
+  }
   if (error) std::rethrow_exception(error);
 }
 

@@ -19,7 +19,7 @@ void set_omp_threads_of_this_thread(int n);
 
 /// body(i) for i in [0, n), spread over thread_count() std::threads, in order of i per thread; returns when
 /// all are done.  The first exception is rethrown after the others stopped.  Stops early (Interrupted) on a
-/// signal.
+/// signal.  Throws std::system_error if the system gives no more threads.
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body, int threads = 0);
 
 }  // namespace edgeclip

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/artifact.h"
 #include "base/build_info.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -16,25 +17,6 @@ namespace {
 
 constexpr int kBundleFormat = 1;
 constexpr const char* kBundleJson = "bundle.json";
-
-void validate_card(const ModelCard& card, const std::string& where) {
-  card.image.validate(where + "image.");
-  const auto positive = [&](int value, const char* key) {
-    if (value <= 0) invalid_input("{}{}: must be positive, is {}", where, key, value);
-  };
-  positive(card.context_length, "context_length");
-  positive(card.vocab_size, "vocab_size");
-  positive(card.embedding_dim, "embedding_dim");
-  const auto token = [&](int id, const char* key) {
-    if (id < 0 || id >= card.vocab_size)
-      invalid_input("{}{}: {} is no token id below vocab_size {}", where, key, id, card.vocab_size);
-  };
-  token(card.begin_id, "begin_id");
-  token(card.end_id, "end_id");
-  token(card.pad_id, "pad_id");
-  if (!(card.logit_scale > 0))
-    invalid_input("{}logit_scale: must be positive, is {}", where, card.logit_scale);
-}
 
 /// Refuses names that would lead out of the folder.
 bool stays_inside(const fs::path& name) {
@@ -52,7 +34,6 @@ Json file_table(const fs::path& directory, const std::string& except) {
   Json table = Json::object();
   for (const auto& name : names) {
     if (name == except) continue;
-    throw_if_interrupted();
     table[name] = {{"bytes", fs::file_size(directory / name)}, {"xxh3", hash_file(directory / name)}};
   }
   return table;
@@ -83,16 +64,10 @@ Bundle open_bundle(const fs::path& directory) {
   require_directory(directory, "bundle");
   const fs::path file = directory / kBundleJson;
   const std::string where = file.string();
-  const Json json = read_json(file);
-  const int format = json_get<int>(json, "format", where);
-  if (format > kBundleFormat)
-    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, format,
-                  kBundleFormat);
-  if (format < 1) invalid_input("{}: format {} does not exist", where, format);
+  const Json json = read_artifact_head(file, kBundleFormat, "export the bundle again");
   Bundle bundle;
   bundle.directory = directory;
   options_from_json(json_at(json, "card", where), bundle.card, where + ": card");
-  validate_card(bundle.card, where + ": card.");
   bundle.precision = json_get<std::string>(json, "precision", where);
   if (bundle.precision != "fp32" && bundle.precision != "int8")
     invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, bundle.precision);

@@ -7,18 +7,18 @@
 
 namespace edgeclip {
 
-/// Everything a runtime must know of a dual encoder besides its graphs.  Part of checkpoint, bundle and plan, so that
-/// nothing is restated by hand.
+/// Everything a runtime must know of a dual encoder besides its graphs.  Part of checkpoint, bundle and plan,
+/// so that nothing is restated by hand.
 struct ModelCard {
   std::string name = "edgeclip";
   ImageTransform image;
-  int context_length = 77;          ///< most tokens of a text, ends included
+  int context_length = 77;  ///< most tokens of a text, ends included
   int vocab_size = 0;
   int begin_id = 2, end_id = 3, pad_id = 0;
-  int embedding_dim = 0;            ///< D
-  double logit_scale = 1;           ///< exp of the learned logit scale: scores = scale * cosine
+  int embedding_dim = 0;   ///< D
+  double logit_scale = 1;  ///< exp of the learned logit scale: scores = scale * cosine
   std::string activation = "quick_gelu";
-  std::string provenance;           ///< commands, datasets, seeds and versions that made it, for people
+  std::string provenance;  ///< commands, datasets, seeds and versions that made it, for people
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -34,6 +34,7 @@ struct ModelCard {
     v("activation", activation, "of the MLPs", {"gelu", "quick_gelu"});
     v("provenance", provenance, "what made it");
   }
+  void validate(const std::string& where) const;
 };
 
 }  // namespace edgeclip

@@ -6,7 +6,8 @@
 /// The workstation's program: every command.
 int main(int argc, char** argv) {
   edgeclip::CommandList commands = edgeclip::workshop_commands();
-  edgeclip::CommandList runtime = edgeclip::runtime_commands(edgeclip::open_checkpoint_encoder);
+  edgeclip::CommandList runtime =
+      edgeclip::runtime_commands({edgeclip::open_checkpoint_encoder, edgeclip::workshop_libraries});
   std::move(runtime.begin(), runtime.end(), std::back_inserter(commands));
   return edgeclip::run_program(argc, argv, "edgeclip", std::move(commands), edgeclip::start_workshop);
 }

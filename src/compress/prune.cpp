@@ -86,7 +86,7 @@ void validate_options(const PruneOptions& options) {
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
            const std::string& out) {
   validate_options(options);
-  require_writable(out);
+  require_replaceable(out, kCheckpointFile, {checkpoint_path, data});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
@@ -118,8 +118,12 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
 
   if (options.recovery.steps > 0 || options.recovery.epochs > 0) {
     apply_lora_mode(checkpoint, options.recovery);
-    report["recovery"] = Trainer(checkpoint, dataset, options.recovery, /*run=*/nullptr).fit();
-    measure("recovered");
+    try {
+      report["recovery"] = Trainer(checkpoint, dataset, options.recovery, /*run=*/nullptr).fit();
+      measure("recovered");
+    } catch (const Interrupted&) {  // what was recovered so far is kept
+      spdlog::warn("interrupted: {} holds the pruned model, not fully recovered", out);
+    }
   } else {
     report["recovery"] = nullptr;
   }
@@ -135,6 +139,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
       fmt::format("{}pruned on {} (edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, version());
   save_checkpoint(out, checkpoint);
+  throw_if_interrupted();
   report["out"] = out;
   return report;
 }

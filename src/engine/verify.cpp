@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "base/safetensors.h"
@@ -9,6 +11,7 @@
 #include "bundle/bundle.h"
 #include "engine/import/onnx_import.h"
 #include "engine/passes/passes.h"
+#include "engine/plan/plan.h"
 #include "engine/runtime/session.h"
 
 namespace edgeclip::engine {
@@ -42,24 +45,29 @@ Difference compare(const Tensor& expected, const Tensor& actual) {
 /// JSON has no NaN: what could not be measured is null.
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
+using Run = std::function<Tensor(const TensorView&)>;
+
+/// An ONNX file of the bundle, imported and optimized as for a plan.
+Run run_onnx(const std::filesystem::path& file) {
+  Graph graph = import_onnx(file);
+  optimize(graph);
+  if (graph.inputs.size() != 1 || graph.outputs.size() != 1)
+    invalid_input("{}: has {} inputs and {} outputs instead of one each; export the bundle again",
+                  file.string(), graph.inputs.size(), graph.outputs.size());
+  SessionOptions options;
+  options.memory_pool_mb = 1 << 14;  // what is checked here are values, not memory
+  auto session = std::make_shared<const Session>(std::move(graph), options);
+  auto context = std::make_shared<Context>(*session);
+  return [session, context](const TensorView& input) { return context->run({input}).at(0); };
+}
+
 class Verifier {
  public:
-  Verifier(const VerifyOptions& options, const Bundle& bundle)
-      : options_(options), int8_(bundle.precision == "int8"), reference_(bundle.reference()) {}
+  Verifier(const VerifyOptions& options, const Bundle& bundle, bool int8)
+      : options_(options), int8_(int8), reference_(bundle.reference()) {}
 
   /// All cases "<tower>/<case>/<input>" of the reference file through one model.
-  void tower(const std::string& name, const std::filesystem::path& file, const char* input,
-             const char* output) {
-    Graph graph = import_onnx(file);
-    optimize(graph);
-    if (graph.inputs.size() != 1 || graph.outputs.size() != 1)
-      invalid_input("{}: has {} inputs and {} outputs instead of one each; export the bundle again",
-                    file.string(), graph.inputs.size(), graph.outputs.size());
-    SessionOptions session_options;
-    session_options.memory_pool_mb = 1 << 14;  // what is checked here are values, not memory
-    const Session session(std::move(graph), session_options);
-    Context context(session);
-
+  void tower(const std::string& name, const Run& run, const char* input, const char* output) {
     const std::string prefix = name + "/", suffix = std::string("/") + input;
     int found = 0;
     for (const std::string& tensor : reference_.names()) {
@@ -72,7 +80,7 @@ class Verifier {
       if (expected.dtype() != DType::f32 || expected.shape().size() != 2 || expected.elements() == 0)
         invalid_input("{}: {}/{} is not a float32 matrix; export the bundle again", reference_.file(),
                       case_name, output);
-      add_case(case_name, expected, context.run({reference_.get(tensor).view()}).at(0));
+      add_case(case_name, expected, run(reference_.get(tensor).view()));
       ++found;
     }
     if (found == 0)
@@ -123,9 +131,18 @@ class Verifier {
 
 Json verify_bundle(const VerifyOptions& options) {
   const Bundle bundle = open_bundle(options.bundle);
-  Verifier verifier(options, bundle);
-  verifier.tower("image", bundle.image_onnx(), kPixelValues, kImageEmbeds);
-  verifier.tower("text", bundle.text_onnx(), kInputIds, kTextEmbeds);
+  if (options.plan.empty()) {
+    Verifier verifier(options, bundle, bundle.precision == "int8");
+    verifier.tower("image", run_onnx(bundle.image_onnx()), kPixelValues, kImageEmbeds);
+    verifier.tower("text", run_onnx(bundle.text_onnx()), kInputIds, kTextEmbeds);
+    return verifier.report();
+  }
+  PlanRunner plan(options.plan);
+  Verifier verifier(options, bundle, plan.info().precision == "int8");
+  verifier.tower(
+      "image", [&](const TensorView& t) { return plan.encode_images(t); }, kPixelValues, kImageEmbeds);
+  verifier.tower(
+      "text", [&](const TensorView& t) { return plan.encode_tokens(t); }, kInputIds, kTextEmbeds);
   return verifier.report();
 }
 

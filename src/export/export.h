@@ -13,8 +13,8 @@ struct ExportOptions {
   int opset = 17;
 };
 
-/// Checkpoint to bundle: both towers as ONNX (checked), tokenizer, reference inputs and LibTorch's outputs, bundle.json.
-/// An adapter is merged in memory first.  Returns the report.
+/// Checkpoint to bundle: both towers as ONNX (checked), tokenizer, reference inputs and LibTorch's outputs,
+/// bundle.json. An adapter is merged in memory first.  Returns the report.
 Json export_bundle(const ExportOptions& options);
 
 }  // namespace edgeclip

@@ -73,6 +73,14 @@ std::vector<Part> parts_of(const DualEncoder& model) {
 LoraOptions load_adapter(DualEncoder& model, const fs::path& directory) {
   const LoraOptions options = read_config(directory / kConfigFile);
   const SafetensorsFile file(directory / kWeightsFile);
+  // Before memory is asked for: some tensor must have the rank that the configuration claims.
+  const bool ranked = std::any_of(file.names().begin(), file.names().end(), [&](const std::string& name) {
+    const Shape shape = file.get(name).shape();
+    return !shape.empty() && (shape.front() == options.rank || shape.back() == options.rank);
+  });
+  if (!ranked)
+    invalid_input("{}: no tensor has the rank {} that {} claims; copy the adapter again", file.file(),
+                  options.rank, kConfigFile);
   model->attach_lora(options);
   const torch::NoGradGuard no_grad;
   std::set<std::string> used;

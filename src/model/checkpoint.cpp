@@ -5,10 +5,13 @@
 #include <cstring>
 #include <set>
 
+#include "base/artifact.h"
 #include "base/atomic_output.h"
 #include "base/build_info.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/signals.h"
+#include "bundle/bundle.h"
 #include "model/adapter.h"
 
 namespace edgeclip {
@@ -17,8 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kCheckpointFormat = 1;
-constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kTokenizer = "tokenizer";
 
@@ -106,14 +107,21 @@ NamedTensors model_tensors(const DualEncoder& model) {
   return tensors;
 }
 
-std::string weights_hash(const DualEncoder& model) {
+std::string tensors_hash(const NamedTensors& tensors) {
+  std::set<std::string> lines;
+  for (const auto& [name, tensor] : tensors)
+    lines.insert(fmt::format("{} {} {}\n", name, shape_string(tensor.shape()),
+                             hash_bytes(tensor.raw(), tensor.bytes())));
   std::string text;
-  for (const auto& item : model->named_parameters()) {
-    const Tensor tensor = to_tensor(item.value());
-    text += fmt::format("{} {} {}\n", item.key(), shape_string(tensor.shape()),
-                        hash_bytes(tensor.raw(), tensor.bytes()));
-  }
+  for (const auto& line : lines) text += line;
   return hash_text(text);
+}
+
+std::string weights_hash(const DualEncoder& model) {
+  NamedTensors tensors;
+  for (const auto& item : model->named_parameters())
+    tensors.emplace_back(item.key(), to_tensor(item.value()));
+  return tensors_hash(tensors);
 }
 
 ModelCard card_of(const DualEncoder& model, ModelCard card) {
@@ -137,6 +145,7 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
   std::set<std::string> used;
   for (auto& item : model->named_parameters()) {
     if (is_adapter(item.key())) continue;
+    throw_if_interrupted();
     const Tensor tensor = file.get(item.key());
     const Shape shape(item.value().sizes().begin(), item.value().sizes().end());
     if (tensor.shape() != shape || tensor.dtype() != DType::f32)
@@ -153,26 +162,25 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
 
 Checkpoint load_checkpoint(const fs::path& directory) {
   require_directory(directory, "checkpoint");
-  const fs::path file = directory / kConfigFile;
+  const fs::path file = directory / kCheckpointFile;
   const std::string where = file.string();
-  const Json json = read_json(file);
-  if (json.is_object() && !json.contains("format") && json.contains("model_type"))
-    invalid_input("{}: a Hugging Face model, not a checkpoint; convert it with edgeclip import", where);
-  const int format = json_get<int>(json, "format", where);
-  if (format > kCheckpointFormat)
-    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, format,
-                  kCheckpointFormat);
-  if (format < 1) invalid_input("{}: format {} does not exist", where, format);
+  if (fs::exists(file) && !is_artifact_head(file) && read_json(file).contains("model_type"))
+    invalid_input(
+        "{}: a Hugging Face model, not a checkpoint (edgeclip import, which converts them, is not there yet)",
+        where);
+  const Json json = read_artifact_head(file, kCheckpointFormat, "train it again");
+  const Json& files = json_at(json, "files", where);
+  check_file_table(directory, files, where);
+  if (!files.contains(kWeightsFile))
+    invalid_input("{}: files: {} is not listed; copy the checkpoint again", where, kWeightsFile);
 
   Checkpoint checkpoint;
   checkpoint.directory = directory;
   options_from_json(json_at(json, "model", where), checkpoint.config, where + ": model");
   checkpoint.config.validate(where + ": model.");
   options_from_json(json_at(json, "card", where), checkpoint.card, where + ": card");
-  checkpoint.card.image.validate(where + ": card.image.");
   checkpoint.provenance = json_at(json, "provenance", where);
 
-  require_file(directory / kWeightsFile, "weights");
   const auto bytes = static_cast<double>(fs::file_size(directory / kWeightsFile));
   if (bytes < least_bytes(checkpoint.config))
     invalid_input("{}: has {:.0f} bytes, the model in {} needs at least {:.0f}",
@@ -192,7 +200,7 @@ Checkpoint load_checkpoint(const fs::path& directory) {
 void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint) {
   const bool adapted = checkpoint.model->has_lora();
   EDGECLIP_CHECK(adapted == checkpoint.lora.has_value(), "lora options and adapter disagree");
-  AtomicDirectory out(directory, kConfigFile);
+  AtomicDirectory out(directory, kCheckpointFile);
   write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
   if (adapted) save_adapter(checkpoint.model, *checkpoint.lora, out.work());
   if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
@@ -203,7 +211,8 @@ void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint) {
   json["card"] = options_to_json(card_of(checkpoint.model, checkpoint.card));
   json["lora"] = adapted ? options_to_json(*checkpoint.lora) : Json(nullptr);
   json["provenance"] = checkpoint.provenance;
-  write_json(out.work() / kConfigFile, json);
+  json["files"] = file_table(out.work(), kCheckpointFile);
+  write_json(out.work() / kCheckpointFile, json);
   out.commit();
 }
 

@@ -11,9 +11,11 @@
 
 namespace edgeclip {
 
+inline constexpr const char* kCheckpointFile = "config.json";
+
 /// A checkpoint folder (docs/formats.md): config.json {"format", "edgeclip", "model", "card", "lora"|null,
-/// "provenance"}, model.safetensors, [adapter_config.json + adapter_model.safetensors as PEFT names them],
-/// [tokenizer/].
+/// "provenance", "files"}, model.safetensors, [adapter_config.json + adapter_model.safetensors as PEFT names
+/// them], [tokenizer/].
 struct Checkpoint {
   ModelConfig config;
   ModelCard card;
@@ -24,7 +26,8 @@ struct Checkpoint {
   std::filesystem::path directory;
 };
 
-/// Throws InvalidInput naming file and tensor: missing, left over, of another shape or type.
+/// Checks format, sizes and checksums of all files.  Throws InvalidInput naming file and tensor: missing,
+/// left over, of another shape or type.
 Checkpoint load_checkpoint(const std::filesystem::path& directory);
 
 /// Writes the folder atomically.  With an adapter attached: base weights and adapter in files of their own.
@@ -45,6 +48,8 @@ torch::Tensor from_tensor(const TensorView& t);
 
 /// Named parameters in Hugging Face's names, without the adapter's.
 NamedTensors model_tensors(const DualEncoder& model);
+/// Hash of names, shapes and bytes, in whatever order they are given.
+std::string tensors_hash(const NamedTensors& tensors);
 /// Hash of all weights (adapter included): model_hash of galleries.
 std::string weights_hash(const DualEncoder& model);
 

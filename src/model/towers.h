@@ -13,17 +13,17 @@ class VisionTowerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden = nullptr);
 
   const VisionConfig config;
-  torch::Tensor class_embedding;               ///< embeddings.class_embedding (W)
-  torch::nn::Conv2d patch_embedding{nullptr};  ///< embeddings.patch_embedding, no bias
+  torch::Tensor class_embedding;                     ///< embeddings.class_embedding (W)
+  torch::nn::Conv2d patch_embedding{nullptr};        ///< embeddings.patch_embedding, no bias
   torch::nn::Embedding position_embedding{nullptr};  ///< embeddings.position_embedding (1 + patches, W)
-  torch::nn::LayerNorm pre_layrnorm{nullptr};  ///< Hugging Face's spelling
+  torch::nn::LayerNorm pre_layrnorm{nullptr};        ///< Hugging Face's spelling
   Transformer encoder{nullptr};
   torch::nn::LayerNorm post_layernorm{nullptr};
 };
 TORCH_MODULE(VisionTower);
 
-/// `text_model.*`: CLIP's causal transformer.  tokens (B, T) int64, T <= max_position_embeddings -> pooled (B, W): the
-/// final LayerNorm at the first end-of-text token of each row.
+/// `text_model.*`: CLIP's causal transformer.  tokens (B, T) int64, T <= max_position_embeddings -> pooled
+/// (B, W): the final LayerNorm at the first end-of-text token of each row.
 class TextTowerImpl : public torch::nn::Module {
  public:
   explicit TextTowerImpl(const TextConfig& config);

@@ -43,12 +43,14 @@ class EncoderLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(EncoderLayer);
 
-/// `encoder.layers.N.*`.  Hidden states for tests: hidden[0] is the input, hidden[k] the output of layer k - 1.
+/// `encoder.layers.N.*`.  Hidden states for tests: hidden[0] is the input, hidden[k] the output of layer k
+/// - 1.
 class TransformerImpl : public torch::nn::Module {
  public:
   template <class TowerConfig>
   explicit TransformerImpl(const TowerConfig& config);
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask, std::vector<torch::Tensor>* hidden = nullptr);
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask,
+                        std::vector<torch::Tensor>* hidden = nullptr);
 
   torch::nn::ModuleList layers{nullptr};
   EncoderLayer layer(std::size_t i) const;

@@ -55,22 +55,11 @@ Attr Attr::real(std::string name, float v) {
   attr.f = v;
   return attr;
 }
-Attr Attr::text(std::string name, std::string v) {
-  Attr attr = make_attr(kString, std::move(name));
-  attr.s = std::move(v);
-  return attr;
-}
 Attr Attr::integers(std::string name, std::vector<std::int64_t> v) {
   Attr attr = make_attr(kInts, std::move(name));
   attr.ints = std::move(v);
   return attr;
 }
-Attr Attr::reals(std::string name, std::vector<float> v) {
-  Attr attr = make_attr(kFloats, std::move(name));
-  attr.floats = std::move(v);
-  return attr;
-}
-
 struct GraphBuilder::State {
   ::onnx::ModelProto model;
   std::vector<std::string> scopes;

@@ -38,9 +38,7 @@ struct Attr {
 
   static Attr integer(std::string name, std::int64_t v);
   static Attr real(std::string name, float v);
-  static Attr text(std::string name, std::string v);
   static Attr integers(std::string name, std::vector<std::int64_t> v);
-  static Attr reals(std::string name, std::vector<float> v);
 };
 
 class GraphBuilder {

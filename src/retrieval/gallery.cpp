@@ -3,12 +3,12 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/artifact.h"
 #include "base/atomic_output.h"
 #include "base/build_info.h"
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/npy.h"
 #include "bundle/bundle.h"
 #include "retrieval/dot.h"
@@ -19,10 +19,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kJsonFile = "gallery.json";
 constexpr const char* kEmbeddingsFile = "embeddings.npy";
 constexpr const char* kItemsFile = "items.csv";
-const std::vector<std::string> kItemsHeader = {"path", "id", "frame"};
+const std::vector<std::string> kItemsHeader = {"path", "id", "frame", "caption"};
 
 std::int64_t parse_integer(const std::string& text, const std::string& where) {
   std::int64_t value = 0;
@@ -32,23 +31,16 @@ std::int64_t parse_integer(const std::string& text, const std::string& where) {
   return value;
 }
 
-Json file_entry(const fs::path& file) { return {{"bytes", fs::file_size(file)}, {"xxh3", hash_file(file)}}; }
-
 }  // namespace
 
 Gallery open_gallery(const fs::path& directory) {
   require_directory(directory, "gallery");
-  const fs::path json_file = directory / kJsonFile;
+  const fs::path json_file = directory / kGalleryFile;
   const std::string where = json_file.string();
   if (!fs::exists(json_file))
-    invalid_input("{}: holds no {}; make a gallery with edgeclip-edge index", directory.string(), kJsonFile);
-  const Json json = read_json(json_file);
-  const int format = json_get<int>(json, "format", where);
-  if (format > kGalleryFormat)
-    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, format,
-                  kGalleryFormat);
-  if (format != kGalleryFormat)
-    invalid_input("{}: format {} is not known; index the images again", where, format);
+    invalid_input("{}: holds no {}; make a gallery with edgeclip-edge index", directory.string(),
+                  kGalleryFile);
+  const Json json = read_artifact_head(json_file, kGalleryFormat, "index the images again");
 
   Gallery gallery;
   gallery.directory = fs::absolute(directory).lexically_normal();
@@ -70,12 +62,12 @@ Gallery open_gallery(const fs::path& directory) {
   for (auto& row : read_csv_table(items_file, kItemsHeader)) {
     const std::string at = fmt::format("{}: row {}", items_file.string(), gallery.items.size() + 1);
     if (row[0].empty()) invalid_input("{}: path is empty; index the images again", at);
-    gallery.items.push_back(
-        {std::move(row[0]), parse_integer(row[1], at + ": id"), parse_integer(row[2], at + ": frame")});
+    gallery.items.push_back({std::move(row[0]), parse_integer(row[1], at + ": id"),
+                             parse_integer(row[2], at + ": frame"), std::move(row[3])});
   }
   if (gallery.size() != count)
     invalid_input("{}: has {} items, {} says {}; index the images again", items_file.string(), gallery.size(),
-                  kJsonFile, count);
+                  kGalleryFile, count);
 
   const fs::path embeddings_file = directory / kEmbeddingsFile;
   gallery.embeddings = map_npy(embeddings_file);
@@ -98,27 +90,24 @@ void write_gallery(const fs::path& directory, const Gallery& gallery) {
   EDGECLIP_CHECK(gallery.embeddings.shape() == Shape({gallery.size(), gallery.embedding_dim}),
                  "embeddings {} for {} items of width {}", shape_string(gallery.embeddings.shape()),
                  gallery.size(), gallery.embedding_dim);
-  AtomicDirectory folder(directory, kJsonFile);
+  AtomicDirectory folder(directory, kGalleryFile);
   write_npy(folder.work() / kEmbeddingsFile, gallery.embeddings);
   AtomicFile items(folder.work() / kItemsFile);
   items.write(csv_row(kItemsHeader));
   for (const GalleryItem& item : gallery.items)
-    items.write(csv_row({item.path, std::to_string(item.id), std::to_string(item.frame)}));
+    items.write(csv_row({item.path, std::to_string(item.id), std::to_string(item.frame), item.caption}));
   items.commit();
-  write_json(folder.work() / kJsonFile, {{"format", kGalleryFormat},
-                                         {"kind", "gallery"},
-                                         {"version", version()},
-                                         {"model", gallery.model_name},
-                                         {"model_hash", gallery.model_hash},
-                                         {"embedding_dim", gallery.embedding_dim},
-                                         {"count", gallery.size()},
-                                         {"complete", gallery.complete},
-                                         {"image_root", gallery.image_root.string()},
-                                         {"image", options_to_json(gallery.image)},
-                                         {"source", gallery.source},
-                                         {"files",
-                                          {{kEmbeddingsFile, file_entry(folder.work() / kEmbeddingsFile)},
-                                           {kItemsFile, file_entry(folder.work() / kItemsFile)}}}});
+  write_json(folder.work() / kGalleryFile, {{"format", kGalleryFormat},
+                                            {"edgeclip", version()},
+                                            {"model", gallery.model_name},
+                                            {"model_hash", gallery.model_hash},
+                                            {"embedding_dim", gallery.embedding_dim},
+                                            {"count", gallery.size()},
+                                            {"complete", gallery.complete},
+                                            {"image_root", gallery.image_root.string()},
+                                            {"image", options_to_json(gallery.image)},
+                                            {"source", gallery.source},
+                                            {"files", file_table(folder.work(), kGalleryFile)}});
   folder.commit();
 }
 

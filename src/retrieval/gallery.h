@@ -12,17 +12,19 @@
 
 /// A gallery: a folder of indexed images (docs/formats.md).
 ///   embeddings.npy  (N, D) float32, unit rows
-///   items.csv       path,id,frame: row i describes embedding i
-///   gallery.json    format, model_hash, model, embedding_dim, count, image (preprocessing), image_root,
-///   complete, source, files
+///   items.csv       path,id,frame,caption: row i describes embedding i
+///   gallery.json    format, edgeclip, model_hash, model, embedding_dim, count, image (preprocessing),
+///   image_root, complete, source, files
 namespace edgeclip {
 
 inline constexpr int kGalleryFormat = 1;
+inline constexpr const char* kGalleryFile = "gallery.json";
 
 struct GalleryItem {
   std::string path;         ///< relative to image_root, or absolute; a frame of a video: "VIDEO#frame=120"
   std::int64_t id = -1;     ///< person identity where known (prepared datasets), else -1
   std::int64_t frame = -1;  ///< frame of a video where known, else -1
+  std::string caption;      ///< first one of a prepared dataset, else ""
 };
 
 /// Read-only and thread-safe once made.
@@ -32,7 +34,7 @@ struct Gallery {
   std::string model_hash, model_name;
   int embedding_dim = 0;           ///< D
   ImageTransform image;            ///< how the images were preprocessed
-  bool complete = true;            ///< false: indexing was interrupted, the rest of the images is missing
+  bool complete = true;            ///< false: interrupted, or the video was cut off: the rest is missing
   Json source = Json::object();    ///< what was indexed
   std::vector<GalleryItem> items;  ///< N
   Tensor embeddings;               ///< (N, D) float32, unit rows; memory-mapped when opened

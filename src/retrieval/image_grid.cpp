@@ -119,8 +119,7 @@ Image draw_grid(const std::string& title, const std::vector<GridCell>& cells, co
   return picture;
 }
 
-std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits,
-                                 const std::vector<std::string>& captions) {
+std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits) {
   std::vector<GridCell> cells(hits.size());
   std::vector<std::size_t> order(hits.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -131,8 +130,7 @@ std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<Searc
   for (const std::size_t k : order) {
     const SearchHit& hit = hits[k];
     cells[k].label = fmt::format("{}   {:.3f}", hit.rank, hit.score);
-    if (static_cast<std::size_t>(hit.item) < captions.size())
-      cells[k].caption = captions[static_cast<std::size_t>(hit.item)];
+    cells[k].caption = hit.caption;
     try {
       cells[k].image = reader.read(gallery.image_root, hit.path);
     } catch (const InvalidInput& error) {

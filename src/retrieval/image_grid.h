@@ -26,8 +26,7 @@ Image draw_grid(const std::string& title, const std::vector<GridCell>& cells,
                 const GridOptions& options = {});
 
 /// Cells of one query's hits: images read from the gallery's image_root (a missing one becomes an empty frame
-/// with a warning).  captions: by item index, may be empty.
-std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits,
-                                 const std::vector<std::string>& captions = {});
+/// with a warning).
+std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits);
 
 }  // namespace edgeclip

@@ -65,7 +65,8 @@ ImageSource open_image_source(const fs::path& what, const std::string& split) {
       source.image_root = dataset.image_root;
       for (const std::int64_t index : dataset.split(split)) {
         const ImageItem& image = dataset.images[static_cast<std::size_t>(index)];
-        source.items.push_back({image.path, image.id, image.frame});
+        const std::string& caption = dataset.pairs[static_cast<std::size_t>(image.rows.front())].caption;
+        source.items.push_back({image.path, image.id, image.frame, caption});
       }
       return source;
     }

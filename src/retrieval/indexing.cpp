@@ -95,15 +95,15 @@ class Pipeline {
   void run() {
     Progress progress("indexing", source_.kind == "video" ? 0 : end_ - begin_, "images");
     progress_ = &progress;
-    std::vector<std::thread> producers, consumers;
-    for (int c = 0; c < options_.consumers; ++c)
-      consumers.emplace_back([this, c] { guarded([&] { consume(c); }); });
-    if (source_.kind == "video") {
-      producers.emplace_back([this] { guarded([&] { produce_frames(); }); });
-    } else {
-      for (int p = 0; p < options_.producers; ++p)
-        producers.emplace_back([this, p] { guarded([&] { produce(p); }); });
-    }
+    std::vector<std::jthread> producers, consumers;  // join, also when another thread cannot be started
+    guarded([&] {
+      for (int c = 0; c < options_.consumers; ++c)
+        consumers.emplace_back([this, c] { guarded([&] { consume(c); }); });
+      const int count = source_.kind == "video" ? 1 : options_.producers;
+      for (int p = 0; p < count; ++p)
+        producers.emplace_back(
+            [this, p] { guarded([&] { source_.kind == "video" ? produce_frames() : produce(p); }); });
+    });
     for (auto& thread : producers) thread.join();
     close();
     for (auto& thread : consumers) thread.join();
@@ -111,6 +111,8 @@ class Pipeline {
   }
 
   Results& results() { return results_; }
+  /// The video ended before its time.
+  bool cut_off() const { return cut_off_; }
 
  private:
   bool dynamic() const { return options_.schedule == "dynamic"; }
@@ -139,11 +141,12 @@ class Pipeline {
     queues_[q]->push(std::move(sample));
   }
 
+  /// image: as transform_geometry() gives it.
   void prepare(const Image& image, Sample& sample) {
     const ImageTransform& transform = encoder_.card().image;
     sample.pixels.resize(3u * static_cast<std::size_t>(transform.height) *
                          static_cast<std::size_t>(transform.width));
-    transform_image(image, transform, sample.pixels.data());
+    normalize_pixels(image, transform, false, sample.pixels.data());
   }
 
   void produce(int producer) {
@@ -155,7 +158,7 @@ class Pipeline {
       try {
         if (find_invalid_utf8(sample.item.path) != std::string::npos)
           invalid_input("image {}: its name is not valid UTF-8; rename the file", i + 1);
-        prepare(read_image(source_.image_root / sample.item.path), sample);
+        prepare(load_image(source_.image_root / sample.item.path, encoder_.card().image), sample);
       } catch (const InvalidInput& error) {
         results_.fail(i, sample.item.path, error.what());
         progress_->advance();
@@ -173,14 +176,22 @@ class Pipeline {
                     source_.video.string());
     const std::int64_t first = shard_.count > 1 ? shard_.begin(total) : 0;
     Image image;
-    for (std::int64_t frame = 0; !stopping() && reader.next(&image); ++frame) {
+    std::int64_t frame = 0;
+    for (; !stopping() && reader.next(&image); ++frame) {
       if (shard_.count > 1 && shard_.index < shard_.count && frame >= shard_.end(total)) break;
       if (frame < first || frame % options_.frame_step != 0) continue;
       Sample sample;
       sample.index = frame;
       sample.item = {frame_path(source_.video.filename().string(), frame), -1, frame};
-      prepare(image, sample);
+      prepare(transform_geometry(image, encoder_.card().image), sample);
       push(std::move(sample));
+    }
+    // Containers may be a little off in what they say; a file that was cut off is far off.
+    const std::int64_t expected = shard_.count > 1 ? shard_.end(total) : total;
+    if (!stopping() && frame < expected - expected / 100 - 1) {
+      spdlog::warn("{}: ends at frame {} of {}: the file is cut off; the gallery is marked as incomplete",
+                   source_.video.string(), frame, total);
+      cut_off_ = true;
     }
   }
 
@@ -219,6 +230,7 @@ class Pipeline {
   std::int64_t begin_ = 0, end_ = 0;
   std::atomic<std::int64_t> next_{0};
   std::atomic<bool> stopped_{false};
+  bool cut_off_ = false;
   std::mutex error_mutex_;
   std::exception_ptr error_;
   Progress* progress_ = nullptr;
@@ -243,7 +255,7 @@ void IndexOptions::validate(const std::string& where) const {
 IndexReport index_images(Encoder& encoder, const ImageSource& source, const std::filesystem::path& out,
                          const IndexOptions& options) {
   options.validate("");
-  { AtomicDirectory refused_now_rather_than_at_the_end(out, "gallery.json"); }
+  require_replaceable(out, kGalleryFile, {source.image_root});
   IndexReport report;
   report.options = options;
   report.options.batch = std::max(1, std::min(options.batch, encoder.max_batch()));
@@ -260,7 +272,7 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
 
   Gallery gallery = gallery_for(encoder);
   gallery.image_root = source.image_root;
-  gallery.complete = !interrupted();
+  gallery.complete = !interrupted() && !pipeline.cut_off();
   gallery.source = {{"path", source.description}, {"kind", source.kind}, {"shard", options.shard}};
   if (source.kind == "video") gallery.source["frame_step"] = options.frame_step;
   pipeline.results().finish(gallery, report);
@@ -272,7 +284,7 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
     invalid_input("{}: holds no image of shard {}", source.description, options.shard);
   }
   write_gallery(out, gallery);
-  if (!gallery.complete) {
+  if (interrupted()) {
     spdlog::warn("interrupted: {} holds the {} images finished so far", out.string(), gallery.size());
     throw_if_interrupted();
   }

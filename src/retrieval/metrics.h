@@ -8,7 +8,7 @@
 
 namespace edgeclip {
 
-/// In percent.  Definitions: docs/evaluate.md.
+/// In percent.  Defined at retrieval_metrics().
 struct RetrievalMetrics {
   double r1 = 0, r5 = 0, r10 = 0, map = 0, minp = 0;
 };

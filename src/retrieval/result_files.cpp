@@ -17,10 +17,10 @@ std::vector<fs::path> write_results_csv(const fs::path& path,
     fs::path name = path;
     if (results.size() > 1) name.replace_extension(fmt::format(".{}{}", q + 1, path.extension().string()));
     AtomicFile file(name);
-    file.write(csv_row({"rank", "score", "path", "id"}));
+    file.write(csv_row({"rank", "score", "path", "id", "caption"}));
     for (const SearchHit& hit : results[q])
       file.write(csv_row({std::to_string(hit.rank), fmt::format("{:.6f}", hit.score), hit.path,
-                          hit.id < 0 ? "" : std::to_string(hit.id)}));
+                          hit.id < 0 ? "" : std::to_string(hit.id), hit.caption}));
     file.commit();
     written.push_back(name);
   }
@@ -33,7 +33,8 @@ Json to_json(const std::vector<SearchHit>& hits) {
     list.push_back({{"rank", hit.rank},
                     {"score", hit.score},
                     {"path", hit.path},
-                    {"id", hit.id < 0 ? Json(nullptr) : Json(hit.id)}});
+                    {"id", hit.id < 0 ? Json(nullptr) : Json(hit.id)},
+                    {"caption", hit.caption.empty() ? Json(nullptr) : Json(hit.caption)}});
   return list;
 }
 

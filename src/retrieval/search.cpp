@@ -52,32 +52,44 @@ std::vector<std::vector<SearchHit>> search(const Gallery& gallery, const TensorV
     invalid_input(
         "{}: has embeddings of width {}, the queries are {}; search with the model that made the gallery",
         gallery.directory.string(), dim, shape_string(queries.shape));
-  const std::int64_t count = queries.shape[0], group = 16;
+  const std::int64_t count = queries.shape[0], group = 16, groups = (count + group - 1) / group;
+  // A few queries share the threads by parts of the gallery instead.
+  const std::int64_t step = block_rows(dim), blocks = (items + step - 1) / step;
+  const std::int64_t parts = std::clamp<std::int64_t>(thread_count() / std::max<std::int64_t>(groups, 1), 1,
+                                                      std::max<std::int64_t>(blocks, 1));
+  const auto k = static_cast<std::size_t>(std::min(options.top, items));
+  std::vector<TopK> best(static_cast<std::size_t>(count * parts), TopK(k));  // [query][part]
   const float* rows = gallery.embeddings.data<float>();
   const float* vectors = queries.as<float>();
   std::vector<std::vector<SearchHit>> results(static_cast<std::size_t>(count));
-  parallel_for((count + group - 1) / group, [&](std::int64_t g) {
-    const std::int64_t begin = g * group, end = std::min(begin + group, count), step = block_rows(dim);
-    std::vector<TopK> best(static_cast<std::size_t>(end - begin),
-                           TopK(static_cast<std::size_t>(std::min(options.top, items))));
+  parallel_for(groups * parts, [&](std::int64_t task) {
+    const std::int64_t part = task % parts, begin = task / parts * group,
+                       end = std::min(begin + group, count);
+    const auto best_of = [&](std::int64_t q) -> TopK& {
+      return best[static_cast<std::size_t>(q * parts + part)];
+    };
     std::vector<float> scores(static_cast<std::size_t>((end - begin) * step));
-    for (std::int64_t block = 0; block < items; block += step) {
-      const std::int64_t here = std::min(step, items - block);
-      score_block(vectors + begin * dim, end - begin, rows + block * dim, here, dim, scores.data());
-      for (std::int64_t q = 0; q < end - begin; ++q)
+    for (std::int64_t block = blocks * part / parts; block < blocks * (part + 1) / parts; ++block) {
+      const std::int64_t first = block * step, here = std::min(step, items - first);
+      score_block(vectors + begin * dim, end - begin, rows + first * dim, here, dim, scores.data());
+      for (std::int64_t q = begin; q < end; ++q)
         for (std::int64_t r = 0; r < here; ++r) {
-          const float score = scores[static_cast<std::size_t>(q * here + r)];
-          if (score >= options.threshold) best[static_cast<std::size_t>(q)].offer({score, block + r});
+          const float score = scores[static_cast<std::size_t>((q - begin) * here + r)];
+          if (score >= options.threshold) best_of(q).offer({score, first + r});
         }
     }
-    for (std::int64_t q = begin; q < end; ++q) {
-      auto& hits = results[static_cast<std::size_t>(q)];
-      for (const Candidate& c : best[static_cast<std::size_t>(q - begin)].sorted()) {
-        const GalleryItem& item = gallery.items[static_cast<std::size_t>(c.item)];
-        hits.push_back({static_cast<std::int64_t>(hits.size()) + 1, c.score, item.path, item.id, c.item});
-      }
-    }
   });
+  for (std::int64_t q = 0; q < count; ++q) {
+    TopK& all = best[static_cast<std::size_t>(q * parts)];
+    for (std::int64_t part = 1; part < parts; ++part)
+      for (const Candidate& c : best[static_cast<std::size_t>(q * parts + part)].sorted()) all.offer(c);
+    auto& hits = results[static_cast<std::size_t>(q)];
+    for (const Candidate& c : all.sorted()) {
+      const GalleryItem& item = gallery.items[static_cast<std::size_t>(c.item)];
+      hits.push_back(
+          {static_cast<std::int64_t>(hits.size()) + 1, c.score, item.path, item.id, c.item, item.caption});
+    }
+  }
   return results;
 }
 

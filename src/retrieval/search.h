@@ -21,6 +21,7 @@ struct SearchHit {
   std::string path;       ///< of the item, as the gallery has it
   std::int64_t id = -1;
   std::int64_t item = 0;  ///< index into Gallery::items
+  std::string caption;    ///< of the item, "" where none is known
 };
 
 /// The K best items of each query by exact cosine, best first; equal scores keep gallery order.  queries: (Q,

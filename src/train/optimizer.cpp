@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -31,11 +32,19 @@ void update(float* value, const float* gradient, float* first, float* second, st
   }
 }
 
+/// In parts of a fixed size that are added in order: the same whatever the number of threads.
 double squared_norm(const float* x, std::int64_t n) {
-  double sum = 0;
-#pragma omp parallel for simd reduction(+ : sum) if (n >= kParallelElements)
-  for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * x[i];
-  return sum;
+  const std::int64_t parts = (n + kParallelElements - 1) / kParallelElements;
+  std::vector<double> sums(static_cast<std::size_t>(parts));
+#pragma omp parallel for if (parts > 1)
+  for (std::int64_t p = 0; p < parts; ++p) {
+    const std::int64_t end = std::min(n, (p + 1) * kParallelElements);
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t i = p * kParallelElements; i < end; ++i) sum += static_cast<double>(x[i]) * x[i];
+    sums[static_cast<std::size_t>(p)] = sum;
+  }
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 /// The gradient as dense floats; a copy only if LibTorch left it strided.

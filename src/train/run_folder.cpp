@@ -1,5 +1,7 @@
 #include "train/run_folder.h"
 
+#include "base/artifact.h"
+#include "base/build_info.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -8,6 +10,8 @@ namespace edgeclip {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr int kRunFormat = 1;
 
 /// The dotted path of the first value that differs, or "".
 std::string first_difference(const Json& a, const Json& b, const std::string& path) {
@@ -48,10 +52,11 @@ RunFolder::RunFolder(const fs::path& directory, bool resume)
   if (!fs::is_directory(directory_))
     invalid_input("{}: is not a folder; choose another --out", directory_.string());
   std::error_code error;
-  const bool ours = fs::exists(run_json()) || fs::exists(metrics());
-  if (!fs::is_empty(directory_, error) && !ours)
-    invalid_input("{}: holds other files and no run.json, so nothing is written there; choose another --out",
-                  directory_.string());
+  if (!fs::is_empty(directory_, error) && !is_artifact_head(run_json()))
+    invalid_input(
+        "{}: holds other files and no run.json of edgeclip, so nothing is written there; choose another "
+        "--out",
+        directory_.string());
 }
 
 void RunFolder::start(const Json& description) const {
@@ -62,10 +67,14 @@ void RunFolder::start(const Json& description) const {
     if (error)
       invalid_input("{}: cannot be removed: {}; choose another --out", path.string(), error.message());
   }
-  write_json(run_json(), description);
+  Json json = {{"format", kRunFormat}, {"edgeclip", version()}};
+  json.update(description);
+  write_json(run_json(), json);
 }
 
-Json RunFolder::description() const { return read_json(run_json()); }
+Json RunFolder::description() const {
+  return read_artifact_head(run_json(), kRunFormat, "train without --resume");
+}
 
 void require_same_options(const Json& before, const Json& now, const std::string& where) {
   const std::string path = first_difference(before, now, "");

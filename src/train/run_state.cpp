@@ -51,6 +51,7 @@ void save_run_state(const std::filesystem::path& path, const DualEncoder& model,
   write_safetensors(
       path, tensors,
       {{"format", kFormat},
+       {"tensors", tensors_hash(tensors)},
        {"step", std::to_string(state.step)},
        {"validated_step", std::to_string(state.validated_step)},
        {"best_step", std::to_string(state.best_step)},
@@ -65,6 +66,12 @@ RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, A
   if (metadata_integer(file, "format") != std::atoi(kFormat))
     invalid_input("{}: has another format than this build ({}); train without --resume", path.string(),
                   kFormat);
+  NamedTensors tensors;
+  for (const auto& name : file.names()) tensors.emplace_back(name, file.get(name));
+  const auto hash = file.metadata().find("tensors");
+  if (hash == file.metadata().end() || hash->second != tensors_hash(tensors))
+    invalid_input("{}: is damaged (its checksum is not that in its metadata); train without --resume",
+                  path.string());
   RunState state;
   state.step = metadata_integer(file, "step");
   state.validated_step = metadata_integer(file, "validated_step");

@@ -83,9 +83,15 @@ std::vector<std::string> check_includes(const fs::path& src, const Arrows& arrow
       ++number;
       std::smatch match;
       if (!std::regex_search(line, match, include)) continue;
-      const std::string path = match[2], to = folder_of(path);
+      const std::string path = match[2];
+      // Ours from the root of src, whatever the brackets; a path with dots is one from the file's own folder.
+      std::string to = folder_of(path);
+      if (path.find("./") != std::string::npos || !fs::exists(src / path))
+        if (const fs::path beside = (fs::path(relative).parent_path() / path).lexically_normal();
+            fs::exists(src / beside))
+          to = folder_of(beside.generic_string());
       const std::string where = relative + ":" + std::to_string(number) + ": ";
-      if (match[1] == "\"" && arrows.knows(to) && !arrows.allows(from, to))
+      if (arrows.knows(to) && !arrows.allows(from, to))
         violations.push_back(where + from + " may not include " + to);
       if (std::regex_search(path, std::regex("^(torch|ATen|c10)/")) && !arrows.torch.count(from))
         violations.push_back(where + from + " may not include LibTorch (" + path + ")");

@@ -46,7 +46,10 @@ TEST(Arrows, AReversedIncludeIsFound) {
   fs::create_directories(dir / "cli/runtime");
   write_text(dir / "base/a.cpp", "#include <vector>\n#include \"data/image/image.h\"\n");
   write_text(dir / "engine/kernels/k.h",
-             "#include \"base/error.h\"\n#  include <torch/torch.h>\n#include \"retrieval/encoder.h\"\n");
+             "#include \"base/error.h\"\n#  include <torch/torch.h>\n#include \"retrieval/encoder.h\"\n"
+             "#include <retrieval/encoder.h>\n#include \"../../cli/runtime/c.h\"\n#include \"k2.h\"\n");
+  write_text(dir / "engine/kernels/k2.h", "");
+  write_text(dir / "cli/runtime/c.h", "");
   write_text(dir / "cli/runtime/c.cpp",
              "#include \"engine/verify.h\"\n#include <opencv2/videoio.hpp>\n#include \"cli/workshop/w.h\"\n");
   const std::vector<std::string> expected = {
@@ -56,6 +59,8 @@ TEST(Arrows, AReversedIncludeIsFound) {
       "cli/runtime/c.cpp:3: cli_runtime may not include cli_workshop",
       "engine/kernels/k.h:2: engine may not include LibTorch (torch/torch.h)",
       "engine/kernels/k.h:3: engine may not include retrieval",
+      "engine/kernels/k.h:4: engine may not include retrieval",
+      "engine/kernels/k.h:5: engine may not include cli_runtime",
   };
   EXPECT_EQ(check_includes(dir.path(), the_map()), expected);
 }

@@ -108,9 +108,28 @@ TEST(Options, SetRefusesWrongTypesAndKeys) {
 TEST(Options, FileThenSettings) {
   test::TempDir dir;
   test::write_text(dir / "c.json", R"({"lora": {"rank": 2, "alpha": 5}})");
-  const auto options = load_options<Outer>((dir / "c.json").string(), {"lora.rank=3"});
+  const auto options = load_options<Outer>({(dir / "c.json").string()}, {"lora.rank=3"});
   EXPECT_EQ(options.lora.rank, 3);
   EXPECT_EQ(options.lora.alpha, 5);
+}
+
+struct Pair {
+  int low = 0, high = 1;
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("low", low, "");
+    v("high", high, "");
+  }
+  void validate(const std::string& where) const {
+    if (low >= high) invalid_input("{}low: {} is not below high", where, low);
+  }
+};
+
+TEST(Options, ValuesThatAreRightOnlyTogetherCanBeSet) {
+  EXPECT_EQ(load_options<Pair>({}, {"low=5", "high=6"}).low, 5);
+  EXPECT_EQ(load_options<Pair>({}, {"low=5"}, {}, {{"high", 7}}).high, 7);
+  EXPECT_EQ(test::invalid_input_of([] { load_options<Pair>({}, {"low=5"}); }),
+            "--set low: 5 is not below high");
 }
 
 TEST(Options, DescriptionNamesEveryFieldWithDefault) {

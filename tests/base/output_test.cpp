@@ -1,3 +1,4 @@
+#include "base/artifact.h"
 #include "base/atomic_output.h"
 #include "base/csv.h"
 #include "base/file.h"
@@ -43,26 +44,95 @@ TEST(AtomicFile, RefusesWhatCannotBeWritten) {
   EXPECT_EQ(read_file(dir / "file"), "x");
 }
 
+TEST(AtomicFile, MissingParentsGoAgainWhenNothingIsCommitted) {
+  test::TempDir dir;
+  { AtomicFile file(dir / "a/b/c"); }
+  EXPECT_EQ(entries(dir.path()), 0u);
+  fs::create_directories(dir / "a");
+  {
+    AtomicFile file(dir / "a/b/c");
+    test::write_text(dir / "a/b/other", "x");
+  }
+  EXPECT_EQ(read_file(dir / "a/b/other"), "x") << "what somebody else wrote stays";
+  require_writable(dir / "p/q/r");
+  EXPECT_FALSE(fs::exists(dir / "p"));
+}
+
+const char* const kHead = R"({"format": 1, "edgeclip": "0.1.0", "n": 1})";
+
 TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
   test::TempDir dir;
   const auto write = [&](const char* text) {
     AtomicDirectory out(dir / "artifact", "marker.json");
-    test::write_text(out.work() / "marker.json", text);
+    test::write_text(out.work() / "marker.json", kHead);
+    test::write_text(out.work() / "text", text);
     out.commit();
   };
   write("1");
   write("2");
-  EXPECT_EQ(read_file(dir / "artifact/marker.json"), "2");
+  EXPECT_EQ(read_file(dir / "artifact/text"), "2");
   EXPECT_EQ(entries(dir.path()), 1u);
   EXPECT_NE(
       test::invalid_input_of([&] { AtomicDirectory(dir / "artifact", "other.json"); }).find("not replaced"),
       std::string::npos);
   {
     AtomicDirectory out(dir / "artifact", "marker.json");
-    test::write_text(out.work() / "marker.json", "3");
+    test::write_text(out.work() / "text", "3");
   }
-  EXPECT_EQ(read_file(dir / "artifact/marker.json"), "2");
+  EXPECT_EQ(read_file(dir / "artifact/text"), "2");
   EXPECT_EQ(entries(dir.path()), 1u);
+}
+
+TEST(AtomicDirectory, ReplacesWhatALinkPointsTo) {
+  test::TempDir dir;
+  fs::create_directory(dir / "disk");
+  fs::create_directory_symlink(dir / "disk", dir / "link");
+  AtomicDirectory out(dir / "link", "marker.json");
+  test::write_text(out.work() / "a", "x");
+  out.commit();
+  EXPECT_TRUE(fs::is_symlink(dir / "link"));
+  EXPECT_EQ(read_file(dir / "disk/a"), "x");
+}
+
+TEST(AtomicDirectory, RefusesTheCurrentFolderAndInputsInsideAtOnce) {
+  test::TempDir dir;
+  fs::create_directories(dir / "a/pictures");
+  test::write_text(dir / "a/marker.json", kHead);
+  const auto message = [&](const fs::path& out, const fs::path& input) {
+    return test::invalid_input_of([&] { AtomicDirectory(out, "marker.json", {input}); });
+  };
+  for (const char* input : {"a", "a/pictures", "a/pictures/../pictures"})
+    EXPECT_NE(message(dir / "a", dir / input).find("would go with it"), std::string::npos) << input;
+  EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json", {dir / "ab"}));
+  const fs::path before = fs::current_path();
+  fs::current_path(dir / "a");
+  EXPECT_NE(message(".", "elsewhere").find("current folder"), std::string::npos);
+  fs::current_path(before);
+}
+
+TEST(AtomicDirectory, AMarkerOfAnotherToolIsNone) {
+  test::TempDir dir;
+  for (const char* text : {R"({"model_type": "clip"})", R"({"format": 1})", "[1]", "no JSON", ""}) {
+    fs::create_directories(dir / "theirs");
+    test::write_text(dir / "theirs/config.json", text);
+    EXPECT_NE(
+        test::invalid_input_of([&] { AtomicDirectory(dir / "theirs", "config.json"); }).find("not replaced"),
+        std::string::npos)
+        << text;
+    EXPECT_FALSE(is_artifact_head(dir / "theirs/config.json")) << text;
+  }
+}
+
+TEST(ArtifactHead, SaysWhatToDoAboutAnotherFormat) {
+  test::TempDir dir;
+  test::write_text(dir / "h.json", R"({"format": 3, "edgeclip": "9"})");
+  EXPECT_TRUE(is_artifact_head(dir / "h.json"));
+  const auto message = [&](int format) {
+    return test::invalid_input_of([&] { read_artifact_head(dir / "h.json", format, "make it again"); });
+  };
+  EXPECT_NE(message(2).find("update edgeclip"), std::string::npos);
+  EXPECT_NE(message(4).find("make it again"), std::string::npos);
+  EXPECT_EQ(read_artifact_head(dir / "h.json", 3, "").at("edgeclip"), "9");
 }
 
 TEST(Csv, RoundTripOfDifficultFields) {

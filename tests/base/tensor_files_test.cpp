@@ -26,6 +26,18 @@ TEST(Npy, RoundTripOfEveryType) {
   }
 }
 
+TEST(Npy, DataAtAnOddPlaceIsAligned) {
+  test::TempDir dir;
+  write_npy(dir / "a.npy", Tensor::from<float>({3}, {1, 2, 3}));
+  std::string bytes = read_file(dir / "a.npy");
+  bytes.insert(10, 1, ' ');  // in front of the header's text
+  bytes[8] = static_cast<char>(bytes[8] + 1);
+  test::write_text(dir / "a.npy", bytes);
+  const Tensor t = map_npy(dir / "a.npy");
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(t.raw()) % sizeof(float), 0u);
+  EXPECT_EQ(t.data<float>()[2], 3);
+}
+
 TEST(Npy, StringsAreUcs4) {
   test::TempDir dir;
   write_npy_strings(dir / "s.npy", {"a", "\xC3\xA9t\xC3\xA9", ""});

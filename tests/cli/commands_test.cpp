@@ -50,7 +50,7 @@ TEST(RuntimeCommands, CheckpointIsAnOptionOnlyWhereOneCanBeOpened) {
   const OpenCheckpoint open = [](const std::string&) { return std::unique_ptr<Encoder>(); };
   for (const char* name : {"evaluate", "encode"}) {
     EXPECT_FALSE(has_checkpoint(runtime_commands(), name));
-    EXPECT_TRUE(has_checkpoint(runtime_commands(open), name));
+    EXPECT_TRUE(has_checkpoint(runtime_commands({open, {}}), name));
   }
 }
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "encode.h"
 #include "support/support.h"
-#include "vtest.h"
+#include "support/vtest.h"
 
 namespace edgeclip {
 namespace {

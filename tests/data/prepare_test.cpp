@@ -11,7 +11,7 @@
 #include "data/dataset/dataset.h"
 #include "encode.h"
 #include "support/support.h"
-#include "vtest.h"
+#include "support/vtest.h"
 
 namespace edgeclip {
 namespace {
@@ -196,6 +196,16 @@ TEST(Prepare, FilesThatCannotBeUsedGiveOneLine) {
   EXPECT_NE(folder.error(Json::array({Folder::record(0)})).find("not found"), std::string::npos);
 }
 
+TEST(Prepare, ImagesInTheOutputFolderStay) {
+  Folder f;
+  f.prepare({Folder::record(0), Folder::record(1)});
+  fs::rename(f.dir / "images", f.dir / "out/images");
+  f.options.images = (f.dir / "out/images").string();
+  const std::string message = invalid_input_of([&] { prepare_dataset(f.options); });
+  EXPECT_NE(message.find("would go with it"), std::string::npos) << message;
+  EXPECT_TRUE(fs::exists(f.dir / "out/images/sub/0.png"));
+}
+
 TEST(Prepare, AnInterruptLeavesNothing) {
   Folder folder;
   set_interrupted(true);
@@ -306,7 +316,7 @@ TEST(PrepareReal, SurveillanceVideo) {
   }
 }
 
-TEST(PrepareReal, CuhkPedesSample) {
+TEST(PrepareGolden, CuhkPedesSample) {
   EDGECLIP_REQUIRE_DATA(root, "cuhk_pedes/reid_raw_mini50.json");
   TempDir dir;
   PrepareOptions options;

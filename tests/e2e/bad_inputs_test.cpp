@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <thread>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
+#include "base/safetensors.h"
 #include "process.h"
 #include "support/support.h"
 
@@ -42,7 +45,6 @@ class BadInputs : public testing::Test {
     const bool edge = kEdge.count(args.front()) != 0;
     std::vector<std::string> command = {edge ? EDGECLIP_EDGE_PROGRAM : EDGECLIP_PROGRAM};
     command.insert(command.end(), args.begin(), args.end());
-    command.push_back("--quiet");
     const auto before = listing(dir_.path());
     const ProcessResult result = run(command);
     EXPECT_EQ(result.code, 2) << result.err;
@@ -136,6 +138,48 @@ TEST_F(BadInputs, NotAFolderOfOurs) {
   expect_refused({"build", "--bundle", made("bundle"), "--out", at("mine")}, "mine");
 }
 
+TEST_F(BadInputs, FolderOfAnotherTool) {
+  fs::create_directory(dir_ / "hf");
+  write_text(dir_ / "hf/config.json", R"({"model_type": "clip"})");
+  write_text(dir_ / "hf/pytorch_model.bin", "do not delete");
+  expect_refused({"merge", "--checkpoint", made("run/final"), "--out", at("hf")}, "hf");
+}
+
+TEST_F(BadInputs, MissingParentsAreNotLeftBehind) {
+  expect_refused({"build", "--bundle", at("none"), "--out", at("x/y/plan")}, "none");
+  expect_refused({"merge", "--checkpoint", at("none"), "--out", at("x/y/merged")}, "none");
+}
+
+TEST_F(BadInputs, DamagedWeights) {
+  const fs::path weights = copy("run/final") / "model.safetensors";
+  std::string bytes = read_file(weights);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  write_text(weights, bytes);
+  expect_refused({"export", "--checkpoint", at("final"), "--out", at("bundle")}, "is damaged");
+}
+
+/// Not the user's input but a check that fails: exit 3, with the report.
+TEST_F(BadInputs, NotANumberIsOutsideTolerance) {
+  const fs::path bundle = copy("bundle"), file = bundle / "reference.safetensors";
+  NamedTensors tensors;
+  {
+    const SafetensorsFile reference(file);
+    for (const auto& name : reference.names()) tensors.emplace_back(name, reference.get(name).clone());
+  }
+  for (auto& [name, tensor] : tensors)
+    if (name == "image/b1/image_embeds") tensor.data<float>()[0] = std::nanf("");
+  write_safetensors(file, tensors);
+  Json head = read_json(bundle / "bundle.json");
+  head["files"]["reference.safetensors"] = {{"bytes", fs::file_size(file)}, {"xxh3", hash_file(file)}};
+  write_json(bundle / "bundle.json", head);
+  const ProcessResult result =
+      run({EDGECLIP_EDGE_PROGRAM, "verify", "--bundle", bundle.string(), "--json", "-"});
+  EXPECT_EQ(result.code, 3) << result.err;
+  const Json report = Json::parse(result.out);
+  EXPECT_FALSE(report.at("passed").get<bool>());
+  EXPECT_TRUE(report.at("cases").at(0).at("cosine").is_null()) << report.dump();
+}
+
 /// A file system of 1 MB, for as long as the object lives.
 class SmallDisk {
  public:
@@ -160,9 +204,8 @@ TEST(FullDisk, LeavesNothingBehind) {
   const TempDir dir;
   const SmallDisk disk(dir / "disk");
   if (!disk.mounted()) GTEST_SKIP() << "needs to mount a tmpfs: " << disk.error();
-  const ProcessResult result =
-      run({EDGECLIP_PROGRAM, "synthesize", "--out", (dir / "disk/dataset").string(), "--people", "200",
-           "--test-people", "20", "--val-people", "10", "--quiet"});
+  const ProcessResult result = run({EDGECLIP_PROGRAM, "synthesize", "--out", (dir / "disk/dataset").string(),
+                                    "--people", "200", "--test-people", "20", "--val-people", "10"});
   EXPECT_EQ(result.code, 2) << result.err;
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   EXPECT_NE(result.err.find("No space left on device"), std::string::npos) << result.err;
@@ -187,6 +230,23 @@ TEST(Interrupt, TrainingEndsWithACheckpoint) {
       run({EDGECLIP_EDGE_PROGRAM, "inspect", (dir / "run/final").string(), "--json", "-"});
   ASSERT_EQ(inspect.code, 0) << inspect.err;
   EXPECT_EQ(Json::parse(inspect.out).at("kind"), "checkpoint");
+}
+
+TEST(Interrupt, TermEndsDrawingAndBenchingWithNothingLeft) {
+  const TempDir dir;
+  const std::vector<std::vector<std::string>> commands = {
+      {EDGECLIP_PROGRAM, "synthesize", "--out", (dir / "dataset").string(), "--people", "9000"},
+      {EDGECLIP_EDGE_PROGRAM, "bench", "--plan", (work() / "plan").string(), "--data",
+       (work() / "dataset").string(), "--queries", "100000000", "--json", (dir / "bench.json").string()}};
+  for (const auto& command : commands) {
+    Process process(command);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    ASSERT_TRUE(process.running()) << process.wait().err;
+    process.signal(SIGTERM);
+    const ProcessResult result = process.wait();
+    EXPECT_EQ(result.code, 130) << result.err;
+    EXPECT_TRUE(fs::is_empty(dir.path())) << command[1] << " left " << listing(dir.path()).size() << " files";
+  }
 }
 
 }  // namespace

@@ -87,6 +87,11 @@ TEST(Pipeline, FromNothingToARankedAnswer) {
         {"build", "--bundle", at("bundle-int8"), "--precision", "int8", "--out", at("plan-int8")});
   STAGE(built, EDGECLIP_EDGE_PROGRAM,
         {"build", "--bundle", at("bundle"), "--batches", "1,4", "--out", at("plan")});
+  for (const char* plan : {"plan", "plan-int8"}) {
+    STAGE(compared, EDGECLIP_EDGE_PROGRAM, {"verify", "--bundle", at("bundle"), "--plan", at(plan)});
+    EXPECT_EQ(compared.at("precision"), std::string(plan) == "plan" ? "fp32" : "int8");
+    EXPECT_EQ(compared.at("cases").size(), verified.at("cases").size());
+  }
 
   STAGE(indexed, EDGECLIP_EDGE_PROGRAM,
         {"index", "--plan", at("plan"), "--images", at("dataset"), "--out", at("gallery")});

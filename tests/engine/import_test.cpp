@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "engine/kernels/reference/interpreter.h"
+#include "engine/runtime/session.h"
 #include "onnx/graph_builder.h"
 #include "support/support.h"
 
@@ -152,9 +153,37 @@ TEST_F(Import, RefusesOtherDomains) {
 }
 
 TEST_F(Import, OurOwnDomainIsNotReadFromFiles) {
-  node()->set_op_type("Nothing");
+  auto* opset = model.add_opset_import();
+  opset->set_domain("edgeclip");
+  opset->set_version(1);
   node()->set_domain("edgeclip");
-  expect_refused({"edgeclip"});
+  for (const char* op : {"Nothing", "QuickGelu"}) {
+    node()->set_op_type(op);
+    expect_refused({"edgeclip"});
+  }
+}
+
+TEST_F(Import, WhatMustBeThereCannotBeLeftOut) {
+  node()->set_op_type("Sum");
+  node()->add_input("");
+  node()->add_input("x");
+  expect_refused({"relu", "input 1 is left out"});
+}
+
+TEST_F(Import, AnUnusedFirstOutputOfSplitRuns) {
+  node()->set_op_type("Split");
+  node()->set_output(0, "");
+  node()->add_output("y");
+  graph->mutable_output(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_value(1);
+  const Session session(import(), {});
+  Context context(session);
+  const Tensor x = Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(context.run({x.view()}).at(0).data<float>()[0], 4.0F);
 }
 
 TEST_F(Import, RefusesCycles) {

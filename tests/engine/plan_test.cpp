@@ -121,9 +121,7 @@ TEST(PlanFile, SaysWhatIsWrong) {
   EXPECT_NE(message_for(good + "x").find("do not add up"), std::string::npos);
   std::string newer = good;
   newer[8] = 3;
-  EXPECT_EQ(message_for(newer),
-            file.string() +
-                ": plan format 3 is newer than this build (1); build the plan again with this edgeclip");
+  EXPECT_EQ(message_for(newer), file.string() + ": format 3 is newer than this build (1); update edgeclip");
   std::string weights = good;
   weights[weights.size() - 60] ^= 1;
   EXPECT_NE(message_for(weights).find("checksum of its weights"), std::string::npos);
@@ -307,8 +305,7 @@ TEST_F(PlanOfBundle, DamagedFoldersAreRefused) {
   changed["format"] = 3;
   test::write_text(plan / "plan.json", changed.dump());
   EXPECT_EQ(open(),
-            (plan / "plan.json").string() +
-                ": plan format 3 is newer than this build (1); build the plan again with this edgeclip");
+            (plan / "plan.json").string() + ": format 3 is newer than this build (1); update edgeclip");
   for (const char* key :
        {"format", "precision", "batches", "memory_pool_mb", "card", "model_hash", "files"}) {
     changed = Json::parse(json);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "bundle/bundle.h"
 #include "model/adapter.h"
 #include "tiny_clip.h"
 
@@ -121,10 +122,11 @@ TEST(Checkpoint, NamesWhatIsWrong) {
   fresh();
   fs::copy_file(golden("tiny_clip/config.json"), config, fs::copy_options::overwrite_existing);
   expect("edgeclip import");
+  fs::remove_all(c);  // a folder with another tool's configuration is not replaced
 
   fresh();
   fs::resize_file(weights, 200000);
-  expect("model.safetensors");
+  expect("model.safetensors: has 200000 bytes");
   for (const bool missing : {true, false}) {
     fresh();
     NamedTensors tensors;
@@ -134,6 +136,8 @@ TEST(Checkpoint, NamesWhatIsWrong) {
     tensors.emplace_back(missing ? "text_model.embeddings.position_ids" : "extra.weight",
                          Tensor(DType::f32, {20000, 3}));
     write_safetensors(weights, tensors);
+    expect("copy the folder again");
+    change_json(config, [&](Json& json) { json["files"] = file_table(c, "config.json"); });
     expect(missing ? "visual_projection.weight" : "extra.weight");
   }
 }

@@ -11,6 +11,7 @@ std::string refusal(const std::string& setting) {
   return invalid_input_of([&] {
     ModelConfig config;
     set_option(config, setting);
+    config.validate("");
   });
 }
 

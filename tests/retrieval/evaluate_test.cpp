@@ -72,8 +72,8 @@ TEST(Evaluate, ReportHasTheKeysOfTheContract) {
   const Json json = to_json(Evaluation{});
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_EQ(keys,
-            (std::vector<std::string>{"queries", "gallery", "text_to_image", "image_to_text", "chance", "image_ms"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"queries", "gallery", "text_to_image", "image_to_text", "chance",
+                                            "image_ms"}));
   keys.clear();
   for (const auto& [key, value] : json["text_to_image"].items()) keys.push_back(key);
   EXPECT_EQ(keys, (std::vector<std::string>{"R@1", "R@5", "R@10", "mAP", "mINP"}));

@@ -9,6 +9,7 @@
 #include "retrieval/encode.h"
 #include "retrieval/fake_encoder.h"
 #include "support/support.h"
+#include "support/vtest.h"
 
 namespace edgeclip {
 namespace {
@@ -178,8 +179,7 @@ TEST(Indexing, BadOptionsAndOutputsAreNamedBeforeAnyWork) {
 }
 
 TEST(IndexingData, FramesOfAVideo) {
-  const std::filesystem::path video = "/usr/share/doc/opencv-doc/examples/data/vtest.avi";
-  if (!std::filesystem::exists(video)) GTEST_SKIP() << "needs " << video << " (package opencv-doc)";
+  EDGECLIP_REQUIRE_VTEST(video);
   test::TempDir dir;
   test::FakeEncoder encoder;
   IndexOptions options;

@@ -7,6 +7,7 @@
 
 #include "base/csv.h"
 #include "base/rng.h"
+#include "base/threads.h"
 #include "retrieval/dot.h"
 #include "retrieval/result_files.h"
 #include "support/support.h"
@@ -44,6 +45,22 @@ TEST(Dot, EqualsTheSumInDoubles) {
     }
     EXPECT_NEAR(dot(a.data(), b.data(), n), expected, 1e-4);
   }
+}
+
+TEST(Search, OneQueryOnManyThreadsEqualsOneThread) {
+  const Gallery gallery = random_gallery(9000, 24, true), queries = random_gallery(1, 24, false);
+  SearchOptions options;
+  options.top = 40;
+  std::vector<std::vector<std::int64_t>> found;
+  for (const int threads : {1, 2, 7}) {
+    set_thread_count(threads);
+    auto& items = found.emplace_back();
+    const auto results = search(gallery, queries.embeddings.view(), options);
+    for (const SearchHit& hit : results.at(0)) items.push_back(hit.item);
+    EXPECT_EQ(items, found.front()) << threads;
+  }
+  EXPECT_EQ(found.front().size(), 40u);
+  set_thread_count(0);
 }
 
 TEST(Search, EqualsAFullStableSort) {
@@ -102,15 +119,16 @@ TEST(Search, RefusesWhatCannotBeSearched) {
 
 TEST(ResultFiles, OneFilePerQuery) {
   test::TempDir dir;
-  const std::vector<SearchHit> hits = {{1, 0.75f, "a, b.png", 4, 0}, {2, 0.5f, "c.png", -1, 1}};
+  const std::vector<SearchHit> hits = {{1, 0.75f, "a, b.png", 4, 0, "A man, walking."},
+                                       {2, 0.5f, "c.png", -1, 1}};
   EXPECT_EQ(write_results_csv(dir / "one.csv", {hits}), std::vector<std::filesystem::path>{dir / "one.csv"});
-  const auto rows = read_csv_table(dir / "one.csv", {"rank", "score", "path", "id"});
+  const auto rows = read_csv_table(dir / "one.csv", {"rank", "score", "path", "id", "caption"});
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"1", "0.750000", "a, b.png", "4"}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"1", "0.750000", "a, b.png", "4", "A man, walking."}));
   EXPECT_EQ(rows[1][3], "");
   write_results_csv(dir / "two.csv", {hits, {}});
-  EXPECT_EQ(read_csv_table(dir / "two.1.csv", {"rank", "score", "path", "id"}).size(), 2u);
-  EXPECT_EQ(read_csv_table(dir / "two.2.csv", {"rank", "score", "path", "id"}).size(), 0u);
+  EXPECT_EQ(read_csv_table(dir / "two.1.csv", {"rank", "score", "path", "id", "caption"}).size(), 2u);
+  EXPECT_EQ(read_csv_table(dir / "two.2.csv", {"rank", "score", "path", "id", "caption"}).size(), 0u);
   EXPECT_FALSE(std::filesystem::exists(dir / "two.csv"));
   EXPECT_TRUE(to_json(hits)[1]["id"].is_null());
 }

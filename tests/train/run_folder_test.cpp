@@ -1,6 +1,9 @@
 #include "train/run_folder.h"
 
+#include "base/safetensors.h"
+#include "model/checkpoint.h"
 #include "support/support.h"
+#include "train/train.h"
 
 namespace edgeclip {
 namespace {
@@ -48,6 +51,19 @@ TEST(RunFolder, ResumeNeedsAState) {
   const std::string message = test::invalid_input_of([&] { RunFolder(folder / "run", true); });
   EXPECT_NE(message.find("--resume"), std::string::npos) << message;
   EXPECT_FALSE(fs::exists(folder / "run"));
+}
+
+TEST(RunFolder, Format1StaysReadable) {
+  const RunFolder run(test::golden("formats/v1/run"), true);
+  TrainOptions options;
+  options_from_json(run.description().at("options"), options, "run.json: options.");
+  EXPECT_EQ(options.steps, 2);
+  const SafetensorsFile state(run.state());
+  EXPECT_EQ(state.metadata().at("format"), "1");
+  EXPECT_EQ(state.metadata().at("step"), "2");
+  NamedTensors tensors;
+  for (const auto& name : state.names()) tensors.emplace_back(name, state.get(name));
+  EXPECT_EQ(state.metadata().at("tensors"), tensors_hash(tensors));
 }
 
 TEST(RequireSameOptions, NamesTheFirstDifference) {

@@ -154,6 +154,14 @@ TEST_F(TrainTest, ResumeRefusesOtherOptionsAndNothing) {
   options.optimizer.lr = 1e-4;
   const std::string message = test::invalid_input_of([&] { train(options, paths("resume", "", true)); });
   EXPECT_NE(message.find("optimizer.lr"), std::string::npos) << message;
+  options = test::tiny_train_options();
+  options.epochs = 1;
+  const fs::path state = fs::path(at("resume")) / "state.safetensors";
+  std::string bytes = read_file(state);
+  bytes[bytes.size() - 20] = static_cast<char>(bytes[bytes.size() - 20] ^ 1);
+  test::write_text(state, bytes);
+  const std::string damaged = test::invalid_input_of([&] { train(options, paths("resume", "", true)); });
+  EXPECT_NE(damaged.find("is damaged"), std::string::npos) << damaged;
   EXPECT_NE(test::invalid_input_of([&] { train(options, paths("nowhere", "", true)); }), "");
   EXPECT_FALSE(fs::exists(at("nowhere")));
 }
@@ -276,18 +284,13 @@ TEST_F(TrainTest, RefusesWhatCannotWork) {
 
 TEST(TrainConfigs, EveryShippedFileOpens) {
   int files = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(EDGECLIP_SOURCE_DIR) / "configs/train")) {
-    TrainOptions options;
-    EXPECT_NO_THROW(options_from_json(read_json(entry.path()), options, entry.path().string() + ": "))
-        << entry.path();
-    ++files;
-  }
-  for (const auto& entry : fs::directory_iterator(fs::path(EDGECLIP_SOURCE_DIR) / "configs/model")) {
-    ModelConfig config;
-    EXPECT_NO_THROW(options_from_json(read_json(entry.path()), config, entry.path().string() + ": "))
-        << entry.path();
-    ++files;
-  }
+  for (const char* folder : {"configs/train", "configs/model"})
+    for (const auto& entry : fs::directory_iterator(fs::path(EDGECLIP_SOURCE_DIR) / folder)) {
+      TrainOptions options;
+      EXPECT_NO_THROW(options = load_options<TrainOptions>({entry.path().string()}, {})) << entry.path();
+      EXPECT_NO_THROW(options.validate("")) << entry.path();
+      ++files;
+    }
   EXPECT_GE(files, 4);
 }
 

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "base/artifact.h"
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/npy.h"
@@ -126,7 +128,9 @@ void describe_plan(const fs::path& path, Json& info) {
 }
 
 void describe_checkpoint(const fs::path& path, Json& info) {
-  const Json config = read_json(path / "config.json");
+  const fs::path file = path / "config.json";
+  const Json config = read_artifact_head(file, kCheckpointFormat, "train it again");
+  check_file_table(path, json_at(config, "files", file.string()), file.string());
   for (const char* key : {"format", "model", "card", "lora", "provenance"})
     if (config.contains(key)) info[key] = config.at(key);
   std::int64_t parameters = 0;
@@ -136,12 +140,36 @@ void describe_checkpoint(const fs::path& path, Json& info) {
   info["adapter"] = fs::exists(path / "adapter_model.safetensors");
 }
 
-void describe_tokenizer(const fs::path& path, Json& info) {
-  const auto tokenizer = load_tokenizer(path.string());
-  info["vocab_size"] = tokenizer->vocab_size();
-  info["begin"] = tokenizer->begin_id();
-  info["end"] = tokenizer->end_id();
-  info["pad"] = tokenizer->pad_id();
+void describe(const Tokenizer& tokenizer, Json& info) {
+  info["vocab_size"] = tokenizer.vocab_size();
+  info["begin"] = tokenizer.begin_id();
+  info["end"] = tokenizer.end_id();
+  info["pad"] = tokenizer.pad_id();
+}
+
+void describe_tokenizer(const fs::path& path, Json& info) { describe(*load_tokenizer(path.string()), info); }
+
+void describe_sentencepiece(const fs::path& path, Json& info) {
+  describe(*load_tokenizer("sentencepiece:" + path.string()), info);
+}
+
+void describe_csv(const fs::path& path, Json& info) {
+  const auto rows = read_csv(path);
+  info["columns"] = rows.empty() ? Json::array() : Json(rows.front());
+  info["rows"] = rows.empty() ? 0 : rows.size() - 1;
+}
+
+void describe_metrics(const fs::path& path, Json& info) {
+  std::ifstream lines(path);
+  std::int64_t steps = 0, validations = 0, number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object()) invalid_input("{}:{}: is no JSON object", path.string(), number);
+    ++(json.contains("val") ? validations : steps);
+  }
+  info["steps"] = steps;
+  info["validations"] = validations;
 }
 
 void describe_gallery(const fs::path& path, Json& info) {
@@ -156,6 +184,7 @@ void describe_gallery(const fs::path& path, Json& info) {
 }
 
 void describe_run(const fs::path& path, Json& info) {
+  describe_metrics(path / "metrics.jsonl", info);
   for (const char* name : {"best", "final"}) info[name] = fs::exists(path / name / "config.json");
 }
 
@@ -191,7 +220,8 @@ constexpr Kind kFolders[] = {
 constexpr Kind kFiles[] = {
     {".npy", "npy", describe_npy},    {".safetensors", "safetensors", describe_safetensors},
     {".onnx", "onnx", describe_onnx}, {".plan", "plan file", describe_plan_file},
-    {".json", "json", describe_json},
+    {".json", "json", describe_json}, {".jsonl", "metrics log", describe_metrics},
+    {".csv", "csv", describe_csv},    {".model", "sentencepiece model", describe_sentencepiece},
 };
 
 const Kind* kind_of(const fs::path& path) {
@@ -207,8 +237,10 @@ const Kind* kind_of(const fs::path& path) {
     if (path.extension() == kind.marker) return &kind;
   static constexpr Kind kImage = {"", "image", describe_image};
   if (is_image_name(path)) return &kImage;
-  invalid_input("{}: no file of ours (known: .npy .safetensors .onnx .plan .json, images, and our folders)",
-                path.string());
+  invalid_input(
+      "{}: no file of ours (known: .npy .safetensors .onnx .plan .json .jsonl .csv .model, images, and our "
+      "folders)",
+      path.string());
 }
 
 }  // namespace

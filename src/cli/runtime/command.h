@@ -19,12 +19,12 @@ class Encoder;
 
 /// What every command understands.
 struct CommonOptions {
-  std::string config;            ///< --config FILE.json
-  std::vector<std::string> set;  ///< --set key.path=value, repeatable
-  bool print_config = false;     ///< --print-config: prints the resolved options as JSON on stdout and ends
-  std::string json;              ///< --json FILE|-
-  int threads = 0;               ///< --threads N
-  bool quiet = false;            ///< --quiet
+  std::vector<std::string> config;  ///< --config FILE.json, repeatable: later files win
+  std::vector<std::string> set;     ///< --set key.path=value, repeatable
+  bool print_config = false;  ///< --print-config: prints the resolved options as JSON on stdout and ends
+  std::string json;           ///< --json FILE|-
+  int threads = 0;            ///< --threads N
+  bool quiet = false;         ///< --quiet
 };
 
 /// One command: one file in cli/runtime or cli/workshop.
@@ -52,20 +52,30 @@ struct CheckNotMetWithReport : CheckNotMet {
   Json report;
 };
 
+/// "edgeclip" or "edgeclip-edge", for messages.  Set by run_program().
+const char* program_name();
+
 /// To stdout, unless --json - reserves it.
 void print(const std::string& text);
 
 /// Opens the encoder of a checkpoint folder.  edgeclip-edge has none.
 using OpenCheckpoint = std::function<std::unique_ptr<Encoder>(const std::string& directory)>;
 
+/// What the workshop adds to the commands of the runtime; edgeclip-edge has none of it.
+struct Workshop {
+  OpenCheckpoint open_checkpoint;
+  std::function<Json()> libraries;  ///< {"LibTorch": "1.13.1", ...}
+};
+
 using CommandList = std::vector<std::unique_ptr<Command>>;
-/// Those of edgeclip-edge.  With open_checkpoint, evaluate and encode take --checkpoint as well as --plan.
-CommandList runtime_commands(const OpenCheckpoint& open_checkpoint = {});
+/// Those of edgeclip-edge.  With a workshop, evaluate and encode take --checkpoint as well as --plan, and
+/// inspect --system names its libraries.
+CommandList runtime_commands(const Workshop& workshop = {});
 CommandList workshop_commands();  ///< the rest of edgeclip (cli/workshop)
 
 /// Parses, runs, catches, prints: the one exit point.  program: "edgeclip" | "edgeclip-edge".  at_start:
-/// called with the resolved thread count (the workshop passes it on to LibTorch).
+/// called once thread_count() is set (the workshop passes it on to LibTorch).
 int run_program(int argc, char** argv, const char* program, CommandList commands,
-                const std::function<void(int)>& at_start = {});
+                const std::function<void()>& at_start = {});
 
 }  // namespace edgeclip

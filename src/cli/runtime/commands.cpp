@@ -2,17 +2,17 @@
 
 namespace edgeclip {
 
-CommandList runtime_commands(const OpenCheckpoint& open_checkpoint) {
+CommandList runtime_commands(const Workshop& workshop) {
   CommandList commands;
   commands.push_back(verify_command());
   commands.push_back(quantize_command());
   commands.push_back(build_command());
   commands.push_back(index_command());
   commands.push_back(search_command());
-  commands.push_back(evaluate_command(open_checkpoint));
+  commands.push_back(evaluate_command(workshop.open_checkpoint));
   commands.push_back(bench_command());
-  commands.push_back(encode_command(open_checkpoint));
-  commands.push_back(inspect_command());
+  commands.push_back(encode_command(workshop.open_checkpoint));
+  commands.push_back(inspect_command(workshop.libraries));
   return commands;
 }
 

@@ -33,6 +33,9 @@ void print_tree(const Json& json, int indent) {
 
 class InspectCommand : public OptionsCommand<Options> {
  public:
+  explicit InspectCommand(std::function<Json()> workshop_libraries)
+      : libraries_(std::move(workshop_libraries)) {}
+
   const char* name() const override { return "inspect"; }
   const char* summary() const override {
     return "Says what a file or folder of ours is, or what this machine has";
@@ -50,15 +53,21 @@ class InspectCommand : public OptionsCommand<Options> {
  protected:
   Json execute(const Options& options) override {
     if (options.path.empty() != options.system)
-      invalid_input("name one PATH, or use --system; see \"edgeclip inspect --help\"");
-    const Json info = options.system ? system_info() : artifact_info(options.path);
+      invalid_input("name one PATH, or use --system; see \"{} inspect --help\"", program_name());
+    Json info = options.system ? system_info() : artifact_info(options.path);
+    if (options.system && libraries_) info["libraries"].update(libraries_());
     print_tree(info, 0);
     return info;
   }
+
+ private:
+  const std::function<Json()> libraries_;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> inspect_command() { return std::make_unique<InspectCommand>(); }
+std::unique_ptr<Command> inspect_command(const std::function<Json()>& workshop_libraries) {
+  return std::make_unique<InspectCommand>(workshop_libraries);
+}
 
 }  // namespace edgeclip

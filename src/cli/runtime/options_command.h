@@ -95,13 +95,11 @@ class OptionsCommand : public Command {
   virtual bool keys_are_options() const { return true; }
 
   Options resolve(const CommonOptions& common) const {
-    Options options = load_options(common.config, common.set, defaults_);
-    if (!given_.empty()) options_from_json(given_, options, "command line: ");
-    return options;
+    return load_options(common.config, common.set, defaults_, given_);
   }
   /// The option must have a value by now.
   void require(const std::string& value, const char* flag) const {
-    if (value.empty()) invalid_input("{} is required; see \"edgeclip {} --help\"", flag, name());
+    if (value.empty()) invalid_input("{} is required; see \"{} {} --help\"", flag, program_name(), name());
   }
 
   Options defaults_;

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "base/build_info.h"
 #include "base/file.h"
@@ -17,6 +18,7 @@ namespace edgeclip {
 
 namespace {
 
+const char* g_program = "edgeclip";
 bool g_stdout_reserved = false;  // by --json -
 
 void write_stdout(const std::string& text) {
@@ -44,8 +46,9 @@ int fail(const char* program, const std::string& message, int code) {
 }
 
 void declare_common(CLI::App& app, CommonOptions& common) {
-  app.add_option("--config", common.config, "options from a JSON file")
+  app.add_option("--config", common.config, "options from a JSON file; repeatable, the last wins")
       ->type_name("FILE.json")
+      ->allow_extra_args(false)
       ->group("Common options");
   app.add_option("--set", common.set, "changes one option; repeatable")
       ->type_name("key.path=value")
@@ -90,14 +93,14 @@ std::string usage_message(const CLI::ParseError& error, const CLI::App* sub, con
 
 /// Runs the command of a parsed command line; everything it throws passes through.
 void run_command(Command& command, const CommonOptions& common, const char* program,
-                 const std::function<void(int)>& at_start) {
+                 const std::function<void()>& at_start) {
   init_logging(common.quiet);
   if (common.print_config) {
-    write_stdout(command.resolved(common).dump(2) + "\n");
+    write_stdout(json_text(command.resolved(common)) + "\n");
     return;
   }
   set_thread_count(common.threads);
-  if (at_start) at_start(thread_count());
+  if (at_start) at_start();
   const bool to_file = !common.json.empty() && common.json != "-";
   if (to_file) {
     require_writable(common.json);
@@ -114,8 +117,9 @@ void run_command(Command& command, const CommonOptions& common, const char* prog
     if (to_file)
       write_json(common.json, report);
     else
-      write_stdout(report.dump(2) + "\n");
+      write_stdout(json_text(report) + "\n");
   };
+  throw_if_interrupted();
   try {
     write_report(command.run(common));
   } catch (const CheckNotMetWithReport& e) {
@@ -125,7 +129,7 @@ void run_command(Command& command, const CommonOptions& common, const char* prog
 }
 
 int parse_and_run(int argc, char** argv, const char* program, const CommandList& commands,
-                  const std::function<void(int)>& at_start) {
+                  const std::function<void()>& at_start) {
   CLI::App app("Finds people in surveillance video by a sentence.", program);
   app.get_formatter()->column_width(36);
   app.set_version_flag("--version", version_text(program));
@@ -172,13 +176,16 @@ int parse_and_run(int argc, char** argv, const char* program, const CommandList&
 
 }  // namespace
 
+const char* program_name() { return g_program; }
+
 void print(const std::string& text) {
   if (!g_stdout_reserved) write_stdout(text);
 }
 
 int run_program(int argc, char** argv, const char* program, CommandList commands,
-                const std::function<void(int)>& at_start) {
+                const std::function<void()>& at_start) {
   install_signal_handlers();
+  g_program = program;
   g_stdout_reserved = false;
   try {
     return parse_and_run(argc, argv, program, commands, at_start);
@@ -188,6 +195,12 @@ int run_program(int argc, char** argv, const char* program, CommandList commands
     return fail(program,
                 fmt::format("error: {}: {}; check the path, its permissions and the free space",
                             e.path1().string(), e.code().message()),
+                kInvalidInput);
+  } catch (const std::system_error& e) {
+    if (e.code() != std::errc::resource_unavailable_try_again)
+      return fail(program, "internal error (please report it with this command line): " + one_line(e.what()),
+                  kInternalError);
+    return fail(program, "error: no more threads can be started here; use a smaller --threads",
                 kInvalidInput);
   } catch (const CheckNotMet& e) {
     return fail(program, "not met: " + one_line(e.what()), kCheckNotMet);

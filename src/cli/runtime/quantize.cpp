@@ -12,7 +12,7 @@ struct Options : engine::QuantizeOptions {
   void fields(Visitor& v) {
     v("bundle", bundle, "fp32 bundle to quantize");
     v("out", out, "bundle to write, with Q/DQ pairs in its ONNX files");
-    v("method", method, "how activation ranges are found", {"static", "dynamic"});
+    v("method", method, "how activation ranges are found (dynamic is not there yet)", {"static", "dynamic"});
     v("data", data, "prepared dataset whose images and captions calibrate (static)");
     v("split", split, "split used for calibration");
     v("samples", samples, "images and captions used for calibration");

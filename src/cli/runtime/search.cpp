@@ -1,7 +1,5 @@
 #include "retrieval/search.h"
 
-#include <map>
-
 #include "base/file.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -9,7 +7,6 @@
 #include "cli/runtime/options_command.h"
 #include "cli/runtime/plan_encoder.h"
 #include "cli/runtime/texts.h"
-#include "data/dataset/dataset.h"
 #include "retrieval/encode.h"
 #include "retrieval/image_grid.h"
 #include "retrieval/result_files.h"
@@ -35,12 +32,15 @@ struct Options {
     v("image", image, "looks for the person in this image");
     v("top", top, "results per query");
     v("threshold", threshold, "least cosine of a result, -1 to 1");
-    v("csv", csv, "results as CSV: rank,score,path,id; several queries: F.1.csv, F.2.csv, ...");
+    v("csv", csv, "results as CSV: rank,score,path,id,caption; several queries: F.1.csv, F.2.csv, ...");
     v("grid", grid, "results as a PNG picture; several queries: F.1.png, F.2.png, ...");
     v("person", person, "identity whose images get a green frame in the picture; -1: none");
   }
   void validate(const std::string& where) const {
     if (top < 1) invalid_input("{}top: {} is not at least 1", where, top);
+    constexpr std::int64_t kMostCells = 500;
+    if (!grid.empty() && top > kMostCells)
+      invalid_input("{}top: {} is too much for a picture; at most {} with --grid", where, top, kMostCells);
     if (!(threshold >= -1 && threshold <= 1))
       invalid_input("{}threshold: {} is no cosine (-1 to 1)", where, threshold);
   }
@@ -69,25 +69,6 @@ Queries encode_queries(Encoder& encoder, const Options& options, const std::vect
   return {{options.image}, encode_image_files(encoder, {options.image})};
 }
 
-/// One caption per item where the gallery was made from a prepared dataset that is still there; else nothing.
-std::vector<std::string> captions_of(const Gallery& gallery) {
-  if (gallery.source.value("kind", "") != "dataset") return {};
-  try {
-    const Dataset dataset = open_dataset(gallery.source.value("path", ""));
-    std::map<std::string, std::string> by_path;
-    for (const auto& pair : dataset.pairs) by_path.emplace(pair.path, pair.caption);
-    std::vector<std::string> captions;
-    for (const auto& item : gallery.items) {
-      const auto it = by_path.find(item.path);
-      captions.push_back(it == by_path.end() ? std::string() : it->second);
-    }
-    return captions;
-  } catch (const InvalidInput& error) {
-    spdlog::info("the grid shows no captions: {}", error.what());
-    return {};
-  }
-}
-
 /// out.png -> out.2.png for the second of several queries, as write_results_csv names them.
 fs::path numbered(fs::path path, std::size_t query, std::size_t count) {
   if (count > 1) path.replace_extension(fmt::format(".{}{}", query + 1, path.extension().string()));
@@ -96,9 +77,8 @@ fs::path numbered(fs::path path, std::size_t query, std::size_t count) {
 
 void write_grids(const Options& options, const Gallery& gallery, const Queries& queries,
                  const std::vector<std::vector<SearchHit>>& results) {
-  const auto captions = captions_of(gallery);
   for (std::size_t q = 0; q < results.size(); ++q) {
-    auto cells = grid_cells(gallery, results[q], captions);
+    auto cells = grid_cells(gallery, results[q]);
     for (std::size_t k = 0; k < cells.size(); ++k)
       cells[k].highlighted = options.person >= 0 && results[q][k].id == options.person;
     write_png(numbered(options.grid, q, results.size()), draw_grid(queries.names[q], cells));
@@ -125,8 +105,9 @@ class SearchCommand : public OptionsCommand<Options> {
     const Gallery gallery = open_gallery(options.gallery);
     require_same_model(gallery, encoder);
     if (!gallery.complete)
-      spdlog::warn("{}: is not complete, indexing was interrupted; index again to find the rest",
-                   options.gallery);
+      spdlog::warn(
+          "{}: is not complete (interrupted, or of a video that is cut off); index again to find the rest",
+          options.gallery);
     const Queries queries = encode_queries(encoder, options, texts);
     SearchOptions how;
     how.top = options.top;

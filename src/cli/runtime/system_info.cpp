@@ -1,6 +1,13 @@
 #include "cli/runtime/system_info.h"
 
+#include <flatbuffers/base.h>
+#include <google/protobuf/stubs/common.h>
+#include <onnx/common/version.h>
+#include <png.h>
+
+#include <jpeglib.h>
 #include <CLI/Version.hpp>
+#include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -52,6 +59,13 @@ Json library_versions() {
   const dnnl_version_t* dnnl = dnnl_version();
   return {{"oneDNN", fmt::format("{}.{}.{}", dnnl->major, dnnl->minor, dnnl->patch)},
           {"OpenCV", CV_VERSION},
+          {"ONNX", onnx::LAST_RELEASE_VERSION},
+          {"protobuf", fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000,
+                                   GOOGLE_PROTOBUF_VERSION / 1000 % 1000, GOOGLE_PROTOBUF_VERSION % 1000)},
+          {"FlatBuffers", fmt::format("{}.{}.{}", FLATBUFFERS_VERSION_MAJOR, FLATBUFFERS_VERSION_MINOR,
+                                      FLATBUFFERS_VERSION_REVISION)},
+          {"libpng", png_get_libpng_ver(nullptr)},
+          {"libjpeg API", JPEG_LIB_VERSION},
           {"CLI11", CLI11_VERSION},
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
           {"spdlog", fmt::format("{}.{}.{}", SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH)},

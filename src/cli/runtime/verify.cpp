@@ -11,9 +11,10 @@ struct Options : engine::VerifyOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("bundle", bundle, "bundle folder");
-    v("max_abs", max_abs, "largest allowed difference of unit embeddings (fp32 bundles)");
-    v("min_cosine", min_cosine, "smallest allowed cosine (fp32 bundles)");
-    v("int8_min_cosine", int8_min_cosine, "smallest allowed cosine (int8 bundles)");
+    v("plan", plan, "plan built from it: compared instead of the bundle's ONNX files");
+    v("max_abs", max_abs, "largest allowed difference of unit embeddings (fp32)");
+    v("min_cosine", min_cosine, "smallest allowed cosine (fp32)");
+    v("int8_min_cosine", int8_min_cosine, "smallest allowed cosine (int8 bundles and plans)");
   }
 };
 
@@ -24,9 +25,14 @@ Json run_verify(const engine::VerifyOptions& options) {
   for (const auto& one : report.at("cases")) {
     const bool passed = one.at("passed").get<bool>();
     failed += passed ? 0 : 1;
-    print(fmt::format("{:<28} {:>12.2e} {:>12.8f}  {}\n", one.at("name").get<std::string>(),
-                      one.at("max_abs").get<double>(), one.at("cosine").get<double>(),
-                      passed ? "ok" : "OUTSIDE TOLERANCE"));
+    // Null: not comparable, because of another shape or NaN.
+    const auto number = [&](const char* key, const char* format) {
+      return one.at(key).is_null() ? std::string("-")
+                                   : fmt::format(fmt::runtime(format), one.at(key).get<double>());
+    };
+    print(fmt::format("{:<28} {:>12} {:>12}  {}\n", one.at("name").get<std::string>(),
+                      number("max_abs", "{:.2e}"), number("cosine", "{:.8f}"),
+                      passed ? "ok" : one.value("reason", "OUTSIDE TOLERANCE")));
   }
   if (!report.at("passed").get<bool>())
     throw CheckNotMetWithReport(fmt::format("{}: {} of {} cases are outside tolerance {}", options.bundle,

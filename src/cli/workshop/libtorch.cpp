@@ -1,8 +1,10 @@
 #include <ATen/Parallel.h>
+#include <torch/version.h>
 
 #include "cli/runtime/blas.h"
 #include "cli/workshop/workshop_commands.h"
 #include "train/checkpoint_encoder.h"
+#include "train/torch_runtime.h"
 
 namespace edgeclip {
 
@@ -10,8 +12,13 @@ std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory) {
   return std::make_unique<CheckpointEncoder>(load_checkpoint(directory));
 }
 
-void start_workshop(int threads) {
-  at::set_num_threads(threads);
+Json workshop_libraries() {
+  const std::string core = blas_core();
+  return {{"LibTorch", TORCH_VERSION}, {"OpenBLAS kernels", core.empty() ? Json(nullptr) : Json(core)}};
+}
+
+void start_workshop() {
+  prepare_torch();
   at::set_num_interop_threads(1);
   warn_if_slow_blas();
 }

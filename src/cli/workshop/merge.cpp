@@ -1,5 +1,5 @@
+#include "base/atomic_output.h"
 #include "base/build_info.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/workshop_commands.h"
@@ -29,7 +29,7 @@ class MergeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    require_writable(options.out);
+    require_replaceable(options.out, kCheckpointFile);
     Checkpoint checkpoint = load_checkpoint(options.checkpoint);
     const bool had_adapter = checkpoint.model->has_lora();
     if (had_adapter) {

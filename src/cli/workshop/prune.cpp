@@ -7,36 +7,39 @@ namespace edgeclip {
 
 namespace {
 
-class PruneCommand : public OptionsCommand<PruneOptions> {
+struct Options : PruneOptions {
+  std::string checkpoint, data, out;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("checkpoint", checkpoint, "checkpoint to prune");
+    v("data", data, "prepared dataset for calibration and recovery");
+    v("out", out, "checkpoint to write");
+    PruneOptions::fields(v);
+  }
+};
+
+class PruneCommand : public OptionsCommand<Options> {
  public:
   const char* name() const override { return "prune"; }
   const char* summary() const override {
     return "Removes the least important MLP neurons and trains the rest a little";
   }
   const char* example() const override {
-    return "prune --checkpoint run/best --data dataset/ --out pruned/ --set mlp_ratio=0.3 --set "
+    return "prune --checkpoint run/best --data dataset/ --out pruned/ --mlp-ratio 0.3 --set "
            "recovery.epochs=1";
-  }
-
-  void declare(CLI::App& app) override {
-    app.add_option("--checkpoint", checkpoint_, "checkpoint to prune")->type_name("CKPT");
-    app.add_option("--data", data_, "prepared dataset for calibration and recovery")->type_name("DATASET");
-    app.add_option("--out", out_, "checkpoint to write")->type_name("CKPT");
   }
 
  protected:
   bool keys_are_options() const override { return false; }
-  Json execute(const PruneOptions& options) override {
-    require(checkpoint_, "--checkpoint");
-    require(data_, "--data");
-    require(out_, "--out");
-    const Json report = prune(options, checkpoint_, data_, out_);
-    print(fmt::format("{}: pruned checkpoint written\n", out_));
+  Json execute(const Options& options) override {
+    require(options.checkpoint, "--checkpoint");
+    require(options.data, "--data");
+    require(options.out, "--out");
+    const Json report = prune(options, options.checkpoint, options.data, options.out);
+    print(fmt::format("{}: pruned checkpoint written\n", options.out));
     return report;
   }
-
- private:
-  std::string checkpoint_, data_, out_;
 };
 
 }  // namespace

@@ -7,37 +7,39 @@ namespace edgeclip {
 
 namespace {
 
-class TrainCommand : public OptionsCommand<TrainOptions> {
+struct Options : TrainOptions, TrainPaths {
+  std::string device = "auto";
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("data", data, "prepared dataset");
+    v("out", out, "run folder: metrics.jsonl, best, final");
+    v("init", init, "checkpoint to start from");
+    v("resume", resume, "goes on where an interrupted run in --out stopped");
+    v("device", device, "where it trains", {"auto", "cpu", "cuda"});
+    TrainOptions::fields(v);
+  }
+};
+
+class TrainCommand : public OptionsCommand<Options> {
  public:
   const char* name() const override { return "train"; }
   const char* summary() const override { return "Trains a dual encoder, or an adapter on a trained one"; }
   const char* example() const override {
-    return "train --data dataset/ --out run/ --set epochs=10 --set batch=64";
-  }
-
-  void declare(CLI::App& app) override {
-    app.add_option("--data", paths_.data, "prepared dataset")->type_name("DATASET");
-    app.add_option("--out", paths_.out, "run folder: metrics.jsonl, best, final")->type_name("RUN");
-    app.add_option("--init", paths_.init, "checkpoint to start from")->type_name("CKPT");
-    app.add_flag("--resume", paths_.resume, "goes on where an interrupted run in --out stopped");
-    app.add_option("--device", device_, "auto|cpu|cuda")->type_name("DEVICE")->default_str(device_);
+    return "train --data dataset/ --out run/ --epochs 10 --batch 64 --set optimizer.lr=0.0005";
   }
 
  protected:
   bool keys_are_options() const override { return false; }
-  Json execute(const TrainOptions& options) override {
-    require(paths_.data, "--data");
-    require(paths_.out, "--out");
-    if (device_ != "auto" && device_ != "cpu")
-      invalid_input("--device {}: this build trains on the CPU; use --device cpu", device_);
-    const Json report = train(options, paths_);
-    print(fmt::format("{}: best and final checkpoints written\n", paths_.out));
+  Json execute(const Options& options) override {
+    require(options.data, "--data");
+    require(options.out, "--out");
+    if (options.device == "cuda")
+      invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
+    const Json report = train(options, options);
+    print(fmt::format("{}: best and final checkpoints written\n", options.out));
     return report;
   }
-
- private:
-  TrainPaths paths_;
-  std::string device_ = "auto";
 };
 
 }  // namespace

@@ -19,8 +19,11 @@ std::unique_ptr<Command> report_command();
 /// A checkpoint folder as an encoder: LibTorch's modules, the adapter included.
 std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory);
 
-/// Tells LibTorch how many threads there are, and warns if its BLAS is the slow one.  Call once, before any
-/// tensor.
-void start_workshop(int threads);
+/// Versions of the libraries that only edgeclip has.
+Json workshop_libraries();
+
+/// Prepares LibTorch for thread_count() threads and this CPU's BLAS kernels, and warns if its BLAS is the
+/// slow one.  Call once, before any tensor.
+void start_workshop();
 
 }  // namespace edgeclip

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "base/artifact.h"
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -92,18 +93,16 @@ Dataset open_dataset(const fs::path& directory) {
   dataset.directory = fs::absolute(directory).lexically_normal();
   if (!dataset.directory.has_filename()) dataset.directory = dataset.directory.parent_path();  // "DATASET/"
   dataset.name = dataset.directory.filename().string();
-  dataset.info = read_json(info_file);
-  const int format = json_get<int>(dataset.info, "format", where);
-  if (format != kDatasetFormat)
-    invalid_input("{}: format {} is {} than this build's ({}); {}", where, format,
-                  format > kDatasetFormat ? "newer" : "older", kDatasetFormat,
-                  format > kDatasetFormat ? "update edgeclip" : "prepare the dataset again");
+  dataset.info = read_artifact_head(info_file, kDatasetFormat, "prepare the dataset again");
   const auto root = json_get<std::string>(dataset.info, "images", where);
   dataset.image_root = root.empty() ? dataset.directory : fs::path(root);
   if (!fs::is_directory(dataset.image_root))
     invalid_input("{}: the folder of its images, {}, is not there; put it back or prepare the dataset again",
                   where, dataset.image_root.string());
   dataset.context_length = json_get<int>(dataset.info, "context_length", where);
+  if (dataset.context_length < 2)
+    invalid_input("{}: context_length: {} is not at least 2; prepare the dataset again", where,
+                  dataset.context_length);
   check_files(directory, json_at(dataset.info, "files", where), where);
   dataset.tokenizer = load_tokenizer((directory / kTokenizerFolder).string());
 

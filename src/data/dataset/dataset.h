@@ -11,8 +11,8 @@
 #include "base/tensor.h"
 #include "data/text/tokenizer.h"
 
-/// A prepared dataset (docs/formats.md): dataset.json, manifest.csv, invalid.csv, tokens.npy, ids.npy, paths.npy,
-/// tokenizer/, crops/.
+/// A prepared dataset (docs/formats.md): dataset.json, manifest.csv, invalid.csv, tokens.npy, ids.npy,
+/// paths.npy, tokenizer/, crops/.
 namespace edgeclip {
 
 /// One row of manifest.csv: one (image, caption) pair.
@@ -21,7 +21,8 @@ struct Pair {
   std::int64_t id = 0;  ///< person identity
   std::string path;     ///< as written: below the dataset's folder, or below dataset.json's "images"
   std::string caption;
-  std::int64_t frame = -1;  ///< video datasets: frame number, else -1 (kept in manifest.csv's sister file frames.npy)
+  std::int64_t frame =
+      -1;  ///< video datasets: frame number, else -1 (kept in manifest.csv's sister file frames.npy)
 };
 
 /// One image with everything said of it, in manifest order.
@@ -40,24 +41,27 @@ struct Dataset {
   std::string name;                  ///< folder name
   Json info;                         ///< dataset.json
   std::vector<Pair> pairs;
-  std::vector<ImageItem> images;     ///< unique (split, path), in order of first appearance
-  Tensor tokens;                     ///< (pairs, T) int32, padded
-  int context_length = 0;            ///< T
+  std::vector<ImageItem> images;  ///< unique (split, path), in order of first appearance
+  Tensor tokens;                  ///< (pairs, T) int32, padded
+  int context_length = 0;         ///< T
   std::shared_ptr<const Tokenizer> tokenizer;
 
   std::filesystem::path image_path(const std::string& path) const { return image_root / path; }
-  /// Indices into images of one split, in order.  "all" gives all.  Throws InvalidInput if the split has no images.
+  /// Indices into images of one split, in order.  "all" gives all.  Throws InvalidInput if the split has no
+  /// images.
   std::vector<std::int64_t> split(const std::string& name) const;
 };
 
 /// Opens and checks it (versions, counts, checksums of arrays).  Throws InvalidInput naming what is missing.
 Dataset open_dataset(const std::filesystem::path& directory);
 
-/// Writes a prepared dataset folder.  pairs: paths relative to image_root.  tokenizer: a Tokenizer SPEC ("train:2000",
-/// "sentencepiece:FILE", a folder).  invalid: (record, reason).  work: the AtomicDirectory's folder, in which crops/ or
-/// images may already lie.  image_root: absolute, or "" when the images lie inside the dataset.
+/// Writes a prepared dataset folder.  pairs: paths relative to image_root.  tokenizer: a Tokenizer SPEC
+/// ("train:2000", "sentencepiece:FILE", a folder).  invalid: (record, reason).  work: the AtomicDirectory's
+/// folder, in which crops/ or images may already lie.  image_root: absolute, or "" when the images lie inside
+/// the dataset.
 void write_dataset(const std::filesystem::path& work, const std::vector<Pair>& pairs,
-                   const std::vector<std::pair<std::string, std::string>>& invalid, const std::filesystem::path& image_root,
-                   const std::string& tokenizer, int context_length, const Json& source);
+                   const std::vector<std::pair<std::string, std::string>>& invalid,
+                   const std::filesystem::path& image_root, const std::string& tokenizer, int context_length,
+                   const Json& source);
 
 }  // namespace edgeclip

@@ -159,7 +159,7 @@ void Loader::State::decode(const Task& task) {
   Image fresh;
   Image* pixels = &cache[index];
   if (pixels->rgb.empty()) {
-    fresh = transform_geometry(read_image(dataset.image_path(dataset.images[index].path)), transform);
+    fresh = load_image(dataset.image_path(dataset.images[index].path), transform);
     const auto bytes = static_cast<std::int64_t>(fresh.rgb.size());
     pixels = &fresh;
     if (options.cache && cache_left.fetch_sub(bytes) >= bytes)
@@ -219,7 +219,8 @@ Tensor load_pixels(const std::vector<std::filesystem::path>& paths, const ImageT
   parallel_for(
       n,
       [&](std::int64_t i) {
-        transform_image(read_image(paths[static_cast<std::size_t>(i)]), transform, out + i * size);
+        normalize_pixels(load_image(paths[static_cast<std::size_t>(i)], transform), transform, false,
+                         out + i * size);
       },
       threads);
   return pixels;

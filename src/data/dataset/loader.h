@@ -14,23 +14,23 @@ namespace edgeclip {
 struct LoaderOptions {
   std::string split = "train";
   int batch = 64;
-  bool shuffle = true;         ///< a new order each epoch, a pure function of (seed, epoch)
-  bool drop_last = true;       ///< leaves out a last batch shorter than `batch` (never the only one)
-  bool unique_ids = true;      ///< avoids two images of one person in a batch where possible (false negatives)
+  bool shuffle = true;     ///< a new order each epoch, a pure function of (seed, epoch)
+  bool drop_last = true;   ///< leaves out a last batch shorter than `batch` (never the only one)
+  bool unique_ids = true;  ///< avoids two images of one person in a batch where possible (false negatives)
   std::uint64_t seed = 0;
-  int threads = 0;             ///< decoding threads; 0: thread_count()
-  int queue = 4;               ///< batches decoded ahead
-  bool flip = false;           ///< random horizontal flip, a pure function of (seed, epoch, image)
-  bool cache = true;           ///< keeps resized uint8 pixels in memory (up to cache_mb)
+  int threads = 0;    ///< decoding threads; 0: thread_count()
+  int queue = 4;      ///< batches decoded ahead
+  bool flip = false;  ///< random horizontal flip, a pure function of (seed, epoch, image)
+  bool cache = true;  ///< keeps resized uint8 pixels in memory (up to cache_mb)
   int cache_mb = 1024;
 };
 
 /// One batch: one caption per image, drawn per epoch.
 struct Batch {
-  Tensor pixels;                       ///< (B, 3, H, W) float32
-  Tensor tokens;                       ///< (B, T) int32, T the longest caption of the batch
-  std::vector<std::int64_t> ids;       ///< person identities
-  std::vector<std::int64_t> images;    ///< indices into Dataset::images
+  Tensor pixels;                     ///< (B, 3, H, W) float32
+  Tensor tokens;                     ///< (B, T) int32, T the longest caption of the batch
+  std::vector<std::int64_t> ids;     ///< person identities
+  std::vector<std::int64_t> images;  ///< indices into Dataset::images
 };
 
 /// Batches of an epoch in a deterministic order, decoded by a pool of threads into a bounded queue.
@@ -51,6 +51,7 @@ class Loader {
 };
 
 /// Decodes and transforms images[begin, end) of paths, in parallel: (n, 3, H, W).
-Tensor load_pixels(const std::vector<std::filesystem::path>& paths, const ImageTransform& transform, int threads = 0);
+Tensor load_pixels(const std::vector<std::filesystem::path>& paths, const ImageTransform& transform,
+                   int threads = 0);
 
 }  // namespace edgeclip

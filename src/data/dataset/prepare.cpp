@@ -97,7 +97,7 @@ Json prepare_dataset(const PrepareOptions& options) {
   else if (!fs::is_directory(options.images, error))
     require_file(options.images, "video");
 
-  AtomicDirectory out(options.out, kDatasetFile);
+  AtomicDirectory out(options.out, kDatasetFile, {options.images, options.annotations});
   fs::path root;  // of a video: the dataset itself
   if (annotations.video) {
     cut_video_crops(annotations, options.images, out.work());
@@ -140,7 +140,7 @@ Json prepare_dataset(const PrepareOptions& options) {
                        {"val_from_frame", options.val_from_frame}};
   write_dataset(out.work(), pairs, invalid, root, options.tokenizer, options.context_length, source);
   Json report = read_json(out.work() / kDatasetFile);
-  out.commit();
+  out.commit(Flush::kWithFolder);
 
   report.erase("files");
   Json head = {{"out", options.out}, {"records", annotations.total}, {"unusable_records", unusable.size()}};

@@ -10,19 +10,19 @@ namespace edgeclip {
 
 struct PrepareOptions {
   std::string annotations, images, out;
-  std::string format = "auto";        ///< "auto" | "icfg" (the shared JSON shape) | "video"
-  std::string strip_prefix;           ///< removed from the start of every path
-  std::string prompt;                 ///< put before every caption
+  std::string format = "auto";  ///< "auto" | "icfg" (the shared JSON shape) | "video"
+  std::string strip_prefix;     ///< removed from the start of every path
+  std::string prompt;           ///< put before every caption
   std::string tokenizer = "train:2000";
   int context_length = 77;
-  std::string split = "annotated";    ///< "annotated" | a fraction for test, by identity
-  std::int64_t val_from_frame = -1;   ///< video: training records with frame >= this become "val"; -1: none
+  std::string split = "annotated";   ///< "annotated" | a fraction for test, by identity
+  std::int64_t val_from_frame = -1;  ///< video: training records with frame >= this become "val"; -1: none
   std::uint64_t seed = 0;
 };
 
 /// Annotation file to prepared dataset; returns the report (counts per split, identities, invalid records).
-/// Records that cannot be used go to invalid.csv with the reason; nothing else is lost.  Throws InvalidInput if the
-/// file is not readable as its format, or nothing valid remains.
+/// Records that cannot be used go to invalid.csv with the reason; nothing else is lost.  Throws InvalidInput
+/// if the file is not readable as its format, or nothing valid remains.
 Json prepare_dataset(const PrepareOptions& options);
 
 }  // namespace edgeclip

@@ -68,7 +68,7 @@ class Cutter {
     // One image may have two records, and at the edge two boxes may become one.
     const auto [at, added] = written_.try_emplace(record.path, &record);
     if (added)
-      write_png(directory_ / record.path, crop(frame, left, top, width, height));
+      write_png(directory_ / record.path, crop(frame, left, top, width, height), Flush::kWithFolder);
     else if (at->second->id != record.id || at->second->split != record.split)
       reject(record, fmt::format("within the frame its box is that of record {}, with another id or split",
                                  at->second->index));

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/atomic_output.h"
+
 namespace edgeclip {
 
 /// 8-bit RGB, row-major (H, W, 3), no padding between rows.
@@ -12,18 +14,24 @@ struct Image {
   std::vector<std::uint8_t> rgb;
 
   Image() = default;
-  Image(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
-  std::uint8_t* row(int y) { return rgb.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
-  const std::uint8_t* row(int y) const { return rgb.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3; }
+  Image(int w, int h)
+      : width(w), height(h), rgb(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
+  std::uint8_t* row(int y) {
+    return rgb.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3;
+  }
+  const std::uint8_t* row(int y) const {
+    return rgb.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width) * 3;
+  }
 };
 
-/// Decodes JPEG (libjpeg-turbo) and PNG (libpng) by their first bytes, whatever the name; other formats through the
-/// media module.  Like Pillow's convert("RGB"): grey repeated, alpha dropped, palette looked up, EXIF orientation
-/// ignored.  Throws InvalidInput naming the file if it is missing, truncated or no image.  Thread-safe.
+/// Decodes JPEG (libjpeg-turbo) and PNG (libpng) by their first bytes, whatever the name; other formats
+/// through the media module.  Like Pillow's convert("RGB"): grey repeated, alpha dropped, palette looked up,
+/// EXIF orientation ignored.  Throws InvalidInput naming the file if it is missing, truncated or no image.
+/// Thread-safe.
 Image read_image(const std::filesystem::path& path);
 
 /// PNG, through a temporary name.  Throws InvalidInput if it cannot be written.
-void write_png(const std::filesystem::path& path, const Image& image);
+void write_png(const std::filesystem::path& path, const Image& image, Flush flush = Flush::kWithFile);
 
 /// The part of image inside the box, which must lie within it (CHECK).
 Image crop(const Image& image, int x, int y, int width, int height);

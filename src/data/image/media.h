@@ -6,8 +6,9 @@
 
 #include "data/image/image.h"
 
-/// Video and the rarer image formats, through libedgeclip_media.so (OpenCV), which is loaded at the first call.
-/// It is looked for in $EDGECLIP_MODULE_PATH, beside the program (../lib/edgeclip, ../lib), and in the install folder.
+/// Video and the rarer image formats, through libedgeclip_media.so (OpenCV), which is loaded at the first
+/// call. It is looked for in $EDGECLIP_MODULE_PATH, beside the program (../lib/edgeclip, ../lib), and in the
+/// install folder.
 namespace edgeclip {
 
 /// Frames of a video in order.  Not thread-safe.

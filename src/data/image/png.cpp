@@ -118,7 +118,7 @@ Image decode_png(const std::string& bytes, const std::string& name) {
   return image;
 }
 
-void write_png(const std::filesystem::path& path, const Image& image) {
+void write_png(const std::filesystem::path& path, const Image& image, Flush flush) {
   EDGECLIP_CHECK(image.width > 0 && image.height > 0, "an image of {} x {} pixels", image.width,
                  image.height);
   std::string bytes;
@@ -129,7 +129,7 @@ void write_png(const std::filesystem::path& path, const Image& image) {
   EDGECLIP_CHECK(writer.info, "libpng cannot start");
   auto rows = row_pointers(image);
   if (!write_rows(writer, image, rows.data(), &bytes)) throw InternalError(std::string("libpng: ") + message);
-  AtomicFile file(path);
+  AtomicFile file(path, flush);
   file.write(bytes);
   file.commit();
 }

@@ -206,4 +206,13 @@ void transform_image(const Image& image, const ImageTransform& transform, float*
   normalize_pixels(transform_geometry(image, transform), transform, false, out);
 }
 
+Image load_image(const std::filesystem::path& path, const ImageTransform& transform) {
+  const Image image = read_image(path);
+  try {
+    return transform_geometry(image, transform);
+  } catch (const InvalidInput& error) {
+    throw InvalidInput(path.string() + ": " + error.what());
+  }
+}
+
 }  // namespace edgeclip

@@ -34,7 +34,8 @@ Colour draw_colour(const std::string& name, Rng& rng) {
   const NamedColour& c = colour_named(name);
   const double hue = rng.uniform(c.hue_low, c.hue_high);
   const double saturation = rng.uniform(c.saturation_low, c.saturation_high);
-  return rgb_from_hsv(hue, saturation, rng.uniform(c.value_low, c.value_high));
+  const double value = rng.uniform(c.value_low, c.value_high);
+  return rgb_from_hsv(hue, saturation, value);
 }
 
 Outline& Outline::polygon(std::vector<Point> points) {
@@ -58,6 +59,9 @@ Outline& Outline::ellipse(Point centre, float rx, float ry, float degrees) {
 }
 
 Canvas::Canvas(int width, int height, Rng& rng) : image(height, width, CV_8UC3), mask_(height, width, CV_8U) {
+  // People are drawn in parallel; a pool of OpenCV's own under each drawing thread would only oversubscribe.
+  static const bool once = (cv::setNumThreads(1), true);
+  static_cast<void>(once);
   cv::Mat coarse(height / 16 + 2, width / 12 + 2, CV_8U);
   for (int y = 0; y < coarse.rows; ++y)
     for (int x = 0; x < coarse.cols; ++x)

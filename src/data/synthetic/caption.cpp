@@ -62,6 +62,14 @@ const std::map<std::string, Words> kHairWords = {
     {"red", {"red", "ginger"}},
 };
 
+/// The parts in a row.  Between braces the draws behind them come in the order written; with + they would
+/// not, and the caption would depend on the compiler.
+std::string cat(std::initializer_list<std::string> parts) {
+  std::string text;
+  for (const auto& part : parts) text += part;
+  return text;
+}
+
 class Writer {
  public:
   Writer(const Attributes& a, bool sees_front, Rng& rng)
@@ -73,32 +81,31 @@ class Writer {
     const std::string extras = accessories();
     switch (rng_.below(7)) {
       case 0:
-        return sentence(subject(hair) + " in " + clothes +
-                        with_extras(extras, pick({" carrying ", " with ", " holding "})));
+        return sentence(cat({subject(hair), " in ", clothes,
+                             with_extras(extras, pick({" carrying ", " with ", " holding "}))}));
       case 1:
-        return sentence(subject(hair) + " " + pick({"wears", "is wearing", "has on"}) + " " + clothes +
-                        and_carries(extras));
+        return sentence(cat({subject(hair), " ", pick({"wears", "is wearing", "has on"}), " ", clothes,
+                             and_carries(extras)}));
       case 2:
-        return sentence(subject(hair) + " is dressed in " + clothes + and_carries(extras));
+        return sentence(cat({subject(hair), " is dressed in ", clothes, and_carries(extras)}));
       case 3: {
         const std::string who = "the " + noun();
         if (!hair) return sentence(who + " has " + clothes + and_carries(extras));
-        return sentence(who + " has " + hair_phrase() + " and is dressed in " + clothes +
-                        and_carries(extras));
+        return sentence(
+            cat({who, " has ", hair_phrase(), " and is dressed in ", clothes, and_carries(extras)}));
       }
       case 4:
-        return sentence(subject(hair) + " in " + clothes + " is walking" +
-                        (extras.empty() ? pick({"", " with empty hands", " along"}) : " with " + extras));
+        return sentence(
+            cat({subject(hair), " in ", clothes, " is walking",
+                 extras.empty() ? pick({"", " with empty hands", " along"}) : " with " + extras}));
       case 5: {
         const std::string who = pick({"the person", "a person", "the pedestrian"});
-        return sentence(who + " wears " + clothes + "; " + (woman_ ? "she" : "he") + " " +
-                        she_has(hair, extras));
+        return sentence(cat({who, " wears ", clothes, woman_ ? "; she " : "; he ", she_has(hair, extras)}));
       }
       default:
-        return sentence(
-            "the " + noun() + " has " + clothes +
-            (hair ? (extras.empty() ? " and " : ", ") + hair_phrase() : "") +
-            (extras.empty() ? "" : (hair ? ", and " : " and ") + std::string("carries ") + extras));
+        return sentence(cat({"the ", noun(), " has ", clothes,
+                             hair ? (extras.empty() ? " and " : ", ") + hair_phrase() : "",
+                             extras.empty() ? "" : (hair ? ", and carries " : " and carries ") + extras}));
     }
   }
 
@@ -139,16 +146,16 @@ class Writer {
     const std::string article = pick({"a ", "a ", "the "});
     if (!hair) return article + noun();
     if (a_.hair_length == "bald" && rng_.chance(0.7))
-      return article + pick({"bald ", "bald ", "balding "}) + noun();
+      return cat({article, pick({"bald ", "bald ", "balding "}), noun()});
     if (a_.hair_length != "bald" && rng_.chance(0.3)) {
       const std::string shade = rng_.pick(words_of(kHairWords, a_.hair_colour));
       if (a_.hair_colour == "blond" && woman_) return article + "blond " + noun();
       if (a_.hair_colour == "grey" && rng_.chance(0.4))
-        return (article == "the " ? pick({"the old ", "the elderly "}) : pick({"an old ", "an elderly "})) +
-               noun() + " with grey hair";
+        return cat({article == "the " ? pick({"the old ", "the elderly "}) : pick({"an old ", "an elderly "}),
+                    noun(), " with grey hair"});
       return article + shade + "-haired " + noun();
     }
-    return article + noun() + " with " + hair_phrase();
+    return cat({article, noun(), " with ", hair_phrase()});
   }
 
   std::string upper() {
@@ -205,17 +212,17 @@ class Writer {
   }
 
   std::string shoes() {
-    return colour(a_.shoe_colour) + " " +
-           (a_.shoe_colour == "white" ? pick({"shoes", "trainers", "sneakers"})
-                                      : pick({"shoes", "shoes", "boots"}));
+    return cat({colour(a_.shoe_colour), " ",
+                a_.shoe_colour == "white" ? pick({"shoes", "trainers", "sneakers"})
+                                          : pick({"shoes", "shoes", "boots"})});
   }
 
   /// "a black backpack and a white paper"; empty if nothing is carried or said of it.
   std::string accessories() {
     std::string text;
     if (a_.bag != "none" && rng_.chance(0.9)) {
-      text = with_article(colour(a_.bag_colour) + " " +
-                          (a_.bag == "backpack" ? pick({"backpack", "backpack", "rucksack"}) : a_.bag));
+      text = with_article(cat({colour(a_.bag_colour), " ",
+                               a_.bag == "backpack" ? pick({"backpack", "backpack", "rucksack"}) : a_.bag}));
       if (a_.bag == "shoulder bag" && rng_.chance(0.3))
         text = with_article(colour(a_.bag_colour) + " bag on the shoulder");
     }

@@ -33,12 +33,14 @@ Image draw_image(const Attributes& attributes, const Wardrobe& wardrobe, const P
   frame.lean = static_cast<float>(rng.uniform(-0.05, 0.05));
   draw_background(canvas, rng);
   if (rng.chance(0.10)) {  // somebody else, half outside of the picture
-    const Attributes other = draw_attributes(rng.next(), rng.below(1 << 20));
+    const std::uint64_t seed = rng.next();
+    const Attributes other = draw_attributes(seed, rng.below(1 << 20));
     Frame beside = frame;
     beside.foot_x = rng.chance(0.5) ? width * static_cast<float>(rng.uniform(-0.12, 0.02))
                                     : width * static_cast<float>(rng.uniform(0.98, 1.12));
     beside.foot_y -= frame.height * static_cast<float>(rng.uniform(0.0, 0.25));
-    draw_figure(canvas, other, draw_wardrobe(other, rng), draw_pose(rng), beside);
+    const Wardrobe clothes = draw_wardrobe(other, rng);
+    draw_figure(canvas, other, clothes, draw_pose(rng), beside);
   }
   draw_shadow(canvas, frame, rng);
   draw_figure(canvas, attributes, wardrobe, pose, frame);

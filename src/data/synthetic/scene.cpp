@@ -9,9 +9,17 @@
 namespace edgeclip::synthetic {
 namespace {
 
-Colour tint(double hue, double saturation, double value, Rng& rng) {
-  return rgb_from_hsv(hue + rng.uniform(-12, 12), saturation * rng.uniform(0.7, 1.3),
-                      value * rng.uniform(0.85, 1.15));
+/// A colour to vary.  Draws between its braces come in the order written; those among the arguments of a call
+/// would not, and the picture would depend on the compiler.
+struct Hsv {
+  double hue, saturation, value;
+};
+
+Colour tint(Hsv colour, Rng& rng) {
+  colour.hue += rng.uniform(-12, 12);
+  colour.saturation *= rng.uniform(0.7, 1.3);
+  colour.value *= rng.uniform(0.85, 1.15);
+  return rgb_from_hsv(colour.hue, colour.saturation, colour.value);
 }
 
 /// Fills one side of a slanted line, as a path or a lawn seen from above.
@@ -57,7 +65,7 @@ void car(cv::Mat& image, Rng& rng) {
   const int w = image.cols, h = image.rows;
   const int x = rng.chance(0.5) ? rng.range(-w, -w / 3) : rng.range(w / 2, w), y = rng.range(0, h / 2),
             length = rng.range(w, 2 * w), tall = rng.range(h / 8, h / 4);
-  const Colour paint = tint(rng.uniform(0, 360), 0.35, rng.uniform(0.2, 0.85), rng);
+  const Colour paint = tint({rng.uniform(0, 360), 0.35, rng.uniform(0.2, 0.85)}, rng);
   cv::rectangle(image, {x, y, length, tall}, scalar(paint), -1);
   cv::rectangle(image, {x + length / 6, y - tall / 2, length * 2 / 3, tall / 2}, scalar(paint * 0.85f), -1);
   cv::rectangle(image, {x + length / 5, y - tall / 2 + 6, length * 3 / 5, tall / 2 - 8}, {60, 70, 82}, -1);
@@ -67,18 +75,19 @@ void car(cv::Mat& image, Rng& rng) {
 
 void wall(cv::Mat& image, Rng& rng) {
   const int bottom = static_cast<int>(rng.uniform(0.15, 0.6) * image.rows);
-  const Colour paint = tint(rng.uniform(10, 50), 0.22, rng.uniform(0.35, 0.85), rng);
+  const Colour paint = tint({rng.uniform(10, 50), 0.22, rng.uniform(0.35, 0.85)}, rng);
   cv::rectangle(image, {0, 0, image.cols, bottom}, scalar(paint), -1);
   if (rng.chance(0.5)) {
-    const int x = rng.range(-40, image.cols - 20), w = rng.range(40, 110);
-    cv::rectangle(image, {x, rng.range(-40, 20), w, std::max(10, bottom - 30)},
-                  scalar(tint(215, 0.2, rng.uniform(0.15, 0.6), rng)), -1);
+    const int x = rng.range(-40, image.cols - 20), w = rng.range(40, 110), y = rng.range(-40, 20);
+    const Colour pane = tint({215, 0.2, rng.uniform(0.15, 0.6)}, rng);
+    cv::rectangle(image, {x, y, w, std::max(10, bottom - 30)}, scalar(pane), -1);
   }
   cv::line(image, {0, bottom}, {image.cols, bottom}, scalar(paint * 0.6f), 4);
 }
 
 void pole(cv::Mat& image, int x, int width, Rng& rng) {
-  const Colour paint = tint(rng.uniform(0, 360), rng.chance(0.2) ? 0.6 : 0.05, rng.uniform(0.25, 0.85), rng);
+  const Colour paint =
+      tint({rng.uniform(0, 360), rng.chance(0.2) ? 0.6 : 0.05, rng.uniform(0.25, 0.85)}, rng);
   cv::rectangle(image, {x, 0, width, image.rows}, scalar(paint), -1);
   cv::rectangle(image, {x, 0, std::max(1, width / 3), image.rows}, scalar(paint * 1.15f), -1);
 }
@@ -87,30 +96,35 @@ void pole(cv::Mat& image, int x, int width, Rng& rng) {
 void blob(cv::Mat& image, Rng& rng) {
   const int w = image.cols, h = image.rows;
   const int x = rng.chance(0.5) ? rng.range(-24, 14) : rng.range(w - 14, w + 24), y = rng.range(0, h);
-  cv::ellipse(image, {x, y}, {rng.range(10, 30), rng.range(20, 90)}, rng.uniform(-15, 15), 0, 360,
-              scalar(tint(rng.uniform(0, 360), rng.uniform(0, 0.7), rng.uniform(0.1, 0.9), rng)), -1);
+  const cv::Size size{rng.range(10, 30), rng.range(20, 90)};
+  const double slant = rng.uniform(-15, 15);
+  const Colour paint = tint({rng.uniform(0, 360), rng.uniform(0, 0.7), rng.uniform(0.1, 0.9)}, rng);
+  cv::ellipse(image, {x, y}, size, slant, 0, 360, scalar(paint), -1);
 }
 
 }  // namespace
 
 void draw_background(Canvas& canvas, Rng& rng) {
   cv::Mat& image = canvas.image;
-  const Colour ground = rng.chance(0.12)
-                            ? tint(95, 0.5, 0.36, rng)
-                            : tint(rng.uniform(20, 230), rng.uniform(0, 0.14), rng.uniform(0.38, 0.85), rng);
+  const Colour ground =
+      rng.chance(0.12) ? tint({95, 0.5, 0.36}, rng)
+                       : tint({rng.uniform(20, 230), rng.uniform(0, 0.14), rng.uniform(0.38, 0.85)}, rng);
   image.setTo(scalar(ground));
   if (rng.chance(0.25)) slabs(image, ground, rng);
   if (rng.chance(0.45))
     half_plane(image,
-               rng.chance(0.4)   ? tint(95, 0.55, 0.34, rng)
-               : rng.chance(0.4) ? tint(28, 0.3, 0.5, rng)
+               rng.chance(0.4)   ? tint({95, 0.55, 0.34}, rng)
+               : rng.chance(0.4) ? tint({28, 0.3, 0.5}, rng)
                                  : ground * rng.uniform(0.7, 1.2),
                rng);
   if (rng.chance(0.18)) wall(image, rng);
   if (rng.chance(0.12)) car(image, rng);
   if (rng.chance(0.3)) ground_lines(image, rng);
   if (rng.chance(0.10)) tape(image, rng);
-  if (rng.chance(0.12)) pole(image, rng.range(0, image.cols), rng.range(6, 18), rng);
+  if (rng.chance(0.12)) {
+    const int x = rng.range(0, image.cols);
+    pole(image, x, rng.range(6, 18), rng);
+  }
   for (int k = rng.chance(0.3) ? rng.range(1, 2) : 0; k > 0; --k) blob(image, rng);
 
   // A gradient over the picture and the grain of the ground.
@@ -166,20 +180,21 @@ void draw_occluder(Canvas& canvas, const Frame& frame, Rng& rng) {
   const double kind = rng.uniform();
   const auto half = 0.15f * frame.height;
   if (kind < 0.35) {  // a pole or a sign post at the side
-    const float offset = (rng.chance(0.5) ? 1.0f : -1.0f) * static_cast<float>(rng.uniform(0.5, 1.0)) * half;
+    const float side = rng.chance(0.5) ? 1.0f : -1.0f;
+    const float offset = side * static_cast<float>(rng.uniform(0.5, 1.0)) * half;
     pole(image, static_cast<int>(frame.foot_x + offset), rng.range(6, 16), rng);
   } else if (kind < 0.7) {  // a low wall, hedge or car before the feet
     const int top = static_cast<int>(frame.foot_y - rng.uniform(0.05, 0.2) * frame.height);
-    const Colour paint = rng.chance(0.4) ? tint(100, 0.5, 0.3, rng)
-                                         : tint(rng.uniform(0, 360), 0.2, rng.uniform(0.3, 0.8), rng);
+    const Colour paint = rng.chance(0.4) ? tint({100, 0.5, 0.3}, rng)
+                                         : tint({rng.uniform(0, 360), 0.2, rng.uniform(0.3, 0.8)}, rng);
     cv::rectangle(image, {0, top, image.cols, image.rows}, scalar(paint), -1);
     cv::line(image, {0, top}, {image.cols, top}, scalar(paint * 0.7f), 4);
   } else {  // somebody's shoulder at the edge
     const bool left = rng.chance(0.5);
     const int x = static_cast<int>(frame.foot_x + (left ? -1.15f : 1.15f) * half);
-    const Colour cloth = tint(rng.uniform(0, 360), rng.uniform(0, 0.6), rng.uniform(0.1, 0.7), rng);
-    cv::ellipse(image, {x + (left ? -36 : 36), rng.range(image.rows / 3, image.rows)},
-                {44, rng.range(60, 150)}, 0, 0, 360, scalar(cloth), -1);
+    const Colour cloth = tint({rng.uniform(0, 360), rng.uniform(0, 0.6), rng.uniform(0.1, 0.7)}, rng);
+    const int y = rng.range(image.rows / 3, image.rows);
+    cv::ellipse(image, {x + (left ? -36 : 36), y}, {44, rng.range(60, 150)}, 0, 0, 360, scalar(cloth), -1);
   }
 }
 

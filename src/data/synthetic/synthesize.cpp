@@ -66,17 +66,15 @@ Json synthesize_dataset(const SynthesizeOptions& options) {
   };
   {
     Progress progress("drawing", static_cast<std::int64_t>(chosen.size()), "people");
-    parallel_for(
-        static_cast<std::int64_t>(chosen.size()),
-        [&](std::int64_t at) {
-          const auto k = static_cast<std::size_t>(at);
-          Pedestrian person = draw_pedestrian(chosen[k].person, options.draw);
-          for (int image = 0; image < options.draw.images_per_person; ++image)
-            write_png(directory.work() / file_name(k, image), person.images[static_cast<std::size_t>(image)]);
-          captions[k] = std::move(person.captions);
-          progress.advance();
-        },
-        4 * thread_count());  // each file is flushed to the disk: waiting overlaps with drawing
+    parallel_for(static_cast<std::int64_t>(chosen.size()), [&](std::int64_t at) {
+      const auto k = static_cast<std::size_t>(at);
+      Pedestrian person = draw_pedestrian(chosen[k].person, options.draw);
+      for (int image = 0; image < options.draw.images_per_person; ++image)
+        write_png(directory.work() / file_name(k, image), person.images[static_cast<std::size_t>(image)],
+                  Flush::kWithFolder);
+      captions[k] = std::move(person.captions);
+      progress.advance();
+    });
   }
   std::vector<Pair> pairs;
   Json people = {{"train", 0}, {"val", 0}, {"test", 0}};
@@ -94,7 +92,7 @@ Json synthesize_dataset(const SynthesizeOptions& options) {
                        {"height", options.draw.height},
                        {"width", options.draw.width}};
   write_dataset(directory.work(), pairs, {}, "", options.tokenizer, options.context_length, source);
-  directory.commit();
+  directory.commit(Flush::kWithFolder);
   return {{"out", options.out},
           {"people", people},
           {"images", static_cast<std::int64_t>(chosen.size()) * options.draw.images_per_person},

@@ -9,7 +9,8 @@ namespace edgeclip::synthetic {
 Wardrobe draw_wardrobe(const Attributes& a, Rng& rng) {
   Wardrobe w;
   const bool fair = a.hair_colour == "blond" || a.hair_colour == "red";
-  w.skin = rgb_from_hsv(rng.uniform(18, 28), rng.uniform(0.28, 0.52), rng.uniform(fair ? 0.72 : 0.45, 0.92));
+  const double hue = rng.uniform(18, 28), saturation = rng.uniform(0.28, 0.52);
+  w.skin = rgb_from_hsv(hue, saturation, rng.uniform(fair ? 0.72 : 0.45, 0.92));
   w.hair = a.hair_colour.empty() ? w.skin * 0.5f : draw_colour(a.hair_colour + " hair", rng);
   if (a.hat != "none") w.hat = draw_colour(a.hat_colour, rng);
   w.upper = draw_colour(a.upper_colour, rng);
@@ -35,7 +36,8 @@ bool Pose::back() const { return std::cos(turn * 0.017453293f) < -0.45f; }
 Pose draw_pose(Rng& rng) {
   Pose pose;
   const double views[] = {0, 35, 70, 90, 120, 155, 180};
-  pose.turn = static_cast<float>(views[rng.below(7)] + rng.uniform(-14, 14));
+  const double view = views[rng.below(7)];
+  pose.turn = static_cast<float>(view + rng.uniform(-14, 14));
   if (rng.chance(0.5)) pose.turn = -pose.turn;
   pose.stride = static_cast<float>(rng.uniform(-1, 1));
   pose.build = static_cast<float>(rng.uniform(0.90, 1.14));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/artifact.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -48,13 +49,8 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec_or_direc
   if (!std::filesystem::exists(file, error))
     invalid_input("{}: holds no {}; name a tokenizer folder that edgeclip wrote, or sentencepiece:FILE.model",
                   directory.string(), kTokenizerFile);
-  const Json json = read_json(file);
+  const Json json = read_artifact_head(file, kTokenizerFormat, "write it again");
   const std::string where = file.string();
-  const int format = json_get<int>(json, "format", where);
-  if (format != kTokenizerFormat)
-    invalid_input("{}: format {} is {} than this build's ({}); {}", where, format,
-                  format > kTokenizerFormat ? "newer" : "older", kTokenizerFormat,
-                  format > kTokenizerFormat ? "update edgeclip" : "write it again");
   const auto type = json_get<std::string>(json, "type", where);
   if (type != "sentencepiece")
     invalid_input("{}: type \"{}\" is unknown (sentencepiece is read)", where, type);

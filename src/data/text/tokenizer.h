@@ -25,21 +25,24 @@ class Tokenizer {
   virtual std::int32_t begin_id() const = 0;
   virtual std::int32_t end_id() const = 0;
   virtual std::int32_t pad_id() const = 0;
-  /// Writes the folder `tokenizer/` of datasets, bundles and plans: edgeclip_tokenizer.json and the model's own files.
+  /// Writes the folder `tokenizer/` of datasets, bundles and plans: edgeclip_tokenizer.json and the model's
+  /// own files.
   virtual void save(const std::filesystem::path& directory) const = 0;
 
   /// [begin, ids..., end], too long: cut, the last id is end.  Not padded; at most context_length ids.
   std::vector<std::int32_t> encode_with_ends(std::string_view text, int context_length) const;
-  /// (B, T) int32, each row as encode_with_ends, padded with pad_id.  T is the longest row, or context_length if fixed.
-  Tensor encode_batch(const std::vector<std::string>& texts, int context_length, bool fixed_length = false) const;
+  /// (B, T) int32, each row as encode_with_ends, padded with pad_id.  T is the longest row, or context_length
+  /// if fixed.
+  Tensor encode_batch(const std::vector<std::string>& texts, int context_length,
+                      bool fixed_length = false) const;
 };
 
 /// From a folder written by save(), or "sentencepiece:FILE.model".  Throws InvalidInput.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec_or_directory);
 
-/// Trains a sentencepiece BPE model (ids: pad 0, unk 1, begin 2, end 3; NFKC, lower case) on the texts.  vocab_size is
-/// lowered, with a message, when the texts do not hold that many pieces.  Deterministic.  Throws InvalidInput if the
-/// texts are blank or hold more different characters than vocab_size.
+/// Trains a sentencepiece BPE model (ids: pad 0, unk 1, begin 2, end 3; NFKC, lower case) on the texts.
+/// vocab_size is lowered, with a message, when the texts do not hold that many pieces.  Deterministic. Throws
+/// InvalidInput if the texts are blank or hold more different characters than vocab_size.
 std::shared_ptr<const Tokenizer> train_tokenizer(const std::vector<std::string>& texts, int vocab_size);
 
 }  // namespace edgeclip

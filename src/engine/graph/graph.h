@@ -15,13 +15,15 @@ namespace edgeclip::engine {
 using ValueId = std::int32_t;
 inline constexpr ValueId kNoValue = -1;  ///< an optional input that is left out
 
-using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>, std::vector<std::string>, Tensor>;
+using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>,
+                               std::vector<float>, std::vector<std::string>, Tensor>;
 
 /// A tensor that flows along an edge, a graph input, or a constant.
 struct Value {
   std::string name;
   DType dtype = DType::f32;
-  /// Dimensions as far as known before the inputs' shapes are: -1 = unknown.  Empty optional: not even the rank.
+  /// Dimensions as far as known before the inputs' shapes are: -1 = unknown.  Empty optional: not even the
+  /// rank.
   std::optional<Shape> shape;
   /// Names of symbolic dimensions of graph inputs ("batch", "tokens"), parallel to shape; "" elsewhere.
   std::vector<std::string> symbols;
@@ -31,9 +33,9 @@ struct Value {
 
 /// One operator.  Operators of ONNX keep their names (domain ""); fused ones live in domain "edgeclip".
 struct Node {
-  std::string name;        ///< as in the ONNX file; fused nodes keep the name of the node that gives their output
+  std::string name;  ///< as in the ONNX file; fused nodes keep the name of the node that gives their output
   std::string op, domain;
-  int opset = 17;          ///< of the domain, in the model it came from
+  int opset = 17;  ///< of the domain, in the model it came from
   std::vector<ValueId> inputs, outputs;
   std::map<std::string, Attribute> attributes;
 

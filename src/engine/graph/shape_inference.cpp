@@ -156,11 +156,6 @@ std::vector<ValueFacts> infer_shapes(const Graph& graph, const std::vector<Shape
   return infer(graph, {input_shapes.begin(), input_shapes.end()}, Refusal::error);
 }
 
-std::vector<ValueFacts> probe_shapes(const Graph& graph,
-                                     const std::vector<std::optional<Shape>>& input_shapes) {
-  return infer(graph, input_shapes, Refusal::passes);
-}
-
 ShapeFacts::ShapeFacts(const Graph& graph) {
   for (int probe = 0; probe < kProbes; ++probe) {
     std::int64_t dynamic = 0;

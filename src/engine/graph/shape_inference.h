@@ -21,11 +21,6 @@ struct ValueFacts {
 /// from the inputs' data.
 std::vector<ValueFacts> infer_shapes(const Graph& graph, const std::vector<Shape>& input_shapes);
 
-/// The same for shapes that are only a guess, or not known at all: values behind a node whose rule refuses
-/// them stay unknown.
-std::vector<ValueFacts> probe_shapes(const Graph& graph,
-                                     const std::vector<std::optional<Shape>>& input_shapes);
-
 /// Type and shape of every value as far as they do not depend on the dynamic dimensions of the graph's
 /// inputs, found by running the rules for three different sizes of each dynamic dimension: what differs is
 /// -1.  With no dynamic dimension at all a shape that does not fit is an InvalidInput; otherwise such values

@@ -199,7 +199,9 @@ class Importer {
       if (proto.output_size() != 1) refuse(node, "{} outputs instead of 1", proto.output_size());
       return define_constant(proto.output(0), constant_value(node, proto, folder_));
     }
-    const Operator* row = find_operator(node.domain, node.op, node.opset);
+    // "edgeclip" holds what our own passes make, with promises between them that a file does not keep.
+    const Operator* row =
+        node.domain == "edgeclip" ? nullptr : find_operator(node.domain, node.op, node.opset);
     if (!row) refuse_operator(node);
     const auto count = [](const auto& names) {  // trailing empty names are inputs left out
       int n = names.size();
@@ -212,15 +214,18 @@ class Importer {
     if (outputs < 1 || outputs > row->max_outputs)
       refuse(node, "{} outputs are named, it has {}", outputs, row->max_outputs);
     for (int i = 0; i < inputs; ++i) {
-      if (proto.input(i).empty() && i < row->min_inputs) refuse(node, "its input {} is left out", i);
+      if (proto.input(i).empty() && (i < row->min_inputs || row->max_inputs == Operator::kAnyNumber))
+        refuse(node, "its input {} is left out", i);
       node.inputs.push_back(proto.input(i).empty() ? kNoValue : ids_.at(proto.input(i)));
     }
     read_attributes(node, *row, proto, folder_);
     for (int i = 0; i < outputs; ++i) {
-      const std::string& name = proto.output(i);
+      // One that nobody reads gets a name of its own, so that kernels have somewhere to write it.
+      std::string name = proto.output(i);
+      if (name.empty()) name = fmt::format("unused output {} of node {}", i, graph_.nodes().size());
       Value value;
       if (const auto it = declared_.find(name); it != declared_.end()) value.dtype = it->second;
-      node.outputs.push_back(name.empty() ? kNoValue : define(name, std::move(value)));
+      node.outputs.push_back(define(name, std::move(value)));
     }
     graph_.add_node(std::move(node));
   }

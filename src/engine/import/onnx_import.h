@@ -6,8 +6,9 @@
 
 namespace edgeclip::engine {
 
-/// Reads an ONNX file (external data too, only from below its folder).  Throws InvalidInput naming file, node, operator
-/// and opset for anything the engine does not have, and for malformed files; never crashes on them.
+/// Reads an ONNX file (external data too, only from below its folder).  Throws InvalidInput naming file,
+/// node, operator and opset for anything the engine does not have, and for malformed files; never crashes on
+/// them.
 Graph import_onnx(const std::filesystem::path& path);
 
 }  // namespace edgeclip::engine

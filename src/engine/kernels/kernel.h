@@ -19,7 +19,8 @@ struct OutputView {
   TensorView view() const { return {dtype, shape, data}; }
   template <class T>
   T* as() const {
-    EDGECLIP_CHECK(dtype == DTypeOf<T>::value, "output is {}, not {}", dtype_name(dtype), dtype_name(DTypeOf<T>::value));
+    EDGECLIP_CHECK(dtype == DTypeOf<T>::value, "output is {}, not {}", dtype_name(dtype),
+                   dtype_name(DTypeOf<T>::value));
     return reinterpret_cast<T*>(data);
   }
 };
@@ -37,28 +38,29 @@ class Kernel {
   virtual std::string implementation() const = 0;
 };
 
-/// What a shape rule sees and fills: shapes fully known, values known where they are constant or were computed from
-/// shapes alone (data != null).
+/// What a shape rule sees and fills: shapes fully known, values known where they are constant or were
+/// computed from shapes alone (data != null).
 struct ShapeContext {
   const Node& node;
-  Inputs inputs;                       ///< data is null where the value is not known yet
-  std::vector<DType> output_dtypes;    ///< filled by the rule
-  std::vector<Shape> output_shapes;    ///< filled by the rule
+  Inputs inputs;                     ///< data is null where the value is not known yet
+  std::vector<DType> output_dtypes;  ///< filled by the rule
+  std::vector<Shape> output_shapes;  ///< filled by the rule
 };
 
-/// The engine's operators: name, opset range, shape rule and readable reference kernel in one place, a file per family in
-/// kernels/reference/.
+/// The engine's operators: name, opset range, shape rule and readable reference kernel in one place, a file
+/// per family in kernels/reference/.
 struct Operator {
   const char* name;
   const char* domain;
-  int min_opset, max_opset;            ///< versions of the domain this implementation follows
-  void (*infer)(ShapeContext&);        ///< throws InvalidInput (node, operator, reason) for shapes that do not fit
+  int min_opset, max_opset;      ///< versions of the domain this implementation follows
+  void (*infer)(ShapeContext&);  ///< throws InvalidInput (node, operator, reason) for shapes that do not fit
   void (*reference)(const Node&, const Inputs&, const Outputs&);
-  /// What the importer checks before any rule sees the node: how many inputs and outputs (trailing optional ones may be
-  /// left out), and the attributes with their types: "axis:i axes:I! mode:s" (i, f, s, t or I, F, S for lists; ! = required).
+  /// What the importer checks before any rule sees the node: how many inputs and outputs (trailing optional
+  /// ones may be left out), and the attributes with their types: "axis:i axes:I! mode:s" (i, f, s, t or I, F,
+  /// S for lists; ! = required).
   int min_inputs = 0, max_inputs = kAnyNumber, max_outputs = 1;
   const char* attributes = "";
-  bool reads_shapes_only = false;      ///< the kernel never looks at input data (Shape, Size)
+  bool reads_shapes_only = false;  ///< the kernel never looks at input data (Shape, Size)
 
   static constexpr int kAnyNumber = 1 << 30;
 };

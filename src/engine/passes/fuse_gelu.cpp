@@ -15,15 +15,17 @@ constexpr double kInverseSqrt2 = 0.70710678118654752440;
 
 /// A product taken apart: its factors that are no constants, and the product of those that are.
 struct Factors {
+  static constexpr int kMostProducts = 8;  ///< of a GELU; a longer chain is something else
   std::vector<ValueId> values;
   double constant = 1;
+  int products = 0;
 };
 
 void take_apart(const Graph& graph, const GraphIndex& index, const Node& node, Factors& factors) {
   const auto descend = [&](ValueId id) {
     const Node* producer = index.producer(id);
-    if (factors.values.size() <= 2 && producer && index.read_once(id) &&
-        (producer->is("Mul") || scaled(graph, *producer)))
+    if (factors.values.size() <= 2 && ++factors.products < Factors::kMostProducts && producer &&
+        index.read_once(id) && (producer->is("Mul") || scaled(graph, *producer)))
       take_apart(graph, index, *producer, factors);
     else
       factors.values.push_back(id);

@@ -108,9 +108,9 @@ int fuse_products(Graph& graph) {
 std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const Node& fused,
                            const Node& next) {
   Node out = fused;
+  out.inputs.resize(5, kNoValue);
   const ValueId y = fused.outputs[0];
-  const bool activated = !fused.string_or("activation", "").empty(),
-             has_residual = fused.inputs[4] != kNoValue;
+  const bool activated = !fused.string_or("activation", "").empty(), has_residual = out.inputs[4] != kNoValue;
   const Value& weights = graph.value(fused.inputs[1]);
   if (has_residual || !weights.is_constant()) return {};
   if (next.is("Add")) {
@@ -119,7 +119,7 @@ std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const N
     const Value& value = graph.value(other);
     if (value.is_constant() && value.constant->dtype() == DType::f32 &&
         value.constant->shape() == Shape{weights.constant->dim(1)}) {
-      if (activated || fused.inputs[3] != kNoValue) return {};
+      if (activated || out.inputs[3] != kNoValue) return {};
       out.inputs[3] = other;
     } else {
       if (value.is_constant() || shapes.dtype(other) != DType::f32 || !shapes.same(y, other)) return {};

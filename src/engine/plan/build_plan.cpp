@@ -93,8 +93,8 @@ Json build_tower(const Tower& tower, const BuildOptions& options, const std::vec
 Json build_plan(const BuildOptions& options) {
   check_precision(options.precision);
   const std::vector<int> batches = batch_profiles(options.batches, "--batches");
-  if (options.memory_pool_mb < 1)
-    invalid_input("--memory-pool-mb {}: at least 1 is needed", options.memory_pool_mb);
+  if (options.memory_pool_mb < 1 || options.memory_pool_mb > kMostPoolMb)
+    invalid_input("--memory-pool-mb {}: is not within 1 to {}", options.memory_pool_mb, kMostPoolMb);
   AtomicDirectory output(options.out, kPlanJson);
   const fs::path calibrated = output.work() / "calibrated";
   const Bundle bundle = open_bundle(options.bundle);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/artifact.h"
 #include "base/file.h"
 #include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
@@ -33,29 +34,21 @@ PlanInfo open_plan_info(const std::filesystem::path& directory) {
   const std::string where = file.string();
   PlanInfo info;
   info.directory = directory;
-  info.json = read_json(file);
-  const auto format = json_get<std::int64_t>(info.json, "format", where);
-  if (format != kPlanFormat)
-    invalid_input("{}: plan format {} is {} than this build ({}); build the plan again with this edgeclip",
-                  where, format, format > kPlanFormat ? "newer" : "older", kPlanFormat);
+  info.json = read_artifact_head(file, kPlanFormat, "build the plan again");
   const Json& files = json_at(info.json, "files", where);
   info.model_hash = plan_model_hash(files, where);
   if (json_get<std::string>(info.json, "model_hash", where) != info.model_hash)
     invalid_input("{}: model_hash is not that of its files; build the plan again", where);
   check_file_table(directory, files, where);
   options_from_json(json_at(info.json, "card", where), info.card, where + ": card");
-  info.card.image.validate(where + ": card.image.");
-  if (info.card.embedding_dim < 1 || info.card.context_length < 1)
-    invalid_input("{}: card: embedding_dim {} and context_length {} must be positive", where,
-                  info.card.embedding_dim, info.card.context_length);
   info.precision = json_get<std::string>(info.json, "precision", where);
   if (info.precision != "fp32" && info.precision != "int8")
     invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, info.precision);
   detail::read_value(json_at(info.json, "batches", where), info.batches, where + ": batches");
   info.batches = batch_profiles(info.batches, where + ": batches");
   info.memory_pool_mb = json_get<std::int64_t>(info.json, "memory_pool_mb", where);
-  if (info.memory_pool_mb < 1)
-    invalid_input("{}: memory_pool_mb: {} is not positive", where, info.memory_pool_mb);
+  if (info.memory_pool_mb < 1 || info.memory_pool_mb > kMostPoolMb)
+    invalid_input("{}: memory_pool_mb: {} is not within 1 to {}", where, info.memory_pool_mb, kMostPoolMb);
   return info;
 }
 

@@ -13,6 +13,7 @@ inline constexpr const char* kPlanJson = "plan.json";
 inline constexpr const char* kImagePlan = "image.plan";
 inline constexpr const char* kTextPlan = "text.plan";
 inline constexpr int kMaxBatch = 65536;
+inline constexpr std::int64_t kMostPoolMb = 1 << 24;
 
 /// Of the checksums of both .plan files in the table of files.  Throws InvalidInput if one is not listed.
 std::string plan_model_hash(const Json& files, const std::string& where);

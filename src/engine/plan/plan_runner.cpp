@@ -13,7 +13,7 @@ namespace {
 class Tower {
  public:
   Tower(const PlanInfo& info, const char* file)
-      : session_(read_plan_graph(info.directory / file), session_options(info)),
+      : session_(read_plan_graph(info.directory / file, /*checked=*/true), session_options(info)),
         where_((info.directory / file).string()),
         width_(info.card.embedding_dim),
         max_batch_(info.batches.back()) {

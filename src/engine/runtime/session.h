@@ -14,8 +14,9 @@
 namespace edgeclip::engine {
 
 struct SessionOptions {
-  std::int64_t memory_pool_mb = 256;  ///< most memory of one context's activations; exceeding it is an InvalidInput
-  bool reference = false;             ///< reference kernels only: the oracle
+  std::int64_t memory_pool_mb =
+      256;                 ///< most memory of one context's activations; exceeding it is an InvalidInput
+  bool reference = false;  ///< reference kernels only: the oracle
 };
 
 /// A graph with its weights, ready to run: immutable, shared by contexts.  Thread-safe.
@@ -32,8 +33,8 @@ class Session {
   std::shared_ptr<State> state_;
 };
 
-/// Runs a session: owns the arena (planned by liveness) and the kernels made ready per input shape, and keeps a few
-/// recent shapes.  One thread at a time per context; make one per thread, they share weights.
+/// Runs a session: owns the arena (planned by liveness) and the kernels made ready per input shape, and keeps
+/// a few recent shapes.  One thread at a time per context; make one per thread, they share weights.
 class Context {
  public:
   explicit Context(const Session& session);
@@ -41,12 +42,13 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  /// Inputs in the graph's order; int32 token ids are widened where the graph wants int64.  Outputs in the graph's order.
-  /// Throws InvalidInput (which input, expected and given shape).
+  /// Inputs in the graph's order; int32 token ids are widened where the graph wants int64.  Outputs in the
+  /// graph's order. Throws InvalidInput (which input, expected and given shape).
   std::vector<Tensor> run(const std::vector<TensorView>& inputs);
 
   /// Called for every node after it ran: calibration and profiling.
-  using Observer = std::function<void(const Node& node, const Inputs& inputs, const Outputs& outputs, double seconds)>;
+  using Observer =
+      std::function<void(const Node& node, const Inputs& inputs, const Outputs& outputs, double seconds)>;
   void set_observer(Observer observer);
 
   /// Bytes of the arena for these input shapes (makes them ready).

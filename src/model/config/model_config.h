@@ -9,11 +9,12 @@
 namespace edgeclip {
 
 struct VisionConfig {
-  int hidden_size = 192;          ///< width W
+  int hidden_size = 192;  ///< width W
   int num_hidden_layers = 6;
-  int num_attention_heads = 3;    ///< W / heads = head width
-  std::vector<int> intermediate_size = {768};  ///< neurons of the MLP: one for all layers, or one per layer (pruned)
-  int image_height = 96, image_width = 48;     ///< pixels
+  int num_attention_heads = 3;  ///< W / heads = head width
+  std::vector<int> intermediate_size = {
+      768};  ///< neurons of the MLP: one for all layers, or one per layer (pruned)
+  int image_height = 96, image_width = 48;  ///< pixels
   int patch_size = 8;
   std::string hidden_act = "quick_gelu";
   double layer_norm_eps = 1e-5;
@@ -38,7 +39,7 @@ struct TextConfig {
   int num_hidden_layers = 4;
   int num_attention_heads = 3;
   std::vector<int> intermediate_size = {768};
-  int max_position_embeddings = 64;   ///< context length
+  int max_position_embeddings = 64;  ///< context length
   std::string hidden_act = "quick_gelu";
   double layer_norm_eps = 1e-5;
   int bos_token_id = 2, eos_token_id = 3, pad_token_id = 0;
@@ -62,21 +63,24 @@ struct TextConfig {
 struct ModelConfig {
   VisionConfig vision;
   TextConfig text;
-  int projection_dim = 128;              ///< D
-  double logit_scale_init = 2.6592;      ///< ln(1 / 0.07)
+  int projection_dim = 128;          ///< D
+  double logit_scale_init = 2.6592;  ///< ln(1 / 0.07)
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("vision", vision, "image tower");
     v("text", text, "text tower");
     v("projection_dim", projection_dim, "embedding width D");
-    v("logit_scale_init", logit_scale_init, "initial logit scale (natural logarithm of the temperature's inverse)");
+    v("logit_scale_init", logit_scale_init,
+      "initial logit scale (natural logarithm of the temperature's inverse)");
   }
   /// Throws InvalidInput: heads must divide widths, patches the image, lists match the layers.
   void validate(const std::string& where) const;
 };
 
 /// Neurons of layer i.
-inline int intermediate_of(const std::vector<int>& sizes, int layer) { return sizes.size() == 1 ? sizes[0] : sizes.at(static_cast<std::size_t>(layer)); }
+inline int intermediate_of(const std::vector<int>& sizes, int layer) {
+  return sizes.size() == 1 ? sizes[0] : sizes.at(static_cast<std::size_t>(layer));
+}
 
 }  // namespace edgeclip

@@ -12,7 +12,7 @@ cat >train.json <<'J'
     "text": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": [32], "max_position_embeddings": 32},
     "projection_dim": 8
   },
-  "batch": 4, "steps": 2, "seed": 1
+  "batch": 4, "steps": 2, "validate_every": 1, "seed": 1
 }
 J
 edgeclip synthesize --out dataset --people 6 --test-people 2 --val-people 1 --seed 1 --context-length 32 --tokenizer train:120
@@ -23,4 +23,7 @@ edgeclip quantize --method static --bundle bundle --data dataset --out bundle-in
 edgeclip build --bundle bundle --precision fp32 --batches 1,2 --memory-pool-mb 16 --out plan
 edgeclip build --bundle bundle-int8 --precision int8 --batches 1,2 --memory-pool-mb 16 --out plan-int8
 edgeclip index --plan plan --images dataset --out gallery
-mv run-lora/final checkpoint && rm -r run run-lora train.json
+# Three boxes of the demo's video.
+jq '.[:3]' ../../../../examples/vtest_pedes/annotations.json >three.json
+edgeclip prepare --format video --annotations three.json --images "$(../../../../scripts/find_vtest.sh "${TMPDIR:-/tmp}")" --tokenizer dataset/tokenizer --context-length 32 --out video-dataset
+mv run-lora/final checkpoint && rm -r run-lora train.json three.json run/best run/final

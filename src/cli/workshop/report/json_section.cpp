@@ -112,7 +112,7 @@ std::string bench_section(const std::vector<NamedReport>& reports) {
       {"rss_mb.peak", "resident memory peak, MiB"},
       {"gpu_percent.avg", "GPU average, %"},
       {"power_w.avg", "power average, W"},
-      {"model_mb", "model, MB"}};
+      {"model_mb", "model, MiB"}};
   Table table{{""}, {}};
   for (const auto& report : reports) table.columns.push_back(stem_of(report));
   for (const auto& [path, label] : kRows) {

@@ -62,7 +62,6 @@ class Scratch {
 
   /// For the context that owns the memory.
   void place(std::byte* data) { data_ = data; }
-  void forget_needs() { needed_ = 0; }
 
  private:
   std::size_t needed_ = 0;

@@ -129,7 +129,8 @@ class FastQuantizeLinear final : public Kernel {
 #pragma omp parallel for simd schedule(static) if (n > kParallelElements)
     for (std::int64_t i = 0; i < n; ++i) {
       float v = x[i] / scale;
-      v = v > low ? v : low;  // NaN becomes the lowest level
+      v = v == v ? v : 0.0f;  // NaN becomes the zero point, as in the reference kernel
+      v = v > low ? v : low;
       v = v < high ? v : high;
       const float shifted = v + kMagic;
       std::int32_t bits;
