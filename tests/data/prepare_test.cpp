@@ -173,7 +173,7 @@ TEST(Prepare, FractionSplitsByIdentity) {
 
 TEST(Prepare, FilesThatCannotBeUsedGiveOneLine) {
   Folder folder;
-  EXPECT_NE(folder.error(Json::object()).find("list of records"), std::string::npos);
+  EXPECT_NE(folder.error(Json::object()).find("of no known format"), std::string::npos);
   EXPECT_NE(folder.error(Json::array()).find("no records"), std::string::npos);
   Json bare = Folder::record(0);
   bare.erase("captions");

@@ -105,7 +105,8 @@ TEST(Transform, BadSettingsNameTheField) {
   EXPECT_NE(message([](auto& t) { t.height = 0; }).find("model.json: image."), std::string::npos);
   EXPECT_NE(message([](auto& t) { t.std = {1, 0, 1}; }).find("std"), std::string::npos);
   EXPECT_NE(message([](auto& t) { t.mean = {1}; }).find("three"), std::string::npos);
-  EXPECT_NE(message([](auto& t) { t.filter = "lanczos"; }).find("lanczos"), std::string::npos);
+  EXPECT_NE(message([](auto& t) { t.filter = "lanczso"; }).find("did you mean \"lanczos\""),
+            std::string::npos);
   EXPECT_NE(message([](auto& t) { t.resize = "pad"; }).find("pad"), std::string::npos);
   ImageTransform().validate("");
 }

@@ -15,6 +15,8 @@ std::unique_ptr<Command> search_command();
 std::unique_ptr<Command> evaluate_command(const OpenCheckpoint& open_checkpoint);
 std::unique_ptr<Command> bench_command();
 std::unique_ptr<Command> encode_command(const OpenCheckpoint& open_checkpoint);
+std::unique_ptr<Command> tokenize_command();
+std::unique_ptr<Command> preprocess_command();
 std::unique_ptr<Command> inspect_command(const std::function<Json()>& workshop_libraries);
 
 /// Runs verify on a bundle, prints its table; throws CheckNotMetWithReport if a case is outside tolerance.

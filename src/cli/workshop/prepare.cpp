@@ -13,11 +13,14 @@ struct Options : PrepareOptions {
     v("annotations", annotations, "annotation file");
     v("images", images, "folder the annotated paths start from (video: the folder that holds the video)");
     v("out", out, "prepared dataset to write");
-    v("format", format, "form of the annotations: auto (by content), icfg (JSON list of records), video");
+    v("format", format,
+      "form of the annotations: auto (by content), reid, cuhk, icfg, rstp, flickr, coco, csv, tree, video");
+    v("no_images", no_images, "captions alone: images are neither looked for nor needed");
     v("strip_prefix", strip_prefix, "removed from the start of every annotated path");
     v("prompt", prompt, "put before every caption");
     v("tokenizer", tokenizer,
-      "train:SIZE (on the dataset's own captions), sentencepiece:FILE.model, or a tokenizer folder");
+      "train:SIZE (on the dataset's own captions), clip:FILE, bert:vocab.txt, sentencepiece:FILE.model, or a "
+      "folder");
     v("context_length", context_length, "most tokens of a caption, ends included");
     v("split", split, "annotated, or the part of the identities that becomes the test split (0.2)");
     v("val_from_frame", val_from_frame,
@@ -40,7 +43,7 @@ class PrepareCommand : public OptionsCommand<Options> {
  protected:
   Json execute(const Options& options) override {
     require(options.annotations, "--annotations");
-    require(options.images, "--images");
+    if (!options.no_images) require(options.images, "--images");
     require(options.out, "--out");
     const Json report = prepare_dataset(options);
     print(fmt::format("{}: dataset written\n{}\n", options.out, report.dump(2)));

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "data/dataset/dataset_format.h"
+#include "data/dataset/formats.h"
 
 namespace edgeclip {
 
@@ -93,6 +94,7 @@ class Reader {
  private:
   void read_record(const Json& json, std::int64_t index) {
     if (!json.is_object()) reject("must be an object, not {}", json_kind(json));
+    if (json.contains("unusable")) reject("{}", string_field(json, "unusable"));
     Record record;
     record.index = index;
     read_captions(json, record);  // first, so that a file without any is recognized
@@ -166,21 +168,17 @@ class Reader {
   std::unordered_map<std::string, std::vector<std::string>> captions_;  ///< image to its captions so far
 };
 
-bool looks_like_video(const Json& list) {
-  for (const Json& record : list)
-    if (record.is_object()) return record.contains("frame") || record.contains("box");
-  return false;
-}
-
 }  // namespace
 
 Annotations read_annotations(const std::string& file, const std::string& format,
                              const std::string& strip_prefix, bool need_split) {
-  const Json list = read_json(file);
-  if (!list.is_array()) invalid_input("{}: must be a list of records, not {}", file, json_kind(list));
+  const AnnotationFile source = read_annotation_file(file);
+  const AnnotationFormat& found = annotation_format(source, format);
+  const Json list = found.records(source);
   if (list.empty()) invalid_input("{}: holds no records", file);
   Annotations annotations;
-  annotations.video = format == "video" || (format == "auto" && looks_like_video(list));
+  annotations.format = found.name;
+  annotations.video = annotations.format == "video";
   annotations.total = static_cast<std::int64_t>(list.size());
   Reader reader(annotations, strip_prefix, need_split);
   for (std::size_t i = 0; i < list.size(); ++i) reader.read(list[i], static_cast<std::int64_t>(i));

@@ -34,13 +34,14 @@ struct Rejection {
 
 struct Annotations {
   bool video = false;
+  std::string format;  ///< as found
   std::int64_t total = 0;
   std::vector<Record> records;  ///< by index
   std::vector<Rejection> rejections;
 };
 
 /// Reads and checks each record alone, and against those before it (duplicates).
-/// format: "auto" (video if the first object has a frame or box) | "icfg" | "video".  strip_prefix: removed
+/// format: as in formats.h.  strip_prefix: removed
 /// from the start of every path.  need_split: records without a known split are rejected. Throws InvalidInput
 /// if the file is no list of records, or none has a caption.
 Annotations read_annotations(const std::string& file, const std::string& format,

@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/nearest.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -82,17 +81,18 @@ void split_by_identity(std::vector<Record>& records, double fraction, std::uint6
 }  // namespace
 
 Json prepare_dataset(const PrepareOptions& options) {
-  const std::vector<std::string> formats = {"auto", "icfg", "video"};
-  if (std::find(formats.begin(), formats.end(), options.format) == formats.end())
-    invalid_input("--format \"{}\" is unknown{}", options.format, did_you_mean(options.format, formats));
   const double fraction = test_fraction(options.split);
   require_file(options.annotations, "annotations");
   Annotations annotations =
       read_annotations(options.annotations, options.format, options.strip_prefix, fraction == 0);
   if (options.val_from_frame >= 0 && !annotations.video)
     invalid_input("--val-from-frame: {} is no video annotation", options.annotations);
+  if (options.no_images && annotations.video)
+    invalid_input("--no-images: {} is a video annotation, whose crops are the images", options.annotations);
   std::error_code error;
-  if (!annotations.video)
+  if (options.no_images)
+    ;  // captions alone: paths stay as written
+  else if (!annotations.video)
     require_directory(options.images, "image folder");
   else if (!fs::is_directory(options.images, error))
     require_file(options.images, "video");
@@ -101,7 +101,7 @@ Json prepare_dataset(const PrepareOptions& options) {
   fs::path root;  // of a video: the dataset itself
   if (annotations.video) {
     cut_video_crops(annotations, options.images, out.work());
-  } else {
+  } else if (!options.no_images) {
     root = fs::canonical(options.images);
     check_images(annotations, root);
   }
@@ -129,15 +129,17 @@ Json prepare_dataset(const PrepareOptions& options) {
     invalid.emplace_back(std::to_string(index), reason);
     if (!used.count(index)) unusable.insert(index);
   }
-  const Json source = {{"annotations", fs::absolute(options.annotations).lexically_normal().string()},
-                       {"hash", hash_file(options.annotations)},
-                       {"format", annotations.video ? "video" : "icfg"},
-                       {"images", fs::absolute(options.images).lexically_normal().string()},
-                       {"strip_prefix", options.strip_prefix},
-                       {"prompt", options.prompt},
-                       {"split", options.split},
-                       {"seed", options.seed},
-                       {"val_from_frame", options.val_from_frame}};
+  const Json source = {
+      {"annotations", fs::absolute(options.annotations).lexically_normal().string()},
+      {"hash", hash_file(options.annotations)},
+      {"format", annotations.format},
+      {"images",
+       options.no_images ? Json(nullptr) : Json(fs::absolute(options.images).lexically_normal().string())},
+      {"strip_prefix", options.strip_prefix},
+      {"prompt", options.prompt},
+      {"split", options.split},
+      {"seed", options.seed},
+      {"val_from_frame", options.val_from_frame}};
   write_dataset(out.work(), pairs, invalid, root, options.tokenizer, options.context_length, source);
   Json report = read_json(out.work() / kDatasetFile);
   out.commit(Flush::kWithFolder);

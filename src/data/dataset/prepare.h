@@ -10,7 +10,8 @@ namespace edgeclip {
 
 struct PrepareOptions {
   std::string annotations, images, out;
-  std::string format = "auto";  ///< "auto" | "icfg" (the shared JSON shape) | "video"
+  std::string format = "auto";  ///< as in formats.h
+  bool no_images = false;       ///< captions alone: images are neither looked for nor needed
   std::string strip_prefix;     ///< removed from the start of every path
   std::string prompt;           ///< put before every caption
   std::string tokenizer = "train:2000";

@@ -15,7 +15,7 @@ inline constexpr std::int64_t kMaxImagePixels = 178956970;
 /// Throws InvalidInput unless 1 <= width * height <= kMaxImagePixels.
 void require_image_size(std::int64_t width, std::int64_t height, const std::string& name);
 
-Image decode_jpeg(const std::string& bytes, const std::string& name);
-Image decode_png(const std::string& bytes, const std::string& name);
+Image decode_jpeg(const std::string& bytes, const std::string& name, const ReadOptions& options = {});
+Image decode_png(const std::string& bytes, const std::string& name, const ReadOptions& options = {});
 
 }  // namespace edgeclip

@@ -32,12 +32,12 @@ void require_image_size(std::int64_t width, std::int64_t height, const std::stri
                   kMaxImagePixels);
 }
 
-Image read_image(const std::filesystem::path& path) {
+Image read_image(const std::filesystem::path& path, const ReadOptions& options) {
   require_file(path, "image");
   const std::string bytes = read_file(path), name = path.string();
   const std::string_view head = bytes;
-  if (head.substr(0, 3) == "\xFF\xD8\xFF") return decode_jpeg(bytes, name);
-  if (head.substr(0, 8) == "\x89PNG\r\n\x1A\n") return decode_png(bytes, name);
+  if (head.substr(0, 3) == "\xFF\xD8\xFF") return decode_jpeg(bytes, name, options);
+  if (head.substr(0, 8) == "\x89PNG\r\n\x1A\n") return decode_png(bytes, name, options);
   if (is_rarer_format(head)) return read_image_with_media_module(path);
   if (bytes.empty()) invalid_input("{}: is empty, not an image; copy it again", name);
   invalid_input("{}: is not an image (JPEG, PNG, WebP, BMP, TIFF or PPM)", name);

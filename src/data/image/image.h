@@ -24,11 +24,17 @@ struct Image {
   }
 };
 
+struct ReadOptions {
+  bool upright = false;  ///< turned as its EXIF orientation says, which Pillow's open ignores (JPEG, PNG)
+  /// Both above 0: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, but not below this many pixels as
+  /// stored. Faster, and not the pixels of the full size scaled down.
+  int least_width = 0, least_height = 0;
+};
+
 /// Decodes JPEG (libjpeg-turbo) and PNG (libpng) by their first bytes, whatever the name; other formats
-/// through the media module.  Like Pillow's convert("RGB"): grey repeated, alpha dropped, palette looked up,
-/// EXIF orientation ignored.  Throws InvalidInput naming the file if it is missing, truncated or no image.
-/// Thread-safe.
-Image read_image(const std::filesystem::path& path);
+/// through the media module.  Like Pillow's convert("RGB"): grey repeated, alpha dropped, palette looked up.
+/// Throws InvalidInput naming the file if it is missing, truncated or no image.  Thread-safe.
+Image read_image(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// PNG, through a temporary name.  Throws InvalidInput if it cannot be written.
 void write_png(const std::filesystem::path& path, const Image& image, Flush flush = Flush::kWithFile);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "data/image/codecs.h"
+#include "data/image/exif.h"
 
 namespace edgeclip {
 
@@ -15,6 +16,7 @@ namespace {
 
 /// Progressive files may repeat scans without end; real ones have about ten.
 constexpr int kMaxScans = 500;
+constexpr int kExifMarker = JPEG_APP0 + 1;
 
 /// libjpeg reports errors by a call that must not return: it jumps back to the step that called libjpeg.  No
 /// object with a destructor lives in a step, so the jump skips none.
@@ -50,7 +52,17 @@ void on_progress(j_common_ptr info) {
   fail(info);
 }
 
-bool read_header(Decoder& d, const std::string& bytes) {
+/// The largest of 8, 4, 2 that leaves enough pixels, or 1.
+int scale_of(const jpeg_decompress_struct& info, const ReadOptions& options) {
+  if (options.least_width < 1 || options.least_height < 1) return 1;
+  for (const unsigned n : {8u, 4u, 2u})
+    if ((info.image_width + n - 1) / n >= static_cast<unsigned>(options.least_width) &&
+        (info.image_height + n - 1) / n >= static_cast<unsigned>(options.least_height))
+      return static_cast<int>(n);
+  return 1;
+}
+
+bool read_header(Decoder& d, const std::string& bytes, const ReadOptions& options) {
   if (setjmp(d.escape)) return false;
   d.info.err = jpeg_std_error(&d.errors);
   d.errors.error_exit = fail;
@@ -61,7 +73,11 @@ bool read_header(Decoder& d, const std::string& bytes) {
   d.progress.progress_monitor = on_progress;
   d.info.progress = &d.progress;
   jpeg_mem_src(&d.info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  if (options.upright) jpeg_save_markers(&d.info, kExifMarker, 0xFFFF);
   jpeg_read_header(&d.info, TRUE);
+  d.info.scale_num = 1;
+  d.info.scale_denom = static_cast<unsigned>(scale_of(d.info, options));
+  jpeg_calc_output_dimensions(&d.info);
   d.info.out_color_space = d.info.num_components == 4 ? JCS_CMYK : JCS_RGB;
   return true;
 }
@@ -74,6 +90,14 @@ bool read_rows(Decoder& d, std::uint8_t* out, std::size_t stride) {
     jpeg_read_scanlines(&d.info, &row, 1);
   }
   return true;
+}
+
+/// 1 where no EXIF block was kept.
+int orientation_of(const jpeg_decompress_struct& info) {
+  for (const jpeg_marker_struct* m = info.marker_list; m != nullptr; m = m->next)
+    if (m->marker == kExifMarker)
+      return exif_orientation({reinterpret_cast<const char*>(m->data), m->data_length});
+  return 1;
 }
 
 /// Pillow's integers: undo Adobe's inversion, then R = nk - C * nk / 255 with nk = 255 - K.
@@ -92,24 +116,25 @@ Image from_inverted_cmyk(const std::vector<std::uint8_t>& cmyk, int width, int h
 
 }  // namespace
 
-Image decode_jpeg(const std::string& bytes, const std::string& name) {
+Image decode_jpeg(const std::string& bytes, const std::string& name, const ReadOptions& options) {
   Decoder decoder;
   const auto failed = [&] {
     if (decoder.info.err && decoder.errors.msg_code == JWRN_JPEG_EOF)
       invalid_input("{}: truncated JPEG: the file ends within the picture; copy it again", name);
     invalid_input("{}: is not a readable JPEG: {}", name, decoder.message);
   };
-  if (!read_header(decoder, bytes)) failed();
-  const std::int64_t width = decoder.info.image_width, height = decoder.info.image_height;
-  require_image_size(width, height, name);
+  if (!read_header(decoder, bytes, options)) failed();
+  require_image_size(decoder.info.image_width, decoder.info.image_height, name);
+  const std::int64_t width = decoder.info.output_width, height = decoder.info.output_height;
+  const int orientation = orientation_of(decoder.info);
   if (decoder.info.out_color_space == JCS_CMYK) {
     std::vector<std::uint8_t> cmyk(static_cast<std::size_t>(width * height) * 4);
     if (!read_rows(decoder, cmyk.data(), static_cast<std::size_t>(width) * 4)) failed();
-    return from_inverted_cmyk(cmyk, static_cast<int>(width), static_cast<int>(height));
+    return upright(from_inverted_cmyk(cmyk, static_cast<int>(width), static_cast<int>(height)), orientation);
   }
   Image image(static_cast<int>(width), static_cast<int>(height));
   if (!read_rows(decoder, image.rgb.data(), static_cast<std::size_t>(width) * 3)) failed();
-  return image;
+  return upright(std::move(image), orientation);
 }
 
 }  // namespace edgeclip

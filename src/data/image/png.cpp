@@ -6,6 +6,7 @@
 #include "base/atomic_output.h"
 #include "base/error.h"
 #include "data/image/codecs.h"
+#include "data/image/exif.h"
 
 namespace edgeclip {
 
@@ -100,7 +101,7 @@ std::vector<png_bytep> row_pointers(const Image& image) {
 
 }  // namespace
 
-Image decode_png(const std::string& bytes, const std::string& name) {
+Image decode_png(const std::string& bytes, const std::string& name, const ReadOptions& options) {
   Source source{bytes.data(), bytes.size(), 0, ""};
   Reader reader;
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, source.message, on_error, on_warning);
@@ -115,6 +116,10 @@ Image decode_png(const std::string& bytes, const std::string& name) {
   EDGECLIP_CHECK(png_get_rowbytes(reader.png, reader.info) == static_cast<std::size_t>(width) * 3);
   auto rows = row_pointers(image);
   if (!read_rows(reader, rows.data())) failed();
+  png_uint_32 size = 0;
+  png_bytep exif = nullptr;
+  if (options.upright && png_get_eXIf_1(reader.png, reader.info, &size, &exif) != 0)
+    return upright(std::move(image), exif_orientation({reinterpret_cast<const char*>(exif), size}));
   return image;
 }
 

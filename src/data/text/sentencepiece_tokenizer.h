@@ -7,9 +7,6 @@
 
 namespace edgeclip {
 
-inline constexpr int kTokenizerFormat = 1;
-inline constexpr const char* kTokenizerFile = "edgeclip_tokenizer.json";
-
 /// A tokenizer over a sentencepiece model (github.com/google/sentencepiece).  Its own normalization (lower
 /// case, NFKC for models trained here) is part of the model.
 class SentencePieceTokenizer : public Tokenizer {

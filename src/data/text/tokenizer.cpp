@@ -7,7 +7,10 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "data/text/clip_tokenizer.h"
 #include "data/text/sentencepiece_tokenizer.h"
+#include "data/text/vocabulary_files.h"
+#include "data/text/wordpiece_tokenizer.h"
 
 namespace edgeclip {
 
@@ -34,37 +37,54 @@ Tensor Tokenizer::encode_batch(const std::vector<std::string>& texts, int contex
   return tokens;
 }
 
-std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec_or_directory) {
-  constexpr std::string_view kSentencePiece = "sentencepiece:";
-  if (spec_or_directory.compare(0, kSentencePiece.size(), kSentencePiece) == 0) {
-    const std::string file = spec_or_directory.substr(kSentencePiece.size());
-    return std::make_shared<SentencePieceTokenizer>(read_file(file), file);
-  }
-  const std::filesystem::path directory = spec_or_directory;
-  std::error_code error;
-  if (!std::filesystem::is_directory(directory, error))
-    invalid_input("tokenizer \"{}\": is neither a folder with {} nor sentencepiece:FILE.model",
-                  spec_or_directory, kTokenizerFile);
-  const auto file = directory / kTokenizerFile;
-  if (!std::filesystem::exists(file, error))
-    invalid_input("{}: holds no {}; name a tokenizer folder that edgeclip wrote, or sentencepiece:FILE.model",
-                  directory.string(), kTokenizerFile);
-  const Json json = read_artifact_head(file, kTokenizerFormat, "write it again");
-  const std::string where = file.string();
-  const auto type = json_get<std::string>(json, "type", where);
-  if (type != "sentencepiece")
-    invalid_input("{}: type \"{}\" is unknown (sentencepiece is read)", where, type);
-  const auto model = json_get<std::string>(json, "model", where);
-  if (model.find('/') != std::string::npos)
-    invalid_input("{}: model: \"{}\" leaves the folder", where, model);
-  std::string bytes = read_file(directory / model);
-  if (hash_text(bytes) != json_get<std::string>(json, "hash", where))
-    invalid_input("{}: differs from the one named in {}; copy the folder again", (directory / model).string(),
+namespace {
+
+namespace fs = std::filesystem;
+using TokenizerPtr = std::shared_ptr<const Tokenizer>;
+
+TokenizerPtr make_clip(BpeVocabulary vocabulary, ClipTokenizer::Convention convention,
+                       const std::string& name) {
+  return std::make_shared<ClipTokenizer>(std::move(vocabulary), convention, name);
+}
+
+ClipTokenizer::Convention convention_or(const std::string& asked, const char* usual) {
+  return clip_convention(asked.empty() ? usual : asked);
+}
+
+/// A file that edgeclip_tokenizer.json names, with the hash that it names.
+fs::path named_file(const fs::path& directory, const Json& json, const char* key, const char* hash_key) {
+  const std::string where = (directory / kTokenizerFile).string(),
+                    name = json_get<std::string>(json, key, where);
+  if (name.find('/') != std::string::npos)
+    invalid_input("{}: {}: \"{}\" leaves the folder", where, key, name);
+  if (hash_file(directory / name) != json_get<std::string>(json, hash_key, where))
+    invalid_input("{}: differs from the one named in {}; copy the folder again", (directory / name).string(),
                   kTokenizerFile);
-  auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(bytes), (directory / model).string());
+  return directory / name;
+}
+
+/// A folder that save() wrote.
+TokenizerPtr load_saved(const fs::path& directory) {
+  const fs::path file = directory / kTokenizerFile;
+  const Json json = read_artifact_head(file, kTokenizerFormat, "write it again");
+  const std::string where = file.string(), type = json_get<std::string>(json, "type", where);
+  TokenizerPtr tokenizer;
+  const fs::path model = named_file(directory, json, "model", "hash");
+  if (type == "sentencepiece") {
+    tokenizer = std::make_shared<SentencePieceTokenizer>(read_file(model), model.string());
+  } else if (type == "wordpiece") {
+    tokenizer = std::make_shared<WordPieceTokenizer>(read_vocabulary_lines(model), model.string());
+  } else if (type == "clip") {
+    const fs::path merges = named_file(directory, json, "merges", "merges_hash");
+    tokenizer = make_clip(read_bpe_files(model, merges),
+                          clip_convention(json_get<std::string>(json, "convention", where)), model.string());
+  } else {
+    invalid_input("{}: type \"{}\" is unknown (sentencepiece, clip and wordpiece are read)", where, type);
+  }
   const auto expect = [&](const Json& object, const char* key, int found, const std::string& place) {
     if (const int said = json_get<int>(object, key, place); said != found)
-      invalid_input("{}: {} is {}, but {} has {}; copy the folder again", place, key, said, model, found);
+      invalid_input("{}: {} is {}, but {} has {}; copy the folder again", place, key, said,
+                    model.filename().string(), found);
   };
   const Json& ids = json_at(json, "ids", where);
   expect(ids, "pad", tokenizer->pad_id(), where + ": ids");
@@ -72,6 +92,52 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec_or_direc
   expect(ids, "end", tokenizer->end_id(), where + ": ids");
   expect(json, "vocab_size", tokenizer->vocab_size(), where);
   return tokenizer;
+}
+
+/// A folder of Hugging Face's: what its files say it is.
+TokenizerPtr load_huggingface(const fs::path& directory, const std::string& convention) {
+  const fs::path fast = directory / "tokenizer.json", words = directory / "vocab.txt";
+  const bool merges = fs::exists(directory / "merges.txt") && fs::exists(directory / "vocab.json");
+  const std::string type = merges              ? "BPE"
+                           : fs::exists(words) ? "WordPiece"
+                           : fs::exists(fast)  ? tokenizer_json_type(fast)
+                                               : "";
+  if (type == "BPE")
+    return make_clip(merges ? read_bpe_files(directory / "vocab.json", directory / "merges.txt")
+                            : read_tokenizer_json_bpe(fast),
+                     convention_or(convention, "huggingface"), directory.string());
+  if (type == "WordPiece")
+    return std::make_shared<WordPieceTokenizer>(
+        fs::exists(words) ? read_vocabulary_lines(words) : read_tokenizer_json_pieces(fast),
+        directory.string());
+  if (!type.empty())
+    invalid_input("{}: model type {} is not read (BPE of CLIP and WordPiece of BERT are)", fast.string(),
+                  type);
+  invalid_input("{}: holds no tokenizer ({}, tokenizer.json, vocab.json with merges.txt, vocab.txt)",
+                directory.string(), kTokenizerFile);
+}
+
+}  // namespace
+
+TokenizerPtr load_tokenizer(const std::string& spec, const std::string& convention) {
+  const auto colon = spec.find(':');
+  const std::string scheme = spec.substr(0, colon),
+                    file = colon == std::string::npos ? "" : spec.substr(colon + 1);
+  if (scheme == "clip" && !file.empty())
+    return make_clip(read_openai_merges(file), convention_or(convention, "openai"), file);
+  if (!convention.empty() && scheme != "clip" && colon != std::string::npos && !fs::exists(spec))
+    invalid_input("a convention is chosen for CLIP's tokenizers only, not for \"{}\"", spec);
+  if (scheme == "bert" && !file.empty())
+    return std::make_shared<WordPieceTokenizer>(read_vocabulary_lines(file), file);
+  if (scheme == "sentencepiece" && !file.empty())
+    return std::make_shared<SentencePieceTokenizer>(read_file(file), file);
+  std::error_code error;
+  if (!fs::is_directory(spec, error))
+    invalid_input(
+        "tokenizer \"{}\": is neither a folder nor clip:FILE, bert:vocab.txt or sentencepiece:FILE.model",
+        spec);
+  if (fs::exists(fs::path(spec) / kTokenizerFile, error)) return load_saved(spec);
+  return load_huggingface(spec, convention);
 }
 
 }  // namespace edgeclip

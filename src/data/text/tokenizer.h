@@ -37,8 +37,14 @@ class Tokenizer {
                       bool fixed_length = false) const;
 };
 
-/// From a folder written by save(), or "sentencepiece:FILE.model".  Throws InvalidInput.
-std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec_or_directory);
+inline constexpr int kTokenizerFormat = 1;
+inline constexpr const char* kTokenizerFile = "edgeclip_tokenizer.json";
+
+/// spec: a folder written by save(), a folder of Hugging Face's (tokenizer.json, vocab.json and merges.txt,
+/// or vocab.txt), "clip:FILE" (bpe_simple_vocab_16e6.txt.gz), "bert:vocab.txt" or "sentencepiece:FILE.model".
+/// convention: "openai" | "huggingface" for CLIP's; "": openai for clip:FILE, huggingface for its folders; a
+/// folder written by save() has its own.  Throws InvalidInput.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& spec, const std::string& convention = "");
 
 /// Trains a sentencepiece BPE model (ids: pad 0, unk 1, begin 2, end 3; NFKC, lower case) on the texts.
 /// vocab_size is lowered, with a message, when the texts do not hold that many pieces.  Deterministic. Throws

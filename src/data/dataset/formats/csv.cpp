@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+#include <unordered_map>
+
+#include "base/csv.h"
+#include "base/error.h"
+#include "data/dataset/formats.h"
+
+namespace edgeclip {
+
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+bool has_tabs(const AnnotationFile& file) {
+  return file.text.substr(0, file.text.find('\n')).find('\t') != std::string::npos;
+}
+
+/// Tab-separated values know no quotes.
+Rows rows_of(const AnnotationFile& file) {
+  if (!has_tabs(file)) return read_csv(file.path);
+  Rows rows;
+  std::istringstream lines(file.text);
+  for (std::string line; std::getline(lines, line);) {
+    while (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    auto& row = rows.emplace_back();
+    for (std::size_t from = 0, tab = 0; tab != std::string::npos; from = tab + 1) {
+      tab = line.find('\t', from);
+      row.push_back(line.substr(from, tab == std::string::npos ? tab : tab - from));
+    }
+  }
+  return rows;
+}
+
+struct Columns {
+  std::size_t split = npos, id = npos, path = npos, caption = npos;
+  static constexpr std::size_t npos = static_cast<std::size_t>(-1);
+
+  explicit Columns(const std::vector<std::string>& header) {
+    const auto find = [&](std::initializer_list<const char*> names) {
+      for (const char* name : names)
+        if (const auto at = std::find(header.begin(), header.end(), name); at != header.end())
+          return static_cast<std::size_t>(at - header.begin());
+      return npos;
+    };
+    split = find({"split"});
+    id = find({"id", "person_id", "pid"});
+    path = find({"file_path", "path", "image", "image_path", "img_path", "filename", "filepath"});
+    caption = find({"caption", "captions", "text", "title", "description"});
+  }
+  bool enough() const { return path != npos && caption != npos; }
+};
+
+/// An id that is no number stays a string, and is refused by name later.
+Json id_of(const std::string& text) {
+  const Json number = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return number.is_number_integer() ? number : Json(text);
+}
+
+/// "0012/a.jpg" -> 12.
+Json id_of_folder(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).begin()->string();
+  const auto digits = folder.find_first_not_of('0');
+  return id_of(
+      digits == std::string::npos && !folder.empty() ? "0" : folder.substr(std::min(digits, folder.size())));
+}
+
+bool is_header(const std::vector<std::string>& row) { return Columns(row).enough(); }
+
+}  // namespace
+
+bool fits_csv(const AnnotationFile& file) {
+  if (file.text.empty()) return false;
+  const auto rows = rows_of(file);
+  return !rows.empty() && is_header(rows.front());
+}
+
+// Each row is one image and one caption.  Without a column of ids every image is an identity.
+Json records_of_csv(const AnnotationFile& file) {
+  const Rows rows = rows_of(file);
+  const Columns columns(rows.front());
+  Json records = Json::array();
+  std::unordered_map<std::string, std::size_t> number_of;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const auto& row = rows[i];
+    if (row.size() != rows.front().size()) {
+      records.push_back({{"unusable", fmt::format("row {} has {} columns, the header {}", i, row.size(),
+                                                  rows.front().size())}});
+      continue;
+    }
+    const auto number = number_of.emplace(row[columns.path], number_of.size()).first->second;
+    Json record = {{"id", columns.id == Columns::npos ? Json(number) : id_of(row[columns.id])},
+                   {"file_path", row[columns.path]},
+                   {"captions", {row[columns.caption]}}};
+    if (columns.split != Columns::npos) record["split"] = row[columns.split];
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+bool fits_tree(const AnnotationFile& file) {
+  if (file.text.empty()) return false;
+  const auto rows = rows_of(file);
+  return !rows.empty() && rows.front().size() == 2 && rows.front()[0].find('/') != std::string::npos;
+}
+
+Json records_of_tree(const AnnotationFile& file) {
+  Json records = Json::array();
+  for (const auto& row : rows_of(file)) {
+    if (row.size() != 2 || row[0].find('/') == std::string::npos)
+      records.push_back({{"unusable", "is not \"id/image.jpg\" and a caption"}});
+    else
+      records.push_back({{"id", id_of_folder(row[0])}, {"file_path", row[0]}, {"captions", {row[1]}}});
+  }
+  return records;
+}
+
+}  // namespace edgeclip
