@@ -113,8 +113,7 @@ std::vector<std::string> check_links(const fs::path& link_graph, const Arrows& a
     const std::string from = line.substr(0, colon);
     if (!arrows.knows(from)) violations.push_back(from + " is not on the map");
     std::istringstream libraries(line.substr(colon + 1));
-    for (std::string library; std::getline(libraries, library, ',');) {
-      library.erase(0, library.find_first_not_of(' '));
+    for (std::string library; libraries >> library;) {
       const bool ours = library.rfind("edgeclip_", 0) == 0;
       const std::string to = ours ? library.substr(9) : "";
       if (ours && arrows.knows(to) && !arrows.allows(from, to))
