@@ -12,6 +12,12 @@ if(EDGECLIP_SANITIZE)
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O0 -g1")
 endif()
 
+if(EDGECLIP_FUZZ)
+  target_compile_options(edgeclip_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+                                                  -fno-sanitize-recover=undefined -g1 -O1)
+  target_link_options(edgeclip_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   message(STATUS "ccache: ${CCACHE_PROGRAM}")

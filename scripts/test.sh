@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the tests.
 #   scripts/test.sh          release build with all tests, and the edge preset (no LibTorch) with its own
-#   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
+#   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch, and the
+#                            fuzz targets: their corpus, and ten seconds each
 #   scripts/test.sh --edge   the edge preset alone: for a machine without LibTorch
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
 # The run ends with ctest's summary, which names every skipped test, and a line "goldens: N run, M skipped".
@@ -41,6 +42,7 @@ run() {  # run PRESET
 
 failed=0
 if [ $asan -eq 1 ]; then run asan; fi
+if [ $asan -eq 1 ] && [ $failed -eq 0 ]; then run fuzz; fi
 if [ $failed -eq 0 ]; then run edge; fi
 if [ $failed -eq 0 ] && [ $edge_only -eq 0 ]; then run release; fi
 echo "goldens: $(grep -E 'Golden.*   Passed ' "$log" | wc -l) run, $(grep -E '[0-9]+: .*Golden.*\*\*\*Skipped' "$log" | wc -l) skipped"

@@ -175,6 +175,76 @@ TEST(Loader, LastBatchAndSkip) {
   EXPECT_EQ(set.epoch(1).front().images.size(), 10u);  // the only batch is never left out
 }
 
+TEST(Loader, RanksShareAnEpoch) {
+  Set set(7, 3);  // 21 images
+  set.options.batch = 2;
+  set.options.world = 2;
+  std::multiset<std::int64_t> seen;
+  std::vector<std::size_t> counts;
+  for (const int rank : {0, 1}) {
+    set.options.rank = rank;
+    counts.push_back(0);
+    for (const auto& batch : set.epoch(3)) {
+      seen.insert(batch.images.begin(), batch.images.end());
+      counts.back() += batch.images.size();
+    }
+  }
+  EXPECT_EQ(counts, (std::vector<std::size_t>{10, 10}));  // one is left over
+  EXPECT_EQ(std::set<std::int64_t>(seen.begin(), seen.end()).size(), 20u);
+  set.options.drop_last = false;
+  seen.clear();
+  for (const int rank : {0, 1}) {
+    set.options.rank = rank;
+    for (const auto& batch : set.epoch(3)) seen.insert(batch.images.begin(), batch.images.end());
+  }
+  EXPECT_EQ(seen.size(), 22u);  // one is dealt twice
+  EXPECT_EQ(std::set<std::int64_t>(seen.begin(), seen.end()).size(), 21u);
+  set.options.rank = 2;
+  EXPECT_NE(invalid_input_of([&] { Loader(set.dataset, set.transform, set.options); }).find("rank 2 of 2"),
+            std::string::npos);
+}
+
+TEST(Loader, PersonsTimesImages) {
+  Set set(5, 3);
+  set.options.identities = 2;
+  set.options.images_per_identity = 2;
+  const auto batches = set.epoch(1);
+  ASSERT_EQ(batches.size(), 5u);  // 10 groups of two
+  std::set<std::int64_t> seen;
+  for (const auto& batch : batches) {
+    ASSERT_EQ(batch.ids.size(), 4u);
+    EXPECT_EQ(batch.ids[0], batch.ids[1]);
+    EXPECT_EQ(batch.ids[2], batch.ids[3]);
+    EXPECT_NE(batch.images[0], batch.images[1]);
+    seen.insert(batch.images.begin(), batch.images.end());
+  }
+  EXPECT_EQ(seen.size(), 15u);
+  EXPECT_EQ(Loader(set.dataset, set.transform, set.options).batches_per_epoch(), 5);
+  set.options.images_per_identity = 0;
+  invalid_input_of([&] { Loader(set.dataset, set.transform, set.options); });
+}
+
+TEST(Loader, CorruptImagesLeaveTheirBatchAndAreCounted) {
+  Set set(4, 2);
+  set.options.shuffle = false;
+  set.options.batch = 2;
+  set.options.on_corrupt = "skip";
+  const auto whole = set.epoch(0);
+  for (const std::size_t broken : {2u, 4u, 5u})
+    write_text(set.dataset.image_path(set.dataset.images[broken].path), "no image");
+  Loader loader(set.dataset, set.transform, set.options);
+  const auto batches = Set::epoch(loader, 0);
+  ASSERT_EQ(batches.size(), 3u);
+  expect_equal({batches[0], batches[2]}, {whole[0], whole[3]});
+  EXPECT_EQ(batches[1].images, std::vector<std::int64_t>{3});
+  EXPECT_EQ(batches[1].pixels.shape(), (Shape{1, 3, 16, 8}));
+  const float* kept = whole[1].pixels.data<float>() + 3 * 16 * 8;
+  EXPECT_TRUE(std::equal(kept, kept + 3 * 16 * 8, batches[1].pixels.data<float>()));
+  EXPECT_EQ(loader.corrupt_images(), 3);
+  Set::epoch(loader, 1);
+  EXPECT_EQ(loader.corrupt_images(), 3);
+}
+
 TEST(Loader, EndsCleanlyAtAnyTime) {
   Set set(8, 4);
   set.options.batch = 2;

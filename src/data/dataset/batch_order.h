@@ -8,11 +8,11 @@
 
 namespace edgeclip {
 
-/// How many batches n images make: a short last one counts unless drop_last, but a single one always does.
-std::int64_t batch_count(std::int64_t n, const LoaderOptions& options);
-
-/// The batches of one epoch, as indices into dataset.images: batch_count() of them.
-/// images: the split.  With shuffle the order is drawn from rng; without, it is kept, unique_ids or not.
+/// The batches of one epoch, as indices into dataset.images; of this rank, where there are several.  As many
+/// in every epoch and on every rank: a short last batch counts unless drop_last, but a single one always
+/// does; what is left over when images are dealt to ranks is left out with drop_last and dealt twice without.
+/// images: the split.  With shuffle the order is drawn from rng (the same on all ranks); without, it is kept,
+/// unique_ids or not.
 std::vector<std::vector<std::int64_t>> batch_order(const Dataset& dataset, std::vector<std::int64_t> images,
                                                    const LoaderOptions& options, Rng rng);
 

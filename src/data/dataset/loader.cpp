@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/queue.h"
 #include "base/rng.h"
 #include "base/signals.h"
@@ -26,7 +29,10 @@ class PendingBatch {
  public:
   Batch batch;
 
-  explicit PendingBatch(std::int64_t slots) : missing_(slots) {}
+  explicit PendingBatch(std::int64_t slots) : unreadable(static_cast<std::size_t>(slots)), missing_(slots) {}
+
+  std::vector<char>
+      unreadable;  ///< by slot; each is written by the thread that decodes it, read after wait()
 
   void slot_done(std::exception_ptr error) {
     std::lock_guard lock(mutex_);
@@ -81,6 +87,9 @@ struct Loader::State {
   std::vector<Image> cache;  ///< by index of Dataset::images; an image is in one batch of an epoch only
   std::atomic<std::int64_t> cache_left{0};  ///< bytes
   std::unique_ptr<Pipeline> pipeline;       ///< of the running epoch
+  std::int64_t batches = 0;                 ///< of every epoch
+  std::mutex corrupt_mutex;
+  std::set<std::int64_t> corrupt;  ///< indices into Dataset::images
 
   State(const Dataset& d, const ImageTransform& t, const LoaderOptions& o)
       : dataset(d), transform(t), options(o), split(d.split(o.split)) {}
@@ -90,6 +99,7 @@ struct Loader::State {
   void run_planner(Pipeline& p, std::int64_t epoch, std::int64_t skip) const;
   void run_decoder(Pipeline& p);
   void decode(const Task& task);
+  void skip_corrupt(const Task& task, const std::string& reason);
 };
 
 /// The batch without its pixels.
@@ -146,11 +156,47 @@ void Loader::State::run_decoder(Pipeline& p) {
     std::exception_ptr error;
     try {
       decode(*task);
+    } catch (const InvalidInput& unreadable) {
+      if (options.on_corrupt == "skip")
+        skip_corrupt(*task, unreadable.what());
+      else
+        error = std::current_exception();
     } catch (...) {
       error = std::current_exception();
     }
     task->batch->slot_done(error);
   }
+}
+
+void Loader::State::skip_corrupt(const Task& task, const std::string& reason) {
+  task.batch->unreadable[static_cast<std::size_t>(task.slot)] = 1;
+  const std::int64_t image = task.batch->batch.images[static_cast<std::size_t>(task.slot)];
+  std::lock_guard lock(corrupt_mutex);
+  if (corrupt.insert(image).second) spdlog::warn("left out: {}", reason);
+}
+
+/// The batch without the slots that are marked.
+static Batch without_slots(const Batch& batch, const std::vector<char>& marked) {
+  std::vector<std::int64_t> kept;
+  for (std::size_t i = 0; i < marked.size(); ++i)
+    if (!marked[i]) kept.push_back(static_cast<std::int64_t>(i));
+  Batch out;
+  const auto rows_of = [&](const Tensor& from) {
+    Shape shape = from.shape();
+    shape[0] = static_cast<std::int64_t>(kept.size());
+    Tensor to(from.dtype(), shape);
+    const std::size_t bytes = from.bytes() / static_cast<std::size_t>(from.dim(0));
+    for (std::size_t k = 0; k < kept.size(); ++k)
+      std::memcpy(to.raw() + k * bytes, from.raw() + static_cast<std::size_t>(kept[k]) * bytes, bytes);
+    return to;
+  };
+  out.pixels = rows_of(batch.pixels);
+  out.tokens = rows_of(batch.tokens);
+  for (const std::int64_t slot : kept) {
+    out.ids.push_back(batch.ids[static_cast<std::size_t>(slot)]);
+    out.images.push_back(batch.images[static_cast<std::size_t>(slot)]);
+  }
+  return out;
 }
 
 void Loader::State::decode(const Task& task) {
@@ -174,16 +220,23 @@ void Loader::State::decode(const Task& task) {
 Loader::Loader(const Dataset& dataset, const ImageTransform& transform, const LoaderOptions& options) {
   transform.validate("image transform: ");
   if (options.batch < 1) invalid_input("batch must be at least 1, found {}", options.batch);
+  if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
+    invalid_input("rank {} of {}: rank must be from 0 to one less than world", options.rank, options.world);
+  if (options.on_corrupt != "error" && options.on_corrupt != "skip")
+    invalid_input("on_corrupt: \"{}\" is neither \"error\" nor \"skip\"", options.on_corrupt);
+  if (options.identities < 0 || options.images_per_identity < 0 ||
+      (options.identities == 0) != (options.images_per_identity == 0))
+    invalid_input("identities {} and images_per_identity {}: both or none must be above 0",
+                  options.identities, options.images_per_identity);
   state_ = std::make_unique<State>(dataset, transform, options);
+  state_->batches = static_cast<std::int64_t>(batch_order(dataset, state_->split, options, Rng(0)).size());
   state_->cache.resize(dataset.images.size());
   state_->cache_left = static_cast<std::int64_t>(options.cache_mb) << 20;
 }
 
 Loader::~Loader() = default;
 
-std::int64_t Loader::batches_per_epoch() const {
-  return batch_count(static_cast<std::int64_t>(state_->split.size()), state_->options);
-}
+std::int64_t Loader::batches_per_epoch() const { return state_->batches; }
 
 void Loader::start_epoch(std::int64_t epoch, std::int64_t skip) {
   EDGECLIP_CHECK(epoch >= 0 && skip >= 0, "epoch {}, skip {}", epoch, skip);
@@ -200,13 +253,21 @@ std::optional<Batch> Loader::next() {
   EDGECLIP_CHECK(state_->pipeline, "next() before start_epoch()");
   throw_if_interrupted();
   Pipeline& p = *state_->pipeline;
-  const auto pending = p.ready.pop();
-  if (!pending) {
-    if (p.planner_error) std::rethrow_exception(p.planner_error);
-    return std::nullopt;
+  while (const auto pending = p.ready.pop()) {
+    PendingBatch& batch = **pending;
+    batch.wait();
+    const auto unreadable = std::count(batch.unreadable.begin(), batch.unreadable.end(), 1);
+    if (unreadable == 0) return std::move(batch.batch);
+    if (unreadable < static_cast<std::ptrdiff_t>(batch.unreadable.size()))
+      return without_slots(batch.batch, batch.unreadable);
   }
-  (*pending)->wait();
-  return std::move((*pending)->batch);
+  if (p.planner_error) std::rethrow_exception(p.planner_error);
+  return std::nullopt;
+}
+
+std::int64_t Loader::corrupt_images() const {
+  std::lock_guard lock(state_->corrupt_mutex);
+  return static_cast<std::int64_t>(state_->corrupt.size());
 }
 
 Tensor load_pixels(const std::vector<std::filesystem::path>& paths, const ImageTransform& transform,

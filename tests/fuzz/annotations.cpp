@@ -1,0 +1,14 @@
+#include "data/dataset/annotations.h"
+
+#include "fuzz_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const edgeclip::fuzz::MemoryFile file(data, size);
+  for (const char* format : {"auto", "coco", "flickr", "csv", "tree", "reid", "video"})
+    edgeclip::fuzz::reads([&] {
+      const auto annotations = edgeclip::read_annotations(file.path(), format, "images/", false);
+      for (const auto& record : annotations.records)
+        if (record.captions.empty() || record.path.rfind("..", 0) == 0 || record.path.rfind('/', 0) == 0) ::abort();
+    });
+  return 0;
+}
