@@ -27,8 +27,8 @@ edgeclip prepare --format video --annotations examples/vtest_pedes/annotations.j
   --tokenizer "$out/synthetic/tokenizer" --out "$out/camera" --json "$out/prepare.json" >/dev/null
 
 say "pretrain on drawn pedestrians, adapt to the camera by LoRA, prune MLP neurons"
-edgeclip train --config configs/train/demo_pretrain.json --set seed="$seed" --data "$out/synthetic" --out "$out/pretrain"
-edgeclip train --config configs/train/demo_adapt.json --set seed="$seed" --init "$out/pretrain/best" --data "$out/camera" --out "$out/adapt"
+edgeclip train --overwrite --config configs/train/demo_pretrain.json --set seed="$seed" --data "$out/synthetic" --out "$out/pretrain"
+edgeclip train --overwrite --config configs/train/demo_adapt.json --set seed="$seed" --init "$out/pretrain/best" --data "$out/camera" --out "$out/adapt"
 edgeclip prune --config configs/compress/demo_prune.json --set recovery.seed="$seed" --checkpoint "$out/adapt/best" --data "$out/synthetic" --out "$out/pruned"
 
 say "export to ONNX and verify, quantize, build plans"

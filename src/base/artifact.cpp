@@ -15,6 +15,9 @@ bool is_artifact_head(const std::filesystem::path& file) {
 }
 
 Json read_artifact_head(const std::filesystem::path& file, int format, const char* remedy) {
+  if (!std::filesystem::exists(file))
+    invalid_input("{}: holds no {}, so it is not the kind of folder that is needed here",
+                  file.parent_path().string(), file.filename().string());
   Json head = read_json(file);
   const std::string where = file.string();
   const int found = json_get<int>(head, "format", where);

@@ -8,10 +8,12 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "base/artifact.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace edgeclip {
 
@@ -60,22 +62,33 @@ void remove_created(const fs::path& path, const fs::path& topmost) {
 
 AtomicFile::AtomicFile(fs::path path, Flush flush) : path_(std::move(path)), flush_(flush) {
   require_writable(path_);
-  if (fs::is_directory(path_))
+  std::error_code error;
+  if (fs::is_symlink(path_, error))
+    if (const fs::path target = fs::weakly_canonical(path_, error); !error) path_ = target;
+  const fs::file_status status = fs::status(path_, error);
+  if (fs::is_directory(status))
     invalid_input("{}: is a folder, a file is to be written there; choose another output path",
                   path_.string());
+  direct_ = fs::exists(status) && !fs::is_regular_file(status);
+  if (direct_) {
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) output_failed(path_, errno);
+    return;
+  }
   temporary_ = path_.parent_path() / temporary_name(path_);
   created_ = create_parents(path_);
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd_ < 0) {
-    const int error = errno;
+    const int reason = errno;
     remove_created(path_, created_);
-    output_failed(path_, error);
+    output_failed(path_, reason);
   }
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ >= 0) {
     ::close(fd_);
+    if (direct_) return;
     ::unlink(temporary_.c_str());
     remove_created(path_, created_);
   }
@@ -107,10 +120,11 @@ void AtomicFile::pad_to(std::size_t alignment) {
 void AtomicFile::commit() {
   EDGECLIP_CHECK(fd_ >= 0, "commit twice");
   // EINVAL: a special file that cannot be flushed
-  const bool failed = flush_ == Flush::kWithFile && ::fsync(fd_) != 0 && errno != EINVAL;
+  const bool failed = !direct_ && flush_ == Flush::kWithFile && ::fsync(fd_) != 0 && errno != EINVAL;
   const int error = errno;
   ::close(fd_);
   fd_ = -1;
+  if (direct_) return;
   if (failed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int reason = failed ? error : errno;
     ::unlink(temporary_.c_str());
@@ -118,6 +132,22 @@ void AtomicFile::commit() {
     output_failed(path_, reason);
   }
 }
+
+namespace {
+
+/// The first entry of an artifact's folder that its head does not account for; "" if there is none.
+std::string foreign_entry(const fs::path& folder, std::string_view marker) {
+  if (fs::is_empty(folder)) return {};
+  std::set<std::string> known = {std::string(marker), "tokenizer", "crops", "images", "invalid.csv"};
+  const Json head = read_json(folder / marker);
+  if (head.contains("files") && head["files"].is_object())
+    for (const auto& item : head["files"].items()) known.insert(fs::path(item.key()).begin()->string());
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (const std::string name = entry.path().filename().string(); known.count(name) == 0) return name;
+  return {};
+}
+
+}  // namespace
 
 void require_replaceable(const fs::path& path, std::string_view marker,
                          std::initializer_list<fs::path> inputs) {
@@ -139,12 +169,14 @@ void require_replaceable(const fs::path& path, std::string_view marker,
     invalid_input(
         "{}: is the current folder or a mounted disk, which cannot be replaced; name a folder below",
         path.string());
-  for (const fs::path& input : inputs) {
-    const fs::path inside = fs::weakly_canonical(fs::absolute(input)).lexically_relative(place);
-    if (!inside.empty() && *inside.begin() != "..")
+  for (const fs::path& input : inputs)
+    if (!input.empty() && lies_within(input, place))
       invalid_input("{}: holds {}, which would go with it; choose another output path", path.string(),
                     input.string());
-  }
+  if (const std::string foreign = foreign_entry(path, marker); !foreign.empty())
+    invalid_input(
+        "{}: holds \"{}\", which edgeclip did not write, so it is not replaced; choose another output path",
+        path.string(), foreign);
 }
 
 AtomicDirectory::AtomicDirectory(fs::path path, std::string_view marker,

@@ -11,9 +11,10 @@ namespace edgeclip {
 /// the thousands of small files of a dataset, which one flush each would slow down many times).
 enum class Flush { kWithFile, kWithFolder };
 
-/// A file that appears whole or not at all: written beside its place under a temporary name, flushed to the
-/// disk and renamed by commit().  Without commit() (an exception) the temporary file is removed.  Not
-/// thread-safe. Every failure (full disk, no permission) is an InvalidInput naming the final path.
+/// A file that appears whole or not at all (what a symbolic link points to is replaced; a device or a pipe is
+/// written as it is): written beside its place under a temporary name, flushed to the disk and renamed by
+/// commit().  Without commit() (an exception) the temporary file is removed.  Not thread-safe. Every failure
+/// (full disk, no permission) is an InvalidInput naming the final path.
 class AtomicFile {
  public:
   /// Missing parents are created; those still empty go again when nothing is committed.
@@ -34,6 +35,7 @@ class AtomicFile {
   Flush flush_;
   int fd_ = -1;
   std::size_t offset_ = 0;
+  bool direct_ = false;  ///< a device or pipe: no temporary name, no renaming
 };
 
 /// Throws InvalidInput unless AtomicDirectory(path, marker) would be created.  Changes nothing.

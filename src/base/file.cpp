@@ -50,6 +50,12 @@ void require_directory(const fs::path& path, const char* what) {
     invalid_input("{}: {} must be a folder, this is a file", path.string(), what);
 }
 
+bool lies_within(const fs::path& path, const fs::path& folder) {
+  const fs::path inside =
+      fs::weakly_canonical(fs::absolute(path)).lexically_relative(fs::weakly_canonical(fs::absolute(folder)));
+  return !inside.empty() && *inside.begin() != "..";
+}
+
 void require_writable(const fs::path& path) {
   if (path.empty()) invalid_input("the output path is empty; name a file or folder");
   fs::path parent = fs::absolute(path).lexically_normal().parent_path();

@@ -204,11 +204,24 @@ void set_option(T& options, const std::string& setting) {
 template <class T>
 T load_options(const std::vector<std::string>& files, const std::vector<std::string>& settings,
                T options = {}, const Json& given = Json::object()) {
+  std::string culprit;  // where a value that is not valid came from
+  const auto judge = [&](const std::string& source) {
+    if constexpr (detail::HasValidate<T>::value) {
+      try {
+        options.validate("");
+        culprit.clear();
+      } catch (const InvalidInput&) {
+        if (culprit.empty()) culprit = source;
+      }
+    }
+  };
   for (const auto& file : files) detail::read_options(read_json(file), options, file + ": ");
+  if (!files.empty()) judge(files.back() + ": ");
   for (const auto& setting : settings) set_option(options, setting);
+  if (!settings.empty()) judge("--set ");
   detail::read_options(given, options, "command line: ");
-  if constexpr (detail::HasValidate<T>::value)
-    options.validate(files.empty() ? (settings.empty() ? "command line: " : "--set ") : files.back() + ": ");
+  judge("command line: ");
+  if constexpr (detail::HasValidate<T>::value) options.validate(culprit);
   return options;
 }
 

@@ -152,7 +152,7 @@ void write_safetensors(const std::filesystem::path& path, const NamedTensors& te
   for (const auto& [name, tensor] : tensors) {
     EDGECLIP_CHECK(!header.contains(name), "tensor {} twice", name);
     const auto kind = std::find_if(std::begin(kKinds), std::end(kKinds),
-                                   [&](const Kind& k) { return k.dtype == tensor.dtype(); });
+                                   [dtype = tensor.dtype()](const Kind& k) { return k.dtype == dtype; });
     EDGECLIP_CHECK(kind != std::end(kKinds));
     header[name] = {{"dtype", kind->text},
                     {"shape", tensor.shape()},

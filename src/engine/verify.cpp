@@ -138,6 +138,9 @@ Json verify_bundle(const VerifyOptions& options) {
     return verifier.report();
   }
   PlanRunner plan(options.plan);
+  if (options_to_json(plan.info().card) != options_to_json(bundle.card))
+    invalid_input("{}: was not built from {} (their model cards differ); build it again", options.plan,
+                  options.bundle);
   Verifier verifier(options, bundle, plan.info().precision == "int8");
   verifier.tower(
       "image", [&](const TensorView& t) { return plan.encode_images(t); }, kPixelValues, kImageEmbeds);

@@ -36,7 +36,8 @@ Tensor encode_texts(Encoder& encoder, const std::vector<std::string>& texts, int
   std::vector<std::string> distinct;
   std::vector<std::int64_t> rows;
   for (const std::string& text : texts) {
-    if (text.empty()) invalid_input("text {}: is empty; write what to look for", rows.size() + 1);
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+      invalid_input("text {}: is blank; write what to look for", rows.size() + 1);
     require_utf8(text, fmt::format("text {}", rows.size() + 1));
     const auto [it, inserted] = index_of.emplace(text, static_cast<std::int64_t>(distinct.size()));
     if (inserted) distinct.push_back(text);

@@ -283,9 +283,12 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
                     report.failed.size(), report.failed.front().second);
     invalid_input("{}: holds no image of shard {}", source.description, options.shard);
   }
-  write_gallery(out, gallery);
+  // A gallery that was there stays when this one was interrupted.
+  const bool keep_old = interrupted() && std::filesystem::exists(out / kGalleryFile);
+  const std::filesystem::path place = keep_old ? std::filesystem::path(out.string() + ".partial") : out;
+  write_gallery(place, gallery);
   if (interrupted()) {
-    spdlog::warn("interrupted: {} holds the {} images finished so far", out.string(), gallery.size());
+    spdlog::warn("interrupted: {} holds the {} images finished so far", place.string(), gallery.size());
     throw_if_interrupted();
   }
   return report;

@@ -39,10 +39,10 @@ std::string value_at(Json json, const std::string& path) {
 
 }  // namespace
 
-RunFolder::RunFolder(const fs::path& directory, bool resume)
+RunFolder::RunFolder(const fs::path& directory, Use use)
     : directory_(directory.has_filename() ? directory : directory.parent_path()) {
   if (directory_.empty()) throw InvalidInput("--out: the run folder is missing");
-  if (resume) {
+  if (use == Use::kResume) {
     if (!fs::is_regular_file(state()) || !fs::is_regular_file(run_json()))
       invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
                     directory_.string());
@@ -56,6 +56,10 @@ RunFolder::RunFolder(const fs::path& directory, bool resume)
     invalid_input(
         "{}: holds other files and no run.json of edgeclip, so nothing is written there; choose another "
         "--out",
+        directory_.string());
+  if (use == Use::kNew && (fs::exists(state()) || fs::exists(best()) || fs::exists(final())))
+    invalid_input(
+        "{}: holds a trained run; go on with --resume, replace it with --overwrite, or choose another --out",
         directory_.string());
 }
 

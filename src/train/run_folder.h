@@ -11,11 +11,13 @@ namespace edgeclip {
 /// and state.safetensors (what an exact resume needs).
 class RunFolder {
  public:
+  enum class Use { kNew, kResume, kOverwrite };
   /// Checks before any work is done, changes nothing.  Throws InvalidInput if the folder cannot be written,
-  /// holds something that is no run, or (resume) holds no state.
-  RunFolder(const std::filesystem::path& directory, bool resume);
+  /// holds something that is no run, holds a trained run (kNew), or holds no state (kResume).
+  RunFolder(const std::filesystem::path& directory, Use use);
 
-  /// A new run: the artifacts of an older run go, whatever else lies there stays; writes run.json.
+  /// A new run: the artifacts of an older run go (kOverwrite), whatever else lies there stays; writes
+  /// run.json.
   void start(const Json& description) const;
   /// run.json of the run to be resumed.
   Json description() const;

@@ -71,6 +71,7 @@ struct TrainOptions {
 struct TrainPaths {
   std::string data, out, init;
   bool resume = false;
+  bool overwrite = false;  ///< an older run in `out` goes
 };
 
 /// Trains; writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a signal: finishes the step,

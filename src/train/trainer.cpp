@@ -74,6 +74,7 @@ Json Trainer::fit() {
     }
   } catch (const Interrupted&) {
     finish();
+    if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
   }
   progress_->finish();

@@ -60,17 +60,38 @@ TEST(AtomicFile, MissingParentsGoAgainWhenNothingIsCommitted) {
 
 const char* const kHead = R"({"format": 1, "edgeclip": "0.1.0", "n": 1})";
 
+TEST(AtomicFile, LinksAreFollowedAndDevicesWrittenAsTheyAre) {
+  test::TempDir dir;
+  test::write_text(dir / "target", "old");
+  fs::create_symlink(dir / "target", dir / "link");
+  AtomicFile file(dir / "link");
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(fs::is_symlink(dir / "link"));
+  EXPECT_EQ(read_file(dir / "target"), "new");
+  const auto fill = [&](const fs::path& path) {
+    AtomicFile out(path);
+    out.write("x");
+    out.commit();
+  };
+  fill("/dev/null");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  EXPECT_NE(test::invalid_input_of([&] { fill("/dev/full"); }).find("No space left"), std::string::npos);
+  EXPECT_TRUE(fs::is_character_file("/dev/full"));
+}
+
 TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
   test::TempDir dir;
   const auto write = [&](const char* text) {
     AtomicDirectory out(dir / "artifact", "marker.json");
     test::write_text(out.work() / "marker.json", kHead);
-    test::write_text(out.work() / "text", text);
+    fs::create_directory(out.work() / "tokenizer");
+    test::write_text(out.work() / "tokenizer/text", text);
     out.commit();
   };
   write("1");
   write("2");
-  EXPECT_EQ(read_file(dir / "artifact/text"), "2");
+  EXPECT_EQ(read_file(dir / "artifact/tokenizer/text"), "2");
   EXPECT_EQ(entries(dir.path()), 1u);
   EXPECT_NE(
       test::invalid_input_of([&] { AtomicDirectory(dir / "artifact", "other.json"); }).find("not replaced"),
@@ -79,8 +100,21 @@ TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
     AtomicDirectory out(dir / "artifact", "marker.json");
     test::write_text(out.work() / "text", "3");
   }
-  EXPECT_EQ(read_file(dir / "artifact/text"), "2");
+  EXPECT_EQ(read_file(dir / "artifact/tokenizer/text"), "2");
   EXPECT_EQ(entries(dir.path()), 1u);
+}
+
+TEST(AtomicDirectory, WhatSomebodyElsePutThereStays) {
+  test::TempDir dir;
+  fs::create_directories(dir / "a/images");
+  test::write_text(dir / "a/marker.json", R"({"format": 1, "edgeclip": "0.1.0", "files": {"x.npy": {}, "deep/y": {}}})");
+  test::write_text(dir / "a/x.npy", "x");
+  fs::create_directory(dir / "a/deep");
+  EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json"));
+  test::write_text(dir / "a/notes.txt", "mine");
+  EXPECT_NE(test::invalid_input_of([&] { AtomicDirectory(dir / "a", "marker.json"); }).find("holds \"notes.txt\""),
+            std::string::npos);
+  EXPECT_EQ(read_file(dir / "a/notes.txt"), "mine");
 }
 
 TEST(AtomicDirectory, ReplacesWhatALinkPointsTo) {
@@ -96,12 +130,12 @@ TEST(AtomicDirectory, ReplacesWhatALinkPointsTo) {
 
 TEST(AtomicDirectory, RefusesTheCurrentFolderAndInputsInsideAtOnce) {
   test::TempDir dir;
-  fs::create_directories(dir / "a/pictures");
+  fs::create_directories(dir / "a/images");
   test::write_text(dir / "a/marker.json", kHead);
   const auto message = [&](const fs::path& out, const fs::path& input) {
     return test::invalid_input_of([&] { AtomicDirectory(out, "marker.json", {input}); });
   };
-  for (const char* input : {"a", "a/pictures", "a/pictures/../pictures"})
+  for (const char* input : {"a", "a/images", "a/images/../pictures"})
     EXPECT_NE(message(dir / "a", dir / input).find("would go with it"), std::string::npos) << input;
   EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json", {dir / "ab"}));
   const fs::path before = fs::current_path();

@@ -20,7 +20,7 @@ TEST(RuntimeCommands, EachIsDocumented) {
     EXPECT_NE(command->options_help(), "") << command->name();
   }
   EXPECT_EQ(names, (std::set<std::string>{"verify", "quantize", "build", "index", "search", "evaluate",
-                                          "bench", "encode", "inspect"}));
+                                          "bench", "encode", "tokenize", "preprocess", "inspect"}));
 }
 
 /// Every option in an example is one that the command declares.

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 TEST(RunFolder, MadeWithItsParents) {
   const test::TempDir folder;
-  RunFolder(folder / "a/b/run", false).start({{"options", 1}});
+  RunFolder(folder / "a/b/run", RunFolder::Use::kNew).start({{"options", 1}});
   EXPECT_TRUE(fs::exists(folder / "a/b/run/run.json"));
 }
 
@@ -20,23 +20,27 @@ TEST(RunFolder, RefusesAnythingThatIsNoRun) {
   const test::TempDir folder;
   fs::create_directories(folder / "photos");
   test::write_text(folder / "photos/holiday.jpg", "x");
-  const std::string message = test::invalid_input_of([&] { RunFolder(folder / "photos", false); });
+  const std::string message =
+      test::invalid_input_of([&] { RunFolder(folder / "photos", RunFolder::Use::kNew); });
   EXPECT_NE(message.find("photos"), std::string::npos) << message;
   test::write_text(folder / "file", "x");
-  EXPECT_NE(test::invalid_input_of([&] { RunFolder(folder / "file", false); }), "");
-  EXPECT_NE(test::invalid_input_of([&] { RunFolder(folder / "file" / "run", false); }), "");
-  EXPECT_NE(test::invalid_input_of([&] { RunFolder("", false); }), "");
+  EXPECT_NE(test::invalid_input_of([&] { RunFolder(folder / "file", RunFolder::Use::kNew); }), "");
+  EXPECT_NE(test::invalid_input_of([&] { RunFolder(folder / "file" / "run", RunFolder::Use::kNew); }), "");
+  EXPECT_NE(test::invalid_input_of([&] { RunFolder("", RunFolder::Use::kNew); }), "");
 }
 
 TEST(RunFolder, ANewRunReplacesTheOldOnesArtifactsOnly) {
   const test::TempDir folder;
-  const RunFolder run(folder / "run", false);
+  const RunFolder run(folder / "run", RunFolder::Use::kNew);
   run.start({{"n", 1}});
   fs::create_directories(run.best());
   for (const fs::path& file :
        {run.best() / "config.json", run.state(), run.metrics(), run.directory() / "notes.txt"})
     test::write_text(file, "x");
-  const RunFolder again(folder / "run", false);
+  const std::string message =
+      test::invalid_input_of([&] { RunFolder(folder / "run", RunFolder::Use::kNew); });
+  EXPECT_NE(message.find("--overwrite"), std::string::npos) << message;
+  const RunFolder again(folder / "run", RunFolder::Use::kOverwrite);
   EXPECT_TRUE(fs::exists(run.state())) << "construction changes nothing";
   again.start({{"n", 2}});
   EXPECT_FALSE(fs::exists(run.best()));
@@ -48,13 +52,14 @@ TEST(RunFolder, ANewRunReplacesTheOldOnesArtifactsOnly) {
 
 TEST(RunFolder, ResumeNeedsAState) {
   const test::TempDir folder;
-  const std::string message = test::invalid_input_of([&] { RunFolder(folder / "run", true); });
+  const std::string message =
+      test::invalid_input_of([&] { RunFolder(folder / "run", RunFolder::Use::kResume); });
   EXPECT_NE(message.find("--resume"), std::string::npos) << message;
   EXPECT_FALSE(fs::exists(folder / "run"));
 }
 
 TEST(RunFolder, Format1StaysReadable) {
-  const RunFolder run(test::golden("formats/v1/run"), true);
+  const RunFolder run(test::golden("formats/v1/run"), RunFolder::Use::kResume);
   TrainOptions options;
   options_from_json(run.description().at("options"), options, "run.json: options.");
   EXPECT_EQ(options.steps, 2);

@@ -116,7 +116,15 @@ TEST_F(TrainTest, SameSeedSameLosses) {
   EXPECT_EQ(losses_of(at("a")), losses_of(at("b")));
   TrainOptions other = options;
   other.seed = 4;
-  train(other, paths("b"));  // an older run is replaced
+  TrainPaths again = paths("b");
+  EXPECT_NE(test::invalid_input_of([&] { train(other, again); }).find("--overwrite"), std::string::npos);
+  again.overwrite = true;
+  again.init = at("b/final");
+  other.model = ModelConfig();
+  EXPECT_NE(test::invalid_input_of([&] { train(other, again); }).find("would go with it"), std::string::npos);
+  again.init.clear();
+  other.model = options.model;
+  train(other, again);
   EXPECT_NE(losses_of(at("a")), losses_of(at("b")));
 }
 
@@ -172,7 +180,8 @@ TEST_F(TrainTest, AdapterTrainsAloneAndRandomStateIsResumed) {
   train(options, paths("base"));
   options.lora_mode = "adapter";
   options.lora.rank = 4;
-  options.lora.dropout = 0.2;  // draws from LibTorch's generator at every step
+  options.model = ModelConfig();  // it comes with the checkpoint
+  options.lora.dropout = 0.2;     // draws from LibTorch's generator at every step
   options.epochs = 10;
   train(options, paths("adapter", "base/final"));
   const Checkpoint base = load_checkpoint(at("base/final")), adapted = load_checkpoint(at("adapter/final"));

@@ -31,9 +31,10 @@ class FlagVisitor {
     if constexpr (detail::IsOptions<T>::value) {
       return;
     } else if constexpr (std::is_same_v<T, bool>) {
-      const std::string names = value ? flag + ",!--no-" + flag.substr(2) : flag;
+      // What is on by default is offered as what switches it off.
+      const std::string name = value ? "--no-" + flag.substr(2) : flag;
       app_.add_flag_function(
-          names, [store](std::int64_t count) { store(count > 0); }, doc);
+          name, [store, on = value](std::int64_t) { store(!on); }, value ? std::string("off: ") + doc : doc);
     } else if constexpr (detail::IsVector<T>::value) {
       // One value per use, or numbers with commas: a greedy list would swallow what follows it.
       auto* option = app_.add_option_function<T>(flag, store, doc)->allow_extra_args(false);

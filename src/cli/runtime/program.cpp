@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <new>
@@ -20,9 +21,15 @@ namespace {
 
 const char* g_program = "edgeclip";
 bool g_stdout_reserved = false;  // by --json -
+bool g_reader_gone = false;
 
 void write_stdout(const std::string& text) {
+  if (g_reader_gone) return;
   const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!ok && errno == EPIPE) {  // "| head": the reader has what it wanted, files are still to be written
+    g_reader_gone = true;
+    return;
+  }
   if (!ok)
     throw InvalidInput(
         "standard output cannot be written (closed, or its disk is full); redirect it elsewhere");
@@ -204,8 +211,8 @@ int run_program(int argc, char** argv, const char* program, CommandList commands
                 kInvalidInput);
   } catch (const CheckNotMet& e) {
     return fail(program, "not met: " + one_line(e.what()), kCheckNotMet);
-  } catch (const Interrupted&) {
-    return fail(program, "interrupted", kInterrupted);
+  } catch (const Interrupted& e) {
+    return fail(program, one_line(e.what()), kInterrupted);
   } catch (const std::bad_alloc&) {
     return fail(program, "out of memory; use a smaller batch or fewer threads", kInternalError);
   } catch (const std::exception& e) {

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string plan, gallery, texts, image, csv, grid;
+  std::string plan, gallery, texts, image, csv, grid, image_root;
   std::vector<std::string> text;
   std::int64_t top = 10, person = -1;
   double threshold = -1;
@@ -34,6 +34,7 @@ struct Options {
     v("threshold", threshold, "least cosine of a result, -1 to 1");
     v("csv", csv, "results as CSV: rank,score,path,id,caption; several queries: F.1.csv, F.2.csv, ...");
     v("grid", grid, "results as a PNG picture; several queries: F.1.png, F.2.png, ...");
+    v("image_root", image_root, "folder of the gallery's images, where they were moved; for --grid");
     v("person", person, "identity whose images get a green frame in the picture; -1: none");
   }
   void validate(const std::string& where) const {
@@ -102,7 +103,8 @@ class SearchCommand : public OptionsCommand<Options> {
     for (const auto& out : {options.csv, options.grid})
       if (!out.empty()) require_writable(out);
     PlanEncoder encoder(options.plan);
-    const Gallery gallery = open_gallery(options.gallery);
+    Gallery gallery = open_gallery(options.gallery);
+    if (!options.image_root.empty()) gallery.image_root = std::filesystem::absolute(options.image_root);
     require_same_model(gallery, encoder);
     if (!gallery.complete)
       spdlog::warn(

@@ -16,6 +16,12 @@ struct Options : engine::VerifyOptions {
     v("min_cosine", min_cosine, "smallest allowed cosine (fp32)");
     v("int8_min_cosine", int8_min_cosine, "smallest allowed cosine (int8 bundles and plans)");
   }
+  void validate(const std::string& where) const {
+    if (!(max_abs >= 0)) invalid_input("{}max_abs: {} is not at least 0", where, max_abs);
+    for (const double cosine : {min_cosine, int8_min_cosine})
+      if (!(cosine >= -1 && cosine <= 1))
+        invalid_input("{}min_cosine: {} is no cosine (-1 to 1)", where, cosine);
+  }
 };
 
 Json run_verify(const engine::VerifyOptions& options) {

@@ -29,7 +29,7 @@ class MergeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    require_replaceable(options.out, kCheckpointFile);
+    require_replaceable(options.out, kCheckpointFile, {options.checkpoint});
     Checkpoint checkpoint = load_checkpoint(options.checkpoint);
     const bool had_adapter = checkpoint.model->has_lora();
     if (had_adapter) {

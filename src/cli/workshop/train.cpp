@@ -16,6 +16,7 @@ struct Options : TrainOptions, TrainPaths {
     v("out", out, "run folder: metrics.jsonl, best, final");
     v("init", init, "checkpoint to start from");
     v("resume", resume, "goes on where an interrupted run in --out stopped");
+    v("overwrite", overwrite, "replaces a trained run in --out");
     v("device", device, "where it trains", {"auto", "cpu", "cuda"});
     TrainOptions::fields(v);
   }
@@ -34,6 +35,7 @@ class TrainCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.data, "--data");
     require(options.out, "--out");
+    if (options.resume && options.overwrite) invalid_input("--resume and --overwrite: one of the two");
     if (options.device == "cuda")
       invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
     const Json report = train(options, options);

@@ -27,8 +27,8 @@ struct LoaderOptions {
   int queue = 4;                     ///< batches decoded ahead
   std::string on_corrupt = "error";  ///< "error" | "skip": an image that cannot be read leaves its batch, is
                                      ///< counted and reported once
-  bool flip = false;  ///< random horizontal flip, a pure function of (seed, epoch, image)
-  bool cache = true;  ///< keeps resized uint8 pixels in memory (up to cache_mb)
+  bool flip = false;                 ///< random horizontal flip, a pure function of (seed, epoch, image)
+  bool cache = true;                 ///< keeps resized uint8 pixels in memory (up to cache_mb)
   int cache_mb = 1024;
 };
 

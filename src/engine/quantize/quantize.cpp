@@ -28,7 +28,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
   if (bundle.precision != "fp32")
     invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", options.bundle,
                   bundle.precision);
-  AtomicDirectory out(options.out, "bundle.json");
+  AtomicDirectory out(options.out, "bundle.json", {options.bundle, options.data});
 
   CalibrationOptions calibration_options;
   calibration_options.data = options.data;

@@ -17,7 +17,8 @@ cat >train.json <<'J'
 J
 edgeclip synthesize --out dataset --people 6 --test-people 2 --val-people 1 --seed 1 --context-length 32 --tokenizer train:120
 edgeclip train --config train.json --data dataset --out run
-edgeclip train --config train.json --set lora_mode=adapter --set lora.rank=2 --init run/final --data dataset --out run-lora
+jq 'del(.model)' train.json >adapt.json
+edgeclip train --config adapt.json --set lora_mode=adapter --set lora.rank=2 --init run/final --data dataset --out run-lora
 edgeclip export --checkpoint run-lora/final --out bundle
 edgeclip quantize --method static --bundle bundle --data dataset --out bundle-int8
 edgeclip build --bundle bundle --precision fp32 --batches 1,2 --memory-pool-mb 16 --out plan
@@ -26,4 +27,4 @@ edgeclip index --plan plan --images dataset --out gallery
 # Three boxes of the demo's video.
 jq '.[:3]' ../../../../examples/vtest_pedes/annotations.json >three.json
 edgeclip prepare --format video --annotations three.json --images "$(../../../../scripts/find_vtest.sh "${TMPDIR:-/tmp}")" --tokenizer dataset/tokenizer --context-length 32 --out video-dataset
-mv run-lora/final checkpoint && rm -r run-lora train.json three.json run/best run/final
+mv run-lora/final checkpoint && rm -r run-lora train.json adapt.json three.json run/best run/final
