@@ -2,6 +2,7 @@
 # Installs what building, testing and the demo need: Debian 12 packages only.  Safe to run again; does nothing when all are there.
 #   scripts/setup.sh          everything
 #   scripts/setup.sh --edge   without LibTorch: enough for edgeclip-edge and its tests
+#   scripts/setup.sh --fuzz   clang besides, for the fuzz targets
 set -euo pipefail
 
 packages=(
@@ -11,7 +12,6 @@ packages=(
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-videoio-dev
   libonnx-dev libprotobuf-dev protobuf-compiler libflatbuffers-dev flatbuffers-compiler libdnnl-dev
   libgtest-dev
-  clang libclang-rt-14-dev   # the fuzz targets
 )
 workshop=(
   libtorch-dev
@@ -19,11 +19,15 @@ workshop=(
   jq                    # the demo's table
   opencv-doc            # holds vtest.avi, the demo's video
 )
-case "${1:-}" in
-  --edge) ;;
-  "") packages+=("${workshop[@]}") ;;
-  *) echo "usage: scripts/setup.sh [--edge]" >&2; exit 2 ;;
-esac
+edge=0
+for argument in "$@"; do
+  case "$argument" in
+    --edge) edge=1 ;;
+    --fuzz) packages+=(clang libclang-rt-14-dev) ;;
+    *) echo "usage: scripts/setup.sh [--edge] [--fuzz]" >&2; exit 2 ;;
+  esac
+done
+[ $edge -eq 1 ] || packages+=("${workshop[@]}")
 
 missing=()
 for p in "${packages[@]}"; do

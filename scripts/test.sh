@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Builds and runs the tests.
 #   scripts/test.sh          release build with all tests, and the edge preset (no LibTorch) with its own
-#   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch, and the
-#                            fuzz targets: their corpus, and ten seconds each
+#   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
+#   scripts/test.sh --fuzz   also: the fuzz targets (clang): their corpus, and ten seconds each
 #   scripts/test.sh --edge   the edge preset alone: for a machine without LibTorch
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
 # The run ends with ctest's summary, which names every skipped test, and a line "goldens: N run, M skipped".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-asan=0 edge_only=0
+asan=0 fuzz=0 edge_only=0
 for argument in "$@"; do
   case "$argument" in
     --asan) asan=1 ;;
+    --fuzz) fuzz=1 ;;
     --edge) edge_only=1 ;;
-    *) echo "usage: scripts/test.sh [--asan] [--edge]" >&2; exit 2 ;;
+    *) echo "usage: scripts/test.sh [--asan] [--fuzz] [--edge]" >&2; exit 2 ;;
   esac
 done
 for name in EDGECLIP_DATA EDGECLIP_PARITY; do
@@ -22,7 +23,10 @@ for name in EDGECLIP_DATA EDGECLIP_PARITY; do
   [ -z "$value" ] || [ -d "$value" ] || { echo "test: $name=$value is not a folder" >&2; exit 2; }
 done
 
-if [ $edge_only -eq 1 ]; then scripts/setup.sh --edge; else scripts/setup.sh; fi
+needs=()
+[ $edge_only -eq 0 ] || needs+=(--edge)
+[ $fuzz -eq 0 ] || needs+=(--fuzz)
+scripts/setup.sh "${needs[@]}"
 # Our suppressions name third-party libraries only, each with its reason.
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
 # Build folders share compiled files: paths below the checkout count as relative.
@@ -42,7 +46,7 @@ run() {  # run PRESET
 
 failed=0
 if [ $asan -eq 1 ]; then run asan; fi
-if [ $asan -eq 1 ] && [ $failed -eq 0 ]; then run fuzz; fi
+if [ $fuzz -eq 1 ] && [ $failed -eq 0 ]; then run fuzz; fi
 if [ $failed -eq 0 ]; then run edge; fi
 if [ $failed -eq 0 ] && [ $edge_only -eq 0 ]; then run release; fi
 echo "goldens: $(grep -E 'Golden.*   Passed ' "$log" | wc -l) run, $(grep -E '[0-9]+: .*Golden.*\*\*\*Skipped' "$log" | wc -l) skipped"
