@@ -1,3 +1,5 @@
+#include <CLI/CLI.hpp>
+
 #include "cli/runtime/artifact_info.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
+#include <cstdint>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "base/options.h"
@@ -11,14 +9,9 @@
 
 namespace edgeclip {
 
-/// "memory_pool_mb" -> "--memory-pool-mb".
-inline std::string flag_name(std::string key) {
-  std::replace(key.begin(), key.end(), '_', '-');
-  return "--" + key;
-}
-
 /// Declares a command-line option for every field of an option struct but nested structs (reached through
-/// --set); values given by the user are collected in `given` under the field's key.
+/// --set); values given by the user are collected in `given` under the field's key.  The command-line library
+/// is seen by option_flags.cpp alone: its headers are the dearest of all to compile.
 class FlagVisitor {
  public:
   /// given must outlive app's parsing.
@@ -26,45 +19,18 @@ class FlagVisitor {
 
   template <class T>
   void operator()(const char* key, T& value, const char* doc, Choices choices = {}) {
-    const std::string flag = flag_name(key);
-    const auto store = [given = &given_, key](const auto& v) { (*given)[key] = v; };  // outlives this visitor
-    if constexpr (detail::IsOptions<T>::value) {
-      return;
-    } else if constexpr (std::is_same_v<T, bool>) {
-      // What is on by default is offered as what switches it off.
-      const std::string name = value ? "--no-" + flag.substr(2) : flag;
-      app_.add_flag_function(
-          name, [store, on = value](std::int64_t) { store(!on); }, value ? std::string("off: ") + doc : doc);
-    } else if constexpr (detail::IsVector<T>::value) {
-      // One value per use, or numbers with commas: a greedy list would swallow what follows it.
-      auto* option = app_.add_option_function<T>(flag, store, doc)->allow_extra_args(false);
-      if constexpr (!std::is_same_v<T, std::vector<std::string>>)
-        option->delimiter(',')->type_name("N,N,...")->default_str(join(value));
-      else
-        option->type_name("TEXT");
-    } else {
-      auto* option = app_.add_option_function<T>(flag, store, doc);
-      option->type_name(std::is_floating_point_v<T> ? "X" : std::is_integral_v<T> ? "N" : "TEXT");
-      if constexpr (std::is_same_v<T, std::string>) {
-        if (choices.size() > 0) {
-          std::string names;
-          for (const char* choice : choices) names += (names.empty() ? "" : "|") + std::string(choice);
-          option->type_name(names);
-        }
-        if (!value.empty()) option->default_str(value);
-      } else {
-        option->default_str(fmt::format("{}", value));
-      }
-    }
+    if constexpr (!detail::IsOptions<T>::value) declare(key, value, doc, choices);
   }
 
  private:
-  template <class T>
-  static std::string join(const std::vector<T>& values) {
-    std::string text;
-    for (const auto& v : values) text += (text.empty() ? "" : ",") + fmt::format("{}", v);
-    return text;
-  }
+  void declare(const char* key, bool value, const char* doc, Choices choices);
+  void declare(const char* key, int value, const char* doc, Choices choices);
+  void declare(const char* key, std::int64_t value, const char* doc, Choices choices);
+  void declare(const char* key, std::uint64_t value, const char* doc, Choices choices);
+  void declare(const char* key, double value, const char* doc, Choices choices);
+  void declare(const char* key, const std::string& value, const char* doc, Choices choices);
+  void declare(const char* key, const std::vector<std::string>& value, const char* doc, Choices choices);
+  void declare(const char* key, const std::vector<int>& value, const char* doc, Choices choices);
 
   CLI::App& app_;
   Json& given_;
