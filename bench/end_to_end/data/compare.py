@@ -50,7 +50,7 @@ def clip_tokenizer(path):
     t.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), behavior="removed", invert=True),
         pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    t.post_processor = processors.RobertaProcessing(sep=("<|endoftext|>", 49407), cls=("<|startoftext|>", 49406),
+    t.post_processor = processors.RobertaProcessing(sep=("<|endoftext|>", 49407), cls_token=("<|startoftext|>", 49406),
                                                     add_prefix_space=False, trim_offsets=False)
     t.enable_truncation(77)
     t.enable_padding(length=77, pad_id=49407)
