@@ -60,9 +60,9 @@ class TokenizeCommand : public OptionsCommand<Options> {
     Json rows = Json::array();
     std::size_t cut = 0;
     for (const auto& text : texts) {
-      const auto ids = tokenizer->encode_with_ends(text, options.context_length);
-      cut += tokenizer->encode(text).size() + 2 > ids.size() ? 1 : 0;
+      cut += tokenizer->encode(text).size() + 2 > static_cast<std::size_t>(options.context_length) ? 1 : 0;
       if (options.text.empty()) continue;
+      const auto ids = tokenizer->encode_with_ends(text, options.context_length);
       Json pieces = Json::array();
       std::string line;
       for (const auto id : ids) {
