@@ -1,0 +1,1 @@
+// Holds the precompiled header of the tests that need no LibTorch, which are compiled without optimization.
