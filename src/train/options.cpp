@@ -32,6 +32,8 @@ void TrainOptions::validate(const std::string& where) const {
   require(std::isfinite(lora.alpha) && lora.alpha > 0, where, "lora.alpha", lora.alpha, "positive");
   require(lora.dropout >= 0 && lora.dropout < 1, where, "lora.dropout", lora.dropout,
           "at least 0 and below 1");
+  loading.validate(where + "loading.");
+  augment.validate(where + "augment.");
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
   require(epochs >= 0, where, "epochs", epochs, "0 or more");
   require(steps >= 0, where, "steps", steps, "0 or more");

@@ -4,6 +4,8 @@
 
 #include "base/json.h"
 #include "base/options.h"
+#include "data/augment/augment.h"
+#include "data/dataset/loader.h"
 #include "data/image/transform.h"
 #include "model/config/model_config.h"
 #include "model/linear.h"
@@ -33,6 +35,8 @@ struct OptimizerOptions {
 };
 
 struct TrainOptions {
+  TrainOptions() { augment.flip.probability = 0.5; }
+
   ModelConfig model;               ///< ignored with --init, which brings its own
   std::string lora_mode = "none";  ///< "none": all weights train | "adapter": LoRA on --init's weights
   LoraOptions lora;
@@ -41,7 +45,8 @@ struct TrainOptions {
   int batch = 64;
   int epochs = 10;
   int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
-  bool flip = true;
+  LoadingOptions loading;
+  AugmentOptions augment;          ///< by default half of the images are flipped
   bool identity_targets = true;    ///< pairs of one identity in a batch are both correct (soft targets)
   std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
   int validate_every = 0;          ///< steps; 0: at the end of each epoch
@@ -55,10 +60,11 @@ struct TrainOptions {
     v("lora", lora, "adapter");
     v("optimizer", optimizer, "AdamW, warm-up and cosine");
     v("image", image, "preprocessing; height and width follow the model");
-    v("batch", batch, "pairs per step");
+    v("batch", batch, "pairs per step (unless loading.identities says otherwise)");
     v("epochs", epochs, "passes over the training images");
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
-    v("flip", flip, "random horizontal flip");
+    v("loading", loading, "batches by person, decoding, what happens to unreadable images");
+    v("augment", augment, "random changes of images and captions");
     v("identity_targets", identity_targets, "pairs of one identity in a batch are all correct");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
     v("validate_every", validate_every, "steps between validations; 0: each epoch");

@@ -20,7 +20,8 @@ LoaderOptions loader_options(const TrainOptions& options) {
   loader.split = "train";
   loader.batch = options.batch;
   loader.seed = options.seed;
-  loader.flip = options.flip;
+  loader.loading = options.loading;
+  loader.augment = options.augment;
   return loader;
 }
 

@@ -8,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     edgeclip::fuzz::reads([&] {
       const auto annotations = edgeclip::read_annotations(file.path(), format, "images/", false);
       for (const auto& record : annotations.records)
-        if (record.captions.empty() || record.path == ".." || record.path.rfind("../", 0) == 0 || record.path.rfind('/', 0) == 0)
+        if (record.captions.empty() || record.path == ".." || record.path.rfind("../", 0) == 0 ||
+            record.path.rfind('/', 0) == 0)
           ::abort();
     });
   return 0;

@@ -73,16 +73,17 @@ std::vector<Group> groups_of_rank(const std::vector<Group>& groups, const Loader
 
 std::vector<std::vector<std::int64_t>> batch_order(const Dataset& dataset, std::vector<std::int64_t> images,
                                                    const LoaderOptions& options, Rng rng) {
-  const bool by_person = options.identities > 0 && options.images_per_identity > 0;
+  const bool by_person = options.loading.identities > 0 && options.loading.images_per_identity > 0;
   if (options.shuffle) rng.shuffle(images);
   std::vector<Group> groups;
   if (by_person)
-    groups = groups_of_persons(dataset, images, static_cast<std::size_t>(options.images_per_identity));
+    groups =
+        groups_of_persons(dataset, images, static_cast<std::size_t>(options.loading.images_per_identity));
   else
     for (const std::int64_t image : images) groups.push_back({image});
   groups = groups_of_rank(groups, options);
 
-  const auto size = static_cast<std::size_t>(by_person ? options.identities : options.batch);
+  const auto size = static_cast<std::size_t>(by_person ? options.loading.identities : options.batch);
   const std::size_t full = groups.size() / size;
   const std::size_t count = full + (groups.size() % size != 0 && (!options.drop_last || full == 0) ? 1 : 0);
   const bool choose = by_person || (options.shuffle && options.unique_ids);

@@ -16,13 +16,15 @@
 #include "base/signals.h"
 #include "base/threads.h"
 #include "data/dataset/batch_order.h"
+#include "data/dataset/pixel_cache.h"
 
 namespace edgeclip {
 
 namespace {
 
 // Each use of the seed draws from a stream of its own.
-constexpr std::uint64_t kOrderStream = 0x6f72646572ull, kImageStream = 0x696d616765ull;
+constexpr std::uint64_t kOrderStream = 0x6f72646572ull, kImageStream = 0x696d616765ull,
+                        kPixelStream = 0x706978656cull, kTokenStream = 0x746f6b656eull;
 
 /// A batch on its way: the pool fills its slots, next() waits until none is missing.
 class PendingBatch {
@@ -31,8 +33,10 @@ class PendingBatch {
 
   explicit PendingBatch(std::int64_t slots) : unreadable(static_cast<std::size_t>(slots)), missing_(slots) {}
 
-  std::vector<char>
-      unreadable;  ///< by slot; each is written by the thread that decodes it, read after wait()
+  /// By slot; each is written by the thread that decodes it, and read after wait().
+  std::vector<char> unreadable;
+  std::vector<Rng> pixel_draws;  ///< by slot: what its augmentation is drawn from
+  std::vector<char> flips;       ///< by slot
 
   void slot_done(std::exception_ptr error) {
     std::lock_guard lock(mutex_);
@@ -56,7 +60,6 @@ class PendingBatch {
 struct Task {
   std::shared_ptr<PendingBatch> batch;
   std::int64_t slot = 0;
-  bool flip = false;
 };
 
 /// One epoch's threads: a planner makes batches in order and hands out their images, a pool decodes them.
@@ -83,51 +86,78 @@ struct Loader::State {
   const Dataset& dataset;
   const ImageTransform transform;
   const LoaderOptions options;
+  const ImageAugmenter augmenter;
   const std::vector<std::int64_t> split;
-  std::vector<Image> cache;  ///< by index of Dataset::images; an image is in one batch of an epoch only
-  std::atomic<std::int64_t> cache_left{0};  ///< bytes
-  std::unique_ptr<Pipeline> pipeline;       ///< of the running epoch
-  std::int64_t batches = 0;                 ///< of every epoch
+  PixelCache cache;                    ///< by index of Dataset::images
+  std::unique_ptr<Pipeline> pipeline;  ///< of the running epoch
+  std::int64_t batches = 0;            ///< of every epoch
   std::mutex corrupt_mutex;
   std::set<std::int64_t> corrupt;  ///< indices into Dataset::images
 
   State(const Dataset& d, const ImageTransform& t, const LoaderOptions& o)
-      : dataset(d), transform(t), options(o), split(d.split(o.split)) {}
+      : dataset(d),
+        transform(t),
+        options(o),
+        augmenter(o.augment, t),
+        split(d.split(o.split)),
+        cache(d.images.size(), static_cast<std::int64_t>(o.loading.cache_mb) << 20) {}
 
-  std::shared_ptr<PendingBatch> plan(const std::vector<std::int64_t>& images, std::int64_t epoch,
-                                     std::vector<bool>* flips) const;
+  std::vector<std::int32_t> tokens_of(std::int64_t pair, bool swap_sides) const;
+  std::shared_ptr<PendingBatch> plan(const std::vector<std::int64_t>& images, std::int64_t epoch) const;
   void run_planner(Pipeline& p, std::int64_t epoch, std::int64_t skip) const;
   void run_decoder(Pipeline& p);
   void decode(const Task& task);
   void skip_corrupt(const Task& task, const std::string& reason);
 };
 
+/// Begin to end, without padding.
+std::vector<std::int32_t> Loader::State::tokens_of(std::int64_t pair, bool swap) const {
+  if (swap)
+    return dataset.tokenizer->encode_with_ends(
+        swap_sides(dataset.pairs[static_cast<std::size_t>(pair)].caption), dataset.context_length);
+  const std::int32_t* row = dataset.tokens.data<std::int32_t>() + pair * dataset.context_length;
+  const auto* end = std::find(row, row + dataset.context_length, dataset.tokenizer->end_id());
+  return {row, end == row + dataset.context_length ? end : end + 1};
+}
+
 /// The batch without its pixels.
-std::shared_ptr<PendingBatch> Loader::State::plan(const std::vector<std::int64_t>& images, std::int64_t epoch,
-                                                  std::vector<bool>* flips) const {
+std::shared_ptr<PendingBatch> Loader::State::plan(const std::vector<std::int64_t>& images,
+                                                  std::int64_t epoch) const {
   const auto n = static_cast<std::int64_t>(images.size());
+  const FlipOptions& flip = options.augment.flip;
+  const TokenAugmentOptions& change = options.augment.tokens;
   auto pending = std::make_shared<PendingBatch>(n);
   Batch& batch = pending->batch;
   batch.images = images;
-  std::vector<const std::int32_t*> rows;
-  std::int64_t longest = 1;
-  flips->clear();
+  std::vector<std::vector<std::int32_t>> rows;
+  std::size_t longest = 1;
   for (const auto index : images) {
     const ImageItem& image = dataset.images[static_cast<std::size_t>(index)];
-    Rng rng = Rng::stream(options.seed ^ kImageStream, static_cast<std::uint64_t>(epoch),
-                          static_cast<std::uint64_t>(index));
-    const std::int32_t* row =
-        dataset.tokens.data<std::int32_t>() + rng.pick(image.rows) * dataset.context_length;
-    flips->push_back(options.flip && rng.chance(0.5));
-    const auto* end = std::find(row, row + dataset.context_length, dataset.tokenizer->end_id());
-    longest = std::max(longest, std::min<std::int64_t>(end - row + 1, dataset.context_length));
-    rows.push_back(row);
+    const auto stream = [&](std::uint64_t use) {
+      return Rng::stream(options.seed ^ use, static_cast<std::uint64_t>(epoch),
+                         static_cast<std::uint64_t>(index));
+    };
+    Rng rng = stream(kImageStream);
+    const std::int64_t pair = rng.pick(image.rows);
+    bool flipped = flip.probability > 0 && rng.chance(flip.probability);
+    const bool sided = flipped && flip.sides != "ignore" &&
+                       names_side(dataset.pairs[static_cast<std::size_t>(pair)].caption);
+    if (sided && flip.sides == "no_flip") flipped = false;
+    auto row = tokens_of(pair, sided && flipped);
+    if (change.drop > 0 || change.mask > 0) {
+      Rng draw = stream(kTokenStream);
+      augment_tokens(row, change, dataset.tokenizer->mask_id(), draw);
+    }
+    longest = std::max(longest, row.size());
+    rows.push_back(std::move(row));
+    pending->flips.push_back(flipped);
+    pending->pixel_draws.push_back(stream(kPixelStream));
     batch.ids.push_back(image.id);
   }
-  batch.tokens = Tensor(DType::i32, {n, longest});
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    std::copy(rows[i], rows[i] + longest,
-              batch.tokens.data<std::int32_t>() + static_cast<std::int64_t>(i) * longest);
+  batch.tokens = Tensor(DType::i32, {n, static_cast<std::int64_t>(longest)});
+  std::int32_t* out = batch.tokens.data<std::int32_t>();
+  std::fill(out, out + batch.tokens.elements(), dataset.tokenizer->pad_id());
+  for (std::size_t i = 0; i < rows.size(); ++i) std::copy(rows[i].begin(), rows[i].end(), out + i * longest);
   batch.pixels = Tensor(DType::f32, {n, 3, transform.height, transform.width});
   return pending;
 }
@@ -136,12 +166,12 @@ void Loader::State::run_planner(Pipeline& p, std::int64_t epoch, std::int64_t sk
   try {
     const auto order = batch_order(
         dataset, split, options, Rng::stream(options.seed ^ kOrderStream, static_cast<std::uint64_t>(epoch)));
-    std::vector<bool> flips;
     for (std::size_t b = static_cast<std::size_t>(skip); b < order.size() && !p.stopping; ++b) {
-      auto pending = plan(order[b], epoch, &flips);
+      auto pending = plan(order[b], epoch);
+      const std::size_t slots = order[b].size();
       if (!p.ready.push(pending)) break;
-      for (std::size_t i = 0; i < flips.size(); ++i)
-        if (!p.tasks.push({pending, static_cast<std::int64_t>(i), flips[i]})) return;
+      for (std::size_t i = 0; i < slots; ++i)
+        if (!p.tasks.push({pending, static_cast<std::int64_t>(i)})) return;
     }
   } catch (...) {
     p.planner_error = std::current_exception();
@@ -157,7 +187,7 @@ void Loader::State::run_decoder(Pipeline& p) {
     try {
       decode(*task);
     } catch (const InvalidInput& unreadable) {
-      if (options.on_corrupt == "skip")
+      if (options.loading.on_corrupt == "skip")
         skip_corrupt(*task, unreadable.what());
       else
         error = std::current_exception();
@@ -200,21 +230,34 @@ static Batch without_slots(const Batch& batch, const std::vector<char>& marked) 
 }
 
 void Loader::State::decode(const Task& task) {
-  Batch& batch = task.batch->batch;
-  const auto index = static_cast<std::size_t>(batch.images[static_cast<std::size_t>(task.slot)]);
-  Image fresh;
-  Image* pixels = &cache[index];
-  if (pixels->rgb.empty()) {
-    fresh = load_image(dataset.image_path(dataset.images[index].path), transform);
-    const auto bytes = static_cast<std::int64_t>(fresh.rgb.size());
-    pixels = &fresh;
-    if (options.cache && cache_left.fetch_sub(bytes) >= bytes)
-      pixels = &(cache[index] = std::move(fresh));
-    else if (options.cache)
-      cache_left += bytes;
+  PendingBatch& pending = *task.batch;
+  const auto slot = static_cast<std::size_t>(task.slot);
+  const auto index = static_cast<std::size_t>(pending.batch.images[slot]);
+  const auto path = dataset.image_path(dataset.images[index].path);
+  std::shared_ptr<const Image> image = cache.find(index);
+  if (!image) {
+    image = std::make_shared<const Image>(augmenter.read(path));
+    cache.offer(index, image);
   }
   const std::int64_t size = std::int64_t{3} * transform.height * transform.width;
-  normalize_pixels(*pixels, transform, task.flip, batch.pixels.data<float>() + task.slot * size);
+  try {
+    augmenter.augment(*image, pending.flips[slot] != 0, pending.pixel_draws[slot],
+                      pending.batch.pixels.data<float>() + task.slot * size);
+  } catch (const InvalidInput& error) {
+    throw InvalidInput(path.string() + ": " + error.what());
+  }
+}
+
+void LoadingOptions::validate(const std::string& where) const {
+  if (identities < 0 || images_per_identity < 0 || (identities == 0) != (images_per_identity == 0))
+    invalid_input("{}identities {} and images_per_identity {}: both or none must be above 0", where,
+                  identities, images_per_identity);
+  if (on_corrupt != "error" && on_corrupt != "skip")
+    invalid_input("{}on_corrupt: \"{}\" is neither \"error\" nor \"skip\"", where, on_corrupt);
+  if (threads < 0 || threads > 4096)
+    invalid_input("{}threads: must be 0 (all) to 4096, is {}", where, threads);
+  if (queue < 1 || queue > 4096) invalid_input("{}queue: must be 1 to 4096 batches, is {}", where, queue);
+  if (cache_mb < 0) invalid_input("{}cache_mb: must be 0 (none) or more, is {}", where, cache_mb);
 }
 
 Loader::Loader(const Dataset& dataset, const ImageTransform& transform, const LoaderOptions& options) {
@@ -222,16 +265,11 @@ Loader::Loader(const Dataset& dataset, const ImageTransform& transform, const Lo
   if (options.batch < 1) invalid_input("batch must be at least 1, found {}", options.batch);
   if (options.world < 1 || options.rank < 0 || options.rank >= options.world)
     invalid_input("rank {} of {}: rank must be from 0 to one less than world", options.rank, options.world);
-  if (options.on_corrupt != "error" && options.on_corrupt != "skip")
-    invalid_input("on_corrupt: \"{}\" is neither \"error\" nor \"skip\"", options.on_corrupt);
-  if (options.identities < 0 || options.images_per_identity < 0 ||
-      (options.identities == 0) != (options.images_per_identity == 0))
-    invalid_input("identities {} and images_per_identity {}: both or none must be above 0",
-                  options.identities, options.images_per_identity);
+  options.loading.validate("");
+  options.augment.validate("augment.");
+  require_mask(options.augment.tokens, *dataset.tokenizer);
   state_ = std::make_unique<State>(dataset, transform, options);
   state_->batches = static_cast<std::int64_t>(batch_order(dataset, state_->split, options, Rng(0)).size());
-  state_->cache.resize(dataset.images.size());
-  state_->cache_left = static_cast<std::int64_t>(options.cache_mb) << 20;
 }
 
 Loader::~Loader() = default;
@@ -242,9 +280,9 @@ void Loader::start_epoch(std::int64_t epoch, std::int64_t skip) {
   EDGECLIP_CHECK(epoch >= 0 && skip >= 0, "epoch {}, skip {}", epoch, skip);
   State& state = *state_;
   state.pipeline.reset();  // ends the threads of an epoch that is still running
-  state.pipeline = std::make_unique<Pipeline>(static_cast<std::size_t>(std::max(1, state.options.queue)));
+  state.pipeline = std::make_unique<Pipeline>(static_cast<std::size_t>(state.options.loading.queue));
   Pipeline& p = *state.pipeline;
-  const int decoders = state.options.threads > 0 ? state.options.threads : thread_count();
+  const int decoders = state.options.loading.threads > 0 ? state.options.loading.threads : thread_count();
   p.threads.emplace_back([&state, &p, epoch, skip] { state.run_planner(p, epoch, skip); });
   for (int t = 0; t < decoders; ++t) p.threads.emplace_back([&state, &p] { state.run_decoder(p); });
 }
@@ -253,13 +291,19 @@ std::optional<Batch> Loader::next() {
   EDGECLIP_CHECK(state_->pipeline, "next() before start_epoch()");
   throw_if_interrupted();
   Pipeline& p = *state_->pipeline;
-  while (const auto pending = p.ready.pop()) {
+  if (const auto pending = p.ready.pop()) {
     PendingBatch& batch = **pending;
     batch.wait();
     const auto unreadable = std::count(batch.unreadable.begin(), batch.unreadable.end(), 1);
     if (unreadable == 0) return std::move(batch.batch);
-    if (unreadable < static_cast<std::ptrdiff_t>(batch.unreadable.size()))
-      return without_slots(batch.batch, batch.unreadable);
+    if (unreadable == static_cast<std::ptrdiff_t>(batch.unreadable.size()))
+      invalid_input(
+          "none of the {} images of a batch can be read, the first is {}; prepare the dataset again",
+          unreadable,
+          state_->dataset
+              .image_path(state_->dataset.images[static_cast<std::size_t>(batch.batch.images[0])].path)
+              .string());
+    return without_slots(batch.batch, batch.unreadable);
   }
   if (p.planner_error) std::rethrow_exception(p.planner_error);
   return std::nullopt;

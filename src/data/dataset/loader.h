@@ -6,10 +6,36 @@
 #include <string>
 #include <vector>
 
+#include "base/options.h"
+#include "data/augment/augment.h"
 #include "data/dataset/dataset.h"
 #include "data/image/transform.h"
 
 namespace edgeclip {
+
+/// How batches are put together and decoded: what a training may choose.
+struct LoadingOptions {
+  /// Both above 0: a batch is so many persons with so many images each (`batch` and unique_ids do not count);
+  /// a person with fewer images repeats them.
+  int identities = 0, images_per_identity = 0;
+  std::string on_corrupt = "error";  ///< "error" | "skip": an image that cannot be read leaves its batch, is
+                                     ///< counted and reported once
+  int threads = 0;                   ///< decoding threads; 0: thread_count()
+  int queue = 4;                     ///< batches decoded ahead
+  int cache_mb = 1024;               ///< decoded uint8 pixels kept in memory, MiB; 0: none
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("identities", identities, "persons per batch, with images_per_identity each, instead of batch; 0: off");
+    v("images_per_identity", images_per_identity, "images of each person of a batch; 0: off");
+    v("on_corrupt", on_corrupt, "an image that cannot be read ends the training, or is left out and counted",
+      {"error", "skip"});
+    v("threads", threads, "decoding threads; 0: as many as --threads");
+    v("queue", queue, "batches decoded ahead");
+    v("cache_mb", cache_mb, "decoded pixels kept in memory, MiB; 0: none");
+  }
+  void validate(const std::string& where) const;
+};
 
 struct LoaderOptions {
   std::string split = "train";
@@ -17,19 +43,11 @@ struct LoaderOptions {
   bool shuffle = true;     ///< a new order each epoch, a pure function of (seed, epoch)
   bool drop_last = true;   ///< leaves out a last batch shorter than `batch` (never the only one)
   bool unique_ids = true;  ///< avoids two images of one person in a batch where possible (false negatives)
-  /// Both above 0: a batch is so many persons with so many images each (`batch` and unique_ids do not count);
-  /// a person with fewer images repeats them.
-  int identities = 0, images_per_identity = 0;
   int rank = 0,
       world = 1;  ///< this process's part of each epoch: images rank, rank + world, ... of the order
   std::uint64_t seed = 0;
-  int threads = 0;                   ///< decoding threads; 0: thread_count()
-  int queue = 4;                     ///< batches decoded ahead
-  std::string on_corrupt = "error";  ///< "error" | "skip": an image that cannot be read leaves its batch, is
-                                     ///< counted and reported once
-  bool flip = false;                 ///< random horizontal flip, a pure function of (seed, epoch, image)
-  bool cache = true;                 ///< keeps resized uint8 pixels in memory (up to cache_mb)
-  int cache_mb = 1024;
+  LoadingOptions loading;
+  AugmentOptions augment;  ///< drawn as a pure function of (seed, epoch, image)
 };
 
 /// One batch: one caption per image, drawn per epoch.
@@ -50,7 +68,7 @@ class Loader {
   /// Starts (or restarts) epoch e; `skip` batches are left out (resume in mid-epoch).
   void start_epoch(std::int64_t epoch, std::int64_t skip = 0);
   /// The next batch in order, or nothing at the epoch's end.  Rethrows what a decoding thread threw.  With
-  /// on_corrupt "skip" a batch may be short, never empty.
+  /// on_corrupt "skip" a batch may be short; InvalidInput if none of its images can be read.
   std::optional<Batch> next();
   /// Different images that could not be read so far.
   std::int64_t corrupt_images() const;

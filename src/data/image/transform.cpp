@@ -106,13 +106,17 @@ void transform_image(const Image& image, const ImageTransform& transform, float*
   normalize_pixels(transform_geometry(image, transform), transform, false, out);
 }
 
-Image load_image(const std::filesystem::path& path, const ImageTransform& transform) {
+ReadOptions read_options(const ImageTransform& transform, bool whole) {
   ReadOptions options;
   options.upright = transform.exif == "apply";
-  if (transform.fast_decode)  // for either side: the file may lie on its side
+  if (transform.fast_decode && !whole)  // for either side: the file may lie on its side
     options.least_width = options.least_height =
         std::max({transform.width, transform.height, transform.shortest});
-  const Image image = read_image(path, options);
+  return options;
+}
+
+Image load_image(const std::filesystem::path& path, const ImageTransform& transform) {
+  const Image image = read_image(path, read_options(transform));
   try {
     return transform_geometry(image, transform);
   } catch (const InvalidInput& error) {

@@ -54,6 +54,9 @@ void normalize_pixels(const Image& image, const ImageTransform& transform, bool 
 /// Resize, crop, normalize: (3, height, width) float32 into out.  Thread-safe.
 void transform_image(const Image& image, const ImageTransform& transform, float* out);
 
+/// How a file is decoded for the transform.  whole: at full size, whatever fast_decode says.
+ReadOptions read_options(const ImageTransform& transform, bool whole = false);
+
 /// transform_geometry() of a file.  Throws InvalidInput naming it.  Thread-safe.
 Image load_image(const std::filesystem::path& path, const ImageTransform& transform);
 

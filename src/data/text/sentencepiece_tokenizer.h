@@ -23,6 +23,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::int32_t end_id() const override { return end_; }
   /// The model's pad; its end where it has none.
   std::int32_t pad_id() const override { return pad_; }
+  std::int32_t mask_id() const override;
   void save(const std::filesystem::path& directory) const override;
 
  private:

@@ -91,8 +91,11 @@ WordPieceTokenizer::WordPieceTokenizer(std::vector<std::string> pieces, const st
   end_ = required("[SEP]");
   pad_ = required("[PAD]");
   unknown_ = required("[UNK]");
-  if (const auto it = whole_.find(std::string_view("[MASK]")); it != whole_.end())
-    special_.emplace_back("[MASK]", it->second);
+  mask_ = unknown_;
+  if (const auto it = whole_.find(std::string_view("[MASK]")); it != whole_.end()) {
+    mask_ = it->second;
+    special_.emplace_back("[MASK]", mask_);
+  }
 }
 
 std::vector<std::int32_t> WordPieceTokenizer::encode(std::string_view text) const {

@@ -25,6 +25,7 @@ class WordPieceTokenizer : public Tokenizer {
   std::int32_t begin_id() const override { return begin_; }
   std::int32_t end_id() const override { return end_; }
   std::int32_t pad_id() const override { return pad_; }
+  std::int32_t mask_id() const override { return mask_; }
   void save(const std::filesystem::path& directory) const override;
 
  private:
@@ -41,7 +42,7 @@ class WordPieceTokenizer : public Tokenizer {
   std::vector<std::string> pieces_;
   Ids whole_, inner_;  ///< pieces at the start of a word; within one, without "##"
   std::vector<std::pair<std::string, std::int32_t>> special_;
-  std::int32_t begin_ = 0, end_ = 0, pad_ = 0, unknown_ = 0;
+  std::int32_t begin_ = 0, end_ = 0, pad_ = 0, unknown_ = 0, mask_ = 0;
 };
 
 }  // namespace edgeclip
