@@ -119,6 +119,24 @@ TEST(Erasing, OverwritesOneRectangle) {
   EXPECT_EQ(pixels, before);
 }
 
+/// begin 1, end 2, mask 9; or no begin.
+class Marks : public Tokenizer {
+ public:
+  explicit Marks(std::int32_t begin = 1) : begin_(begin) {}
+  std::vector<std::int32_t> encode(std::string_view) const override { return {}; }
+  std::string decode(const std::vector<std::int32_t>&) const override { return ""; }
+  std::string piece(std::int32_t) const override { return ""; }
+  int vocab_size() const override { return 200; }
+  std::int32_t begin_id() const override { return begin_; }
+  std::int32_t end_id() const override { return 2; }
+  std::int32_t pad_id() const override { return 0; }
+  std::int32_t mask_id() const override { return 9; }
+  void save(const std::filesystem::path&) const override {}
+
+ private:
+  std::int32_t begin_;
+};
+
 TEST(Tokens, EndsStayAndRatesAreMet) {
   TokenAugmentOptions options;
   options.drop = 0.25;
@@ -129,7 +147,7 @@ TEST(Tokens, EndsStayAndRatesAreMet) {
     std::vector<std::int32_t> row = {1};
     for (int t = 0; t < 20; ++t) row.push_back(100 + t);
     row.push_back(2);
-    augment_tokens(row, options, 9, rng);
+    augment_tokens(row, options, Marks(), rng);
     ASSERT_GE(row.size(), 3u);
     EXPECT_EQ(row.front(), 1);
     EXPECT_EQ(row.back(), 2);
@@ -148,10 +166,15 @@ TEST(Tokens, EndsStayAndRatesAreMet) {
   EXPECT_NEAR(static_cast<double>(masked) / static_cast<double>(kept), 0.5, 0.02);
   options.drop = 1;
   std::vector<std::int32_t> row = {1, 7, 8, 2}, none = {1, 2};
-  augment_tokens(row, options, 9, rng);
+  augment_tokens(row, options, Marks(), rng);
   EXPECT_EQ(row.size(), 3u);
-  augment_tokens(none, options, 9, rng);
+  augment_tokens(none, options, Marks(), rng);
   EXPECT_EQ(none, (std::vector<std::int32_t>{1, 2}));
+  std::vector<std::int32_t> bare = {7, 2}, empty = {2};
+  augment_tokens(bare, options, Marks(-1), rng);
+  EXPECT_EQ(bare, (std::vector<std::int32_t>{7, 2}));
+  augment_tokens(empty, options, Marks(-1), rng);
+  EXPECT_EQ(empty, (std::vector<std::int32_t>{2}));
 }
 
 struct Scene {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/npy.h"
+#include "data/dataset/write_dataset.h"
 #include "support/support.h"
 
 namespace edgeclip {
@@ -25,8 +26,11 @@ std::vector<Pair> some_pairs() {
 
 void write_some(const std::filesystem::path& directory, const std::vector<Pair>& pairs) {
   std::filesystem::create_directory(directory);
-  write_dataset(directory, pairs, {{"3", "no \"captions\", none"}}, "", "train:300", 12,
-                Json{{"from", "a test"}});
+  write_dataset(directory, {.pairs = pairs,
+                            .invalid = {{"3", "no \"captions\", none"}},
+                            .tokenizer = "train:300",
+                            .context_length = 12,
+                            .source = Json{{"from", "a test"}}});
 }
 
 TEST(Dataset, WrittenAndOpenedAgain) {
@@ -132,9 +136,9 @@ TEST(Dataset, BadTokenizerSpecs) {
   for (const char* spec : {"train:", "train:many", "train:20x", "clip:none", ""}) {
     std::filesystem::remove_all(dir / "set");
     std::filesystem::create_directory(dir / "set");
-    invalid_input_of([&] { write_dataset(dir / "set", some_pairs(), {}, "", spec, 12, Json::object()); });
+    invalid_input_of([&] { write_dataset(dir / "set", {.pairs = some_pairs(), .tokenizer = spec}); });
   }
-  invalid_input_of([&] { write_dataset(dir / "set", some_pairs(), {}, "", "train:300", 2, Json::object()); });
+  invalid_input_of([&] { write_dataset(dir / "set", {.pairs = some_pairs(), .context_length = 2}); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "data/dataset/batch_order.h"
+#include "data/dataset/write_dataset.h"
 #include "encode.h"
 #include "support/support.h"
 
@@ -33,7 +34,7 @@ struct Set {
         pairs.push_back({"train", p, path, "person " + std::to_string(p), -1});
         pairs.push_back({"train", p, path, "another longer caption of person " + std::to_string(p), -1});
       }
-    write_dataset(dir.path(), pairs, {}, "", "train:200", 32, Json::object());
+    write_dataset(dir.path(), {.pairs = pairs, .tokenizer = "train:200", .context_length = 32});
     dataset = open_dataset(dir.path());
     transform.height = 16;
     transform.width = 8;
@@ -294,8 +295,10 @@ TEST(Loader, AugmentationIsAFunctionOfSeedEpochAndImage) {
 TEST(Loader, FlippedSidesFollowTheRule) {
   TempDir dir;
   write_png(dir / "a.png", picture(12, 20, 1));
-  write_dataset(dir.path(), {{"train", 1, "a.png", "a bag in the left hand and the right hand", -1}}, {}, "",
-                "train:60", 32, Json::object());
+  write_dataset(dir.path(),
+                {.pairs = {{"train", 1, "a.png", "a bag in the left hand and the right hand", -1}},
+                 .tokenizer = "train:60",
+                 .context_length = 32});
   const Dataset dataset = open_dataset(dir.path());
   ImageTransform transform;
   transform.height = 16;

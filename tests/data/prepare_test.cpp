@@ -11,7 +11,6 @@
 #include "data/dataset/dataset.h"
 #include "encode.h"
 #include "support/support.h"
-#include "support/vtest.h"
 
 namespace edgeclip {
 namespace {
@@ -167,8 +166,44 @@ TEST(Prepare, FractionSplitsByIdentity) {
   const auto train = people("train"), test = people("test");
   EXPECT_EQ(train.size() + test.size(), 3u);
   for (const auto id : test) EXPECT_EQ(train.count(id), 0u);
+  folder.options.out = (folder.dir / "again").string();
   folder.prepare(records);
   EXPECT_EQ(people("test"), test);
+}
+
+TEST(Prepare, ASecondRunFindsWhatChanged) {
+  Folder folder;
+  const Json records = {Folder::record(0), Folder::record(1, "test"), Folder::record(2), "no record"};
+  const Json first = folder.prepare(records);
+  EXPECT_EQ(first["unchanged"], false);
+  EXPECT_EQ(first["changed"], Json::array());
+  EXPECT_EQ(first["image_sizes"]["width"]["mean"], 16.0);
+  EXPECT_EQ(first["image_sizes"]["height"]["max"], 32);
+  EXPECT_EQ(first["image_sizes"]["different"], 1);
+  const auto before = read_file(fs::path(folder.options.out) / "dataset.json");
+  const auto written = fs::last_write_time(fs::path(folder.options.out) / "manifest.csv");
+
+  Json second = folder.prepare(records);
+  EXPECT_EQ(second["unchanged"], true);
+  EXPECT_EQ(fs::last_write_time(fs::path(folder.options.out) / "manifest.csv"), written);
+  for (const char* key : {"counts", "splits", "records", "unusable_records", "source"})
+    EXPECT_EQ(second[key], first[key]) << key;
+
+  write_png(folder.dir / "images/sub/1.png", picture(20, 32, 9));
+  EXPECT_EQ(folder.prepare(records)["changed"], Json::array({"images_hash"}));
+  write_png(folder.dir / "images/sub/1.png", picture(16, 32, 1));
+  EXPECT_EQ(folder.prepare(records)["changed"], Json::array({"images_hash"}));
+  EXPECT_EQ(read_file(fs::path(folder.options.out) / "dataset.json"), before);  // equal sources, equal bytes
+
+  Json fewer = records;
+  fewer.erase(2);
+  EXPECT_EQ(folder.prepare(fewer)["changed"], Json::array({"hash", "images_hash"}));
+  folder.options.prompt = "A photo of";
+  EXPECT_EQ(folder.prepare(fewer)["changed"], Json::array({"prompt"}));
+  write_text(fs::path(folder.options.out) / "tokens.npy", "damaged");
+  const Json mended = folder.prepare(fewer);
+  EXPECT_NE(mended["changed"][0].get<std::string>().find("tokens.npy"), std::string::npos);
+  EXPECT_EQ(folder.prepare(fewer)["unchanged"], true);
 }
 
 TEST(Prepare, FilesThatCannotBeUsedGiveOneLine) {
@@ -295,37 +330,6 @@ TEST(PrepareVideo, AVideoThatCannotBeOpened) {
   write_text(folder.dir / "images/clip.avi", "no video");
   folder.options.images = (folder.dir / "images/clip.avi").string();
   EXPECT_NE(folder.error(Json::array({video_record(1, {8, 4, 8, 8})})).find("clip.avi"), std::string::npos);
-}
-
-TEST(PrepareReal, SurveillanceVideo) {
-  EDGECLIP_REQUIRE_VTEST(video);
-  TempDir dir;
-  PrepareOptions options;
-  options.annotations = std::string(EDGECLIP_SOURCE_DIR) + "/examples/vtest_pedes/annotations.json";
-  options.images = video.string();
-  options.out = (dir / "out").string();
-  options.val_from_frame = 320;
-  const Json report = prepare_dataset(options);
-  EXPECT_EQ(report["records"], 178);
-  EXPECT_EQ(report["unusable_records"], 0);
-  const Dataset dataset = open_dataset(options.out);
-  EXPECT_EQ(dataset.images.size(), 178u);
-  for (const auto& image : dataset.images) {
-    EXPECT_EQ(image.split, image.frame >= 400 ? "test" : image.frame >= 320 ? "val" : "train");
-    EXPECT_GT(read_image(dataset.image_path(image.path)).height, 20);
-  }
-}
-
-TEST(PrepareGolden, CuhkPedesSample) {
-  EDGECLIP_REQUIRE_DATA(root, "cuhk_pedes/reid_raw_mini50.json");
-  TempDir dir;
-  PrepareOptions options;
-  options.annotations = root.string();
-  options.images = (root.parent_path() / "imgs").string();
-  options.out = (dir / "out").string();
-  const Json report = prepare_dataset(options);
-  EXPECT_EQ(report["counts"]["images"], 50);
-  EXPECT_EQ(report["counts"]["invalid"], 0);
 }
 
 }  // namespace

@@ -119,7 +119,8 @@ TEST(Tokenizer, FolderRoundTripAndItsChecks) {
   EXPECT_NE(with("type", "word").find("unknown"), std::string::npos);
   EXPECT_NE(with("model", "../spm.model").find("leaves"), std::string::npos);
   EXPECT_NE(with("vocab_size", 7).find("vocab_size"), std::string::npos);
-  EXPECT_NE(with("ids", Json{{"pad", 1}}).find("pad"), std::string::npos);
+  EXPECT_NE(with("ids", Json{{"pad", 1}}).find("begin"), std::string::npos);
+  EXPECT_NE(with("ids", Json{{"pad", 999}, {"begin", 2}, {"end", 3}}).find("pad is 999"), std::string::npos);
   EXPECT_NE(with("hash", "00").find("differs"), std::string::npos);
   write_text(dir / "spm.model", "garbage");
   EXPECT_NE(invalid_input_of([&] {

@@ -7,7 +7,7 @@
 
 #include "base/safetensors.h"
 #include "bundle/bundle.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/write_dataset.h"
 #include "data/image/image.h"
 #include "engine/import/onnx_import.h"
 #include "engine/runtime/session.h"
@@ -137,7 +137,7 @@ inline void write_transformer_bundle(const std::filesystem::path& directory,
     pairs.push_back({i % 4 == 3 ? "test" : "train", i, path,
                      fmt::format("a person in a {} {} walks past", colours[i % 4], clothes[i / 4 % 4]), -1});
   }
-  write_dataset(directory / "dataset", pairs, {}, "", "train:40", kTokens, Json::object());
+  write_dataset(directory / "dataset", {.pairs = pairs, .tokenizer = "train:40", .context_length = kTokens});
 
   Bundle bundle;
   bundle.directory = directory / "bundle";

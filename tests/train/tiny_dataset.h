@@ -6,7 +6,7 @@
 
 #include "base/atomic_output.h"
 #include "base/rng.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/write_dataset.h"
 #include "data/image/image.h"
 #include "train/train.h"
 
@@ -50,7 +50,7 @@ inline void write_tiny_dataset(const std::filesystem::path& directory, bool with
       }
       ++id;
     }
-  write_dataset(out.work(), pairs, {}, "", "train:60", 24, {{"command", "test"}});
+  write_dataset(out.work(), {.pairs = pairs, .tokenizer = "train:60", .context_length = 24});
   out.commit();
 }
 

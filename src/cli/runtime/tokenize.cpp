@@ -20,7 +20,9 @@ struct Options {
       "clip:FILE, bert:vocab.txt, sentencepiece:FILE.model, or a folder (Hugging Face's, or one of "
       "edgeclip)");
     v("convention", convention,
-      "of CLIP's tokenizer: openai | huggingface; default: as the files are usually used");
+      "of CLIP's tokenizer: openai | huggingface; of a sentencepiece model: eos | bos,eos, with ,pad=ID or "
+      "without; "
+      "default: as the files are usually used");
     v("input", input, "file of texts: one per line, or a JSON list");
     v("text", text, "a text whose ids and pieces are printed; repeatable");
     v("out", out, "ids.npy: (texts, context length) int32, padded");
@@ -60,7 +62,10 @@ class TokenizeCommand : public OptionsCommand<Options> {
     Json rows = Json::array();
     std::size_t cut = 0;
     for (const auto& text : texts) {
-      cut += tokenizer->encode(text).size() + 2 > static_cast<std::size_t>(options.context_length) ? 1 : 0;
+      cut += tokenizer->encode(text).size() >
+                     static_cast<std::size_t>(options.context_length - tokenizer->ends())
+                 ? 1
+                 : 0;
       if (options.text.empty()) continue;
       const auto ids = tokenizer->encode_with_ends(text, options.context_length);
       Json pieces = Json::array();

@@ -21,6 +21,10 @@ struct Options : PrepareOptions {
     v("tokenizer", tokenizer,
       "train:SIZE (on the dataset's own captions), clip:FILE, bert:vocab.txt, sentencepiece:FILE.model, or a "
       "folder");
+    v("convention", convention,
+      "of CLIP's tokenizer: openai | huggingface; of a sentencepiece model: eos | bos,eos, with ,pad=ID or "
+      "without; "
+      "default: as the files are usually used");
     v("context_length", context_length, "most tokens of a caption, ends included");
     v("split", split, "annotated, or the part of the identities that becomes the test split (0.2)");
     v("val_from_frame", val_from_frame,
@@ -28,6 +32,33 @@ struct Options : PrepareOptions {
     v("seed", seed, "of random splits");
   }
 };
+
+std::string range(const Json& summary) {
+  return fmt::format("{} to {}, mean {}", summary.at("min").dump(), summary.at("max").dump(),
+                     summary.at("mean").dump());
+}
+
+/// What the dataset holds, for people.
+std::string statistics(const Json& report) {
+  std::string text = fmt::format("{}: {}\n{:<6} {:>10} {:>10} {:>10}\n", report.at("out").get<std::string>(),
+                                 report.at("unchanged") == true ? "unchanged" : "dataset written", "split",
+                                 "images", "captions", "identities");
+  const auto row = [&](const std::string& name, const Json& counts) {
+    text += fmt::format("{:<6} {:>10} {:>10} {:>10}\n", name, counts.at("images").dump(),
+                        counts.at("pairs").dump(), counts.at("identities").dump());
+  };
+  for (const auto& [name, counts] : report.at("splits").items()) row(name, counts);
+  row("all", report.at("counts"));
+  text += fmt::format("captions per image: {}\ntokens per caption: {}; {} cut off at {}\n",
+                      range(report.at("captions_per_image")), range(report.at("caption_tokens")),
+                      report.at("captions_cut").dump(), report.at("context_length").dump());
+  if (const Json& sizes = report.at("image_sizes"); !sizes.is_null())
+    text += fmt::format("image width: {}; height: {}; {} different sizes\n", range(sizes.at("width")),
+                        range(sizes.at("height")), sizes.at("different").dump());
+  text += fmt::format("unusable records: {} of {}\n", report.at("unusable_records").dump(),
+                      report.at("records").dump());
+  return text;
+}
 
 class PrepareCommand : public OptionsCommand<Options> {
  public:
@@ -46,7 +77,7 @@ class PrepareCommand : public OptionsCommand<Options> {
     if (!options.no_images) require(options.images, "--images");
     require(options.out, "--out");
     const Json report = prepare_dataset(options);
-    print(fmt::format("{}: dataset written\n{}\n", options.out, report.dump(2)));
+    print(statistics(report));
     return report;
   }
 };

@@ -16,18 +16,19 @@ void require_mask(const TokenAugmentOptions& options, const Tokenizer& tokenizer
         "augment.tokens.drop");
 }
 
-void augment_tokens(std::vector<std::int32_t>& row, const TokenAugmentOptions& options, std::int32_t mask_id,
-                    Rng& rng) {
-  if (row.size() <= 2) return;
-  const std::int32_t end = row.back();
-  std::vector<std::int32_t> out = {row.front()};
-  for (std::size_t i = 1; i + 1 < row.size(); ++i) {
+void augment_tokens(std::vector<std::int32_t>& row, const TokenAugmentOptions& options,
+                    const Tokenizer& tokenizer, Rng& rng) {
+  const std::size_t first = tokenizer.begin_id() >= 0 ? 1 : 0;
+  if (row.size() <= first + 1) return;
+  const std::int32_t end = row.back(), mask = tokenizer.mask_id();
+  const auto inner = static_cast<std::int64_t>(row.size() - first - 1);
+  std::vector<std::int32_t> out(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(first));
+  for (std::size_t i = first; i + 1 < row.size(); ++i) {
     const bool dropped = rng.chance(options.drop),
                masked = rng.chance(options.mask);  // always both: one stream
-    if (!dropped) out.push_back(masked ? mask_id : row[i]);
+    if (!dropped) out.push_back(masked ? mask : row[i]);
   }
-  if (out.size() == 1)
-    out.push_back(row[1 + static_cast<std::size_t>(rng.below(static_cast<std::int64_t>(row.size()) - 2))]);
+  if (out.size() == first) out.push_back(row[first + static_cast<std::size_t>(rng.below(inner))]);
   out.push_back(end);
   row = std::move(out);
 }

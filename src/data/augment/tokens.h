@@ -26,8 +26,9 @@ struct TokenAugmentOptions {
 /// Throws InvalidInput if options mask tokens and the tokenizer has neither a mask nor an unknown token.
 void require_mask(const TokenAugmentOptions& options, const Tokenizer& tokenizer);
 
-/// row: [begin, ids..., end] without padding.  At least one id stays between the ends, where there was one.
-void augment_tokens(std::vector<std::int32_t>& row, const TokenAugmentOptions& options, std::int32_t mask_id,
-                    Rng& rng);
+/// row: tokenizer.encode_with_ends() of a caption.  At least one id stays between the ends, where there was
+/// one.
+void augment_tokens(std::vector<std::int32_t>& row, const TokenAugmentOptions& options,
+                    const Tokenizer& tokenizer, Rng& rng);
 
 }  // namespace edgeclip

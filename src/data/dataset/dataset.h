@@ -55,13 +55,4 @@ struct Dataset {
 /// Opens and checks it (versions, counts, checksums of arrays).  Throws InvalidInput naming what is missing.
 Dataset open_dataset(const std::filesystem::path& directory);
 
-/// Writes a prepared dataset folder.  pairs: paths relative to image_root.  tokenizer: a Tokenizer SPEC
-/// ("train:2000", "sentencepiece:FILE", a folder).  invalid: (record, reason).  work: the AtomicDirectory's
-/// folder, in which crops/ or images may already lie.  image_root: absolute, or "" when the images lie inside
-/// the dataset.
-void write_dataset(const std::filesystem::path& work, const std::vector<Pair>& pairs,
-                   const std::vector<std::pair<std::string, std::string>>& invalid,
-                   const std::filesystem::path& image_root, const std::string& tokenizer, int context_length,
-                   const Json& source);
-
 }  // namespace edgeclip

@@ -146,7 +146,7 @@ std::shared_ptr<PendingBatch> Loader::State::plan(const std::vector<std::int64_t
     auto row = tokens_of(pair, sided && flipped);
     if (change.drop > 0 || change.mask > 0) {
       Rng draw = stream(kTokenStream);
-      augment_tokens(row, change, dataset.tokenizer->mask_id(), draw);
+      augment_tokens(row, change, *dataset.tokenizer, draw);
     }
     longest = std::max(longest, row.size());
     rows.push_back(std::move(row));

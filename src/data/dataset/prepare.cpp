@@ -5,7 +5,9 @@
 #include <cmath>
 #include <set>
 
+#include "base/artifact.h"
 #include "base/atomic_output.h"
+#include "base/build_info.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -16,7 +18,9 @@
 #include "data/dataset/annotations.h"
 #include "data/dataset/dataset.h"
 #include "data/dataset/dataset_format.h"
+#include "data/dataset/source_hash.h"
 #include "data/dataset/video_crops.h"
+#include "data/dataset/write_dataset.h"
 #include "data/image/image.h"
 
 namespace edgeclip {
@@ -47,8 +51,11 @@ void check_images(Annotations& annotations, const fs::path& root) {
     try {
       if (!fs::exists(fs::status(file, error)))
         reasons[at] = fmt::format("{} not found below {}", records[at].path, root.string());
-      else
-        read_image(file);
+      else {
+        const Image image = read_image(file);
+        records[at].width = image.width;
+        records[at].height = image.height;
+      }
     } catch (const InvalidInput& unusable) {
       reasons[at] = unusable.what();
     }
@@ -78,6 +85,80 @@ void split_by_identity(std::vector<Record>& records, double fraction, std::uint6
   for (auto& record : records) record.split = test.count(record.id) ? "test" : "train";
 }
 
+/// What the dataset is made from: equal sources make equal datasets.
+Json source_of(const PrepareOptions& options, const Annotations& annotations) {
+  const auto absolute = [](const std::string& path) {
+    return fs::absolute(path).lexically_normal().string();
+  };
+  return {{"annotations", absolute(options.annotations)},
+          {"hash", hash_file(options.annotations)},
+          {"format", annotations.format},
+          {"images", options.no_images ? Json(nullptr) : Json(absolute(options.images))},
+          {"images_hash", options.no_images ? Json(nullptr) : Json(hash_images(annotations, options.images))},
+          {"strip_prefix", options.strip_prefix},
+          {"prompt", options.prompt},
+          {"tokenizer", options.tokenizer},
+          {"tokenizer_hash", hash_tokenizer(options.tokenizer)},
+          {"convention", options.convention},
+          {"context_length", options.context_length},
+          {"split", options.split},
+          {"seed", options.seed},
+          {"val_from_frame", options.val_from_frame}};
+}
+
+/// Why the dataset that lies in `out` is not the one that source makes: the keys that differ, or what is
+/// damaged.  Empty: it is that one.
+std::vector<std::string> differences(const fs::path& out, const Json& source) {
+  std::vector<std::string> found;
+  try {
+    const Dataset dataset = open_dataset(out);
+    if (dataset.info.value("edgeclip", "") != version()) found.push_back("edgeclip");
+    const Json& old = dataset.info.at("source");
+    for (const auto& [key, value] : source.items())
+      if (!old.contains(key) || old.at(key) != value) found.push_back(key);
+    if (!source.at("images").is_null())
+      for (const auto& image : dataset.images)
+        if (!fs::exists(dataset.image_path(image.path))) return {image.path + " is gone"};
+  } catch (const InvalidInput& damaged) {
+    return {damaged.what()};
+  }
+  return found;
+}
+
+/// dataset.json without what is of no use to a reader of the report.
+Json report_of(const PrepareOptions& options, const fs::path& dataset) {
+  Json info = read_json(dataset / kDatasetFile);
+  info.erase("files");
+  Json report = {{"out", options.out},
+                 {"records", info.at("source").at("records")},
+                 {"unusable_records", info.at("source").at("unusable_records")}};
+  report.update(info);
+  return report;
+}
+
+/// Moves the usable records into pairs, and the reasons of the others, in order.  Returns how many records
+/// are of no use at all.
+std::size_t fill(NewDataset& dataset, Annotations& annotations, const PrepareOptions& options) {
+  std::set<std::int64_t> used, unusable;
+  std::set<std::string> images;
+  for (const auto& record : annotations.records) {
+    used.insert(record.index);
+    if (record.width > 0 && images.insert(record.path).second)
+      dataset.image_sizes.emplace_back(record.width, record.height);
+    const bool late =
+        record.split == "train" && options.val_from_frame >= 0 && record.frame >= options.val_from_frame;
+    for (const auto& caption : record.captions)
+      dataset.pairs.push_back({late ? "val" : record.split, record.id, record.path,
+                               options.prompt.empty() ? caption : options.prompt + " " + caption,
+                               record.frame});
+  }
+  for (const auto& [index, reason] : annotations.rejections) {
+    dataset.invalid.emplace_back(std::to_string(index), reason);
+    if (!used.count(index)) unusable.insert(index);
+  }
+  return unusable.size();
+}
+
 }  // namespace
 
 Json prepare_dataset(const PrepareOptions& options) {
@@ -97,13 +178,25 @@ Json prepare_dataset(const PrepareOptions& options) {
   else if (!fs::is_directory(options.images, error))
     require_file(options.images, "video");
 
+  NewDataset dataset;
+  dataset.source = source_of(options, annotations);
+  std::vector<std::string> changed;
+  if (is_artifact_head(fs::path(options.out) / kDatasetFile)) {
+    changed = differences(options.out, dataset.source);
+    if (changed.empty()) {
+      spdlog::info("{}: is already made from these sources with these options", options.out);
+      Json report = report_of(options, options.out);
+      report["unchanged"] = true;
+      return report;
+    }
+    spdlog::info("{}: is made again; changed: {}", options.out, fmt::join(changed, ", "));
+  }
   AtomicDirectory out(options.out, kDatasetFile, {options.images, options.annotations});
-  fs::path root;  // of a video: the dataset itself
-  if (annotations.video) {
+  if (annotations.video) {  // image_root of a video: the dataset itself
     cut_video_crops(annotations, options.images, out.work());
   } else if (!options.no_images) {
-    root = fs::canonical(options.images);
-    check_images(annotations, root);
+    dataset.image_root = fs::canonical(options.images);
+    check_images(annotations, dataset.image_root);
   }
   auto& rejections = annotations.rejections;
   std::stable_sort(rejections.begin(), rejections.end(),
@@ -113,45 +206,23 @@ Json prepare_dataset(const PrepareOptions& options) {
                   annotations.total, rejections.front().index, rejections.front().reason);
   if (fraction > 0) split_by_identity(annotations.records, fraction, options.seed);
 
-  std::vector<Pair> pairs;
-  std::set<std::int64_t> unusable;
-  std::vector<std::pair<std::string, std::string>> invalid;
-  std::set<std::int64_t> used;
-  for (const auto& record : annotations.records) {
-    used.insert(record.index);
-    const bool late =
-        record.split == "train" && options.val_from_frame >= 0 && record.frame >= options.val_from_frame;
-    for (const auto& caption : record.captions)
-      pairs.push_back({late ? "val" : record.split, record.id, record.path,
-                       options.prompt.empty() ? caption : options.prompt + " " + caption, record.frame});
-  }
-  for (const auto& [index, reason] : rejections) {
-    invalid.emplace_back(std::to_string(index), reason);
-    if (!used.count(index)) unusable.insert(index);
-  }
-  const Json source = {
-      {"annotations", fs::absolute(options.annotations).lexically_normal().string()},
-      {"hash", hash_file(options.annotations)},
-      {"format", annotations.format},
-      {"images",
-       options.no_images ? Json(nullptr) : Json(fs::absolute(options.images).lexically_normal().string())},
-      {"strip_prefix", options.strip_prefix},
-      {"prompt", options.prompt},
-      {"split", options.split},
-      {"seed", options.seed},
-      {"val_from_frame", options.val_from_frame}};
-  write_dataset(out.work(), pairs, invalid, root, options.tokenizer, options.context_length, source);
-  Json report = read_json(out.work() / kDatasetFile);
+  dataset.tokenizer = options.tokenizer;
+  dataset.convention = options.convention;
+  dataset.context_length = options.context_length;
+  const std::size_t unusable = fill(dataset, annotations, options);
+  dataset.source["records"] = annotations.total;
+  dataset.source["unusable_records"] = unusable;
+  write_dataset(out.work(), dataset);
+  Json report = report_of(options, out.work());
   out.commit(Flush::kWithFolder);
 
-  report.erase("files");
-  Json head = {{"out", options.out}, {"records", annotations.total}, {"unusable_records", unusable.size()}};
-  head.update(report);
-  if (!invalid.empty())
-    spdlog::warn("{} of {} records cannot be used, see {}; the first: record {}: {}", unusable.size(),
-                 annotations.total, (fs::path(options.out) / kInvalidFile).string(), invalid.front().first,
-                 invalid.front().second);
-  return head;
+  report["unchanged"] = false;
+  report["changed"] = changed;
+  if (!rejections.empty())
+    spdlog::warn("{} of {} records cannot be used, see {}; the first: record {}: {}", unusable,
+                 annotations.total, (fs::path(options.out) / kInvalidFile).string(), rejections.front().index,
+                 rejections.front().reason);
+  return report;
 }
 
 }  // namespace edgeclip

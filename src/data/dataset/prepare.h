@@ -15,6 +15,7 @@ struct PrepareOptions {
   std::string strip_prefix;     ///< removed from the start of every path
   std::string prompt;           ///< put before every caption
   std::string tokenizer = "train:2000";
+  std::string convention;  ///< of CLIP's tokenizer, as in load_tokenizer
   int context_length = 77;
   std::string split = "annotated";   ///< "annotated" | a fraction for test, by identity
   std::int64_t val_from_frame = -1;  ///< video: training records with frame >= this become "val"; -1: none
@@ -22,6 +23,8 @@ struct PrepareOptions {
 };
 
 /// Annotation file to prepared dataset; returns the report (counts per split, identities, invalid records).
+/// If `out` is a dataset made from the same sources (by hash) with the same options, it stays as it is and
+/// the report says "unchanged"; else "changed" lists what differs.
 /// Records that cannot be used go to invalid.csv with the reason; nothing else is lost.  Throws InvalidInput
 /// if the file is not readable as its format, or nothing valid remains.
 Json prepare_dataset(const PrepareOptions& options);

@@ -65,6 +65,8 @@ class Cutter {
     }
     record.path =
         fmt::format("crops/{}_{:06}_{}_{}_{}_{}.png", prefix, record.frame, left, top, width, height);
+    record.width = width;
+    record.height = height;
     // One image may have two records, and at the edge two boxes may become one.
     const auto [at, added] = written_.try_emplace(record.path, &record);
     if (added)

@@ -1,3 +1,5 @@
+#include "data/dataset/write_dataset.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -11,7 +13,6 @@
 #include "base/hash.h"
 #include "base/npy.h"
 #include "base/threads.h"
-#include "data/dataset/dataset.h"
 #include "data/dataset/dataset_format.h"
 
 namespace edgeclip {
@@ -20,9 +21,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& spec, const std::vector<Pair>& pairs) {
+std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& spec, const std::string& convention,
+                                                const std::vector<Pair>& pairs) {
   constexpr std::string_view kTrain = "train:";
-  if (spec.compare(0, kTrain.size(), kTrain) != 0) return load_tokenizer(spec);
+  if (spec.compare(0, kTrain.size(), kTrain) != 0) return load_tokenizer(spec, convention);
+  if (!convention.empty())
+    invalid_input("the tokenizer \"{}\" has no choice of conventions; leave \"{}\" out", spec, convention);
   int size = 0;
   const char* end = spec.data() + spec.size();
   const auto parsed = std::from_chars(spec.data() + kTrain.size(), end, size);
@@ -56,6 +60,19 @@ Json summary(const std::vector<std::int64_t>& values) {
           {"max", *high}};
 }
 
+/// {"width", "height"} of the images in pixels, and how many sizes there are; null if not known.
+Json size_summary(const std::vector<std::pair<int, int>>& sizes) {
+  if (sizes.empty()) return nullptr;
+  std::vector<std::int64_t> widths, heights;
+  for (const auto& [width, height] : sizes) {
+    widths.push_back(width);
+    heights.push_back(height);
+  }
+  return {{"width", summary(widths)},
+          {"height", summary(heights)},
+          {"different", std::set<std::pair<int, int>>(sizes.begin(), sizes.end()).size()}};
+}
+
 /// Counts of one split, or of all for "".
 Json counts_of(const std::vector<Pair>& pairs, const std::string& split) {
   std::set<std::string> images;
@@ -72,16 +89,16 @@ Json counts_of(const std::vector<Pair>& pairs, const std::string& split) {
 
 }  // namespace
 
-void write_dataset(const fs::path& work, const std::vector<Pair>& pairs,
-                   const std::vector<std::pair<std::string, std::string>>& invalid,
-                   const fs::path& image_root, const std::string& tokenizer_spec, int context_length,
-                   const Json& source) {
+void write_dataset(const fs::path& work, const NewDataset& dataset) {
+  const std::vector<Pair>& pairs = dataset.pairs;
+  const int context_length = dataset.context_length;
+  const fs::path& image_root = dataset.image_root;
   constexpr int kLongestContext = 4096;
   if (context_length < 3 || context_length > kLongestContext)
     invalid_input("context length {} is out of range (3 to {})", context_length, kLongestContext);
   EDGECLIP_CHECK(!pairs.empty(), "a dataset without pairs");
   EDGECLIP_CHECK(image_root.empty() || image_root.is_absolute(), "{}", image_root.string());
-  const auto tokenizer = make_tokenizer(tokenizer_spec, pairs);
+  const auto tokenizer = make_tokenizer(dataset.tokenizer, dataset.convention, pairs);
   std::error_code error;
   fs::create_directory(work / kTokenizerFolder, error);
   if (error)
@@ -94,10 +111,10 @@ void write_dataset(const fs::path& work, const std::vector<Pair>& pairs,
   std::int32_t* const rows = tokens.data<std::int32_t>();
   parallel_for(n, [&](std::int64_t i) {
     auto row = tokenizer->encode(pairs[static_cast<std::size_t>(i)].caption);
-    lengths[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(row.size()) + 2;
-    row.resize(std::min(row.size(), static_cast<std::size_t>(context_length) - 2));
+    lengths[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(row.size()) + tokenizer->ends();
+    row.resize(std::min(row.size(), static_cast<std::size_t>(context_length - tokenizer->ends())));
     std::int32_t* out = rows + i * context_length;
-    *out++ = tokenizer->begin_id();
+    if (tokenizer->begin_id() >= 0) *out++ = tokenizer->begin_id();
     out = std::copy(row.begin(), row.end(), out);
     *out++ = tokenizer->end_id();
     std::fill(out, rows + (i + 1) * context_length, tokenizer->pad_id());
@@ -119,7 +136,7 @@ void write_dataset(const fs::path& work, const std::vector<Pair>& pairs,
     manifest.push_back({pair.split, std::to_string(pair.id), pair.path, pair.caption});
   }
   for (const auto& [image, count] : per_image) captions_of_image.push_back(count);
-  for (const auto& [record, reason] : invalid) rejected.push_back({record, reason});
+  for (const auto& [record, reason] : dataset.invalid) rejected.push_back({record, reason});
 
   write_csv(work / kManifestFile, kManifestHeader, manifest);
   write_csv(work / kInvalidFile, kInvalidHeader, rejected);
@@ -134,7 +151,7 @@ void write_dataset(const fs::path& work, const std::vector<Pair>& pairs,
     files[kFramesFile] = hash_file(work / kFramesFile);
   }
   Json counts = counts_of(pairs, ""), splits = Json::object();
-  counts["invalid"] = invalid.size();
+  counts["invalid"] = dataset.invalid.size();
   for (const auto& name : kSplitNames) splits[name] = counts_of(pairs, name);
   write_json(work / kDatasetFile,
              Json{{"format", kDatasetFormat},
@@ -145,9 +162,10 @@ void write_dataset(const fs::path& work, const std::vector<Pair>& pairs,
                   {"captions_per_image", summary(captions_of_image)},
                   {"caption_tokens", summary(lengths)},  // with begin and end, before the cut
                   {"captions_cut", cut},
+                  {"image_sizes", size_summary(dataset.image_sizes)},
                   {"context_length", context_length},
-                  {"tokenizer", {{"spec", tokenizer_spec}, {"vocab_size", tokenizer->vocab_size()}}},
-                  {"source", source},
+                  {"tokenizer", {{"spec", dataset.tokenizer}, {"vocab_size", tokenizer->vocab_size()}}},
+                  {"source", dataset.source},
                   {"files", files}});
 }
 

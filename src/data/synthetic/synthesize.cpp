@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "data/dataset/dataset.h"
+#include "data/dataset/write_dataset.h"
 #include "data/synthetic/attributes.h"
 #include "data/synthetic/pedestrian.h"
 
@@ -91,12 +91,19 @@ Json synthesize_dataset(const SynthesizeOptions& options) {
                        {"captions_per_image", options.draw.captions_per_image},
                        {"height", options.draw.height},
                        {"width", options.draw.width}};
-  write_dataset(directory.work(), pairs, {}, "", options.tokenizer, options.context_length, source);
+  const auto images = chosen.size() * static_cast<std::size_t>(options.draw.images_per_person);
+  NewDataset dataset;
+  dataset.pairs = std::move(pairs);
+  dataset.image_sizes.assign(images, {options.draw.width, options.draw.height});
+  dataset.tokenizer = options.tokenizer;
+  dataset.context_length = options.context_length;
+  dataset.source = source;
+  write_dataset(directory.work(), dataset);
   directory.commit(Flush::kWithFolder);
   return {{"out", options.out},
           {"people", people},
-          {"images", static_cast<std::int64_t>(chosen.size()) * options.draw.images_per_person},
-          {"captions", static_cast<std::int64_t>(pairs.size())},
+          {"images", images},
+          {"captions", dataset.pairs.size()},
           {"source", source}};
 }
 

@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "base/atomic_output.h"
@@ -49,8 +51,47 @@ void take_ids(void* out, const int* ids, std::size_t count) {
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name)
+SentencePieceEnds sentencepiece_ends(const std::string& convention, bool has_begin, const std::string& name) {
+  constexpr std::string_view kPad = "pad=";
+  SentencePieceEnds ends;
+  std::string pieces = convention;
+  bool understood = true;
+  if (const auto at = pieces.rfind(kPad); at == 0 || (at != std::string::npos && pieces[at - 1] == ',')) {
+    const char* const end = pieces.data() + pieces.size();
+    const auto parsed = std::from_chars(pieces.data() + at + kPad.size(), end, ends.pad);
+    understood = parsed.ec == std::errc() && parsed.ptr == end && ends.pad >= 0;
+    pieces.resize(at == 0 ? 0 : at - 1);
+  }
+  ends.begin = pieces != "eos";
+  if (!understood || (!pieces.empty() && pieces != "eos" && pieces != "bos,eos"))
+    invalid_input("{}: the convention \"{}\" is not eos or bos,eos (each with ,pad=ID or without)", name,
+                  convention);
+  if (pieces == "bos,eos" && !has_begin)
+    invalid_input("{}: has no begin piece (<s>); choose the convention \"eos\"", name);
+  return ends;
+}
+
+SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name,
+                                               const std::string& convention)
     : model_(std::move(model)) {
+  open(name);
+  const SentencePieceEnds ends = sentencepiece_ends(convention, begin_ >= 0, name);
+  if (!ends.begin) begin_ = -1;
+  if (ends.pad >= vocab_size())
+    invalid_input("{}: the convention's pad={} is outside the vocabulary (0 to {})", name, ends.pad,
+                  vocab_size() - 1);
+  if (ends.pad >= 0) pad_ = ends.pad;
+}
+
+SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name, std::int32_t begin,
+                                               std::int32_t pad)
+    : model_(std::move(model)) {
+  open(name);
+  if (begin < 0) begin_ = -1;
+  if (pad >= 0 && pad < vocab_size()) pad_ = pad;
+}
+
+void SentencePieceTokenizer::open(const std::string& name) {
   char error[512];
   processor_ = {library().load(model_.data(), model_.size(), error, sizeof error), library().close};
   if (!processor_ || vocab_size() == 0) invalid_input("{}: is not a sentencepiece model", name);
@@ -58,8 +99,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::str
   end_ = library().eos_id(processor_.get());
   pad_ = library().pad_id(processor_.get());
   if (pad_ < 0) pad_ = end_;
-  if (begin_ < 0 || end_ < 0)
-    invalid_input("{}: has no begin (<s>) or no end (</s>) piece; train it with bos_id and eos_id", name);
+  if (end_ < 0) invalid_input("{}: has no end piece (</s>); train it with eos_id", name);
 }
 
 std::vector<std::int32_t> SentencePieceTokenizer::encode(std::string_view text) const {

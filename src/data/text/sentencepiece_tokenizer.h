@@ -7,13 +7,25 @@
 
 namespace edgeclip {
 
+/// Which special pieces stand around a text: models of one form are used in several ways.
+struct SentencePieceEnds {
+  bool begin = true;      ///< <s> in front, where the model has one (T5 and SigLIP have none)
+  std::int32_t pad = -1;  ///< -1: the model's own, or its end piece where it has none
+};
+
+/// "": as the model has them | "eos": no begin piece | "bos,eos": a model without <s> is an error; each may
+/// be followed by ",pad=ID".  Throws InvalidInput.
+SentencePieceEnds sentencepiece_ends(const std::string& convention, bool has_begin, const std::string& name);
+
 /// A tokenizer over a sentencepiece model (github.com/google/sentencepiece).  Its own normalization (lower
 /// case, NFKC for models trained here) is part of the model.
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  /// model: the bytes of a .model file; name: for messages.  Throws InvalidInput if it is none, or has no
-  /// begin and end.
-  SentencePieceTokenizer(std::string model, const std::string& name);
+  /// model: the bytes of a .model file; name: for messages; convention: as in sentencepiece_ends().  Throws
+  /// InvalidInput if it is none, or has no end piece.
+  SentencePieceTokenizer(std::string model, const std::string& name, const std::string& convention = "");
+  /// With the special pieces that save() wrote down; begin -1: none.
+  SentencePieceTokenizer(std::string model, const std::string& name, std::int32_t begin, std::int32_t pad);
 
   std::vector<std::int32_t> encode(std::string_view text) const override;
   std::string decode(const std::vector<std::int32_t>& ids) const override;
@@ -27,6 +39,7 @@ class SentencePieceTokenizer : public Tokenizer {
   void save(const std::filesystem::path& directory) const override;
 
  private:
+  void open(const std::string& name);
   void require_id(std::int32_t id) const;
 
   std::string model_;

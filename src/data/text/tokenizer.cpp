@@ -17,9 +17,9 @@ namespace edgeclip {
 std::vector<std::int32_t> Tokenizer::encode_with_ends(std::string_view text, int context_length) const {
   EDGECLIP_CHECK(context_length >= 2, "context length {}", context_length);
   std::vector<std::int32_t> ids = encode(text);
-  if (ids.size() > static_cast<std::size_t>(context_length) - 2)
-    ids.resize(static_cast<std::size_t>(context_length) - 2);
-  ids.insert(ids.begin(), begin_id());
+  const auto most = static_cast<std::size_t>(context_length - ends());
+  if (ids.size() > most) ids.resize(most);
+  if (begin_id() >= 0) ids.insert(ids.begin(), begin_id());
   ids.push_back(end_id());
   return ids;
 }
@@ -71,7 +71,10 @@ TokenizerPtr load_saved(const fs::path& directory) {
   TokenizerPtr tokenizer;
   const fs::path model = named_file(directory, json, "model", "hash");
   if (type == "sentencepiece") {
-    tokenizer = std::make_shared<SentencePieceTokenizer>(read_file(model), model.string());
+    const Json& ids = json_at(json, "ids", where);
+    tokenizer = std::make_shared<SentencePieceTokenizer>(
+        read_file(model), model.string(), json_get<std::int32_t>(ids, "begin", where + ": ids"),
+        json_get<std::int32_t>(ids, "pad", where + ": ids"));
   } else if (type == "wordpiece") {
     tokenizer = std::make_shared<WordPieceTokenizer>(read_vocabulary_lines(model), model.string());
   } else if (type == "clip") {
@@ -125,18 +128,19 @@ TokenizerPtr load_tokenizer(const std::string& spec, const std::string& conventi
                     file = colon == std::string::npos ? "" : spec.substr(colon + 1);
   if (scheme == "clip" && !file.empty())
     return make_clip(read_openai_merges(file), convention_or(convention, "openai"), file);
-  if (!convention.empty() && scheme != "clip" && colon != std::string::npos && !fs::exists(spec))
-    invalid_input("a convention is chosen for CLIP's tokenizers only, not for \"{}\"", spec);
+  if (scheme == "sentencepiece" && !file.empty())
+    return std::make_shared<SentencePieceTokenizer>(read_file(file), file, convention);
+  std::error_code error;
+  const bool ours = fs::exists(fs::path(spec) / kTokenizerFile, error);
+  if (!convention.empty() && (scheme == "bert" || scheme == "train" || ours))
+    invalid_input("the tokenizer \"{}\" has no choice of conventions; leave \"{}\" out", spec, convention);
   if (scheme == "bert" && !file.empty())
     return std::make_shared<WordPieceTokenizer>(read_vocabulary_lines(file), file);
-  if (scheme == "sentencepiece" && !file.empty())
-    return std::make_shared<SentencePieceTokenizer>(read_file(file), file);
-  std::error_code error;
   if (!fs::is_directory(spec, error))
     invalid_input(
         "tokenizer \"{}\": is neither a folder nor clip:FILE, bert:vocab.txt or sentencepiece:FILE.model",
         spec);
-  if (fs::exists(fs::path(spec) / kTokenizerFile, error)) return load_saved(spec);
+  if (ours) return load_saved(spec);
   return load_huggingface(spec, convention);
 }
 
