@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "data/module.h"
 #include "data/sentencepiece_module/sentencepiece_api.h"
+#include "data/text/sentencepiece_model.h"
 
 namespace edgeclip {
 
@@ -92,6 +93,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::str
 }
 
 void SentencePieceTokenizer::open(const std::string& name) {
+  require_sound_model(model_, name);
   char error[512];
   processor_ = {library().load(model_.data(), model_.size(), error, sizeof error), library().close};
   if (!processor_ || vocab_size() == 0) invalid_input("{}: is not a sentencepiece model", name);
