@@ -24,7 +24,7 @@ struct GalleryItem {
   std::string path;         ///< relative to image_root, or absolute; a frame of a video: "VIDEO#frame=120"
   std::int64_t id = -1;     ///< person identity where known (prepared datasets), else -1
   std::int64_t frame = -1;  ///< frame of a video where known, else -1
-  std::string caption;      ///< first one of a prepared dataset, else ""
+  std::string caption{};    ///< first one of a prepared dataset, else ""
 };
 
 /// Read-only and thread-safe once made.

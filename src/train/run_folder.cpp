@@ -77,7 +77,15 @@ void RunFolder::start(const Json& description) const {
 }
 
 Json RunFolder::description() const {
-  return read_artifact_head(run_json(), kRunFormat, "train without --resume");
+  Json json = read_artifact_head(run_json(), kRunFormat, "train without --resume");
+  if (auto options = json.find("options");
+      options != json.end() && options->is_object() && options->contains("flip")) {
+    // The flip was a switch once, and blind to sides.
+    (*options)["augment"]["flip"] = {{"probability", options->at("flip") == true ? 0.5 : 0.0},
+                                     {"sides", "ignore"}};
+    options->erase("flip");
+  }
+  return json;
 }
 
 void require_same_options(const Json& before, const Json& now, const std::string& where) {

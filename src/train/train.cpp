@@ -36,7 +36,9 @@ std::string resumed_init(const RunFolder& run, const TrainOptions& options, cons
   const std::string where = run.run_json().string();
   const Json& saved = json_at(before, "init", where);
   const std::string used = init.empty() && saved.is_string() ? saved.get<std::string>() : init;
-  require_same_options(json_at(before, "options", where), options_of(options, used), where);
+  TrainOptions started;  // what an older edgeclip did not know yet has its default
+  options_from_json(json_at(before, "options", where), started, where + ": options");
+  require_same_options(options_of(started, used), options_of(options, used), where);
   return used;
 }
 

@@ -173,6 +173,7 @@ class PruneTest : public testing::Test {
     options.epochs = 12;
     train(options, {(*folder_ / "data").string(), (*folder_ / "run").string(), "", false});
     options.epochs = 1;
+    options.model = ModelConfig();  // comes with the checkpoint
     options.lora_mode = "adapter";
     options.lora.rank = 2;
     train(options, {(*folder_ / "data").string(), (*folder_ / "adapter").string(),

@@ -63,6 +63,8 @@ TEST(RunFolder, Format1StaysReadable) {
   TrainOptions options;
   options_from_json(run.description().at("options"), options, "run.json: options.");
   EXPECT_EQ(options.steps, 2);
+  EXPECT_EQ(options.augment.flip.probability, 0.5);  // "flip": true of the file
+  EXPECT_EQ(options.augment.flip.sides, "ignore");
   const SafetensorsFile state(run.state());
   EXPECT_EQ(state.metadata().at("format"), "1");
   EXPECT_EQ(state.metadata().at("step"), "2");

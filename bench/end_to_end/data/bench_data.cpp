@@ -1,6 +1,6 @@
-// One timed pass over real data, one thread; compare.py calls it between the peers' passes.
-//   bench_data tokenize SPEC TEXTS          captions per second
-//   bench_data images DIR CLIP|FAST|DECODE  images per second: decode, resize to 224, crop, normalize
+// One timed pass over real data; compare.py calls it between the peers' passes.
+//   bench_data tokenize SPEC TEXTS THREADS          captions per second
+//   bench_data images DIR CLIP|FAST|DECODE THREADS  images per second: decode, resize to 224, crop, normalize
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -44,13 +44,15 @@ double images(const std::string& directory, const std::string& mode) {
   transform.resize = "shortest_crop";
   transform.filter = "bicubic";
   transform.fast_decode = mode == "FAST";
-  std::vector<float> pixels(3 * 224 * 224);
   const double seconds = seconds_of([&] {
-    for (const auto& file : files)
+    parallel_for(static_cast<std::int64_t>(files.size()), [&](std::int64_t i) {
+      thread_local std::vector<float> pixels(3 * 224 * 224);
+      const fs::path& file = files[static_cast<std::size_t>(i)];
       if (mode == "DECODE")
         read_image(file);
       else
         normalize_pixels(load_image(file, transform), transform, false, pixels.data());
+    });
   });
   return static_cast<double>(files.size()) / seconds;
 }
@@ -58,12 +60,13 @@ double images(const std::string& directory, const std::string& mode) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: bench_data tokenize SPEC TEXTS | images DIR CLIP|FAST|DECODE\n");
+  if (argc != 5) {
+    std::fprintf(stderr,
+                 "usage: bench_data tokenize SPEC TEXTS THREADS | images DIR CLIP|FAST|DECODE THREADS\n");
     return 2;
   }
-  set_thread_count(1);
   try {
+    set_thread_count(std::stoi(argv[4]));
     const std::string what = argv[1];
     std::printf("%.2f\n", what == "tokenize" ? tokenize(argv[2], argv[3]) : images(argv[2], argv[3]));
   } catch (const std::exception& error) {

@@ -1,4 +1,5 @@
-"""edgeclip's tokenizer and image preprocessing beside their peers: one run, interleaved, one thread, medians.
+"""edgeclip's tokenizer and image preprocessing beside their peers: one run, interleaved, one thread, medians; then its own
+scaling with threads.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install tokenizers pillow numpy opencv-python-headless torch torchvision
     cmake --preset release -DEDGECLIP_BENCH=ON && cmake --build --preset release --target bench_data
@@ -25,8 +26,8 @@ cv2.setNumThreads(1)
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def ours(*command):
-    return lambda: float(subprocess.run([a.program, *command], check=True, capture_output=True, text=True).stdout)
+def ours(*command, threads=1):
+    return lambda: float(subprocess.run([a.program, *command, str(threads)], check=True, capture_output=True, text=True).stdout)
 
 
 def rate(count, body):
@@ -110,5 +111,10 @@ with tempfile.TemporaryDirectory() as folder:
     compare("the same with JPEGs decoded at a smaller scale", {
         "edgeclip, fast_decode": ours("images", photos, "FAST"),
         "Pillow + torchvision": rate(len(files), lambda: [torchvision(Image.open(f).convert("RGB")) for f in files])})
+    cores = len(os.sched_getaffinity(0))
+    counts = sorted({n for n in (1, 2, 4, 8, 16) if n <= cores} | {cores})
+    for what, command in {"tokenizing": ("tokenize", "clip:" + vocabulary, texts), "images, equal to Pillow": ("images", photos, "CLIP"),
+                          "decoding alone": ("images", photos, "DECODE")}.items():
+        compare(f"{what} by threads ({cores} CPUs)", {f"{n}": ours(*command, threads=n) for n in counts})
 if a.json:
     json.dump(results, open(a.json, "w"), indent=2)

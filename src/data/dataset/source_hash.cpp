@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/progress.h"
+#include "base/signals.h"
 #include "base/threads.h"
 #include "data/image/media.h"
 
@@ -39,10 +39,9 @@ std::set<std::string> files_below(const fs::path& folder, Fits fits) {
 std::string hash_files(const fs::path& folder, const std::set<std::string>& names) {
   const std::vector<std::string> list(names.begin(), names.end());
   std::vector<std::string> hashes(list.size());
-  Progress progress("comparing files", static_cast<std::int64_t>(list.size()), "files");
   parallel_for(static_cast<std::int64_t>(list.size()), [&](std::int64_t i) {
+    throw_if_interrupted();
     hashes[static_cast<std::size_t>(i)] = content_of(folder / list[static_cast<std::size_t>(i)]);
-    progress.advance();
   });
   std::string all;
   for (std::size_t i = 0; i < list.size(); ++i) all += list[i] + '\0' + hashes[i] + '\n';

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/threads.h"
 #include "data/text/clip_tokenizer.h"
 #include "data/text/sentencepiece_tokenizer.h"
 #include "data/text/vocabulary_files.h"
@@ -26,10 +27,15 @@ std::vector<std::int32_t> Tokenizer::encode_with_ends(std::string_view text, int
 
 Tensor Tokenizer::encode_batch(const std::vector<std::string>& texts, int context_length,
                                bool fixed_length) const {
-  std::vector<std::vector<std::int32_t>> rows;
+  std::vector<std::vector<std::int32_t>> rows(texts.size());
+  const auto encode_row = [&](std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    rows[at] = encode_with_ends(texts[at], context_length);
+  };
+  constexpr std::int64_t kFewTexts = 64;  // not worth waking threads
+  parallel_for(static_cast<std::int64_t>(texts.size()), encode_row, texts.size() < kFewTexts ? 1 : 0);
   std::size_t longest = fixed_length || texts.empty() ? static_cast<std::size_t>(context_length) : 0;
-  for (const auto& text : texts)
-    longest = std::max(longest, rows.emplace_back(encode_with_ends(text, context_length)).size());
+  for (const auto& row : rows) longest = std::max(longest, row.size());
   Tensor tokens(DType::i32, {static_cast<std::int64_t>(texts.size()), static_cast<std::int64_t>(longest)});
   std::int32_t* out = tokens.data<std::int32_t>();
   std::fill(out, out + tokens.elements(), pad_id());
