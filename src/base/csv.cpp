@@ -7,8 +7,9 @@
 namespace edgeclip {
 
 std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+  std::string text = read_file(path);
   require_utf8(text, path.string());
+  drop_byte_order_mark(text);
   std::vector<std::vector<std::string>> rows;
   std::vector<std::string> row;
   std::string field;

@@ -9,8 +9,8 @@
 /// doubled.
 namespace edgeclip {
 
-/// All rows, the header first.  Throws InvalidInput (file, line) for an unclosed quote or text that is not
-/// UTF-8.
+/// All rows, the header first; a byte order mark is passed over.  Throws InvalidInput (file, line) for an
+/// unclosed quote or text that is not UTF-8.
 std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path);
 
 /// One row with its line end, ready to be written.

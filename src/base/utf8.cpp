@@ -57,4 +57,8 @@ std::u32string utf8_to_utf32(std::string_view text) {
   return out;
 }
 
+void drop_byte_order_mark(std::string& text) {
+  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) text.erase(0, 3);
+}
+
 }  // namespace edgeclip

@@ -15,4 +15,7 @@ void require_utf8(std::string_view text, std::string_view what);
 /// Code points; an invalid byte becomes U+FFFD.
 std::u32string utf8_to_utf32(std::string_view text);
 
+/// Takes away the byte order mark that spreadsheets and editors of Windows put in front of a text.
+void drop_byte_order_mark(std::string& text);
+
 }  // namespace edgeclip

@@ -27,6 +27,7 @@ std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoi
   LoaderOptions loader_options;
   loader_options.batch = options.recovery.batch;
   loader_options.seed = options.recovery.seed;
+  loader_options.loading = options.recovery.loading;
   Loader loader(dataset, checkpoint.card.image, loader_options);
   NeuronImportance importance(checkpoint.model, options.importance);
   Progress progress("calibrate", options.calibration_batches, "batches");

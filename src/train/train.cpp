@@ -38,6 +38,10 @@ std::string resumed_init(const RunFolder& run, const TrainOptions& options, cons
   const std::string used = init.empty() && saved.is_string() ? saved.get<std::string>() : init;
   TrainOptions started;  // what an older edgeclip did not know yet has its default
   options_from_json(json_at(before, "options", where), started, where + ": options");
+  // These change no result, and a run that was too large for the machine needs other ones.
+  started.loading.threads = options.loading.threads;
+  started.loading.queue = options.loading.queue;
+  started.loading.cache_mb = options.loading.cache_mb;
   require_same_options(options_of(started, used), options_of(options, used), where);
   return used;
 }

@@ -44,7 +44,7 @@ Trainer::Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOpti
   if (run == nullptr) return;
   if (has_split(dataset, "val"))
     validator_ = std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch,
-                                             options.identity_targets);
+                                             options.identity_targets, options.loading);
   else
     spdlog::warn("{}: has no split \"val\", so nothing is validated and best is the last step", dataset.name);
 }
@@ -82,9 +82,12 @@ Json Trainer::fit() {
   if (state_.best_step < 0) save_best();
   finish();
 
+  if (const auto corrupt = loader_.corrupt_images(); corrupt > 0)
+    spdlog::warn("{} images could not be read and were left out", corrupt);
   Json report = {{"steps", state_.step}, {"epochs", epoch()}, {"loss", loss_}};
   report["parameters"] = {{"trained", optimizer_.trained_elements()}};
   report["precision"] = bf16_ ? "bf16" : "fp32";
+  report["corrupt_images"] = loader_.corrupt_images();
   report["seconds"] = step_seconds_;
   report["images_per_s"] =
       step_seconds_ > 0 ? Json(static_cast<double>(images_) / step_seconds_) : Json(nullptr);

@@ -20,11 +20,13 @@ torch::Tensor batch_loss(DualEncoder& model, const Batch& batch, bool identity_t
 }
 
 Validator::Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
-                     bool identity_targets)
+                     bool identity_targets, LoadingOptions loading)
     : dataset_(dataset), split_(split), batch_(batch), identity_targets_(identity_targets) {
   LoaderOptions options;
   options.split = split;
   options.batch = batch;
+  loading.identities = loading.images_per_identity = 0;
+  options.loading = loading;
   options.shuffle = options.drop_last = options.unique_ids = false;
   loader_ = std::make_unique<Loader>(dataset, image, options);
 }

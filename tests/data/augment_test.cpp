@@ -20,6 +20,8 @@ TEST(Flip, SidesAreWordsInAnyCase) {
   EXPECT_TRUE(names_side("RIGHT."));
   EXPECT_TRUE(names_side("the leftmost of two"));
   EXPECT_TRUE(names_side("a right-handed man"));
+  EXPECT_TRUE(names_side("the \xE2\x80\x9Cleft\xE2\x80\x9D one"));  // curly quotes
+  EXPECT_TRUE(names_side("his left\xC2\xA0hand"));                  // a hard space
   for (const char* no : {"", "a bright coat", "cleft", "leftover bags", "the rights of", "upright",
                          "l\xC3\xA9"
                          "ft"})
@@ -31,6 +33,7 @@ TEST(Flip, SwapsSidesAndKeepsTheRest) {
   EXPECT_EQ(swap_sides("leftmost Righthand rightwards"), "rightmost Lefthand leftwards");
   EXPECT_EQ(swap_sides("a bright red caf\xC3\xA9, leftover"), "a bright red caf\xC3\xA9, leftover");
   EXPECT_EQ(swap_sides(""), "");
+  EXPECT_EQ(swap_sides("left\xE2\x80\x93right. "), "right\xE2\x80\x93left. ");
   EXPECT_EQ(swap_sides(swap_sides("his left and Right")), "his left and Right");
 }
 

@@ -101,7 +101,7 @@ TEST(Prepare, EachUnusableRecordIsNamedWithItsReason) {
   add(with("captions", Json::array()), "captions is empty");
   add(with("captions", {" ", ""}), "blank");
   add(with("captions", "one"), "list of strings");
-  add(with("captions", {"a", 3}), "captions[1]");
+  add(with("captions", {3, 4}), "captions[1]");
   add(without("captions"), "captions is missing");
   add(with("split", "trian"), "did you mean \"train\"");
   add(with("split", 1), "split must be a string");
@@ -122,6 +122,9 @@ TEST(Prepare, EachUnusableRecordIsNamedWithItsReason) {
   add(Folder::record(0), "duplicate of record 0");
   add(with("file_path", "./sub//0.png"), "another id");
   add(with("captions", {"Good.", " "}), "1 of 2 captions are blank");
+  Json partly = Folder::record(2);
+  partly["captions"] = {"Better.", 3};
+  add(partly, "captions[1] must be a string");
   const Json report = folder.prepare(records);
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const std::string reason = folder.reason(static_cast<std::int64_t>(i));
@@ -131,8 +134,8 @@ TEST(Prepare, EachUnusableRecordIsNamedWithItsReason) {
       EXPECT_NE(reason.find(expected[i]), std::string::npos) << i << ": " << reason;
   }
   EXPECT_EQ(report["records"], expected.size());
-  EXPECT_EQ(report["unusable_records"], expected.size() - 2);
-  EXPECT_EQ(report["counts"]["pairs"], 3);
+  EXPECT_EQ(report["unusable_records"], expected.size() - 3);
+  EXPECT_EQ(report["counts"]["pairs"], 4);
 }
 
 TEST(Prepare, FurtherCaptionsOfAnImageAreKept) {
@@ -204,6 +207,42 @@ TEST(Prepare, ASecondRunFindsWhatChanged) {
   const Json mended = folder.prepare(fewer);
   EXPECT_NE(mended["changed"][0].get<std::string>().find("tokens.npy"), std::string::npos);
   EXPECT_EQ(folder.prepare(fewer)["unchanged"], true);
+  fs::remove(fs::path(folder.options.out) / "invalid.csv");
+  EXPECT_EQ(folder.prepare(fewer)["unchanged"], false);
+  EXPECT_TRUE(fs::exists(fs::path(folder.options.out) / "invalid.csv"));
+}
+
+TEST(Prepare, WhatAnEarlierRecordHasSaidIsADuplicate) {
+  Folder folder;
+  Json twice = Folder::record(0), more = Folder::record(0);
+  twice["captions"] = {"A man.", "A man."};  // as annotated
+  more["captions"] = {"A man.", "A tall man."};
+  EXPECT_EQ(folder.prepare({twice, more})["counts"]["pairs"], 3);
+  EXPECT_EQ(folder.reason(0), "");
+  EXPECT_NE(folder.reason(1).find("1 of 2 captions are duplicates"), std::string::npos);
+}
+
+TEST(Prepare, ATokenizerThatIsNotThereIsSaidBeforeImagesAreRead) {
+  Folder folder;
+  folder.options.tokenizer = "clip:/nothing.gz";
+  folder.options.images = (folder.dir / "images").string();
+  write_text(folder.dir / "images/sub/0.png", "no image");
+  EXPECT_NE(folder.error(Json::array({Folder::record(0)})).find("/nothing.gz"), std::string::npos);
+}
+
+TEST(Prepare, DeepJsonIsRefused) {
+  Folder folder;
+  write_text(folder.options.annotations, std::string(300000, '[') + std::string(300000, ']'));
+  EXPECT_NE(invalid_input_of([&] { prepare_dataset(folder.options); }).find("nested more than 256"),
+            std::string::npos);
+}
+
+TEST(Prepare, ThePrefixMayEndBeforeTheSlash) {
+  Folder folder;
+  Json prefixed = Folder::record(2);
+  prefixed["file_path"] = "root/sub/2.png";
+  folder.options.strip_prefix = "root";
+  EXPECT_EQ(folder.prepare(Json::array({prefixed}))["counts"]["images"], 1);
 }
 
 TEST(Prepare, FilesThatCannotBeUsedGiveOneLine) {

@@ -108,6 +108,23 @@ TEST(WordPieceTokenizer, LongestPiecesAndDecodesBack) {
   invalid_input_of([&] { load_tokenizer("bert:" + (bert.dir / "vocab.txt").string(), "openai"); });
 }
 
+TEST(WordPieceTokenizer, DecodesAsTokenizersDoes) {
+  TempDir dir;
+  write_text(dir / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nman\n'\ns\ncoat\n,\n?\nit\n.\n!\n");
+  const auto tokenizer = load_tokenizer("bert:" + (dir / "vocab.txt").string());
+  // tokenizers 0.23.3, decode(..., skip_special_tokens=True).
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode_with_ends("A man's coat, it? [MASK] a zebra. it!", 30)),
+            "a man ' s coat, it? a. it!");
+}
+
+TEST(WordPieceTokenizer, DeepJsonIsRefused) {
+  TempDir dir;
+  write_text(dir / "tokenizer.json",
+             "{\"model\": " + std::string(300000, '[') + std::string(300000, ']') + "}");
+  EXPECT_NE(invalid_input_of([&] { load_tokenizer(dir.path().string()); }).find("nested more than 256"),
+            std::string::npos);
+}
+
 TEST(WordPieceTokenizer, EveryFormOfFileIsTheSameTokenizer) {
   const Bert bert;
   TempDir saved, fast;

@@ -240,8 +240,8 @@ TEST(Interrupt, TermEndsDrawingAndBenchingWithNothingLeft) {
        (work() / "dataset").string(), "--queries", "100000000", "--json", (dir / "bench.json").string()}};
   for (const auto& command : commands) {
     Process process(command);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
-    ASSERT_TRUE(process.running()) << process.wait().err;
+    ASSERT_TRUE(process.wait_until_it_handles(SIGTERM)) << process.wait().err;
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // into its work
     process.signal(SIGTERM);
     const ProcessResult result = process.wait();
     EXPECT_EQ(result.code, 130) << result.err;

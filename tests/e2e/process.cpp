@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <fstream>
 #include <stdexcept>
+#include <thread>
 
 #include "base/file.h"
 
@@ -58,6 +61,17 @@ void Process::signal(int number) {
 bool Process::running() {
   if (pid_ > 0 && ::waitpid(pid_, &status_, WNOHANG) == pid_) pid_ = -1;
   return pid_ > 0;
+}
+
+bool Process::wait_until_it_handles(int number) {
+  for (int i = 0; i < 1200 && running(); ++i, std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(status, line);)
+      if (line.rfind("SigCgt:", 0) == 0 &&
+          (std::stoull(line.substr(7), nullptr, 16) >> (number - 1) & 1) == 1)
+        return true;
+  }
+  return false;
 }
 
 ProcessResult Process::wait() {

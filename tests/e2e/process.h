@@ -24,6 +24,9 @@ class Process {
   Process& operator=(const Process&) = delete;
   void signal(int number);
   bool running();
+  /// Waits until the process has a handler for the signal (LibTorch alone takes a second to load), at most a
+  /// minute.  False if it never has.
+  bool wait_until_it_handles(int number);
   ProcessResult wait();
 
  private:

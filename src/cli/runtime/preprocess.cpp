@@ -40,6 +40,9 @@ class PreprocessCommand : public OptionsCommand<Options> {
     const std::filesystem::path out = options.out;
     if (out.extension() != ".npy" && out.extension() != ".png")
       invalid_input("--out {}: ends neither in .npy nor in .png", options.out);
+    std::error_code error;
+    if (std::filesystem::equivalent(options.image, out, error))
+      invalid_input("--out {}: is also the input; choose another", options.out);
     ImageTransform transform = options.transform;
     if (!options.plan.empty()) transform = engine::open_plan_info(options.plan).card.image;
     transform.validate("transform.");

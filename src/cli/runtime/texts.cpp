@@ -26,7 +26,8 @@ std::vector<std::string> lines_of(const std::string& content) {
 }  // namespace
 
 std::vector<std::string> read_texts(const std::filesystem::path& path) {
-  const std::string content = read_file(path);
+  std::string content = read_file(path);
+  drop_byte_order_mark(content);
   const auto first = content.find_first_not_of(" \t\r\n");
   const bool json = first != std::string::npos && content[first] == '[';
   std::vector<std::string> texts;

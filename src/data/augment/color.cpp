@@ -135,11 +135,14 @@ void jitter_colors(Image& image, const ColorJitterOptions& options, Rng& rng) {
   };
   std::vector<int> order = {0, 1, 2, 3};
   rng.shuffle(order);
+  const float brightness = factor(options.brightness), contrast = factor(options.contrast),
+              saturation = factor(options.saturation);
+  const double hue = rng.uniform(-options.hue, options.hue);
   for (const int what : order) {
-    if (what == 0 && options.brightness > 0) adjust_brightness(image, factor(options.brightness));
-    if (what == 1 && options.contrast > 0) adjust_contrast(image, factor(options.contrast));
-    if (what == 2 && options.saturation > 0) adjust_saturation(image, factor(options.saturation));
-    if (what == 3 && options.hue > 0) adjust_hue(image, rng.uniform(-options.hue, options.hue));
+    if (what == 0 && options.brightness > 0) adjust_brightness(image, brightness);
+    if (what == 1 && options.contrast > 0) adjust_contrast(image, contrast);
+    if (what == 2 && options.saturation > 0) adjust_saturation(image, saturation);
+    if (what == 3 && options.hue > 0) adjust_hue(image, hue);
   }
 }
 

@@ -4,15 +4,13 @@
 #include <array>
 
 #include "data/augment/probability.h"
+#include "data/text/unicode.h"
 
 namespace edgeclip {
 
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-bool is_letter(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || static_cast<unsigned char>(c) >= 0x80;
-}
 
 bool same_word(std::string_view text, std::string_view word) {
   return text.size() == word.size() &&
@@ -42,15 +40,22 @@ void append_in_case_of(std::string_view model, std::string_view word, std::strin
 /// Calls visit(text between words, word, its opposite or "") for each word; the last word may be empty.
 template <class Visit>
 void for_each_word(std::string_view text, Visit visit) {
+  std::size_t gap = 0, begin = 0;  // of the text between words, and of the word
+  const auto flush = [&](std::size_t end) {
+    visit(text.substr(gap, begin - gap), text.substr(begin, end - begin),
+          opposite_of(text.substr(begin, end - begin)));
+    gap = end;
+  };
+  bool inside = false;
   for (std::size_t at = 0; at < text.size();) {
-    std::size_t begin = at;
-    while (begin < text.size() && !is_letter(text[begin])) ++begin;
-    std::size_t end = begin;
-    while (end < text.size() && is_letter(text[end])) ++end;
-    const std::string_view word = text.substr(begin, end - begin);
-    visit(text.substr(at, begin - at), word, opposite_of(word));
-    at = end;
+    const std::size_t start = at;
+    const bool letter = unicode::is_letter(unicode::next(text, &at));
+    if (letter && !inside) begin = start;
+    if (!letter && inside) flush(start);
+    inside = letter;
   }
+  if (!inside) begin = text.size();
+  flush(text.size());
 }
 
 }  // namespace

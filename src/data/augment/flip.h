@@ -23,8 +23,8 @@ struct FlipOptions {
 };
 
 /// Whether an English caption names a side: "left" or "right" as a word, with or without "-most", "-ward",
-/// "-wards", "-hand", "-handed" or "-side" joined to it, in any case.  "He left" and "right behind her" count
-/// too: words alone do not tell.
+/// "-wards", "-hand", "-handed" or "-side" joined to it, in any case.  Valid UTF-8.  "He left" and "right
+/// behind her" count too: words alone do not tell.
 bool names_side(std::string_view caption);
 
 /// The caption with every such "left" turned to "right" and back, case kept (Left, LEFT).

@@ -48,7 +48,8 @@ std::int64_t count_field(const Json& json, const char* key) {
 /// A path that stays below its folder, normalized ("a/./b.jpg" and "a/b.jpg" are one image).
 std::string relative_path(std::string text, const char* key, const std::string& strip_prefix) {
   if (!strip_prefix.empty() && text.compare(0, strip_prefix.size(), strip_prefix) == 0)
-    text.erase(0, strip_prefix.size());
+    text.erase(0, strip_prefix.size() +
+                      (text.size() > strip_prefix.size() && text[strip_prefix.size()] == '/' ? 1 : 0));
   if (text.find('\0') != std::string::npos) reject("{} holds a zero character", key);
   const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
   if (text.empty() || path == ".") reject("{} is empty", key);
@@ -98,8 +99,9 @@ class Reader {
     Record record;
     record.index = index;
     read_captions(json, record);  // first, so that a file without any is recognized
-    record.id = count_field(json, "id");
     if (need_split_) {
+      if (!json.contains("split"))
+        reject("split is missing; have a part of the identities tested with --split 0.2");
       record.split = string_field(json, "split");
       if (!is_split_name(record.split))
         reject("unknown split \"{}\"{}", record.split, did_you_mean(record.split, kSplitNames));
@@ -117,25 +119,38 @@ class Reader {
     } else {
       record.path = relative_path(string_field(json, "file_path"), "file_path", strip_prefix_);
     }
+    record.id = count_field(json, "id");  // after the path, of which a folder tree takes it
     add(std::move(record));
+  }
+
+  /// A line of invalid.csv about a record that is used all the same.
+  void note(const Record& record, std::string reason) {
+    out_.rejections.push_back({record.index, std::move(reason)});
   }
 
   void read_captions(const Json& json, Record& record) {
     const Json& captions = field(json, "captions");
     if (!captions.is_array()) reject("captions must be a list of strings, not {}", json_kind(captions));
+    std::size_t blank = 0;
+    std::string wrong;  // about the captions that are no strings
     for (std::size_t i = 0; i < captions.size(); ++i) {
-      if (!captions[i].is_string())
-        reject("captions[{}] must be a string, not {}", i, json_kind(captions[i]));
+      if (!captions[i].is_string()) {
+        wrong += fmt::format("{}captions[{}] must be a string, not {}", wrong.empty() ? "" : "; ", i,
+                             json_kind(captions[i]));
+        continue;
+      }
       std::string text = trimmed(captions[i].get<std::string>());
-      if (!text.empty()) record.captions.push_back(std::move(text));
+      if (text.empty())
+        ++blank;
+      else
+        record.captions.push_back(std::move(text));
     }
     if (captions.empty()) reject("captions is empty");
-    if (record.captions.empty()) reject("all captions are blank");
+    if (record.captions.empty()) reject("{}", wrong.empty() ? "all captions are blank" : wrong);
     any_caption_ = true;
-    if (record.captions.size() < captions.size())
-      out_.rejections.push_back(
-          {record.index, fmt::format("{} of {} captions are blank; the others are used",
-                                     captions.size() - record.captions.size(), captions.size())});
+    if (!wrong.empty()) note(record, wrong + "; the others are used");
+    if (blank > 0)
+      note(record, fmt::format("{} of {} captions are blank; the others are used", blank, captions.size()));
   }
 
   /// A second record of one image may bring further captions; anything else is a duplicate.
@@ -149,14 +164,17 @@ class Reader {
       if (first.id != record.id || first.split != record.split)
         reject("the image is already used by record {} with another id or split", first.index);
     }
+    // What one record says twice is its own matter; what an earlier one has said already is a duplicate.
     auto& known = captions_[image];
-    const auto old =
-        std::remove_if(record.captions.begin(), record.captions.end(), [&](const std::string& caption) {
-          return std::find(known.begin(), known.end(), caption) != known.end();
-        });
-    record.captions.erase(old, record.captions.end());
-    if (record.captions.empty()) reject("duplicate of record {}", out_.records[at->second].index);
-    known.insert(known.end(), record.captions.begin(), record.captions.end());
+    std::vector<std::string> fresh;
+    for (const auto& caption : record.captions)
+      if (std::find(known.begin(), known.end(), caption) == known.end()) fresh.push_back(caption);
+    known.insert(known.end(), fresh.begin(), fresh.end());
+    if (fresh.empty()) reject("duplicate of record {}", out_.records[at->second].index);
+    if (fresh.size() < record.captions.size())
+      note(record, fmt::format("{} of {} captions are duplicates; the others are used",
+                               record.captions.size() - fresh.size(), record.captions.size()));
+    record.captions = std::move(fresh);
     out_.records.push_back(std::move(record));
   }
 

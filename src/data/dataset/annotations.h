@@ -23,7 +23,7 @@ struct Record {
   std::string folder;  ///< video: first folder of "file_path", "" without one
   std::int64_t frame = -1;
   Box box;
-  int width = 0, height = 0;  ///< of the image or crop, once it has been decoded
+  int width = 0, height = 0;          ///< of the image or crop, once it has been decoded
   std::vector<std::string> captions;  ///< trimmed, none empty; empty once the record is rejected
 };
 

@@ -13,6 +13,7 @@ AnnotationFile read_annotation_file(const std::string& path) {
   AnnotationFile file;
   file.path = path;
   std::string text = read_file(path);
+  drop_byte_order_mark(text);
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) invalid_input("{}: is empty; name an annotation file", path);
   if (text[first] == '[' || text[first] == '{') {

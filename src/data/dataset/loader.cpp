@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -88,11 +89,11 @@ struct Loader::State {
   const LoaderOptions options;
   const ImageAugmenter augmenter;
   const std::vector<std::int64_t> split;
-  PixelCache cache;                    ///< by index of Dataset::images
-  std::unique_ptr<Pipeline> pipeline;  ///< of the running epoch
-  std::int64_t batches = 0;            ///< of every epoch
+  PixelCache cache;          ///< by index of Dataset::images
+  std::int64_t batches = 0;  ///< of every epoch
   std::mutex corrupt_mutex;
-  std::set<std::int64_t> corrupt;  ///< indices into Dataset::images
+  std::set<std::int64_t> corrupt;      ///< indices into Dataset::images
+  std::unique_ptr<Pipeline> pipeline;  ///< of the running epoch; goes first: its threads use the rest
 
   State(const Dataset& d, const ImageTransform& t, const LoaderOptions& o)
       : dataset(d),
@@ -131,11 +132,13 @@ std::shared_ptr<PendingBatch> Loader::State::plan(const std::vector<std::int64_t
   batch.images = images;
   std::vector<std::vector<std::int32_t>> rows;
   std::size_t longest = 1;
+  std::unordered_map<std::int64_t, std::uint64_t> seen;  // a person of few images repeats them in its batch
   for (const auto index : images) {
     const ImageItem& image = dataset.images[static_cast<std::size_t>(index)];
+    const std::uint64_t repetition = seen[index]++;
     const auto stream = [&](std::uint64_t use) {
       return Rng::stream(options.seed ^ use, static_cast<std::uint64_t>(epoch),
-                         static_cast<std::uint64_t>(index));
+                         static_cast<std::uint64_t>(index) + (repetition << 40));
     };
     Rng rng = stream(kImageStream);
     const std::int64_t pair = rng.pick(image.rows);
@@ -252,6 +255,12 @@ void LoadingOptions::validate(const std::string& where) const {
   if (identities < 0 || images_per_identity < 0 || (identities == 0) != (images_per_identity == 0))
     invalid_input("{}identities {} and images_per_identity {}: both or none must be above 0", where,
                   identities, images_per_identity);
+  if (identities == 1)
+    invalid_input("{}identities: must be at least 2: a pair is told from the others of its batch", where);
+  constexpr std::int64_t kLargestBatch = 65536;
+  if (std::int64_t{identities} * images_per_identity > kLargestBatch)
+    invalid_input("{}identities {} x images_per_identity {}: a batch has at most {} images", where,
+                  identities, images_per_identity, kLargestBatch);
   if (on_corrupt != "error" && on_corrupt != "skip")
     invalid_input("{}on_corrupt: \"{}\" is neither \"error\" nor \"skip\"", where, on_corrupt);
   if (threads < 0 || threads > 4096)
@@ -269,6 +278,13 @@ Loader::Loader(const Dataset& dataset, const ImageTransform& transform, const Lo
   options.augment.validate("augment.");
   require_mask(options.augment.tokens, *dataset.tokenizer);
   state_ = std::make_unique<State>(dataset, transform, options);
+  if (options.loading.identities > 0) {
+    std::set<std::int64_t> persons;
+    for (const auto image : state_->split) persons.insert(dataset.images[static_cast<std::size_t>(image)].id);
+    if (static_cast<std::size_t>(options.loading.identities) > persons.size())
+      invalid_input("loading.identities: {} persons per batch, but split \"{}\" has {}",
+                    options.loading.identities, options.split, persons.size());
+  }
   state_->batches = static_cast<std::int64_t>(batch_order(dataset, state_->split, options, Rng(0)).size());
 }
 

@@ -15,8 +15,8 @@ namespace edgeclip {
 
 /// How batches are put together and decoded: what a training may choose.
 struct LoadingOptions {
-  /// Both above 0: a batch is so many persons with so many images each (`batch` and unique_ids do not count);
-  /// a person with fewer images repeats them.
+  /// Both above 0: a batch is so many different persons with so many images each (`batch`, unique_ids and
+  /// drop_last do not count).  A person with fewer images repeats them, with captions and changes drawn anew.
   int identities = 0, images_per_identity = 0;
   std::string on_corrupt = "error";  ///< "error" | "skip": an image that cannot be read leaves its batch, is
                                      ///< counted and reported once

@@ -110,15 +110,17 @@ Json source_of(const PrepareOptions& options, const Annotations& annotations) {
 /// damaged.  Empty: it is that one.
 std::vector<std::string> differences(const fs::path& out, const Json& source) {
   std::vector<std::string> found;
+  std::error_code error;
   try {
     const Dataset dataset = open_dataset(out);
     if (dataset.info.value("edgeclip", "") != version()) found.push_back("edgeclip");
     const Json& old = dataset.info.at("source");
     for (const auto& [key, value] : source.items())
       if (!old.contains(key) || old.at(key) != value) found.push_back(key);
+    if (old.value("crops_hash", "") != hash_folder(out / "crops")) found.push_back("crops");
     if (!source.at("images").is_null())
       for (const auto& image : dataset.images)
-        if (!fs::exists(dataset.image_path(image.path))) return {image.path + " is gone"};
+        if (!fs::exists(dataset.image_path(image.path), error)) return {image.path + " is gone"};
   } catch (const InvalidInput& damaged) {
     return {damaged.what()};
   }
@@ -178,6 +180,7 @@ Json prepare_dataset(const PrepareOptions& options) {
   else if (!fs::is_directory(options.images, error))
     require_file(options.images, "video");
 
+  require_tokenizer(options.tokenizer, options.convention, options.context_length);  // before minutes of work
   NewDataset dataset;
   dataset.source = source_of(options, annotations);
   std::vector<std::string> changed;
@@ -187,6 +190,7 @@ Json prepare_dataset(const PrepareOptions& options) {
       spdlog::info("{}: is already made from these sources with these options", options.out);
       Json report = report_of(options, options.out);
       report["unchanged"] = true;
+      report["changed"] = Json::array();
       return report;
     }
     spdlog::info("{}: is made again; changed: {}", options.out, fmt::join(changed, ", "));
@@ -194,6 +198,7 @@ Json prepare_dataset(const PrepareOptions& options) {
   AtomicDirectory out(options.out, kDatasetFile, {options.images, options.annotations});
   if (annotations.video) {  // image_root of a video: the dataset itself
     cut_video_crops(annotations, options.images, out.work());
+    dataset.source["crops_hash"] = hash_folder(out.work() / "crops");
   } else if (!options.no_images) {
     dataset.image_root = fs::canonical(options.images);
     check_images(annotations, dataset.image_root);

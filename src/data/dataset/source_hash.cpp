@@ -60,10 +60,14 @@ std::string hash_images(const Annotations& annotations, const fs::path& images) 
   return hash_files(images, names);
 }
 
+std::string hash_folder(const fs::path& folder) {
+  const auto names = files_below(folder, [](const fs::path&) { return true; });
+  return names.empty() ? "" : hash_files(folder, names);
+}
+
 std::string hash_tokenizer(const std::string& spec) {
   std::error_code error;
-  if (fs::is_directory(spec, error))
-    return hash_files(spec, files_below(spec, [](const fs::path&) { return true; }));
+  if (fs::is_directory(spec, error)) return hash_folder(spec);
   const auto colon = spec.find(':');
   if (spec.compare(0, colon, "train") == 0 || colon == std::string::npos) return "";
   return content_of(spec.substr(colon + 1));

@@ -13,6 +13,9 @@ namespace edgeclip {
 /// missing counts as such.  images: the folder, or the one video.  Before cut_video_crops.
 std::string hash_images(const Annotations& annotations, const std::filesystem::path& images);
 
+/// Of all files of a folder, with their names; "" if there is none.
+std::string hash_folder(const std::filesystem::path& folder);
+
 /// Of the files behind a tokenizer SPEC; "" for "train:SIZE".
 std::string hash_tokenizer(const std::string& spec);
 

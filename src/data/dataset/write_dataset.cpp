@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/atomic_output.h"
@@ -21,10 +22,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& spec, const std::string& convention,
-                                                const std::vector<Pair>& pairs) {
+/// The number of pieces of "train:SIZE"; nothing for any other SPEC.
+std::optional<int> trained_size(const std::string& spec, const std::string& convention) {
   constexpr std::string_view kTrain = "train:";
-  if (spec.compare(0, kTrain.size(), kTrain) != 0) return load_tokenizer(spec, convention);
+  if (spec.compare(0, kTrain.size(), kTrain) != 0) return std::nullopt;
   if (!convention.empty())
     invalid_input("the tokenizer \"{}\" has no choice of conventions; leave \"{}\" out", spec, convention);
   int size = 0;
@@ -32,13 +33,20 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& spec, const s
   const auto parsed = std::from_chars(spec.data() + kTrain.size(), end, size);
   if (parsed.ec != std::errc() || parsed.ptr != end)
     invalid_input("tokenizer \"{}\": train:SIZE needs a number of pieces, as in train:2000", spec);
+  return size;
+}
+
+std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& spec, const std::string& convention,
+                                                const std::vector<Pair>& pairs) {
+  const auto size = trained_size(spec, convention);
+  if (!size) return load_tokenizer(spec, convention);
   // What is evaluated must not shape the model; a dataset without a training split has no other captions.
   std::vector<std::string> texts;
   for (const auto& pair : pairs)
     if (pair.split == "train") texts.push_back(pair.caption);
   if (texts.empty())
     for (const auto& pair : pairs) texts.push_back(pair.caption);
-  return train_tokenizer(texts, size);
+  return train_tokenizer(texts, *size);
 }
 
 void write_csv(const fs::path& path, const std::vector<std::string>& header,
@@ -87,15 +95,24 @@ Json counts_of(const std::vector<Pair>& pairs, const std::string& split) {
   return {{"pairs", n}, {"images", images.size()}, {"identities", identities.size()}};
 }
 
+void require_context_length(int context_length) {
+  constexpr int kLongestContext = 4096;
+  if (context_length < 3 || context_length > kLongestContext)
+    invalid_input("context length {} is out of range (3 to {})", context_length, kLongestContext);
+}
+
 }  // namespace
+
+void require_tokenizer(const std::string& spec, const std::string& convention, int context_length) {
+  require_context_length(context_length);
+  if (!trained_size(spec, convention)) load_tokenizer(spec, convention);
+}
 
 void write_dataset(const fs::path& work, const NewDataset& dataset) {
   const std::vector<Pair>& pairs = dataset.pairs;
   const int context_length = dataset.context_length;
   const fs::path& image_root = dataset.image_root;
-  constexpr int kLongestContext = 4096;
-  if (context_length < 3 || context_length > kLongestContext)
-    invalid_input("context length {} is out of range (3 to {})", context_length, kLongestContext);
+  require_context_length(context_length);
   EDGECLIP_CHECK(!pairs.empty(), "a dataset without pairs");
   EDGECLIP_CHECK(image_root.empty() || image_root.is_absolute(), "{}", image_root.string());
   const auto tokenizer = make_tokenizer(dataset.tokenizer, dataset.convention, pairs);
@@ -144,7 +161,7 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
   write_npy(work / kIdsFile, ids);
   write_npy_strings(work / kPathsFile, paths);
   Json files = Json::object();
-  for (const char* name : {kManifestFile, kTokensFile, kIdsFile, kPathsFile})
+  for (const char* name : {kManifestFile, kInvalidFile, kTokensFile, kIdsFile, kPathsFile})
     files[name] = hash_file(work / name);
   if (video) {
     write_npy(work / kFramesFile, frames);

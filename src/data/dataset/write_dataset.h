@@ -22,6 +22,10 @@ struct NewDataset {
   Json source = Json::object();  ///< what it was made from
 };
 
+/// Throws InvalidInput if a dataset cannot be made with this tokenizer and context length, as far as that is
+/// known without its captions.
+void require_tokenizer(const std::string& spec, const std::string& convention, int context_length);
+
 /// Writes a prepared dataset folder.  work: the AtomicDirectory's folder, in which crops/ or images may
 /// already lie.  Throws InvalidInput if the tokenizer or the context length cannot be used.
 void write_dataset(const std::filesystem::path& work, const NewDataset& dataset);

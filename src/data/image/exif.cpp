@@ -7,7 +7,7 @@ namespace edgeclip {
 
 namespace {
 
-constexpr std::uint32_t kOrientationTag = 0x0112, kShort = 3;
+constexpr std::uint32_t kOrientationTag = 0x0112, kShort = 3, kLong = 4;
 
 /// Unsigned integers of a TIFF block; 0 outside of it.
 struct Tiff {
@@ -36,8 +36,10 @@ int exif_orientation(std::string_view exif) {
   for (std::uint32_t i = 0; i < entries; ++i) {
     const std::size_t entry = directory + 2 + 12 * std::size_t{i};
     if (entry >= exif.size()) break;
-    if (tiff.number(entry, 2) != kOrientationTag || tiff.number(entry + 2, 2) != kShort) continue;
-    const std::uint32_t value = tiff.number(entry + 8, 2);
+    if (tiff.number(entry, 2) != kOrientationTag) continue;
+    const std::uint32_t type = tiff.number(entry + 2, 2);
+    if (type != kShort && type != kLong) continue;
+    const std::uint32_t value = tiff.number(entry + 8, type == kShort ? 2 : 4);
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
   return 1;

@@ -34,6 +34,9 @@ void require_image_size(std::int64_t width, std::int64_t height, const std::stri
 
 Image read_image(const std::filesystem::path& path, const ReadOptions& options) {
   require_file(path, "image");
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error))  // reading a pipe would wait for ever
+    invalid_input("{}: is no regular file; copy the image there", path.string());
   const std::string bytes = read_file(path), name = path.string();
   const std::string_view head = bytes;
   if (head.substr(0, 3) == "\xFF\xD8\xFF") return decode_jpeg(bytes, name, options);

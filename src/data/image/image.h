@@ -32,8 +32,9 @@ struct ReadOptions {
 };
 
 /// Decodes JPEG (libjpeg-turbo) and PNG (libpng) by their first bytes, whatever the name; other formats
-/// through the media module.  Like Pillow's convert("RGB"): grey repeated, alpha dropped, palette looked up.
-/// Throws InvalidInput naming the file if it is missing, truncated or no image.  Thread-safe.
+/// through the media module.  Like Pillow's convert("RGB"): grey repeated, alpha dropped, palette looked up;
+/// but 16 bits are scaled to 8, where Pillow clips grey ones. Throws InvalidInput naming the file if it is
+/// missing, truncated or no image.  Thread-safe.
 Image read_image(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// PNG, through a temporary name.  Throws InvalidInput if it cannot be written.

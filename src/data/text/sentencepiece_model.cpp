@@ -1,5 +1,6 @@
 #include "data/text/sentencepiece_model.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -23,6 +24,8 @@ class Fields {
   bool next(std::uint64_t* field, std::string_view* bytes) {
     if (rest_.empty()) return false;
     const std::uint64_t key = varint();
+    // protobuf keeps 32 bits of a longer key, and would read another field than we.
+    if (key > 0xFFFFFFFFu) damaged(name_, "a field's number is out of range");
     *field = key >> 3;
     *bytes = {};
     switch (key & 7) {
@@ -74,6 +77,51 @@ struct Unit {
   std::uint32_t offset() const { return (bits >> 10) << ((bits & (1u << 9)) >> 6); }
 };
 
+/// Walks all paths from the root.  Each must end, stay inside, point into the texts, and hold no more leaves
+/// than the library has room for matches of one prefix.
+void require_sound_trie(const std::vector<Unit>& units, std::size_t texts, const std::string& name) {
+  constexpr int kMostMatches = 32;  // sentencepiece's Normalizer::kMaxTrieResultsSize
+  constexpr int kOpen = -1, kUnseen = -2;
+  struct Visit {
+    std::size_t unit;
+    std::uint32_t next = 0;  ///< byte to follow
+    int matches = 0;         ///< most leaves below, so far
+  };
+  std::vector<int> matches(units.size(), kUnseen);  // most leaves on a path from the unit on
+  std::vector<Visit> path = {{0}};
+  matches[0] = kOpen;
+  while (!path.empty()) {
+    Visit& visit = path.back();
+    const Unit unit = units[visit.unit];
+    // 256 siblings lie in one aligned block, and there are whole blocks only.
+    const std::size_t children = visit.unit ^ unit.offset();
+    if (children >= units.size()) damaged(name, "its character map points outside itself");
+    if (unit.has_leaf() && units[children].value() >= texts)
+      damaged(name, "its character map points outside its texts");
+    std::size_t child = units.size();
+    while (visit.next < 256 && child == units.size()) {
+      const std::uint32_t byte = visit.next++;
+      if (units[children ^ byte].label() != byte) continue;
+      const std::size_t found = children ^ byte;
+      if (matches[found] == kOpen) damaged(name, "its character map runs in a circle");
+      if (matches[found] == kUnseen)
+        child = found;
+      else
+        visit.matches = std::max(visit.matches, matches[found]);
+    }
+    if (child < units.size()) {
+      matches[child] = kOpen;
+      path.push_back({child});
+      continue;
+    }
+    const int most = visit.matches + (unit.has_leaf() ? 1 : 0);
+    if (most > kMostMatches) damaged(name, "its character map has too many matches of one text");
+    matches[visit.unit] = most;
+    path.pop_back();
+    if (!path.empty()) path.back().matches = std::max(path.back().matches, most);
+  }
+}
+
 /// precompiled_charsmap: bytes of the trie (uint32), the trie, then zero-terminated texts that its values
 /// point into.
 void require_sound_charsmap(std::string_view map, const std::string& name) {
@@ -86,26 +134,7 @@ void require_sound_charsmap(std::string_view map, const std::string& name) {
     damaged(name, "its character map is cut off");
   std::vector<Unit> units(trie_bytes / sizeof(Unit));
   std::memcpy(units.data(), rest.data(), trie_bytes);
-  const std::size_t texts = rest.size() - trie_bytes;
-
-  // From the root over all bytes: 256 siblings lie in one aligned block, and there are whole blocks only.
-  std::vector<bool> seen(units.size());
-  std::vector<std::size_t> open = {0};
-  seen[0] = true;
-  while (!open.empty()) {
-    const Unit unit = units[open.back()];
-    const std::size_t children = open.back() ^ unit.offset();
-    open.pop_back();
-    if (children >= units.size()) damaged(name, "its character map points outside itself");
-    if (unit.has_leaf() && units[children].value() >= texts)
-      damaged(name, "its character map points outside its texts");
-    for (std::uint32_t byte = 1; byte < 256; ++byte) {
-      const std::size_t child = children ^ byte;
-      if (units[child].label() != byte || seen[child]) continue;
-      seen[child] = true;
-      open.push_back(child);
-    }
-  }
+  require_sound_trie(units, rest.size() - trie_bytes, name);
 }
 
 void require_sound_normalizer(std::string_view spec, const std::string& name) {

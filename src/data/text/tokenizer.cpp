@@ -115,10 +115,17 @@ TokenizerPtr load_huggingface(const fs::path& directory, const std::string& conv
     return make_clip(merges ? read_bpe_files(directory / "vocab.json", directory / "merges.txt")
                             : read_tokenizer_json_bpe(fast),
                      convention_or(convention, "huggingface"), directory.string());
-  if (type == "WordPiece")
+  if (type == "WordPiece") {
+    const fs::path config = directory / "tokenizer_config.json";
+    if (std::error_code error; fs::is_regular_file(config, error))
+      if (const Json json = read_json(config);
+          json.is_object() && json.contains("do_lower_case") && json.at("do_lower_case") == false)
+        invalid_input("{}: do_lower_case is false: a cased WordPiece tokenizer is not read, uncased ones are",
+                      config.string());
     return std::make_shared<WordPieceTokenizer>(
         fs::exists(words) ? read_vocabulary_lines(words) : read_tokenizer_json_pieces(fast),
         directory.string());
+  }
   if (!type.empty())
     invalid_input("{}: model type {} is not read (BPE of CLIP and WordPiece of BERT are)", fast.string(),
                   type);

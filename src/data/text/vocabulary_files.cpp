@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_depth.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "data/text/byte_bpe.h"
 
@@ -75,6 +77,7 @@ std::vector<std::string> pieces_of(const nlohmann::json& vocabulary, const std::
 /// Sorted objects: a vocabulary has tens of thousands of keys.
 nlohmann::json read_sorted(const fs::path& file) {
   const std::string text = read_file(file);
+  require_shallow_json(text, file.string());
   nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) invalid_input("{}: not valid JSON; copy it again", file.string());
   return json;
@@ -105,6 +108,9 @@ BpeVocabulary read_openai_merges(const fs::path& file) {
   for (std::size_t i = 1; i < lines.size() && vocabulary.merges.size() < kOpenAiMerges; ++i)
     if (!lines[i].empty())
       vocabulary.merges.push_back(merge_of(lines[i], fmt::format("{}:{}", file.string(), i + 1)));
+  if (vocabulary.merges.size() < kOpenAiMerges)
+    spdlog::warn("{}: holds {} merges, CLIP's own file {}; is it cut off?", file.string(),
+                 vocabulary.merges.size(), kOpenAiMerges);
   // Python's order of bytes: the printable ones first.
   std::vector<std::string> bytes;
   for (const bool printable : {true, false})
@@ -152,8 +158,9 @@ BpeVocabulary read_tokenizer_json_bpe(const fs::path& file) {
 
 std::vector<std::string> read_vocabulary_lines(const fs::path& file) {
   require_file(file, "vocabulary");
-  const std::string text = read_file(file);
+  std::string text = read_file(file);
   require_utf8(text, file.string().c_str());
+  drop_byte_order_mark(text);
   auto lines = lines_of(text);
   if (lines.size() > kMostIds)
     invalid_input("{}: has {} lines; it is no vocabulary", file.string(), lines.size());

@@ -157,15 +157,21 @@ void WordPieceTokenizer::encode_word(std::string_view word, std::vector<std::int
   }
 }
 
+// As tokenizers' WordPiece decoder without special tokens: no blank in front of closing punctuation.
 std::string WordPieceTokenizer::decode(const std::vector<std::int32_t>& ids) const {
   std::string text;
+  bool first = true;
   for (const std::int32_t id : ids) {
     const std::string piece = this->piece(id);
-    if (id == begin_ || id == end_ || id == pad_) continue;
-    if (piece.size() > 2 && piece.compare(0, 2, "##") == 0)
+    if (std::any_of(special_.begin(), special_.end(), [&](const auto& s) { return s.second == id; }))
+      continue;
+    if (!first && piece.size() > 2 && piece.compare(0, 2, "##") == 0)
       text += piece.substr(2);
+    else if (first || piece == "." || piece == "," || piece == "?" || piece == "!")
+      text += piece;
     else
-      text += (text.empty() ? "" : " ") + piece;
+      text += " " + piece;
+    first = false;
   }
   return text;
 }

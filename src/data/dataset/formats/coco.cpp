@@ -1,5 +1,6 @@
 #include <unordered_map>
 
+#include "base/error.h"
 #include "data/dataset/formats.h"
 
 namespace edgeclip {
@@ -32,6 +33,11 @@ Json records_of_coco(const AnnotationFile& file) {
       records.push_back({{"unusable", whole ? "a caption of image " + annotation["image_id"].dump() +
                                                   ", which is not listed"
                                             : "an annotation without image_id or caption"}});
+    else if (!annotation["caption"].is_string())
+      records.push_back(
+          {{"unusable", fmt::format("annotation {}: caption must be a string, not {}",
+                                    annotation.contains("id") ? annotation["id"].dump() : "without id",
+                                    json_kind(annotation["caption"]))}});
     else
       records[at->second]["captions"].push_back(annotation["caption"]);
   }

@@ -54,18 +54,15 @@ struct Columns {
 };
 
 /// An id that is no number stays a string, and is refused by name later.
-Json id_of(const std::string& text) {
+Json id_of(const std::string& written) {
+  const auto digits = written.find_first_not_of('0');  // "0012" is no JSON number
+  const std::string text = written.empty() ? "" : digits == std::string::npos ? "0" : written.substr(digits);
   const Json number = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return number.is_number_integer() ? number : Json(text);
+  return number.is_number_integer() ? number : Json(written);
 }
 
 /// "0012/a.jpg" -> 12.
-Json id_of_folder(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).begin()->string();
-  const auto digits = folder.find_first_not_of('0');
-  return id_of(
-      digits == std::string::npos && !folder.empty() ? "0" : folder.substr(std::min(digits, folder.size())));
-}
+Json id_of_folder(const std::string& path) { return id_of(std::filesystem::path(path).begin()->string()); }
 
 bool is_header(const std::vector<std::string>& row) { return Columns(row).enough(); }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <sstream>
 #include <unordered_map>
 
@@ -73,7 +74,13 @@ Json records_of_flickr_tokens(const AnnotationFile& file) {
     const std::string name = line.substr(0, parts.mark);
     const auto [at, added] = record_of.try_emplace(name, records.size());
     if (added) records.push_back({{"id", records.size()}, {"file_path", name}, {"captions", Json::array()}});
-    records[at->second]["captions"].push_back(line.substr(parts.tab + 1));
+    Json& captions = records[at->second]["captions"];
+    const Json caption = line.substr(parts.tab + 1);
+    if (std::find(captions.begin(), captions.end(), caption) != captions.end())
+      records.push_back(
+          {{"unusable", fmt::format("line {} is a duplicate of an earlier one of {}", number, name)}});
+    else
+      captions.push_back(caption);
   }
   return records;
 }
