@@ -53,8 +53,8 @@ Header parse_header(const MappedFile& mapped, const std::string& file, std::uint
   }
   if (!header.is_object()) invalid_input("{}: the safetensors header is not a JSON object", file);
   std::sort(keys.begin(), keys.end());
-  if (std::adjacent_find(keys.begin(), keys.end()) != keys.end())
-    invalid_input("{}: the safetensors header names a tensor twice", file);
+  if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end())
+    invalid_input("{}: the safetensors header names tensor \"{}\" twice", file, *twice);
   return header;
 }
 

@@ -41,9 +41,20 @@ bool is_position_ids(const std::string& name) {
   return name == "text_model.embeddings.position_ids" || name == "vision_model.embeddings.position_ids";
 }
 
-/// Bytes that the model's matrices take at least: a damaged configuration must not make us allocate the
-/// machine's memory.
-double least_bytes(const ModelConfig& config) {
+/// What the card repeats of the model must be the same, or the folder was put together from two.
+void check_card(const ModelCard& card, const DualEncoder& model, const std::string& where) {
+  Json said = options_to_json(card), is = options_to_json(card_of(model, card));
+  said.erase("logit_scale");
+  is.erase("logit_scale");
+  for (const auto& [key, value] : is.items())
+    if (said[key] != value)
+      invalid_input("{}: card.{}: {} does not fit the model, which says {}", where, key, said[key].dump(),
+                    value.dump());
+}
+
+}  // namespace
+
+double least_weight_bytes(const ModelConfig& config) {
   const auto tower = [](const auto& t) {
     double sum = 0;
     for (int i = 0; i < t.num_hidden_layers; ++i)
@@ -60,26 +71,14 @@ double least_bytes(const ModelConfig& config) {
   return 4 * (vision + text);
 }
 
-/// What the card repeats of the model must be the same, or the folder was put together from two.
-void check_card(const ModelCard& card, const DualEncoder& model, const std::string& where) {
-  Json said = options_to_json(card), is = options_to_json(card_of(model, card));
-  said.erase("logit_scale");
-  is.erase("logit_scale");
-  for (const auto& [key, value] : is.items())
-    if (said[key] != value)
-      invalid_input("{}: card.{}: {} does not fit the model, which says {}", where, key, said[key].dump(),
-                    value.dump());
-}
-
-void check_tokenizer(const Tokenizer& tokenizer, const TextConfig& config, const std::string& where) {
+void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& config,
+                               const std::string& where) {
   if (tokenizer.vocab_size() > config.vocab_size)
     invalid_input("{}: has {} tokens, the model {}", where, tokenizer.vocab_size(), config.vocab_size);
   if (tokenizer.begin_id() != config.bos_token_id || tokenizer.end_id() != config.eos_token_id)
     invalid_input("{}: begins texts with {} and ends them with {}, the model with {} and {}", where,
                   tokenizer.begin_id(), tokenizer.end_id(), config.bos_token_id, config.eos_token_id);
 }
-
-}  // namespace
 
 Tensor to_tensor(const torch::Tensor& t) {
   const torch::Tensor dense = t.detach().to(torch::kCPU).contiguous();
@@ -165,9 +164,7 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   const fs::path file = directory / kCheckpointFile;
   const std::string where = file.string();
   if (fs::exists(file) && !is_artifact_head(file) && read_json(file).contains("model_type"))
-    invalid_input(
-        "{}: a Hugging Face model, not a checkpoint (edgeclip import, which converts them, is not there yet)",
-        where);
+    invalid_input("{}: a Hugging Face model, not a checkpoint; make one of it with edgeclip import", where);
   const Json json = read_artifact_head(file, kCheckpointFormat, "train it again");
   const Json& files = json_at(json, "files", where);
   check_file_table(directory, files, where);
@@ -182,16 +179,17 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   checkpoint.provenance = json_at(json, "provenance", where);
 
   const auto bytes = static_cast<double>(fs::file_size(directory / kWeightsFile));
-  if (bytes < least_bytes(checkpoint.config))
+  if (bytes < least_weight_bytes(checkpoint.config))
     invalid_input("{}: has {:.0f} bytes, the model in {} needs at least {:.0f}",
-                  (directory / kWeightsFile).string(), bytes, where, least_bytes(checkpoint.config));
+                  (directory / kWeightsFile).string(), bytes, where, least_weight_bytes(checkpoint.config));
   checkpoint.model = DualEncoder(checkpoint.config);
   load_weights(checkpoint.model, directory / kWeightsFile);
   check_card(checkpoint.card, checkpoint.model, where);
   if (!json_at(json, "lora", where).is_null()) checkpoint.lora = load_adapter(checkpoint.model, directory);
   if (fs::exists(directory / kTokenizer)) {
     checkpoint.tokenizer = load_tokenizer((directory / kTokenizer).string());
-    check_tokenizer(*checkpoint.tokenizer, checkpoint.config.text, (directory / kTokenizer).string());
+    require_fitting_tokenizer(*checkpoint.tokenizer, checkpoint.config.text,
+                              (directory / kTokenizer).string());
   }
   checkpoint.model->eval();
   return checkpoint;

@@ -42,6 +42,14 @@ ModelCard card_of(const DualEncoder& model, ModelCard card);
 /// InvalidInput naming file and tensor, with both shapes.
 void load_weights(DualEncoder& model, const std::filesystem::path& safetensors);
 
+/// Bytes that the model's matrices take at least, in float32: a damaged configuration must not make us
+/// allocate the machine's memory.
+double least_weight_bytes(const ModelConfig& config);
+
+/// Throws InvalidInput naming `where` unless the model can read what the tokenizer gives.
+void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& config,
+                               const std::string& where);
+
 /// Between LibTorch's tensors and ours.  to_tensor copies; from_tensor copies.
 Tensor to_tensor(const torch::Tensor& t);
 torch::Tensor from_tensor(const TensorView& t);

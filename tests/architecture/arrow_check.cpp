@@ -45,13 +45,14 @@ Arrows read_arrows(const fs::path& markdown) {
 
 namespace {
 
-/// "model/config/x.h" -> model_config, "cli/runtime/x.h" -> cli_runtime, "data/image/x.h" -> data; "" for
-/// what lies in no folder.
+/// "model/config/x.h" -> model_config, "model/torch_file/x.h" -> torch_file, "cli/runtime/x.h" ->
+/// cli_runtime, "data/image/x.h" -> data; "" for what lies in no folder.
 std::string folder_of(const std::string& path) {
   const auto slash = path.find('/');
   if (slash == std::string::npos) return "";
   const std::string first = path.substr(0, slash);
   if (path.rfind("model/config/", 0) == 0) return "model_config";
+  if (path.rfind("model/torch_file/", 0) == 0) return "torch_file";
   if (first == "cli") {
     const auto second = path.find('/', slash + 1);
     return second == std::string::npos ? "" : "cli_" + path.substr(slash + 1, second - slash - 1);

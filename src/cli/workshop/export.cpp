@@ -1,5 +1,7 @@
 #include "export/export.h"
 
+#include "export/huggingface.h"
+
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/workshop_commands.h"
@@ -15,8 +17,8 @@ struct Options : ExportOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("checkpoint", checkpoint, "checkpoint to export (an adapter is folded in)");
-    v("out", out, "bundle to write");
-    v("format", format, "form of the models", {"onnx"});
+    v("out", out, "bundle (or Hugging Face folder) to write");
+    v("format", format, "a bundle of ONNX models, or a folder for transformers", {"onnx", "hf"});
     v("opset", opset, "ONNX operator set");
     v("verify", verify, "replays the reference inputs through the engine afterwards");
   }
@@ -34,6 +36,11 @@ class ExportCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
+    if (options.format == "hf") {
+      const Json report = export_huggingface(options);
+      print(fmt::format("{}: Hugging Face folder written\n", options.out));
+      return report;
+    }
     Json report = export_bundle(options);
     print(fmt::format("{}: bundle written\n", options.out));
     if (options.verify) {

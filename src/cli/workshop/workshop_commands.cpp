@@ -6,6 +6,7 @@ CommandList workshop_commands() {
   CommandList commands;
   commands.push_back(prepare_command());
   commands.push_back(synthesize_command());
+  commands.push_back(import_command());
   commands.push_back(train_command());
   commands.push_back(merge_command());
   commands.push_back(prune_command());

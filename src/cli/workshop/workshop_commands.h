@@ -10,6 +10,7 @@ namespace edgeclip {
 
 std::unique_ptr<Command> prepare_command();
 std::unique_ptr<Command> synthesize_command();
+std::unique_ptr<Command> import_command();
 std::unique_ptr<Command> train_command();
 std::unique_ptr<Command> merge_command();
 std::unique_ptr<Command> prune_command();

@@ -1,0 +1,129 @@
+#include "export/huggingface.h"
+
+#include "base/atomic_output.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/safetensors.h"
+
+namespace edgeclip {
+
+namespace {
+
+template <class Tower>
+Json tower_config(const Tower& tower, const char* model_type, const std::string& where) {
+  for (const int size : tower.intermediate_size)
+    if (size != tower.intermediate_size.front())
+      invalid_input("{}: its layers have different numbers of MLP neurons, which a CLIPModel cannot have",
+                    where);
+  return {{"model_type", model_type},
+          {"hidden_size", tower.hidden_size},
+          {"num_hidden_layers", tower.num_hidden_layers},
+          {"num_attention_heads", tower.num_attention_heads},
+          {"intermediate_size", tower.intermediate_size.front()},
+          {"hidden_act", tower.hidden_act},
+          {"layer_norm_eps", tower.layer_norm_eps},
+          {"attention_dropout", 0.0}};
+}
+
+Json model_config(const DualEncoder& model, const std::string& where) {
+  const VisionConfig& v = model->config.vision;
+  const TextConfig& t = model->config.text;
+  if (v.image_height != v.image_width)
+    invalid_input("{}: its images are {} x {} (height x width); a CLIPModel's are square", where,
+                  v.image_height, v.image_width);
+  Json vision = tower_config(v, "clip_vision_model", where), text = tower_config(t, "clip_text_model", where);
+  vision["image_size"] = v.image_height;
+  vision["patch_size"] = v.patch_size;
+  vision["num_channels"] = 3;
+  vision["projection_dim"] = text["projection_dim"] = model->config.projection_dim;
+  text["vocab_size"] = t.vocab_size;
+  text["max_position_embeddings"] = t.max_position_embeddings;
+  text["bos_token_id"] = t.bos_token_id;
+  text["eos_token_id"] = t.eos_token_id;
+  text["pad_token_id"] = t.pad_token_id;
+  return {{"architectures", {"CLIPModel"}},
+          {"model_type", "clip"},
+          {"projection_dim", model->config.projection_dim},
+          {"logit_scale_init_value", model->config.logit_scale_init},
+          {"initializer_factor", 1.0},
+          {"torch_dtype", "float32"},
+          {"vision_config", vision},
+          {"text_config", text}};
+}
+
+/// CLIPImageProcessor's configuration.
+Json processor_config(const ImageTransform& image, const std::string& where) {
+  if (image.filter != "bicubic" && image.filter != "bilinear")
+    invalid_input(
+        "{}: its images are resized with {}, which CLIPImageProcessor does not name here (bicubic and "
+        "bilinear)",
+        where, image.filter);
+  const bool crop = image.resize == "shortest_crop";
+  const Json whole = {{"height", image.height}, {"width", image.width}};
+  if (crop && image.crop_rounding != "floor")
+    spdlog::warn(
+        "{}: transformers' centre crop rounds half a pixel down, this model's to even: images with an odd "
+        "margin differ",
+        where);
+  return {
+      {"image_processor_type", "CLIPImageProcessor"},
+      {"do_convert_rgb", true},
+      {"do_resize", true},
+      {"size", crop ? Json{{"shortest_edge", image.shortest > 0 ? image.shortest : image.height}} : whole},
+      {"resample", image.filter == "bicubic" ? 3 : 2},
+      {"do_center_crop", crop},
+      {"crop_size", whole},
+      {"do_rescale", true},
+      {"rescale_factor", 1.0 / 255},
+      {"do_normalize", true},
+      {"image_mean", image.mean},
+      {"image_std", image.std}};
+}
+
+/// CLIP's vocab.json and merges.txt are what save() writes; transformers needs to know how they are used.
+void write_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& folder,
+                     const std::string& where) {
+  const auto& tokenizer = checkpoint.tokenizer;
+  if (!tokenizer) {
+    spdlog::warn("{}: has no tokenizer, so none is written", where);
+    return;
+  }
+  tokenizer->save(folder);
+  const auto model = json_get<std::string>(read_json(folder / kTokenizerFile), "type", kTokenizerFile);
+  if (model != "clip") {
+    spdlog::warn("{}: its tokenizer ({}) is none of CLIPProcessor's; load {} yourself", where, model,
+                 kTokenizerFile);
+    return;
+  }
+  write_json(folder / "tokenizer_config.json",
+             Json{{"tokenizer_class", "CLIPTokenizer"},
+                  {"bos_token", tokenizer->piece(tokenizer->begin_id())},
+                  {"eos_token", tokenizer->piece(tokenizer->end_id())},
+                  {"unk_token", tokenizer->piece(tokenizer->end_id())},
+                  {"pad_token", tokenizer->piece(tokenizer->pad_id())},
+                  {"do_lower_case", true},
+                  {"model_max_length", checkpoint.config.text.max_position_embeddings}});
+}
+
+}  // namespace
+
+Json export_huggingface(const ExportOptions& options) {
+  require_replaceable(options.out, kCheckpointFile, {options.checkpoint});
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  if (checkpoint.model->has_lora()) checkpoint.model->merge_lora();
+  const Json config = model_config(checkpoint.model, options.checkpoint);
+  const Json processor = processor_config(checkpoint.card.image, options.checkpoint);
+  AtomicDirectory out(options.out, kCheckpointFile, {options.checkpoint});
+  const NamedTensors tensors = model_tensors(checkpoint.model);
+  write_safetensors(out.work() / "model.safetensors", tensors, {{"format", "pt"}});
+  write_json(out.work() / "config.json", config);
+  write_json(out.work() / "preprocessor_config.json", processor);
+  write_tokenizer(checkpoint, out.work(), options.checkpoint);
+  out.commit();
+  return {{"checkpoint", options.checkpoint},
+          {"out", options.out},
+          {"format", "hf"},
+          {"tensors", tensors.size()}};
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,47 @@
+#include "model/import/name_rules.h"
+
+#include <string_view>
+
+namespace edgeclip {
+
+namespace {
+
+/// Whether name fits the pattern; numbers: what "#" stood for, in order.
+bool fits(std::string_view pattern, std::string_view name, std::vector<std::string_view>* numbers) {
+  numbers->clear();
+  std::size_t n = 0;
+  for (const char c : pattern) {
+    if (c != '#') {
+      if (n >= name.size() || name[n] != c) return false;
+      ++n;
+      continue;
+    }
+    std::size_t end = n;
+    while (end < name.size() && name[end] >= '0' && name[end] <= '9') ++end;
+    if (end == n) return false;
+    numbers->push_back(name.substr(n, end - n));
+    n = end;
+  }
+  return n == name.size();
+}
+
+}  // namespace
+
+RuleMatch match_rule(const std::vector<NameRule>& rules, const std::string& name) {
+  std::vector<std::string_view> numbers;
+  for (const auto& rule : rules) {
+    if (!fits(rule.from, name, &numbers)) continue;
+    RuleMatch match;
+    match.rule = &rule;
+    std::size_t next = 0;
+    for (const char* c = rule.to; *c != '\0'; ++c)
+      if (*c == '#' && next < numbers.size())
+        match.target += numbers[next++];
+      else
+        match.target += *c;
+    return match;
+  }
+  return {};
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,187 @@
+#include <cmath>
+
+#include "base/error.h"
+#include "model/import/source.h"
+
+namespace edgeclip {
+
+namespace {
+
+bool fits(const Weights& weights) {
+  return weights.contains("visual.conv1.weight") && weights.contains("visual.class_embedding");
+}
+
+const std::vector<NameRule>& rules() {
+  static const std::vector<NameRule> table = [] {
+    std::vector<NameRule> rows = {
+        {"visual.class_embedding", "vision_model.embeddings.class_embedding"},
+        {"visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"},
+        {"visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"},
+        {"visual.ln_pre.weight", "vision_model.pre_layrnorm.weight"},
+        {"visual.ln_pre.bias", "vision_model.pre_layrnorm.bias"},
+        {"visual.ln_post.weight", "vision_model.post_layernorm.weight"},
+        {"visual.ln_post.bias", "vision_model.post_layernorm.bias"},
+        {"visual.proj", "visual_projection.weight", Change::kTranspose},
+        // Buffers of openai's TorchScript archives.
+        {"input_resolution", "", Change::kIgnore},
+        {"context_length", "", Change::kIgnore},
+        {"vocab_size", "", Change::kIgnore},
+        {"attn_mask", "", Change::kIgnore},
+    };
+    // The text tower's names, plain (CLIP) and below "text." (CustomTextCLIP).
+    const std::vector<NameRule> text[] = {
+        {{"token_embedding.weight", "text_model.embeddings.token_embedding.weight"},
+         {"positional_embedding", "text_model.embeddings.position_embedding.weight"},
+         {"ln_final.weight", "text_model.final_layer_norm.weight"},
+         {"ln_final.bias", "text_model.final_layer_norm.bias"},
+         {"text_projection", "text_projection.weight", Change::kTranspose}},
+        {{"text.token_embedding.weight", "text_model.embeddings.token_embedding.weight"},
+         {"text.positional_embedding", "text_model.embeddings.position_embedding.weight"},
+         {"text.ln_final.weight", "text_model.final_layer_norm.weight"},
+         {"text.ln_final.bias", "text_model.final_layer_norm.bias"},
+         {"text.text_projection", "text_projection.weight", Change::kTranspose},
+         {"text.attn_mask", "", Change::kIgnore}}};
+    for (const auto& names : text) rows.insert(rows.end(), names.begin(), names.end());
+#define EDGECLIP_BLOCK(from, to)                                                                          \
+  {from "transformer.resblocks.#.attn.in_proj_weight", to "encoder.layers.#.self_attn.*_proj.weight",     \
+   Change::kSplitQkv},                                                                                    \
+      {from "transformer.resblocks.#.attn.in_proj_bias", to "encoder.layers.#.self_attn.*_proj.bias",     \
+       Change::kSplitQkv},                                                                                \
+      {from "transformer.resblocks.#.attn.out_proj.weight",                                               \
+       to "encoder.layers.#.self_attn.out_proj.weight"},                                                  \
+      {from "transformer.resblocks.#.attn.out_proj.bias", to "encoder.layers.#.self_attn.out_proj.bias"}, \
+      {from "transformer.resblocks.#.ln_1.weight", to "encoder.layers.#.layer_norm1.weight"},             \
+      {from "transformer.resblocks.#.ln_1.bias", to "encoder.layers.#.layer_norm1.bias"},                 \
+      {from "transformer.resblocks.#.ln_2.weight", to "encoder.layers.#.layer_norm2.weight"},             \
+      {from "transformer.resblocks.#.ln_2.bias", to "encoder.layers.#.layer_norm2.bias"},                 \
+      {from "transformer.resblocks.#.mlp.c_fc.weight", to "encoder.layers.#.mlp.fc1.weight"},             \
+      {from "transformer.resblocks.#.mlp.c_fc.bias", to "encoder.layers.#.mlp.fc1.bias"},                 \
+      {from "transformer.resblocks.#.mlp.c_proj.weight", to "encoder.layers.#.mlp.fc2.weight"}, {         \
+    from "transformer.resblocks.#.mlp.c_proj.bias", to "encoder.layers.#.mlp.fc2.bias"                    \
+  }
+    const std::vector<NameRule> blocks = {EDGECLIP_BLOCK("visual.", "vision_model."),
+                                          EDGECLIP_BLOCK("", "text_model."),
+                                          EDGECLIP_BLOCK("text.", "text_model.")};
+#undef EDGECLIP_BLOCK
+    rows.insert(rows.end(), blocks.begin(), blocks.end());
+    return rows;
+  }();
+  return table;
+}
+
+std::int64_t dim_of(const Weights& weights, const std::string& name, std::size_t rank, std::size_t d) {
+  const Tensor tensor = weights.get(name);
+  if (tensor.shape().size() != rank)
+    invalid_input("{}: tensor \"{}\" is {}, {} dimensions are expected", weights.where(), name,
+                  shape_string(tensor.shape()), rank);
+  return tensor.shape()[d];
+}
+
+int blocks_below(const Weights& weights, const std::string& prefix) {
+  int n = 0;
+  while (weights.contains(prefix + "transformer.resblocks." + std::to_string(n) + ".ln_1.weight")) ++n;
+  return n;
+}
+
+/// openai/CLIP's build_model(): heads of 64, everything else from shapes, QuickGELU.
+ModelConfig from_shapes(const Weights& weights, const std::string& text) {
+  ModelConfig config;
+  VisionConfig& v = config.vision;
+  TextConfig& t = config.text;
+  const auto as_int = [](std::int64_t value) { return static_cast<int>(value); };
+  v.hidden_size = as_int(dim_of(weights, "visual.conv1.weight", 4, 0));
+  v.patch_size = as_int(dim_of(weights, "visual.conv1.weight", 4, 3));
+  const auto patches = dim_of(weights, "visual.positional_embedding", 2, 0) - 1;
+  const auto grid = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(patches))));
+  if (grid < 1 || grid * grid != patches)
+    invalid_input("{}: visual.positional_embedding has {} patches, which are no square; give --model-config",
+                  weights.where(), patches);
+  v.image_height = v.image_width = as_int(grid) * v.patch_size;
+  v.num_hidden_layers = blocks_below(weights, "visual.");
+  v.intermediate_size = {as_int(dim_of(weights, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0))};
+  t.vocab_size = as_int(dim_of(weights, text + "token_embedding.weight", 2, 0));
+  t.hidden_size = as_int(dim_of(weights, text + "token_embedding.weight", 2, 1));
+  t.max_position_embeddings = as_int(dim_of(weights, text + "positional_embedding", 2, 0));
+  t.num_hidden_layers = blocks_below(weights, text);
+  t.intermediate_size = {as_int(dim_of(weights, text + "transformer.resblocks.0.mlp.c_fc.weight", 2, 0))};
+  config.projection_dim = as_int(dim_of(weights, text + "text_projection", 2, 1));
+  if (v.hidden_size % 64 != 0 || t.hidden_size % 64 != 0)
+    invalid_input(
+        "{}: widths {} and {} are no multiples of 64, so the number of heads is not known; name open_clip's "
+        "model configuration with --model-config",
+        weights.where(), v.hidden_size, t.hidden_size);
+  v.num_attention_heads = v.hidden_size / 64;
+  t.num_attention_heads = t.hidden_size / 64;
+  return config;
+}
+
+template <class T>
+T value_or(const Json& json, const char* key, T usual, const std::string& where) {
+  return json.contains(key) && !json.at(key).is_null() ? json_get<T>(json, key, where) : usual;
+}
+
+/// open_clip's model configuration (src/open_clip/model.py, CLIPVisionCfg and CLIPTextCfg with their
+/// defaults).
+ModelConfig from_config(const Json& file, const std::string& where) {
+  const Json& json = file.contains("model_cfg") ? file.at("model_cfg") : file;
+  ModelConfig config;
+  config.projection_dim = json_get<int>(json, "embed_dim", where);
+  const Json &vision = json_at(json, "vision_cfg", where), &text = json_at(json, "text_cfg", where);
+  const std::string act = value_or(json, "quick_gelu", false, where) ? "quick_gelu" : "gelu";
+  for (const char* key : {"timm_model_name", "hf_model_name"})
+    for (const Json* tower : {&vision, &text})
+      if (tower->contains(key) && !tower->at(key).is_null())
+        invalid_input("{}: {} {}: a tower of another library is not imported", where, key,
+                      tower->at(key).dump());
+  VisionConfig& v = config.vision;
+  const std::string in_vision = where + ": vision_cfg", in_text = where + ": text_cfg";
+  if (vision.contains("layers") && !vision.at("layers").is_number_integer())
+    invalid_input("{}: layers: {}: open_clip's own ResNets are not imported", in_vision,
+                  vision.at("layers").dump());
+  v.num_hidden_layers = value_or(vision, "layers", 12, in_vision);
+  v.hidden_size = value_or(vision, "width", 768, in_vision);
+  v.num_attention_heads = v.hidden_size / std::max(1, value_or(vision, "head_width", 64, in_vision));
+  v.intermediate_size = {static_cast<int>(v.hidden_size * value_or(vision, "mlp_ratio", 4.0, in_vision))};
+  v.patch_size = value_or(vision, "patch_size", 16, in_vision);
+  if (vision.contains("image_size") && vision.at("image_size").is_array()) {
+    const Json& size = vision.at("image_size");
+    if (size.size() != 2 || !size[0].is_number_integer() || !size[1].is_number_integer())
+      invalid_input("{}: image_size: must be a number or two (height, width)", in_vision);
+    v.image_height = size[0].get<int>();
+    v.image_width = size[1].get<int>();
+  } else {
+    v.image_height = v.image_width = value_or(vision, "image_size", 224, in_vision);
+  }
+  TextConfig& t = config.text;
+  t.max_position_embeddings = value_or(text, "context_length", 77, in_text);
+  t.vocab_size = value_or(text, "vocab_size", 49408, in_text);
+  t.hidden_size = value_or(text, "width", 512, in_text);
+  t.num_attention_heads = value_or(text, "heads", 8, in_text);
+  t.num_hidden_layers = value_or(text, "layers", 12, in_text);
+  t.intermediate_size = {static_cast<int>(t.hidden_size * value_or(text, "mlp_ratio", 4.0, in_text))};
+  v.hidden_act = t.hidden_act = act;
+  return config;
+}
+
+ImportedModel describe(const Weights& weights, const Json& config, const std::string& where) {
+  const std::string text = weights.contains("text.token_embedding.weight") ? "text." : "";
+  ImportedModel model;
+  model.config = config.is_null() ? from_shapes(weights, text) : from_config(config, where);
+  TextConfig& t = model.config.text;
+  t.eos_token_id = t.vocab_size - 1;  // the text is pooled at its largest id
+  t.bos_token_id = t.vocab_size - 2;
+  t.pad_token_id = 0;
+  model.image.resize = "shortest_crop";
+  model.image.filter = "bicubic";
+  return model;
+}
+
+}  // namespace
+
+WeightSource open_clip_source() {
+  return {"open_clip", "openai/CLIP and open_clip",
+          fits,        rules,
+          describe,    {"open_clip_config.json", "model_config.json"}};
+}
+
+}  // namespace edgeclip
