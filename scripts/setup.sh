@@ -23,7 +23,7 @@ edge=0
 for argument in "$@"; do
   case "$argument" in
     --edge) edge=1 ;;
-    --fuzz) packages+=(clang libclang-rt-14-dev) ;;
+    --fuzz) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
     *) echo "usage: scripts/setup.sh [--edge] [--fuzz]" >&2; exit 2 ;;
   esac
 done
