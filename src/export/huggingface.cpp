@@ -9,6 +9,9 @@ namespace edgeclip {
 
 namespace {
 
+/// Heads no artifact of ours: only an empty folder, or none, gives way.
+constexpr const char* kMarker = "preprocessor_config.json";
+
 template <class Tower>
 Json tower_config(const Tower& tower, const char* model_type, const std::string& where) {
   for (const int size : tower.intermediate_size)
@@ -108,16 +111,16 @@ void write_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& 
 }  // namespace
 
 Json export_huggingface(const ExportOptions& options) {
-  require_replaceable(options.out, kCheckpointFile, {options.checkpoint});
+  require_replaceable(options.out, kMarker, {options.checkpoint});
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   if (checkpoint.model->has_lora()) checkpoint.model->merge_lora();
   const Json config = model_config(checkpoint.model, options.checkpoint);
   const Json processor = processor_config(checkpoint.card.image, options.checkpoint);
-  AtomicDirectory out(options.out, kCheckpointFile, {options.checkpoint});
+  AtomicDirectory out(options.out, kMarker, {options.checkpoint});
   const NamedTensors tensors = model_tensors(checkpoint.model);
   write_safetensors(out.work() / "model.safetensors", tensors, {{"format", "pt"}});
   write_json(out.work() / "config.json", config);
-  write_json(out.work() / "preprocessor_config.json", processor);
+  write_json(out.work() / kMarker, processor);
   write_tokenizer(checkpoint, out.work(), options.checkpoint);
   out.commit();
   return {{"checkpoint", options.checkpoint},

@@ -58,14 +58,15 @@ std::vector<Group> groups_of_persons(const Dataset& dataset, const std::vector<s
   return groups;
 }
 
-/// Those of one rank: as many as every other rank has.
-std::vector<Group> groups_of_rank(const std::vector<Group>& groups, const LoaderOptions& options) {
+/// What one rank has of the items: as many as every other rank.
+template <class Item>
+std::vector<Item> part_of_rank(const std::vector<Item>& items, const LoaderOptions& options) {
   const auto world = static_cast<std::size_t>(options.world), rank = static_cast<std::size_t>(options.rank);
-  if (world == 1) return groups;
-  const bool whole = options.drop_last && groups.size() >= world;
-  const std::size_t each = whole ? groups.size() / world : (groups.size() + world - 1) / world;
-  std::vector<Group> mine;
-  for (std::size_t i = 0; i < each; ++i) mine.push_back(groups[(rank + i * world) % groups.size()]);
+  if (world == 1) return items;
+  const bool whole = options.drop_last && items.size() >= world;
+  const std::size_t each = whole ? items.size() / world : (items.size() + world - 1) / world;
+  std::vector<Item> mine;
+  for (std::size_t i = 0; i < each; ++i) mine.push_back(items[(rank + i * world) % items.size()]);
   return mine;
 }
 
@@ -137,25 +138,13 @@ std::vector<std::vector<std::int64_t>> batches_of_persons(const Dataset& dataset
   return batches;
 }
 
-/// Whole batches of one rank, as many as every other rank has.
-std::vector<std::vector<std::int64_t>> batches_of_rank(const std::vector<std::vector<std::int64_t>>& batches,
-                                                       const LoaderOptions& options) {
-  const auto world = static_cast<std::size_t>(options.world), rank = static_cast<std::size_t>(options.rank);
-  const std::size_t each = options.drop_last && batches.size() >= world
-                               ? batches.size() / world
-                               : (batches.size() + world - 1) / world;
-  std::vector<std::vector<std::int64_t>> mine;
-  for (std::size_t i = 0; i < each; ++i) mine.push_back(batches[(rank + i * world) % batches.size()]);
-  return mine;
-}
-
 }  // namespace
 
 std::vector<std::vector<std::int64_t>> batch_order(const Dataset& dataset, std::vector<std::int64_t> images,
                                                    const LoaderOptions& options, Rng rng) {
   if (options.shuffle) rng.shuffle(images);
   if (options.loading.identities > 0)
-    return batches_of_rank(
+    return part_of_rank(
         batches_of_persons(
             dataset,
             groups_of_persons(dataset, images, static_cast<std::size_t>(options.loading.images_per_identity)),
@@ -163,7 +152,7 @@ std::vector<std::vector<std::int64_t>> batch_order(const Dataset& dataset, std::
         options);
   std::vector<Group> groups;
   for (const std::int64_t image : images) groups.push_back({image});
-  groups = groups_of_rank(groups, options);
+  groups = part_of_rank(groups, options);
 
   const auto size = static_cast<std::size_t>(options.batch);
   const std::size_t full = groups.size() / size;

@@ -15,12 +15,6 @@ const std::vector<NameRule>& rules() {
   return table;
 }
 
-/// A key with the default that transformers' configuration has for it.
-template <class T>
-T value_or(const Json& json, const char* key, T usual, const std::string& where) {
-  return json.contains(key) ? json_get<T>(json, key, where) : usual;
-}
-
 /// What both towers say.
 template <class Tower>
 void read_tower(const Json& json, Tower& tower, int width, int heads, int neurons, const std::string& where) {

@@ -115,11 +115,6 @@ ModelConfig from_shapes(const Weights& weights, const std::string& text) {
   return config;
 }
 
-template <class T>
-T value_or(const Json& json, const char* key, T usual, const std::string& where) {
-  return json.contains(key) && !json.at(key).is_null() ? json_get<T>(json, key, where) : usual;
-}
-
 /// open_clip's model configuration (src/open_clip/model.py, CLIPVisionCfg and CLIPTextCfg with their
 /// defaults).
 ModelConfig from_config(const Json& file, const std::string& where) {

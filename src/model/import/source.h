@@ -12,6 +12,12 @@
 
 namespace edgeclip {
 
+/// json[key], or what the library takes where the key is missing or null.
+template <class T>
+T value_or(const Json& json, const char* key, T usual, const std::string& where) {
+  return json.contains(key) && !json.at(key).is_null() ? json_get<T>(json, key, where) : usual;
+}
+
 /// What a source says of its model besides the weights.
 struct ImportedModel {
   ModelConfig config;

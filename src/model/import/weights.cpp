@@ -39,10 +39,9 @@ void Weights::add_file(const fs::path& file, const std::vector<std::string>* onl
     for (const auto& name : only != nullptr ? *only : opened->names())
       add(name, [opened, name] { return opened->get(name); });
   };
-  if (TorchFile::fits(file))
+  const auto kind = file.extension();  // of a damaged file: its reader says what is wrong
+  if (TorchFile::fits(file) || kind == ".pt" || kind == ".pth" || kind == ".bin")
     add_all(std::make_shared<const TorchFile>(file));
-  else if (const auto kind = file.extension(); kind == ".pt" || kind == ".pth" || kind == ".bin")
-    add_all(std::make_shared<const TorchFile>(file));  // says what is wrong with it
   else
     add_all(std::make_shared<const SafetensorsFile>(file));
 }

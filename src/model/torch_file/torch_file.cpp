@@ -121,6 +121,8 @@ struct TorchFile::State {
   std::map<std::string, Storage> storages;  ///< legacy
   std::vector<std::string> names;
   std::map<std::string, TensorRef> tensors;
+  mutable std::string last_key;  ///< zip: the storage read last, which the next tensor often shares
+  mutable Storage last_storage;
 
   void open_zip();
   void open_legacy();
@@ -199,8 +201,12 @@ Storage TorchFile::State::storage_of(const TensorRef& tensor, const std::string&
   const std::string record = record_prefix + tensor.storage.key;
   if (!zip->contains(record))
     invalid_input("{}: tensor \"{}\": its record {} is missing; copy it again", file, name, record);
-  const ZipArchive::Record bytes = zip->read(record);
-  return {bytes.owner, bytes.data, bytes.size};
+  if (last_key != tensor.storage.key || last_storage.owner == nullptr) {
+    const ZipArchive::Record bytes = zip->read(record);
+    last_storage = {bytes.owner, bytes.data, bytes.size};
+    last_key = tensor.storage.key;
+  }
+  return last_storage;
 }
 
 TorchFile::TorchFile(const std::filesystem::path& path) : state_(std::make_unique<State>()) {

@@ -11,7 +11,7 @@ namespace edgeclip {
 
 /// The tensors of a file that PyTorch wrote: torch.save's zip (1.6 and later) and the form before it, and
 /// TorchScript archives.  The pickle inside is read, never executed (pickle.h); sizes, strides and offsets
-/// are checked against the storage before memory is asked for.  Thread-safe to read.
+/// are checked against the storage before memory is asked for.  Not thread-safe.
 class TorchFile {
  public:
   /// Throws InvalidInput naming the file, and the name that is refused.
