@@ -2,11 +2,13 @@
 
 namespace edgeclip::detail {
 
-void apply_setting(Json& json, const std::string& setting) {
+Json read_setting(const Json& printed, const std::string& setting) {
   const auto equals = setting.find('=');
   if (equals == std::string::npos || equals == 0) invalid_input("--set {}: expected key.path=value", setting);
   const std::string path = setting.substr(0, equals), text = setting.substr(equals + 1);
-  Json* at = &json;
+  const Json* at = &printed;
+  Json json;
+  Json* out = &json;
   for (std::size_t begin = 0;;) {
     const auto dot = path.find('.', begin);
     const std::string key = path.substr(begin, dot == std::string::npos ? dot : dot - begin);
@@ -18,12 +20,13 @@ void apply_setting(Json& json, const std::string& setting) {
     if (!at->contains(key))
       invalid_input("--set {}: unknown key \"{}\"{}", path, key, did_you_mean(key, known));
     at = &(*at)[key];
+    out = &(*out)[key];
     if (dot == std::string::npos) break;
     begin = dot + 1;
   }
   if (at->is_string()) {
-    *at = text;
-    return;
+    *out = text;
+    return json;
   }
   const Json value = Json::parse(text, nullptr, false);
   const bool same =
@@ -36,7 +39,8 @@ void apply_setting(Json& json, const std::string& setting) {
                   : at->is_array()          ? "a list like [1,2]"
                                             : "an object",
                   text);
-  *at = value;
+  *out = value;
+  return json;
 }
 
 }  // namespace edgeclip::detail

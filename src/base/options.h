@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -23,9 +24,10 @@
 ///     void validate(const std::string& where) const;              // optional: throws InvalidInput
 ///   };
 ///
-/// A field is bool, an integer, a float, std::string, a std::vector of these or of option structs, or an
-/// option struct. Parsing is strict: an unknown key names the nearest one, a wrong type says what was
-/// expected and what was found.
+/// A field is bool, an integer, a float, std::string, a std::vector of these or of option structs, a
+/// std::map from names to these, or an option struct. fields() may depend on the value of a field that it
+/// names before (the kind of a tower decides which sizes it has). Parsing is strict: an unknown key names the
+/// nearest one, a wrong type says what was expected and what was found.
 namespace edgeclip {
 
 using Choices = std::initializer_list<const char*>;
@@ -50,6 +52,10 @@ template <class T>
 struct IsVector : std::false_type {};
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
 
 template <class T>
 void read_value(const Json& json, T& value, const std::string& where);
@@ -94,6 +100,10 @@ struct WriteVisitor {
         list.push_back(value_of(copy));
       }
       return list;
+    } else if constexpr (IsMap<T>::value) {
+      Json object = Json::object();
+      for (auto& [key, item] : value) object[key] = value_of(item);
+      return object;
     } else if constexpr (std::is_same_v<T, float>) {
       return Json::parse(fmt::format("{}", value));  // shortest form that reads back: 0.1, not 0.10000000149
     } else {
@@ -114,14 +124,14 @@ inline std::string key_prefix(const std::string& where) {
 template <class T>
 void read_options(const Json& json, T& options, const std::string& where) {
   if (!json.is_object()) invalid_input("{}: expected an object, found {}", where, json_kind(json));
-  KeysVisitor known;
-  options.fields(known);
   const std::string prefix = key_prefix(where);
+  ReadVisitor visitor{json, prefix};
+  options.fields(visitor);
+  KeysVisitor known;  // after reading: which keys there are may depend on what was read
+  options.fields(known);
   for (const auto& [key, value] : json.items())
     if (std::find(known.keys.begin(), known.keys.end(), key) == known.keys.end())
       invalid_input("{}{}: unknown key{}", prefix, key, did_you_mean(key, known.keys));
-  ReadVisitor visitor{json, prefix};
-  options.fields(visitor);
 }
 
 template <class T>
@@ -136,6 +146,11 @@ void read_value(const Json& json, T& value, const std::string& where) {
       read_value(json[i], item, fmt::format("{}[{}]", where, i));
       value.push_back(std::move(item));
     }
+  } else if constexpr (IsMap<T>::value) {
+    if (!json.is_object()) invalid_input("{}: expected an object, found {}", where, json_kind(json));
+    value.clear();
+    for (const auto& [key, item] : json.items())
+      read_value(item, value[key], fmt::format("{}[\"{}\"]", where, key));
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!json.is_boolean()) invalid_input("{}: expected true or false, found {}", where, json_kind(json));
     value = json.get<bool>();
@@ -148,7 +163,7 @@ void read_value(const Json& json, T& value, const std::string& where) {
     value = json.get<T>();
   } else {
     static_assert(std::is_same_v<T, std::string>,
-                  "a field is a bool, a number, a string, a list or an option struct");
+                  "a field is a bool, a number, a string, a list, a map or an option struct");
     if (!json.is_string()) invalid_input("{}: expected a string, found {}", where, json_kind(json));
     value = json.get<std::string>();
   }
@@ -172,8 +187,9 @@ struct DescribeVisitor {
   }
 };
 
-/// Changes the value at a dotted path of `json` (the printed form of an option struct) to text.
-void apply_setting(Json& json, const std::string& setting);
+/// "a.b=value" as {"a": {"b": value}}; printed, the option struct's printed form, tells which paths there are
+/// and of what types they are.
+Json read_setting(const Json& printed, const std::string& setting);
 
 }  // namespace detail
 
@@ -194,9 +210,7 @@ Json options_to_json(const T& options) {
 /// quotes).  Not validated yet.
 template <class T>
 void set_option(T& options, const std::string& setting) {
-  Json json = options_to_json(options);
-  detail::apply_setting(json, setting);
-  detail::read_options(json, options, "--set ");
+  detail::read_options(detail::read_setting(options_to_json(options), setting), options, "--set ");
 }
 
 /// Each FILE.json, then each --set, then `given` (a JSON object: the command's own flags), in order;

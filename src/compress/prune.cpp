@@ -118,7 +118,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
                report["neurons"]["before"].get<std::int64_t>());
 
   if (options.recovery.steps > 0 || options.recovery.epochs > 0) {
-    apply_lora_mode(checkpoint, options.recovery);
+    choose_what_trains(checkpoint, options.recovery);
     try {
       report["recovery"] = Trainer(checkpoint, dataset, options.recovery, /*run=*/nullptr).fit();
       measure("recovered");

@@ -22,8 +22,8 @@ void keep_neurons(Checkpoint& checkpoint, const std::vector<std::vector<std::int
     }
     (layers[i].vision ? vision : text).push_back(static_cast<int>(n));
   }
-  checkpoint.config.vision.intermediate_size = vision;
-  checkpoint.config.text.intermediate_size = text;
+  if (!vision.empty()) checkpoint.config.vision.intermediate_size = vision;
+  if (!text.empty()) checkpoint.config.text.intermediate_size = text;
   checkpoint.model->config = checkpoint.config;
 }
 

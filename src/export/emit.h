@@ -6,23 +6,38 @@
 #include "onnx/graph_builder.h"
 
 /// ONNX emission: one function per module of src/model, each reading like that module's forward pass.  name:
-/// the module's dotted name ("vision_model.encoder.layers.0.mlp"); initializers keep Hugging Face's parameter
+/// the module's dotted name ("vision_model.encoder.layers.0.mlp"); initializers keep the model's parameter
 /// names. Whatever is constant is computed here, so that a runtime finds nothing to fold.
 namespace edgeclip {
 
+using onnx_ir::Attr;
 using onnx_ir::GraphBuilder;
 using onnx_ir::Value;
+
+class ClipTextTower;
+class DistilBertTower;
+class ResNet;
+class VisionTransformer;
 
 /// (..., in) -> (..., out).  The weight is stored transposed, (in, out), as MatMul wants it.
 Value emit_linear(GraphBuilder& g, const Linear& linear, const Value& x, const std::string& name);
 Value emit_layer_norm(GraphBuilder& g, const torch::nn::LayerNorm& norm, const Value& x,
                       const std::string& name);
-/// x: (B, T, W).  mask: additive, broadcast to (B, heads, T, T), or null.
+Value emit_activation(GraphBuilder& g, const std::string& activation, const Value& x);
+/// x: (B, T, W).  mask: additive, broadcast to (B, heads, T, T), or null.  names: below name.
 Value emit_attention(GraphBuilder& g, const Attention& attention, const Value& x, const Value* mask,
-                     const std::string& name);
-Value emit_mlp(GraphBuilder& g, const Mlp& mlp, const Value& x, const std::string& name);
-Value emit_encoder(GraphBuilder& g, const Transformer& encoder, Value x, const Value* mask,
-                   const std::string& name);
+                     const BlockStyle& names, const std::string& name);
+Value emit_mlp(GraphBuilder& g, const Mlp& mlp, const Value& x, const BlockStyle& names,
+               const std::string& name);
+Value emit_blocks(GraphBuilder& g, const Transformer& blocks, Value x, const Value* mask,
+                  const std::string& name);
+Value emit_projection(GraphBuilder& g, const Projection& projection, const Value& x, const std::string& name);
+
+/// Towers: pixels (B, 3, H, W) or ids (B, T) -> pooled (B, width).
+Value emit_vit(GraphBuilder& g, const VisionTransformer& tower, const Value& pixels);
+Value emit_resnet(GraphBuilder& g, const ResNet& tower, const Value& pixels);
+Value emit_clip_text(GraphBuilder& g, const ClipTextTower& tower, const Value& ids);
+Value emit_distilbert(GraphBuilder& g, const DistilBertTower& tower, const Value& ids);
 
 /// Whole graphs, inputs and outputs as bundle/bundle.h names them.
 void emit_image_tower(GraphBuilder& g, const DualEncoder& model);

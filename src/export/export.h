@@ -11,6 +11,8 @@ namespace edgeclip {
 struct ExportOptions {
   std::string checkpoint, out;
   int opset = 17;
+  std::string adapter =
+      "merge";  ///< hf: "merge" | "separate": a PEFT folder adapter/ beside the base's weights
 };
 
 /// Checkpoint to bundle: both towers as ONNX (checked), tokenizer, reference inputs and LibTorch's outputs,

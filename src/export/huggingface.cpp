@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/safetensors.h"
+#include "model/lora/adapter_file.h"
 
 namespace edgeclip {
 
@@ -31,6 +32,15 @@ Json tower_config(const Tower& tower, const char* model_type, const std::string&
 Json model_config(const DualEncoder& model, const std::string& where) {
   const VisionConfig& v = model->config.vision;
   const TextConfig& t = model->config.text;
+  if (!v.is_vit() || v.pooling != "class" || t.is_distilbert() ||
+      !model->config.visual_projection.is_linear() || !model->config.text_projection.is_linear())
+    invalid_input(
+        "{}: is a {} (pooling {}) with a {} and heads {} and {}; a CLIPModel is a vit with class token, "
+        "clip_text and linear heads",
+        where, v.model_type, v.pooling, t.model_type, model->config.visual_projection.model_type,
+        model->config.text_projection.model_type);
+  if (t.end_pooling == "largest_id" && t.eos_token_id != t.vocab_size - 1)
+    spdlog::warn("{}: texts end at their largest id, a CLIPModel's at the first {}", where, t.eos_token_id);
   if (v.image_height != v.image_width)
     invalid_input("{}: its images are {} x {} (height x width); a CLIPModel's are square", where,
                   v.image_height, v.image_width);
@@ -113,12 +123,20 @@ void write_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& 
 Json export_huggingface(const ExportOptions& options) {
   require_replaceable(options.out, kMarker, {options.checkpoint});
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
-  if (checkpoint.model->has_lora()) checkpoint.model->merge_lora();
+  const bool separate = options.adapter == "separate";
+  if (separate && !checkpoint.model->has_lora())
+    invalid_input("{}: has no adapter; leave --adapter out", options.checkpoint);
+  const std::string adapter = !checkpoint.model->has_lora() ? "none" : separate ? "separate" : "merged";
+  if (adapter == "merged") checkpoint.model->merge_lora();
   const Json config = model_config(checkpoint.model, options.checkpoint);
   const Json processor = processor_config(checkpoint.card.image, options.checkpoint);
   AtomicDirectory out(options.out, kMarker, {options.checkpoint});
   const NamedTensors tensors = model_tensors(checkpoint.model);
   write_safetensors(out.work() / "model.safetensors", tensors, {{"format", "pt"}});
+  if (separate) {
+    std::filesystem::create_directory(out.work() / "adapter");
+    write_adapter(checkpoint.model->adapters.adapter(), out.work() / "adapter");
+  }
   write_json(out.work() / "config.json", config);
   write_json(out.work() / kMarker, processor);
   write_tokenizer(checkpoint, out.work(), options.checkpoint);
@@ -126,6 +144,7 @@ Json export_huggingface(const ExportOptions& options) {
   return {{"checkpoint", options.checkpoint},
           {"out", options.out},
           {"format", "hf"},
+          {"adapter", adapter},
           {"tensors", tensors.size()}};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <set>
 
 #include "base/artifact.h"
@@ -12,7 +11,7 @@
 #include "base/hash.h"
 #include "base/signals.h"
 #include "bundle/bundle.h"
-#include "model/adapter.h"
+#include "model/lora/adapter_file.h"
 
 namespace edgeclip {
 
@@ -22,16 +21,6 @@ namespace {
 
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kTokenizer = "tokenizer";
-
-struct Kind {
-  DType ours;
-  torch::ScalarType torch;
-};
-constexpr Kind kKinds[] = {{DType::f32, torch::kFloat}, {DType::f64, torch::kDouble},
-                           {DType::f16, torch::kHalf},  {DType::bf16, torch::kBFloat16},
-                           {DType::i8, torch::kChar},   {DType::u8, torch::kByte},
-                           {DType::i16, torch::kShort}, {DType::i32, torch::kInt},
-                           {DType::i64, torch::kLong},  {DType::boolean, torch::kBool}};
 
 bool is_adapter(const std::string& name) {
   return name.find("lora_A") != std::string::npos || name.find("lora_B") != std::string::npos;
@@ -54,23 +43,6 @@ void check_card(const ModelCard& card, const DualEncoder& model, const std::stri
 
 }  // namespace
 
-double least_weight_bytes(const ModelConfig& config) {
-  const auto tower = [](const auto& t) {
-    double sum = 0;
-    for (int i = 0; i < t.num_hidden_layers; ++i)
-      sum += 4.0 * t.hidden_size + 2.0 * intermediate_of(t.intermediate_size, i);
-    return sum * t.hidden_size;
-  };
-  const VisionConfig& v = config.vision;
-  const double patches = static_cast<double>(v.image_height / v.patch_size) * (v.image_width / v.patch_size);
-  const double vision =
-      tower(v) + v.hidden_size * (3.0 * v.patch_size * v.patch_size + patches + config.projection_dim);
-  const double text = tower(config.text) +
-                      config.text.hidden_size * (1.0 * config.text.vocab_size +
-                                                 config.text.max_position_embeddings + config.projection_dim);
-  return 4 * (vision + text);
-}
-
 void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& config,
                                const std::string& where) {
   if (tokenizer.vocab_size() > config.vocab_size)
@@ -80,29 +52,12 @@ void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& con
                   tokenizer.begin_id(), tokenizer.end_id(), config.bos_token_id, config.eos_token_id);
 }
 
-Tensor to_tensor(const torch::Tensor& t) {
-  const torch::Tensor dense = t.detach().to(torch::kCPU).contiguous();
-  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
-                                  [&](const Kind& k) { return k.torch == dense.scalar_type(); });
-  EDGECLIP_CHECK(kind != std::end(kKinds), "type {}", c10::toString(dense.scalar_type()));
-  Tensor out(kind->ours, Shape(dense.sizes().begin(), dense.sizes().end()));
-  if (out.bytes() > 0) std::memcpy(out.raw(), dense.data_ptr(), out.bytes());
-  return out;
-}
-
-torch::Tensor from_tensor(const TensorView& t) {
-  const auto* kind =
-      std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& k) { return k.ours == t.dtype; });
-  EDGECLIP_CHECK(kind != std::end(kKinds), "LibTorch has no {}", dtype_name(t.dtype));
-  torch::Tensor out = torch::empty(t.shape, kind->torch);
-  if (t.bytes() > 0) std::memcpy(out.data_ptr(), t.data, t.bytes());
-  return out;
-}
-
 NamedTensors model_tensors(const DualEncoder& model) {
   NamedTensors tensors;
   for (const auto& item : model->named_parameters())
-    if (!is_adapter(item.key())) tensors.emplace_back(item.key(), to_tensor(item.value()));
+    if (!is_adapter(item.key()))
+      tensors.emplace_back(item.key(), to_tensor(model->adapters.base_value(item.key(), item.value())));
+  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), to_tensor(item.value()));
   return tensors;
 }
 
@@ -120,6 +75,7 @@ std::string weights_hash(const DualEncoder& model) {
   NamedTensors tensors;
   for (const auto& item : model->named_parameters())
     tensors.emplace_back(item.key(), to_tensor(item.value()));
+  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), to_tensor(item.value()));
   return tensors_hash(tensors);
 }
 
@@ -134,7 +90,7 @@ ModelCard card_of(const DualEncoder& model, ModelCard card) {
   card.pad_id = config.text.pad_token_id;
   card.embedding_dim = config.projection_dim;
   card.logit_scale = std::exp(model->logit_scale.item<double>());
-  card.activation = config.text.hidden_act;
+  card.activation = config.text.activation();
   return card;
 }
 
@@ -142,21 +98,32 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
   const SafetensorsFile file(safetensors);
   const torch::NoGradGuard no_grad;
   std::set<std::string> used;
-  for (auto& item : model->named_parameters()) {
-    if (is_adapter(item.key())) continue;
+  const auto load = [&](const std::string& name, torch::Tensor& value) {
     throw_if_interrupted();
-    const Tensor tensor = file.get(item.key());
-    const Shape shape(item.value().sizes().begin(), item.value().sizes().end());
-    if (tensor.shape() != shape || tensor.dtype() != DType::f32)
-      invalid_input("{}: tensor \"{}\" is {} {}, the model needs float32 {}", file.file(), item.key(),
-                    dtype_name(tensor.dtype()), shape_string(tensor.shape()), shape_string(shape));
-    item.value().copy_(from_tensor(tensor.view()));
-    used.insert(item.key());
-  }
+    const Tensor tensor = file.get(name);
+    const Shape shape(value.sizes().begin(), value.sizes().end());
+    const bool floats =
+        tensor.dtype() == DType::f32 || tensor.dtype() == DType::f16 || tensor.dtype() == DType::bf16;
+    const bool fits = value.is_floating_point() ? floats : tensor.dtype() == DType::i64;
+    if (tensor.shape() != shape || !fits)
+      invalid_input("{}: tensor \"{}\" is {} {}, the model needs {} {}", file.file(), name,
+                    dtype_name(tensor.dtype()), shape_string(tensor.shape()),
+                    value.is_floating_point() ? "float32" : "int64", shape_string(shape));
+    value.copy_(from_tensor(tensor.view()));
+    used.insert(name);
+  };
+  for (auto& item : model->named_parameters())
+    if (!is_adapter(item.key())) load(item.key(), item.value());
+  for (auto& item : model->named_buffers()) load(item.key(), item.value());
   for (const auto& name : file.names())
     if (!used.count(name) && !is_position_ids(name))
       invalid_input("{}: tensor \"{}\" {} belongs to no part of the model", file.file(), name,
                     shape_string(file.get(name).shape()));
+}
+
+void add_adapter(Checkpoint& checkpoint, const std::string& name, const fs::path& directory) {
+  checkpoint.model->adapters.add(name, read_adapter(*checkpoint.model, directory));
+  checkpoint.lora = checkpoint.model->adapters.adapter().options;
 }
 
 Checkpoint load_checkpoint(const fs::path& directory) {
@@ -179,13 +146,14 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   checkpoint.provenance = json_at(json, "provenance", where);
 
   const auto bytes = static_cast<double>(fs::file_size(directory / kWeightsFile));
-  if (bytes < least_weight_bytes(checkpoint.config))
+  const double least = least_weight_bytes(checkpoint.config) / 2;  // a bf16 base
+  if (bytes < least)
     invalid_input("{}: has {:.0f} bytes, the model in {} needs at least {:.0f}",
-                  (directory / kWeightsFile).string(), bytes, where, least_weight_bytes(checkpoint.config));
+                  (directory / kWeightsFile).string(), bytes, where, least);
   checkpoint.model = DualEncoder(checkpoint.config);
   load_weights(checkpoint.model, directory / kWeightsFile);
   check_card(checkpoint.card, checkpoint.model, where);
-  if (!json_at(json, "lora", where).is_null()) checkpoint.lora = load_adapter(checkpoint.model, directory);
+  if (!json_at(json, "lora", where).is_null()) add_adapter(checkpoint, "default", directory);
   if (fs::exists(directory / kTokenizer)) {
     checkpoint.tokenizer = load_tokenizer((directory / kTokenizer).string());
     require_fitting_tokenizer(*checkpoint.tokenizer, checkpoint.config.text,
@@ -200,7 +168,7 @@ void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint) {
   EDGECLIP_CHECK(adapted == checkpoint.lora.has_value(), "lora options and adapter disagree");
   AtomicDirectory out(directory, kCheckpointFile);
   write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
-  if (adapted) save_adapter(checkpoint.model, *checkpoint.lora, out.work());
+  if (adapted) write_adapter(checkpoint.model->adapters.adapter(), out.work());
   if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
   Json json = Json::object();
   json["format"] = kCheckpointFormat;

@@ -8,6 +8,7 @@
 #include "bundle/model_card.h"
 #include "data/text/tokenizer.h"
 #include "model/dual_encoder.h"
+#include "model/tensors.h"
 
 namespace edgeclip {
 
@@ -30,7 +31,10 @@ struct Checkpoint {
 /// left over, of another shape or type.
 Checkpoint load_checkpoint(const std::filesystem::path& directory);
 
-/// Writes the folder atomically.  With an adapter attached: base weights and adapter in files of their own.
+/// Adds a PEFT adapter's folder to the checkpoint and uses it.  Throws as read_adapter().
+void add_adapter(Checkpoint& checkpoint, const std::string& name, const std::filesystem::path& directory);
+
+/// Writes the folder atomically.  With an adapter in use: base weights and adapter in files of their own.
 /// What the card repeats of the model (sizes, ids, activation, logit scale) and config are taken from the
 /// model itself.
 void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint);
@@ -42,19 +46,11 @@ ModelCard card_of(const DualEncoder& model, ModelCard card);
 /// InvalidInput naming file and tensor, with both shapes.
 void load_weights(DualEncoder& model, const std::filesystem::path& safetensors);
 
-/// Bytes that the model's matrices take at least, in float32: a damaged configuration must not make us
-/// allocate the machine's memory.
-double least_weight_bytes(const ModelConfig& config);
-
 /// Throws InvalidInput naming `where` unless the model can read what the tokenizer gives.
 void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& config,
                                const std::string& where);
 
-/// Between LibTorch's tensors and ours.  to_tensor copies; from_tensor copies.
-Tensor to_tensor(const torch::Tensor& t);
-torch::Tensor from_tensor(const TensorView& t);
-
-/// Named parameters in Hugging Face's names, without the adapter's.
+/// Parameters and buffers by their names: the base's values, without the adapter.
 NamedTensors model_tensors(const DualEncoder& model);
 /// Hash of names, shapes and bytes, in whatever order they are given.
 std::string tensors_hash(const NamedTensors& tensors);

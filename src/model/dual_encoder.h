@@ -1,13 +1,14 @@
 #pragma once
 
-#include <map>
-
-#include "model/towers.h"
+#include "model/config/model_config.h"
+#include "model/lora/adapter_set.h"
+#include "model/projection.h"
+#include "model/towers/towers.h"
 
 namespace edgeclip {
 
-/// The dual encoder: both towers, their projections (no bias) and the learned temperature.  Parameter names
-/// are Hugging Face CLIPModel's.
+/// The dual encoder: both towers, their projections and the learned temperature.  Parameter names are Hugging
+/// Face CLIPModel's; other towers keep their own library's names under the same two prefixes.
 class DualEncoderImpl : public torch::nn::Module {
  public:
   explicit DualEncoderImpl(const ModelConfig& config);
@@ -15,29 +16,29 @@ class DualEncoderImpl : public torch::nn::Module {
   /// Unit rows (B, D).
   torch::Tensor encode_image(const torch::Tensor& pixels);
   torch::Tensor encode_text(const torch::Tensor& tokens);
-  /// Before normalization (B, D).
+  /// Before normalization (B, D).  Texts are computed as long as the longest of the batch, without its
+  /// padding.
   torch::Tensor project_image(const torch::Tensor& pixels);
   torch::Tensor project_text(const torch::Tensor& tokens);
 
-  /// Adapters on every linear layer whose name ends with a target; everything else is frozen.  Throws
-  /// InvalidInput if a target matches nothing.
+  /// A new adapter "default", everything else frozen.  Throws InvalidInput if a target fits nothing.
   void attach_lora(const LoraOptions& options);
-  bool has_lora() const;
-  /// Folds the adapters into the weights and drops them; all parameters train again.
+  bool has_lora() const { return !adapters.used().empty(); }
+  /// Folds the adapter into the weights and drops it; all parameters train again.
   void merge_lora();
-  /// Every Linear by its dotted name ("vision_model.encoder.layers.0.self_attn.q_proj").
-  std::vector<std::pair<std::string, Linear>> linears() const;
+  /// Gradient checkpointing, block by block.
+  void recompute_blocks(bool on);
 
   ModelConfig config;  ///< kept true by pruning (intermediate_size)
-  VisionTower vision_model{nullptr};
-  TextTower text_model{nullptr};
-  Linear visual_projection{nullptr}, text_projection{nullptr};
+  AdapterSet adapters{*this};
+  std::shared_ptr<ImageTower> vision_model;
+  std::shared_ptr<TextTower> text_model;
+  Projection visual_projection, text_projection;
   torch::Tensor logit_scale;  ///< scalar, natural logarithm
 };
 TORCH_MODULE(DualEncoder);
 
-/// Normal initialization as in CLIP (Radford et al. 2021, appendix; Hugging Face's _init_weights), from
-/// torch's generator.
+/// Random weights as each part's own library draws them, from torch's generator.
 void initialize_weights(DualEncoder& model);
 
 }  // namespace edgeclip

@@ -1,8 +1,11 @@
 #include "model/linear.h"
 
+#include <ATen/autocast_mode.h>
+
 #include <cmath>
 
 #include "base/error.h"
+#include "model/lora/lora_linear.h"
 
 namespace edgeclip {
 
@@ -13,20 +16,34 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias) {
 }
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor y = torch::linear(x, weight, bias);
-  if (!has_lora()) return y;
+  const bool autocast = at::autocast::is_cpu_enabled() || at::autocast::is_enabled();
+  const bool widen =
+      weight.scalar_type() == torch::kBFloat16 && x.scalar_type() == torch::kFloat && !autocast;
+  const torch::Tensor w = widen ? weight.to(torch::kFloat) : weight;
+  if (!has_lora() || is_merged()) return torch::linear(x, w, bias);
   const torch::Tensor dropped = lora_dropout_ > 0 ? torch::dropout(x, lora_dropout_, is_training()) : x;
-  return y + torch::linear(torch::linear(dropped, lora_A), lora_B) * lora_scale;
+  const bool frozen = !weight.requires_grad() && !(bias.defined() && bias.requires_grad());
+  if (frozen && !autocast && x.scalar_type() == torch::kFloat)
+    return frozen_lora_linear(x, dropped, w, bias, lora_A, lora_B, lora_scale);
+  return torch::linear(x, w, bias) + torch::linear(torch::linear(dropped, lora_A), lora_B) * lora_scale;
 }
 
-void LinearImpl::attach_lora(const LoraOptions& options) {
+void LinearImpl::attach_lora(const LoraPair& pair) {
   EDGECLIP_CHECK(!has_lora(), "an adapter is attached already");
-  const auto like = weight.options().requires_grad(false);
-  lora_A = register_parameter("lora_A", torch::empty({options.rank, weight.size(1)}, like));
-  torch::nn::init::kaiming_uniform_(lora_A, std::sqrt(5.0));
-  lora_B = register_parameter("lora_B", torch::zeros({weight.size(0), options.rank}, like));
-  lora_scale = options.alpha / options.rank;
-  lora_dropout_ = options.dropout;
+  lora_A = register_parameter("lora_A", pair.A);
+  lora_B = register_parameter("lora_B", pair.B);
+  lora_scale = pair.scale;
+  lora_dropout_ = pair.dropout;
+}
+
+LoraPair LinearImpl::detach_lora() {
+  EDGECLIP_CHECK(has_lora() && !is_merged());
+  const LoraPair pair{lora_A, lora_B, lora_scale, lora_dropout_};
+  parameters_.erase("lora_A");
+  parameters_.erase("lora_B");
+  lora_A = lora_B = torch::Tensor();
+  lora_scale = lora_dropout_ = 0;
+  return pair;
 }
 
 torch::Tensor LinearImpl::lora_delta() const {
@@ -35,12 +52,22 @@ torch::Tensor LinearImpl::lora_delta() const {
 }
 
 void LinearImpl::merge_lora() {
+  EDGECLIP_CHECK(has_lora() && !is_merged());
   const torch::NoGradGuard no_grad;
-  weight.add_(lora_delta());
-  parameters_.erase("lora_A");
-  parameters_.erase("lora_B");
-  lora_A = lora_B = torch::Tensor();
-  lora_scale = lora_dropout_ = 0;
+  base_ = weight.detach();
+  weight.set_data((base_.to(torch::kFloat) + lora_delta()).to(base_.scalar_type()));
+}
+
+void LinearImpl::unmerge_lora() {
+  EDGECLIP_CHECK(is_merged());
+  weight.set_data(base_);
+  base_ = torch::Tensor();
+}
+
+void LinearImpl::fold_lora() {
+  if (!is_merged()) merge_lora();
+  base_ = torch::Tensor();
+  detach_lora();
 }
 
 void LinearImpl::replace_parameter(const std::string& name, torch::Tensor& member, torch::Tensor value) {

@@ -2,39 +2,40 @@
 
 #include <torch/torch.h>
 
+#include <string>
+
 namespace edgeclip {
 
-/// Low-rank adaptation of one linear layer (Hu et al. 2021, arXiv:2106.09685; files as PEFT writes them).
-struct LoraOptions {
-  int rank = 16;         ///< r of A (r, in) and B (out, r)
-  double alpha = 16;     ///< the update is scaled by alpha / rank
-  double dropout = 0.0;  ///< of the adapter's input, in training
-  std::vector<std::string> target_modules = {"q_proj", "k_proj", "v_proj", "out_proj"};  ///< name suffixes
-
-  template <class Visitor>
-  void fields(Visitor& v) {
-    v("rank", rank, "r of A (r, in) and B (out, r)");
-    v("alpha", alpha, "the update is scaled by alpha / rank");
-    v("dropout", dropout, "dropout of the adapter's input, in training");
-    v("target_modules", target_modules, "suffixes of the linear layers that get an adapter");
-  }
+/// What an adapter adds to one linear layer: scale * dropout(x) A^T B^T.
+struct LoraPair {
+  torch::Tensor A, B;  ///< (r, in), (out, r)
+  double scale = 0, dropout = 0;
 };
 
 /// y = x W^T + b  [+ scale * dropout(x) A^T B^T].  x: (..., in) -> (..., out).
-/// Parameters: weight (out, in), bias (out) or none, lora_A (r, in), lora_B (out, r) once an adapter is
-/// attached.
+/// Parameters: weight (out, in), bias (out) or none; lora_A (r, in) and lora_B (out, r) while an adapter is
+/// attached.  A frozen weight may be stored in bf16: it is widened to x's type unless autocast is on.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true);
   torch::Tensor forward(const torch::Tensor& x);
 
-  /// A Kaiming-uniform, B zero: the layer's output does not change.
-  void attach_lora(const LoraOptions& options);
+  void attach_lora(const LoraPair& pair);
+  /// The pair that was attached.
+  LoraPair detach_lora();
   bool has_lora() const { return lora_A.defined(); }
   /// scale * B A, (out, in).
   torch::Tensor lora_delta() const;
-  /// Folds the adapter into weight and drops it.
+
+  /// weight becomes W + scale * B A; what it was is kept, to the bit, for unmerge.
   void merge_lora();
+  void unmerge_lora();
+  bool is_merged() const { return base_.defined(); }
+  /// weight without what is merged into it.
+  torch::Tensor base_weight() const { return is_merged() ? base_ : weight; }
+  /// Merges the adapter for good, and drops it.
+  void fold_lora();
+
   /// Keeps the given output rows (pruning of neurons): weight and bias shrink.
   void keep_outputs(const torch::Tensor& index);
   /// Keeps the given input columns.
@@ -47,6 +48,7 @@ class LinearImpl : public torch::nn::Module {
   void replace_parameter(const std::string& name, torch::Tensor& member, torch::Tensor value);
 
   double lora_dropout_ = 0;
+  torch::Tensor base_;
 };
 TORCH_MODULE(Linear);
 

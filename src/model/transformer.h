@@ -4,57 +4,86 @@
 
 #include "model/linear.h"
 
-/// The transformer blocks that CLIP's two towers share, with Hugging Face's parameter names.
+/// Transformer blocks, with the parameter names of the library that a tower comes from.
 namespace edgeclip {
 
-/// Multi-head self-attention.  x: (B, T, W); mask: additive, (T, T) or undefined.
+/// How a library writes a block: its names, and where the LayerNorms stand.
+struct BlockStyle {
+  bool post_norm;      ///< x = norm(x + f(x)) instead of x = x + f(norm(x))
+  const char* layers;  ///< the list of blocks
+  const char *attention, *query, *key, *value, *out, *attention_norm;
+  const char *mlp, *fc1, *fc2, *mlp_norm;
+};
+extern const BlockStyle kClipBlock;        ///< Hugging Face's CLIPEncoderLayer
+extern const BlockStyle kDistilBertBlock;  ///< Hugging Face's DistilBERT TransformerBlock
+
+struct BlockOptions {
+  const BlockStyle* style = &kClipBlock;
+  int width = 0, heads = 0, neurons = 0;
+  std::string activation;
+  double norm_eps = 1e-5;
+  double dropout = 0, attention_dropout = 0;  ///< after fc2; of attention weights; in training
+};
+
+/// Multi-head self-attention.  x: (B, T, W); mask: additive, (T, T), or (B, 1, 1, T), or undefined.
 class AttentionImpl : public torch::nn::Module {
  public:
-  AttentionImpl(int width, int heads);
+  explicit AttentionImpl(const BlockOptions& options);
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask);
 
   const int width, heads;
   Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, out_proj{nullptr};
+
+ private:
+  const double dropout_;
 };
 TORCH_MODULE(Attention);
 
 /// fc1 -> activation -> fc2.  x: (..., W).
 class MlpImpl : public torch::nn::Module {
  public:
-  MlpImpl(int width, int neurons, std::string activation);
+  explicit MlpImpl(const BlockOptions& options);
   torch::Tensor forward(const torch::Tensor& x);
-  /// What fc2 sees, (..., neurons): importance scores are computed on it.
-  torch::Tensor hidden(const torch::Tensor& x);
 
-  const std::string activation;  ///< "gelu" (exact, erf) | "quick_gelu" (x * sigmoid(1.702 x))
+  const std::string activation;
   Linear fc1{nullptr}, fc2{nullptr};
+  bool keep_hidden = false;  ///< then forward leaves in `hidden` what fc2 saw, (..., neurons), with its graph
+  torch::Tensor hidden;
+
+ private:
+  const double dropout_;
 };
 TORCH_MODULE(Mlp);
 
-/// Pre-norm block: x + attn(ln1 x), then x + mlp(ln2 x).
 class EncoderLayerImpl : public torch::nn::Module {
  public:
-  EncoderLayerImpl(int width, int heads, int neurons, const std::string& activation, double eps);
+  explicit EncoderLayerImpl(const BlockOptions& options);
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask);
 
+  const BlockStyle& style;
   Attention self_attn{nullptr};
-  torch::nn::LayerNorm layer_norm1{nullptr}, layer_norm2{nullptr};
+  torch::nn::LayerNorm layer_norm1{nullptr}, layer_norm2{nullptr};  ///< attention's, MLP's
   Mlp mlp{nullptr};
 };
 TORCH_MODULE(EncoderLayer);
 
-/// `encoder.layers.N.*`.  Hidden states for tests: hidden[0] is the input, hidden[k] the output of layer k
-/// - 1.
+/// `encoder.layers.N.*`, `transformer.layer.N.*`.  Hidden states: hidden[0] is the input, hidden[k] the
+/// output of layer k - 1.
 class TransformerImpl : public torch::nn::Module {
  public:
   template <class TowerConfig>
-  explicit TransformerImpl(const TowerConfig& config);
+  TransformerImpl(const TowerConfig& config, BlockOptions options);
   torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask,
                         std::vector<torch::Tensor>* hidden = nullptr);
 
+  const BlockStyle& style;
   torch::nn::ModuleList layers{nullptr};
+  bool recompute =
+      false;  ///< gradient checkpointing: a block's inside is computed again in the backward pass
   EncoderLayer layer(std::size_t i) const;
 };
 TORCH_MODULE(Transformer);
+
+torch::nn::LayerNorm layer_norm(int width, double eps);
 
 }  // namespace edgeclip

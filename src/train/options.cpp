@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "base/error.h"
 #include "train/train.h"
 
 namespace edgeclip {
@@ -28,10 +29,11 @@ void TrainOptions::validate(const std::string& where) const {
           "a part of all steps, from 0 to 1");
   require(std::isfinite(o.clip_norm) && o.clip_norm >= 0, where, "optimizer.clip_norm", o.clip_norm,
           "0 (off) or more");
-  require(lora.rank >= 1, where, "lora.rank", lora.rank, "at least 1");
-  require(std::isfinite(lora.alpha) && lora.alpha > 0, where, "lora.alpha", lora.alpha, "positive");
-  require(lora.dropout >= 0 && lora.dropout < 1, where, "lora.dropout", lora.dropout,
-          "at least 0 and below 1");
+  lora.validate(where + "lora.");
+  if (base_type != "fp32" && lora_mode != "adapter")
+    invalid_input(
+        "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
+        base_type);
   loading.validate(where + "loading.");
   augment.validate(where + "augment.");
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");

@@ -47,6 +47,8 @@ void save_run_state(const std::filesystem::path& path, const DualEncoder& model,
   NamedTensors tensors = optimizer.state();
   for (const auto& item : model->named_parameters())
     tensors.emplace_back("model." + item.key(), to_tensor(item.value()));
+  for (const auto& item : model->named_buffers())
+    tensors.emplace_back("model." + item.key(), to_tensor(item.value()));
   tensors.emplace_back("rng", to_tensor(at::detail::getDefaultCPUGenerator().get_state()));
   write_safetensors(
       path, tensors,
@@ -82,14 +84,16 @@ RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, A
   state.best_validation = metadata_json(file, "best_validation");
 
   const torch::NoGradGuard no_grad;
-  for (auto& item : model->named_parameters()) {
-    const Tensor saved = file.get("model." + item.key());
-    const Shape shape(item.value().sizes().begin(), item.value().sizes().end());
-    if (saved.dtype() != DType::f32 || saved.shape() != shape)
-      invalid_input("{}: model.{} is {} {}, expected float32 {}; train without --resume", path.string(),
-                    item.key(), dtype_name(saved.dtype()), shape_string(saved.shape()), shape_string(shape));
-    item.value().copy_(from_tensor(saved.view()));
-  }
+  const auto restore = [&](const std::string& name, torch::Tensor& value) {
+    const torch::Tensor saved = from_tensor(file.get("model." + name).view());
+    if (saved.scalar_type() != value.scalar_type() || saved.sizes() != value.sizes())
+      invalid_input("{}: model.{} is {} {}, expected {} {}; train without --resume", path.string(), name,
+                    c10::toString(saved.scalar_type()), c10::str(saved.sizes()),
+                    c10::toString(value.scalar_type()), c10::str(value.sizes()));
+    value.copy_(saved);
+  };
+  for (auto& item : model->named_parameters()) restore(item.key(), item.value());
+  for (auto& item : model->named_buffers()) restore(item.key(), item.value());
   optimizer.load_state(file, state.step);
 
   at::Generator generator = at::detail::getDefaultCPUGenerator();

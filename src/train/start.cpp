@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "model/freeze.h"
 
 namespace edgeclip {
 
@@ -22,20 +23,27 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset) {
   initialize_weights(checkpoint.model);
   checkpoint.card.image = options.image;
   checkpoint.card = card_of(checkpoint.model, checkpoint.card);
+  choose_what_trains(checkpoint, options);
   return checkpoint;
 }
 
 Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory) {
   Checkpoint checkpoint = load_checkpoint(directory);
   merge_adapter(checkpoint);
-  apply_lora_mode(checkpoint, options);
+  choose_what_trains(checkpoint, options);
   return checkpoint;
 }
 
-void apply_lora_mode(Checkpoint& checkpoint, const TrainOptions& options) {
-  if (options.lora_mode != "adapter") return;
-  checkpoint.model->attach_lora(options.lora);
-  checkpoint.lora = options.lora;
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
+  DualEncoder& model = checkpoint.model;
+  if (options.lora_mode == "adapter") {
+    model->attach_lora(options.lora);
+    checkpoint.lora = options.lora;
+    if (options.base_type == "bf16") model->adapters.store_base(torch::kBFloat16);
+  }
+  if (!options.freeze.empty())
+    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, "freeze"));
+  model->recompute_blocks(options.gradient_checkpointing);
 }
 
 void merge_adapter(Checkpoint& checkpoint) {

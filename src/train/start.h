@@ -17,8 +17,8 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset);
 /// attaches a new one, after which only it trains.
 Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory);
 
-/// Attaches an adapter if options ask for one.
-void apply_lora_mode(Checkpoint& checkpoint, const TrainOptions& options);
+/// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing.
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options);
 
 /// Merges an attached adapter into the weights, which all train again.
 void merge_adapter(Checkpoint& checkpoint);

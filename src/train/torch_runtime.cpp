@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/threads.h"
+#include "train/cpu_allocator.h"
 
 namespace edgeclip {
 
@@ -56,7 +57,7 @@ std::string blas_core() {
 }
 
 void prepare_torch() {
-  static const bool once = (choose_blas_kernels(), true);
+  static const bool once = (choose_blas_kernels(), keep_tensor_memory(), true);
   static_cast<void>(once);
   at::set_num_threads(thread_count());
 }

@@ -7,8 +7,8 @@
 #include "data/augment/augment.h"
 #include "data/dataset/loader.h"
 #include "data/image/transform.h"
+#include "model/config/lora_options.h"
 #include "model/config/model_config.h"
-#include "model/linear.h"
 
 namespace edgeclip {
 
@@ -40,6 +40,9 @@ struct TrainOptions {
   ModelConfig model;               ///< ignored with --init, which brings its own
   std::string lora_mode = "none";  ///< "none": all weights train | "adapter": LoRA on --init's weights
   LoraOptions lora;
+  std::string base_type = "fp32";   ///< of the frozen base of an adapter: "fp32" | "bf16" (half the memory)
+  std::vector<std::string> freeze;  ///< modules and parameters that do not train (model/freeze.h)
+  bool gradient_checkpointing = false;  ///< less memory for one more forward pass (model/recompute.h)
   OptimizerOptions optimizer;
   ImageTransform image;  ///< height and width are taken from model.vision
   int batch = 64;
@@ -58,6 +61,12 @@ struct TrainOptions {
     v("model", model, "architecture (ignored with --init)");
     v("lora_mode", lora_mode, "train all weights, or an adapter on --init's", {"none", "adapter"});
     v("lora", lora, "adapter");
+    v("base_type", base_type, "how the frozen base of an adapter is stored; bf16 halves its memory",
+      {"fp32", "bf16"});
+    v("freeze", freeze,
+      "what does not train: names of modules or parameters; * stands for anything, 0-8 for these numbers");
+    v("gradient_checkpointing", gradient_checkpointing,
+      "keep each block's input alone and compute it again in the backward pass: less memory, more time");
     v("optimizer", optimizer, "AdamW, warm-up and cosine");
     v("image", image, "preprocessing; height and width follow the model");
     v("batch", batch, "pairs per step (unless loading.identities says otherwise)");

@@ -147,7 +147,8 @@ TEST(Import, AnotherImageSizeResizesThePositions) {
   Json report;
   Checkpoint checkpoint = import_model(options, &report);
   EXPECT_EQ(checkpoint.config.vision.image_height, 64);
-  EXPECT_EQ(checkpoint.model->vision_model->position_embedding->weight.size(0), 1 + 8 * 4);
+  const auto& tower = dynamic_cast<VisionTransformer&>(*checkpoint.model->vision_model);
+  EXPECT_EQ(tower.position_embedding->weight.size(0), 1 + 8 * 4);
   EXPECT_EQ(checkpoint.card.image.resize, "stretch");
   EXPECT_EQ(checkpoint.model->encode_image(torch::zeros({2, 3, 64, 32})).size(1), 32);
 }
@@ -180,6 +181,10 @@ TEST(Import, BadFilesGiveOneLine) {
   config["vision_config"]["hidden_size"] = 1 << 20;
   write_json(dir / "config.json", config);
   EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("needs at least"), std::string::npos);
+  config["vision_config"]["hidden_size"] = 64;
+  config["projection_dim"] = 1 << 30;
+  write_json(dir / "config.json", config);
+  EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("projection_dim"), std::string::npos);
   ImportOptions options;
   options.from = golden("tiny_clip").string();
   test::write_text(dir / "merges", "#version\na b\n");
@@ -189,11 +194,67 @@ TEST(Import, BadFilesGiveOneLine) {
 }
 
 TEST(NameRules, NumbersAreCarriedOver) {
-  const std::vector<NameRule> rules = {{"a.#.b.#", "x.#.y.#"}, {"c", "d", Change::kTranspose}};
+  const std::vector<NameRule> rules = {
+      {"a.#.b.#", "x.#.y.#"}, {"c", "d", Change::kTranspose}, {"layer#.@", "v.layer#.@"}};
   EXPECT_EQ(match_rule(rules, "a.12.b.3").target, "x.12.y.3");
   EXPECT_EQ(match_rule(rules, "c").rule->change, Change::kTranspose);
-  for (const char* no : {"a.12.b", "a.x.b.1", "cc", "", "a..b.1", "a.1.b.2c"})
+  EXPECT_EQ(match_rule(rules, "layer2.0.bn1.bias").target, "v.layer2.0.bn1.bias");
+  for (const char* no : {"a.12.b", "a.x.b.1", "cc", "", "a..b.1", "a.1.b.2c", "layer.0"})
     EXPECT_EQ(match_rule(rules, no).rule, nullptr) << no;
+}
+
+Json open_clip_config() {
+  return {{"embed_dim", 32},
+          {"quick_gelu", true},
+          {"vision_cfg",
+           {{"image_size", 32},
+            {"layers", 2},
+            {"width", 64},
+            {"head_width", 16},
+            {"mlp_ratio", 2.0},
+            {"patch_size", 8}}},
+          {"text_cfg",
+           {{"context_length", 16},
+            {"vocab_size", 512},
+            {"width", 48},
+            {"heads", 4},
+            {"layers", 2},
+            {"mlp_ratio", 2.0}}}};
+}
+
+ImportedModel describe_open_clip(const Json& config) {
+  return open_clip_source().describe(Weights(), config, "c.json");
+}
+
+TEST(OpenClip, ConfigurationsOfOtherTowersAreRefused) {
+  EXPECT_EQ(describe_open_clip(open_clip_config()).config.text.end_pooling, "largest_id");
+  const std::pair<const char*, std::pair<const char*, Json>> cases[] = {
+      {"vision_cfg", {"attentional_pool", true}},    {"vision_cfg", {"pool_type", "none"}},
+      {"vision_cfg", {"final_ln_after_pool", true}}, {"text_cfg", {"pool_type", "last"}},
+      {"text_cfg", {"no_causal_mask", true}},        {"text_cfg", {"norm_kwargs", {{"eps", 1e-6}}}}};
+  for (const auto& [tower, option] : cases) {
+    Json config = open_clip_config();
+    config[tower][option.first] = option.second;
+    const std::string message = invalid_input_of([&, config = config] { describe_open_clip(config); });
+    EXPECT_NE(message.find(option.first), std::string::npos) << message;
+  }
+  Json config = open_clip_config();
+  config["vision_cfg"]["pool_type"] = "avg";
+  config["text_cfg"]["norm_kwargs"] = Json::object();
+  EXPECT_EQ(describe_open_clip(config).config.vision.pooling, "mean");
+}
+
+TEST(OpenClip, PreprocessingOfTheConfiguration) {
+  Json config = {{"model_cfg", open_clip_config()},
+                 {"preprocess_cfg",
+                  {{"mean", {0.5, 0.5, 0.5}}, {"interpolation", "bilinear"}, {"resize_mode", "squash"}}}};
+  const ImageTransform image = describe_open_clip(config).image;
+  EXPECT_EQ(image.mean, (std::vector<double>{0.5, 0.5, 0.5}));
+  EXPECT_EQ(image.std, ImageTransform().std);
+  EXPECT_EQ(image.filter, "bilinear");
+  EXPECT_EQ(image.resize, "stretch");
+  config["preprocess_cfg"]["resize_mode"] = "longest";
+  EXPECT_NE(invalid_input_of([&] { describe_open_clip(config); }).find("longest"), std::string::npos);
 }
 
 TEST(WeightSources, EachHasItsRowAndOtherName) {

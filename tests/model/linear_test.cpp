@@ -5,17 +5,18 @@
 namespace edgeclip {
 namespace {
 
-LoraOptions small_adapter() {
-  LoraOptions options;
-  options.rank = 2;
-  options.alpha = 6;
-  return options;
+LoraPair small_pair() {
+  LoraPair pair;
+  pair.A = torch::randn({2, 5});
+  pair.B = torch::zeros({4, 2});
+  pair.scale = 3;
+  return pair;
 }
 
 Linear adapted_linear() {
   torch::manual_seed(1);
   Linear linear(5, 4);
-  linear->attach_lora(small_adapter());
+  linear->attach_lora(small_pair());
   const torch::NoGradGuard no_grad;
   linear->lora_B.normal_();
   linear->bias.normal_();
@@ -25,28 +26,52 @@ Linear adapted_linear() {
 TEST(Linear, AdapterAddsItsScaledProduct) {
   Linear linear = adapted_linear();
   const torch::Tensor x = torch::randn({3, 5});
-  const torch::Tensor delta = 3.0 * torch::matmul(linear->lora_B, linear->lora_A);  // alpha / rank
+  const torch::Tensor delta = 3.0 * torch::matmul(linear->lora_B, linear->lora_A);
   EXPECT_TRUE(torch::allclose(linear->lora_delta(), delta, 1e-6, 1e-6));
   EXPECT_TRUE(torch::allclose(linear(x), torch::linear(x, linear->weight + delta, linear->bias), 1e-5, 1e-6));
 }
 
-TEST(Linear, MergingKeepsTheOutputAndDropsTheAdapter) {
+TEST(Linear, FoldingKeepsTheOutputAndDropsTheAdapter) {
   Linear linear = adapted_linear();
   const torch::Tensor x = torch::randn({2, 3, 5}), before = linear(x);
-  linear->merge_lora();
+  linear->fold_lora();
   EXPECT_FALSE(linear->has_lora());
   EXPECT_EQ(linear->named_parameters().size(), 2u);
   EXPECT_TRUE(torch::allclose(linear(x), before, 1e-5, 1e-6));
-  linear->attach_lora(small_adapter());  // and may be adapted again
+  linear->attach_lora(small_pair());  // and may be adapted again
   EXPECT_TRUE(torch::allclose(linear(x), before, 1e-5, 1e-6));
+}
+
+TEST(Linear, UnmergingGivesTheWeightBackToTheBit) {
+  Linear linear = adapted_linear();
+  const torch::Tensor x = torch::randn({3, 5}), before = linear(x).detach(), weight = linear->weight.clone();
+  linear->merge_lora();
+  EXPECT_TRUE(linear->is_merged());
+  EXPECT_FALSE(torch::equal(linear->weight, weight));
+  EXPECT_TRUE(torch::equal(linear->base_weight(), weight));
+  EXPECT_TRUE(torch::allclose(linear(x), before, 1e-5, 1e-6));
+  linear->unmerge_lora();
+  EXPECT_TRUE(torch::equal(linear->weight, weight));
+  EXPECT_TRUE(torch::equal(linear(x), before));
+}
+
+TEST(Linear, ABaseInBf16IsWidenedWhereItIsUsed) {
+  Linear linear = adapted_linear();
+  const torch::Tensor x = torch::randn({3, 5});
+  Linear rounded(5, 4);
+  rounded->weight.set_data(linear->weight.detach().to(torch::kBFloat16).to(torch::kFloat));
+  rounded->bias.set_data(linear->bias.detach());
+  rounded->attach_lora({linear->lora_A.detach(), linear->lora_B.detach(), 3, 0});
+  linear->weight.set_data(linear->weight.detach().to(torch::kBFloat16));
+  EXPECT_TRUE(torch::equal(linear(x), rounded(x)));
 }
 
 TEST(Linear, AdapterDropoutOnlyInTraining) {
   torch::manual_seed(2);
   Linear linear(5, 4);
-  LoraOptions options = small_adapter();
-  options.dropout = 0.5;
-  linear->attach_lora(options);
+  LoraPair pair = small_pair();
+  pair.dropout = 0.5;
+  linear->attach_lora(pair);
   const torch::NoGradGuard no_grad;
   linear->lora_B.normal_();
   const torch::Tensor x = torch::randn({64, 5});

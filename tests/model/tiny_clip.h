@@ -4,6 +4,8 @@
 #include "base/npy.h"
 #include "base/safetensors.h"
 #include "model/checkpoint.h"
+#include "model/towers/clip_text.h"
+#include "model/towers/vit.h"
 #include "support/support.h"
 
 /// The golden model of tests/golden/tiny_clip.
@@ -63,8 +65,9 @@ inline void expect_outputs(DualEncoder& model, const std::filesystem::path& file
   std::vector<torch::Tensor> vision_hidden, text_hidden;
   std::map<std::string, torch::Tensor> actual;
   const torch::Tensor image_pooled = actual["image_pooled"] =
-      model->vision_model(tiny_pixels(), &vision_hidden);
-  const torch::Tensor text_pooled = actual["text_pooled"] = model->text_model(tiny_ids(), &text_hidden);
+      model->vision_model->forward(tiny_pixels(), &vision_hidden);
+  const torch::Tensor text_pooled = actual["text_pooled"] =
+      model->text_model->forward(tiny_ids(), &text_hidden);
   actual["image_projected"] = model->project_image(tiny_pixels());
   actual["text_projected"] = model->project_text(tiny_ids());
   const torch::Tensor image = actual["image_embeds"] = model->encode_image(tiny_pixels());
@@ -80,7 +83,8 @@ inline void expect_outputs(DualEncoder& model, const std::filesystem::path& file
   for (std::size_t i = 0; i < text_hidden.size(); ++i)
     actual[fmt::format("text_hidden.{}", i)] = text_hidden[i];
   actual["vision_last_hidden_state"] = vision_hidden.back();
-  actual["text_last_hidden_state"] = model->text_model->final_layer_norm(text_hidden.back());
+  actual["text_last_hidden_state"] =
+      dynamic_cast<ClipTextTower&>(*model->text_model).final_layer_norm(text_hidden.back());
   EXPECT_EQ(actual.size(), expected.names().size());
   for (const auto& name : expected.names()) {
     ASSERT_TRUE(actual.count(name)) << name;

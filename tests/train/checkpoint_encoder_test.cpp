@@ -87,7 +87,7 @@ TEST(CheckpointEncoder, HashFollowsTheWeights) {
   const std::string before = encoder.model_hash();
   EXPECT_EQ(before, encoder.model_hash());
   const torch::NoGradGuard no_grad;
-  checkpoint.model->text_projection->weight.add_(0.01);
+  checkpoint.model->text_projection.linear->weight.add_(0.01);
   EXPECT_NE(before, encoder.model_hash());
 }
 

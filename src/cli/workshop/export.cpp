@@ -16,9 +16,11 @@ struct Options : ExportOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("checkpoint", checkpoint, "checkpoint to export (an adapter is folded in)");
+    v("checkpoint", checkpoint, "checkpoint to export");
     v("out", out, "bundle (or Hugging Face folder) to write");
     v("format", format, "a bundle of ONNX models, or a folder for transformers", {"onnx", "hf"});
+    v("adapter", adapter, "hf: fold an adapter in, or write it to adapter/ as PEFT does",
+      {"merge", "separate"});
     v("opset", opset, "ONNX operator set");
     v("verify", verify, "replays the reference inputs through the engine afterwards");
   }
@@ -36,6 +38,8 @@ class ExportCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
+    if (options.format != "hf" && options.adapter != "merge")
+      throw InvalidInput("--adapter separate goes with --format hf; a bundle holds one model");
     if (options.format == "hf") {
       const Json report = export_huggingface(options);
       print(fmt::format("{}: Hugging Face folder written\n", options.out));

@@ -10,11 +10,12 @@ namespace edgeclip {
 namespace {
 
 struct Options {
-  std::string checkpoint, out;
+  std::string checkpoint, adapter, out;
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("checkpoint", checkpoint, "checkpoint with an adapter");
+    v("adapter", adapter, "folder of a PEFT adapter, for a checkpoint that has none");
     v("out", out, "checkpoint to write, without one");
   }
 };
@@ -29,8 +30,14 @@ class MergeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    require_replaceable(options.out, kCheckpointFile, {options.checkpoint});
+    require_replaceable(options.out, kCheckpointFile, {options.checkpoint, options.adapter});
     Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+    if (!options.adapter.empty()) {
+      if (checkpoint.model->has_lora())
+        invalid_input("{}: has an adapter already; merge that one first, without --adapter",
+                      options.checkpoint);
+      add_adapter(checkpoint, "default", options.adapter);
+    }
     const bool had_adapter = checkpoint.model->has_lora();
     if (had_adapter) {
       checkpoint.model->merge_lora();

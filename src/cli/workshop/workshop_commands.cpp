@@ -9,6 +9,7 @@ CommandList workshop_commands() {
   commands.push_back(import_command());
   commands.push_back(train_command());
   commands.push_back(merge_command());
+  commands.push_back(profile_command());
   commands.push_back(prune_command());
   commands.push_back(export_command());
   commands.push_back(report_command());

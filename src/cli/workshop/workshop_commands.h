@@ -13,6 +13,7 @@ std::unique_ptr<Command> synthesize_command();
 std::unique_ptr<Command> import_command();
 std::unique_ptr<Command> train_command();
 std::unique_ptr<Command> merge_command();
+std::unique_ptr<Command> profile_command();
 std::unique_ptr<Command> prune_command();
 std::unique_ptr<Command> export_command();
 std::unique_ptr<Command> report_command();

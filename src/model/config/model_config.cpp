@@ -1,5 +1,7 @@
 #include "model/config/model_config.h"
 
+#include <cmath>
+
 namespace edgeclip {
 
 namespace {
@@ -8,11 +10,21 @@ void require_positive(int value, const char* key, const std::string& where) {
   if (value <= 0) invalid_input("{}{}: must be positive, is {}", where, key, value);
 }
 
+void require_dropout(double value, const char* key, const std::string& where) {
+  if (!(value >= 0 && value < 1)) invalid_input("{}{}: must be in [0, 1), is {}", where, key, value);
+}
+
+void require_epsilon(double value, const std::string& where) {
+  if (!(value > 0 && std::isfinite(value)))
+    invalid_input("{}layer_norm_eps: must be positive, is {}", where, value);
+}
+
 template <class Tower>
-void validate_tower(const Tower& tower, const std::string& where) {
+void validate_transformer(const Tower& tower, const std::string& where) {
   require_positive(tower.hidden_size, "hidden_size", where);
   require_positive(tower.num_hidden_layers, "num_hidden_layers", where);
   require_positive(tower.num_attention_heads, "num_attention_heads", where);
+  require_epsilon(tower.layer_norm_eps, where);
   if (tower.hidden_size % tower.num_attention_heads != 0)
     invalid_input("{}num_attention_heads: {} does not divide hidden_size {}", where,
                   tower.num_attention_heads, tower.hidden_size);
@@ -23,19 +35,86 @@ void validate_tower(const Tower& tower, const std::string& where) {
   for (const int size : tower.intermediate_size) require_positive(size, "intermediate_size", where);
 }
 
+template <class Tower>
+double transformer_weights(const Tower& t) {
+  double sum = 0;
+  for (int i = 0; i < t.num_hidden_layers; ++i)
+    sum += 4.0 * t.hidden_size + 2.0 * intermediate_of(t.intermediate_size, i);
+  return sum * t.hidden_size;
+}
+
+double projection_weights(const ProjectionConfig& projection, double width, double out) {
+  return width * out + (projection.is_linear() ? 0 : out * out);
+}
+
+double vision_weights(const VisionConfig& v) {
+  if (v.is_vit()) {
+    const double patches =
+        static_cast<double>(v.image_height / v.patch_size) * (v.image_width / v.patch_size);
+    return transformer_weights(v) + v.hidden_size * (3.0 * v.patch_size * v.patch_size + patches);
+  }
+  double sum = 3.0 * 49 * v.embedding_size, in = v.embedding_size;
+  for (std::size_t stage = 0; stage < v.depths.size(); ++stage) {
+    const double out = v.hidden_sizes[stage], inner = out / 4;
+    sum += in * inner + 9 * inner * inner + inner * out;
+    sum += (v.depths[stage] - 1) * (2 * out * inner + 9 * inner * inner);
+    in = out;
+  }
+  return sum;
+}
+
 }  // namespace
 
+void VisionConfig::validate(const std::string& where) const {
+  if (is_vit()) {
+    validate_transformer(*this, where);
+    require_positive(patch_size, "patch_size", where);
+    if (image_height <= 0 || image_width <= 0 || image_height % patch_size || image_width % patch_size)
+      invalid_input("{}patch_size: {} does not divide the image {}x{} (height x width)", where, patch_size,
+                    image_height, image_width);
+    return;
+  }
+  require_positive(image_height, "image_height", where);
+  require_positive(image_width, "image_width", where);
+  require_positive(embedding_size, "embedding_size", where);
+  if (depths.empty() || depths.size() != hidden_sizes.size())
+    invalid_input("{}hidden_sizes: has {} numbers, depths has {}; give one of each per stage", where,
+                  hidden_sizes.size(), depths.size());
+  for (const int depth : depths) require_positive(depth, "depths", where);
+  for (const int size : hidden_sizes) {
+    require_positive(size, "hidden_sizes", where);
+    if (size % 4 != 0) invalid_input("{}hidden_sizes: {} is no multiple of 4", where, size);
+  }
+}
+
+void TextConfig::validate(const std::string& where) const {
+  validate_transformer(*this, where);
+  require_positive(vocab_size, "vocab_size", where);
+  if (max_position_embeddings < 2) invalid_input("{}max_position_embeddings: must be at least 2", where);
+  require_dropout(dropout, "dropout", where);
+  require_dropout(attention_dropout, "attention_dropout", where);
+}
+
+void ProjectionConfig::validate(const std::string& where) const {
+  require_dropout(dropout, "dropout", where);
+  require_epsilon(layer_norm_eps, where);
+}
+
 void ModelConfig::validate(const std::string& where) const {
-  validate_tower(vision, where + "vision.");
-  validate_tower(text, where + "text.");
+  vision.validate(where + "vision.");
+  text.validate(where + "text.");
+  visual_projection.validate(where + "visual_projection.");
+  text_projection.validate(where + "text_projection.");
   require_positive(projection_dim, "projection_dim", where);
-  require_positive(vision.patch_size, "vision.patch_size", where);
-  if (vision.image_height <= 0 || vision.image_width <= 0 || vision.image_height % vision.patch_size ||
-      vision.image_width % vision.patch_size)
-    invalid_input("{}vision.patch_size: {} does not divide the image {}x{} (height x width)", where,
-                  vision.patch_size, vision.image_height, vision.image_width);
-  if (text.max_position_embeddings < 2)
-    invalid_input("{}text.max_position_embeddings: must be at least 2", where);
+}
+
+double least_weight_bytes(const ModelConfig& config) {
+  const TextConfig& t = config.text;
+  const double text =
+      transformer_weights(t) + t.hidden_size * (1.0 * t.vocab_size + t.max_position_embeddings);
+  return 4 * (vision_weights(config.vision) + text +
+              projection_weights(config.visual_projection, config.vision.width(), config.projection_dim) +
+              projection_weights(config.text_projection, t.hidden_size, config.projection_dim));
 }
 
 }  // namespace edgeclip

@@ -49,8 +49,8 @@ ImportedModel describe(const Weights& weights, const Json& config, const std::st
   t.bos_token_id = value_or(text, "bos_token_id", 49406, where + ": text_config");
   t.eos_token_id = value_or(text, "eos_token_id", 49407, where + ": text_config");
   t.pad_token_id = value_or(text, "pad_token_id", 1, where + ": text_config");
-  if (t.eos_token_id ==
-      2) {  // configurations before transformers 4.30: pooled at the largest id, the vocabulary's last
+  if (t.eos_token_id == 2) {  // before transformers 4.30, and so read to this day: pooled at the largest id
+    t.end_pooling = "largest_id";
     t.eos_token_id = t.vocab_size - 1;
     t.bos_token_id = t.vocab_size - 2;
     t.pad_token_id = t.eos_token_id;
@@ -65,7 +65,7 @@ ImportedModel describe(const Weights& weights, const Json& config, const std::st
 }  // namespace
 
 WeightSource huggingface_source() {
-  return {"huggingface", "transformers' CLIPModel", fits, rules, describe, {"config.json"}};
+  return {"huggingface", "transformers' CLIPModel", Towers::kBoth, fits, rules, describe, {"config.json"}};
 }
 
 }  // namespace edgeclip

@@ -1,217 +1,177 @@
 #include "model/import/import.h"
 
 #include <algorithm>
-#include <map>
+#include <string_view>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
-#include "model/import/position_embedding.h"
-#include "model/import/source.h"
+#include "model/import/join.h"
+#include "model/import/weight_loader.h"
 
 namespace edgeclip {
 
 namespace fs = std::filesystem;
 
-const std::vector<WeightSource>& weight_sources() {
-  static const std::vector<WeightSource> sources = {huggingface_source(), open_clip_source()};
-  return sources;
-}
-
 namespace {
 
-constexpr const char* kPositions = "vision_model.embeddings.position_embedding.weight";
-
-const WeightSource& source_of(const Weights& weights) {
-  const auto& sources = weight_sources();
-  const auto found =
-      std::find_if(sources.begin(), sources.end(), [&](const auto& s) { return s.fits(weights); });
-  if (found != sources.end()) return *found;
-  std::string known;
-  for (const auto& source : sources) known += (known.empty() ? "" : ", ") + std::string(source.what);
-  invalid_input("{}: its tensors ({}, ...) have the names of no library that is imported ({})",
-                weights.where(), weights.names().front(), known);
-}
-
-/// The library's file about the architecture, or null.
-Json config_of(const WeightSource& source, const ImportOptions& options, std::string* where) {
-  fs::path file = options.model_config;
+/// The folder's own tokenizer, or the one that the options name; null if there is none.
+std::shared_ptr<const Tokenizer> tokenizer_of(const ImportPart& text, const ImportOptions& options) {
+  std::string spec = options.tokenizer;
   std::error_code error;
-  if (file.empty()) {
-    const fs::path folder =
-        fs::is_directory(options.from, error) ? fs::path(options.from) : fs::path(options.from).parent_path();
-    for (const auto& name : source.config_files)
-      if (file.empty() && fs::is_regular_file(folder / name, error)) file = folder / name;
-  }
-  if (file.empty()) return nullptr;
-  require_file(file, "model configuration");
-  *where = file.string();
-  return read_json(file);
+  if (spec.empty() && fs::is_directory(text.path, error))
+    for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
+      if (fs::exists(fs::path(text.path) / name, error)) spec = text.path;
+  return spec.empty() ? nullptr : load_tokenizer(spec, options.convention);
 }
 
-class WeightLoader {
- public:
-  WeightLoader(DualEncoder& model, const Weights& weights, const ImportOptions& options)
-      : weights_(weights), options_(options), vision_(model->config.vision) {
-    for (auto& item : model->named_parameters()) {
-      names_.push_back(item.key());
-      parameters_[item.key()] = item.value();
+/// The ids that the text tower shares with its tokenizer.
+void settle_tokens(const ImportPart& text, const Tokenizer* tokenizer, const ImportOptions& options,
+                   TextConfig& config) {
+  if (tokenizer != nullptr) {
+    config.pad_token_id = tokenizer->pad_id();
+    if (text.model.ends_of_tokenizer) {
+      config.bos_token_id = tokenizer->begin_id();
+      config.eos_token_id = tokenizer->end_id();
     }
+    require_fitting_tokenizer(*tokenizer, config, options.tokenizer.empty() ? text.path : options.tokenizer);
+  } else if (text.model.ends_of_tokenizer &&
+             std::max(config.bos_token_id, config.eos_token_id) >= config.vocab_size) {
+    invalid_input(
+        "{}: has no tokenizer beside it, and vocab_size {} is too small for the usual ids {} and {}; "
+        "name its --tokenizer",
+        text.described_by, config.vocab_size, config.bos_token_id, config.eos_token_id);
   }
-
-  void load(const WeightSource& source) {
-    const torch::NoGradGuard no_grad;
-    for (const auto& name : weights_.names()) {
-      throw_if_interrupted();
-      const RuleMatch match = match_rule(source.rules(), name);
-      const Change change = match.rule == nullptr ? Change::kNone : match.rule->change;
-      const std::string target = match.rule == nullptr ? name : match.target;
-      if (change == Change::kIgnore) {
-        ignored_.push_back(name);
-      } else if (change == Change::kSplitQkv) {
-        load_fused(name, target);
-      } else if (parameters_.count(target) == 0) {
-        unused_.push_back(name);
-      } else {
-        torch::Tensor tensor = read(name);
-        if (change == Change::kTranspose) {
-          if (tensor.dim() != 2) wrong_shape(name, tensor, "two dimensions");
-          tensor = tensor.t();
-        }
-        assign(name, target, tensor);
-      }
-    }
-    std::vector<std::string> missing;
-    for (const auto& name : names_)
-      if (loaded_.count(name) == 0) missing.push_back(name);
-    if (!missing.empty())
-      invalid_input("{}: tensor \"{}\" is missing{}", weights_.where(), source_name(source, missing.front()),
-                    missing.size() > 1 ? fmt::format(", and {} others", missing.size() - 1) : "");
-  }
-
-  Json report() const {
-    return {{"tensors", weights_.names().size()},
-            {"unused", unused_},
-            {"ignored", ignored_},
-            {"not_finite", not_finite_}};
-  }
-
- private:
-  torch::Tensor read(const std::string& name) {
-    torch::Tensor tensor = from_tensor(weights_.get(name).view()).to(torch::kFloat);
-    if (!torch::isfinite(tensor).all().item<bool>()) not_finite_.push_back(name);
-    return tensor;
-  }
-  [[noreturn]] void wrong_shape(const std::string& name, const torch::Tensor& tensor,
-                                const std::string& needed) const {
-    invalid_input("{}: tensor \"{}\" is {}, the model needs {}", weights_.where(), name,
-                  shape_string(Shape(tensor.sizes().begin(), tensor.sizes().end())), needed);
-  }
-  void assign(const std::string& name, const std::string& target, torch::Tensor tensor) {
-    torch::Tensor& parameter = parameters_.at(target);
-    if (target == kPositions && tensor.dim() == 2 && tensor.sizes() != parameter.sizes() &&
-        tensor.size(1) == parameter.size(1))
-      tensor = resize_position_embedding(tensor, vision_.image_height / vision_.patch_size,
-                                         vision_.image_width / vision_.patch_size, options_.position_rule);
-    if (tensor.sizes() != parameter.sizes())
-      wrong_shape(name, tensor, shape_string(Shape(parameter.sizes().begin(), parameter.sizes().end())));
-    if (!loaded_.emplace(target, name).second)
-      invalid_input("{}: tensors \"{}\" and \"{}\" are the same part of the model", weights_.where(),
-                    loaded_.at(target), name);
-    parameter.copy_(tensor);
-  }
-  void load_fused(const std::string& name, const std::string& target) {
-    const auto star = target.find('*');
-    const auto part = [&](char letter) { return std::string(target).replace(star, 1, 1, letter); };
-    if (parameters_.count(part('q')) == 0) {
-      unused_.push_back(name);
-      return;
-    }
-    const torch::Tensor fused = read(name);
-    if (fused.dim() < 1 || fused.size(0) % 3 != 0) wrong_shape(name, fused, "three parts of equal size");
-    const auto parts = fused.chunk(3, 0);
-    for (std::size_t i = 0; i < 3; ++i) assign(name, part("qkv"[i]), parts[i]);
-  }
-  /// What the source calls a parameter of ours; ours if no rule leads there.
-  static std::string source_name(const WeightSource& source, const std::string& target);
-
-  const Weights& weights_;
-  const ImportOptions& options_;
-  const VisionConfig vision_;
-  std::vector<std::string> names_, unused_, ignored_, not_finite_;
-  std::map<std::string, torch::Tensor> parameters_;
-  std::map<std::string, std::string> loaded_;  ///< ours to the source's
-};
-
-std::string WeightLoader::source_name(const WeightSource& source, const std::string& target) {
-  for (const auto& rule : source.rules()) {
-    std::vector<std::string> targets = {rule.to};
-    if (const auto star = targets[0].find('*'); star != std::string::npos) {
-      const std::string pattern = targets[0];
-      targets.clear();
-      for (const char letter : {'q', 'k', 'v'})
-        targets.push_back(std::string(pattern).replace(star, 1, 1, letter));
-    }
-    for (const auto& to : targets) {
-      const std::vector<NameRule> reversed = {{to.c_str(), rule.from}};
-      if (const RuleMatch match = match_rule(reversed, target); match.rule != nullptr) return match.target;
-    }
-  }
-  return target;
 }
+
+/// A damaged description must not make us allocate the machine's memory.
+void require_enough_bytes(ImportParts& parts, const ModelConfig& config) {
+  ModelConfig towers = config;
+  towers.visual_projection.model_type = towers.text_projection.model_type = "linear";
+  towers.projection_dim = 0;  // heads may be new
+  double bytes = least_weight_bytes(towers);
+  if (parts.image().gives_part(kImageHead)) bytes += 4.0 * config.vision.width() * config.projection_dim;
+  if (parts.text().gives_part(kTextHead)) bytes += 4.0 * config.text.hidden_size * config.projection_dim;
+  bytes /= 2;  // weights may be of half the width that the model has
+  if (static_cast<double>(parts.bytes()) >= bytes) return;
+  std::string files, descriptions;
+  for (const auto& part : parts.all()) {
+    files += (files.empty() ? "" : " and ") + part.weights.where();
+    descriptions += (descriptions.empty() ? "" : " and ") + part.described_by;
+  }
+  invalid_input("{}: has {} bytes, the model of {} needs at least {:.0f}", files, parts.bytes(), descriptions,
+                bytes);
+}
+
+/// Draws the heads that no part gives.  Returns the names of all parameters that none gives.
+std::vector<std::string> initialize_rest(DualEncoder& model, const ImportParts& parts, std::uint64_t seed) {
+  std::string rest;
+  const auto is_given = [&](std::string_view name) {
+    return std::any_of(parts.all().begin(), parts.all().end(),
+                       [&](const auto& part) { return part.gives_part(name); });
+  };
+  for (const char* name : {kImageHead, kTextHead, kScale})
+    if (!is_given(name)) rest += (rest.empty() ? "" : ", ") + std::string(name);
+  if (rest.empty()) return {};
+  torch::manual_seed(seed);
+  if (!is_given(kImageHead)) model->visual_projection.initialize();
+  if (!is_given(kTextHead)) model->text_projection.initialize();
+  spdlog::warn("{}: in no file, newly initialized (seed {}); train the model before you use it", rest, seed);
+  std::vector<std::string> names;
+  for (const auto& item : model->named_parameters())
+    if (!is_given(item.key().substr(0, item.key().find('.')))) names.push_back(item.key());
+  return names;
+}
+
+void warn_of(const std::vector<std::string>& names, const ImportPart& part, const char* what) {
+  for (const auto& name : names) spdlog::warn("{}: tensor \"{}\" {}", part.weights.where(), name, what);
+}
+
+/// Copies all parts' weights and says in the report what became of each tensor.
+void load_parts(DualEncoder& model, const ImportParts& parts, const ImportOptions& options, Json& report) {
+  std::string source;
+  std::size_t tensors = 0;
+  for (const char* key : {"unused", "ignored", "not_finite", "initialized"}) report[key] = Json::array();
+  const auto add = [&](const char* key, const std::vector<std::string>& names) {
+    for (const auto& name : names) report[key].push_back(name);
+  };
+  for (const auto& part : parts.all()) {
+    const LoadedWeights loaded = load_part(model, part, options.position_rule);
+    add("unused", loaded.unused);
+    add("ignored", loaded.ignored);
+    add("not_finite", loaded.not_finite);
+    add("initialized", loaded.counters);
+    warn_of(loaded.unused, part, "belongs to no part of the model and is left out");
+    warn_of(loaded.not_finite, part, "holds values that are not finite");
+    source += (source.empty() ? "" : " + ") + std::string(part.source->name);
+    tensors += part.weights.names().size();
+  }
+  add("initialized", initialize_rest(model, parts, options.seed));
+  report["source"] = source;
+  report["tensors"] = tensors;
+}
+
+void write_history(Checkpoint& checkpoint, const ImportParts& parts, const ImportOptions& options,
+                   const Json& report) {
+  std::string origin;
+  for (const auto& part : parts.all())
+    origin += fmt::format("{}{} ({})", origin.empty() ? "" : " and ", part.file_name(), part.source->what);
+  checkpoint.card.provenance = "imported from " + origin;
+  Json entry = {{"command", "import"}};
+  const std::pair<const char*, std::string> paths[] = {
+      {"from", options.from}, {"image", options.image}, {"text", options.text}, {"adapter", options.adapter}};
+  for (const auto& [key, path] : paths)
+    if (!path.empty()) entry[key] = path;
+  entry["source"] = report["source"];
+  if (!report["initialized"].empty()) entry["seed"] = options.seed;
+  checkpoint.provenance.push_back(entry);
+}
+
+Json name_or_null(const std::string& name) { return name.empty() ? Json(nullptr) : Json(name); }
 
 }  // namespace
 
-Checkpoint import_model(const ImportOptions& options, Json* report) {
-  const Weights weights = Weights::open(options.from);
-  const WeightSource& source = source_of(weights);
-  std::string where;
-  const Json config = config_of(source, options, &where);
-  ImportedModel described = source.describe(weights, config, where);
-  VisionConfig& vision = described.config.vision;
-  if (options.image_height > 0) vision.image_height = options.image_height;
-  if (options.image_width > 0) vision.image_width = options.image_width;
-  if (vision.image_height != vision.image_width)
-    described.image.resize = "stretch";  // a crop would lose half a person
-  described.config.validate((where.empty() ? weights.where() : where) + ": ");
+void ImportOptions::validate(const std::string& where) const {
+  constexpr int kMostPixels = 8192;
+  for (const int size : {image_height, image_width})
+    if (size < 0 || size > kMostPixels)
+      invalid_input("{}image_height and image_width: must be 0 to {}, found {}", where, kMostPixels, size);
+  if (projection_dim < 0 || projection_dim > kMostDimensions)
+    invalid_input("{}projection_dim: must be 0 to {}, found {}", where, kMostDimensions, projection_dim);
+  if (!from.empty() && (!image.empty() || !text.empty()))
+    invalid_input("{}from: names both towers; give it alone, or image and text without it", where);
+  if (image.empty() != text.empty())
+    invalid_input("{}{}: names one tower; {} is needed too", where, image.empty() ? "text" : "image",
+                  image.empty() ? "image" : "text");
+  if (!model_config.empty() && from.empty() && !image.empty())
+    invalid_input("{}model_config: goes with from; lay the file beside the weights of its tower", where);
+}
 
+Checkpoint import_model(const ImportOptions& options, Json* report) {
+  options.validate("");
+  if (options.from.empty() && options.image.empty())
+    invalid_input("from, or image and text, must name the weights");
+  ImportParts parts(options);
   Checkpoint checkpoint;
-  checkpoint.card.image = described.image;
-  std::error_code error;
-  const bool folder = fs::is_directory(options.from, error);
-  const bool own = folder && (fs::exists(fs::path(options.from) / "tokenizer.json", error) ||
-                              fs::exists(fs::path(options.from) / "vocab.json", error));
-  if (!options.tokenizer.empty() || own)
-    checkpoint.tokenizer =
-        load_tokenizer(options.tokenizer.empty() ? options.from : options.tokenizer, options.convention);
-  if (checkpoint.tokenizer) described.config.text.pad_token_id = checkpoint.tokenizer->pad_id();
-  checkpoint.config = described.config;
-  const std::string described_by = where.empty() ? weights.where() : where;
-  if (checkpoint.tokenizer)
-    require_fitting_tokenizer(*checkpoint.tokenizer, checkpoint.config.text,
-                              options.tokenizer.empty() ? options.from : options.tokenizer);
-  // Weights may be of half the width that the model has.
-  if (2.0 * static_cast<double>(weights.bytes()) < least_weight_bytes(checkpoint.config))
-    invalid_input("{}: has {} bytes, the model of {} needs at least {:.0f}", weights.where(), weights.bytes(),
-                  described_by, least_weight_bytes(checkpoint.config) / 2);
+  checkpoint.config = join_parts(parts, options);
+  require_enough_bytes(parts, checkpoint.config);
+  checkpoint.card.image = parts.image().model.image;
+  const std::string processor =
+      settle_images(parts.image(), options, checkpoint.config.vision, checkpoint.card.image);
+  checkpoint.tokenizer = tokenizer_of(parts.text(), options);
+  settle_tokens(parts.text(), checkpoint.tokenizer.get(), options, checkpoint.config.text);
+
   checkpoint.model = DualEncoder(checkpoint.config);
-  WeightLoader loader(checkpoint.model, weights, options);
-  loader.load(source);
-  checkpoint.model->eval();
-  *report = loader.report();
-  (*report)["source"] = source.name;
+  *report = Json::object();
+  load_parts(checkpoint.model, parts, options, *report);
   std::int64_t parameters = 0;
   for (const auto& parameter : checkpoint.model->parameters()) parameters += parameter.numel();
   (*report)["parameters"] = parameters;
-  for (const auto& [key, what] : {std::pair{"unused", "belongs to no part of the model and is left out"},
-                                  std::pair{"not_finite", "holds values that are not finite"}})
-    for (const auto& name : (*report)[key])
-      spdlog::warn("{}: tensor \"{}\" {}", weights.where(), name.get<std::string>(), what);
+  (*report)["image_processor"] = name_or_null(processor);
+  (*report)["adapter"] = name_or_null(options.adapter);
+  if (!options.adapter.empty()) add_adapter(checkpoint, "default", options.adapter);
+  checkpoint.model->eval();
   checkpoint.card = card_of(checkpoint.model, checkpoint.card);
-  checkpoint.card.provenance =
-      fmt::format("imported from {} ({})", fs::path(options.from).filename().string(), source.what);
-  checkpoint.provenance.push_back({{"command", "import"}, {"from", options.from}, {"source", source.name}});
+  write_history(checkpoint, parts, options, *report);
   return checkpoint;
 }
 

@@ -6,11 +6,15 @@ namespace edgeclip {
 
 namespace {
 
-/// Whether name fits the pattern; numbers: what "#" stood for, in order.
-bool fits(std::string_view pattern, std::string_view name, std::vector<std::string_view>* numbers) {
-  numbers->clear();
+/// Whether name fits the pattern; parts: what "#" and "@" stood for, in order.
+bool fits(std::string_view pattern, std::string_view name, std::vector<std::string_view>* parts) {
+  parts->clear();
   std::size_t n = 0;
   for (const char c : pattern) {
+    if (c == '@') {
+      parts->push_back(name.substr(n));
+      return true;
+    }
     if (c != '#') {
       if (n >= name.size() || name[n] != c) return false;
       ++n;
@@ -19,7 +23,7 @@ bool fits(std::string_view pattern, std::string_view name, std::vector<std::stri
     std::size_t end = n;
     while (end < name.size() && name[end] >= '0' && name[end] <= '9') ++end;
     if (end == n) return false;
-    numbers->push_back(name.substr(n, end - n));
+    parts->push_back(name.substr(n, end - n));
     n = end;
   }
   return n == name.size();
@@ -28,15 +32,15 @@ bool fits(std::string_view pattern, std::string_view name, std::vector<std::stri
 }  // namespace
 
 RuleMatch match_rule(const std::vector<NameRule>& rules, const std::string& name) {
-  std::vector<std::string_view> numbers;
+  std::vector<std::string_view> parts;
   for (const auto& rule : rules) {
-    if (!fits(rule.from, name, &numbers)) continue;
+    if (!fits(rule.from, name, &parts)) continue;
     RuleMatch match;
     match.rule = &rule;
     std::size_t next = 0;
     for (const char* c = rule.to; *c != '\0'; ++c)
-      if (*c == '#' && next < numbers.size())
-        match.target += numbers[next++];
+      if ((*c == '#' || *c == '@') && next < parts.size())
+        match.target += parts[next++];
       else
         match.target += *c;
     return match;

@@ -69,42 +69,30 @@ const std::vector<NameRule>& rules() {
   return table;
 }
 
-std::int64_t dim_of(const Weights& weights, const std::string& name, std::size_t rank, std::size_t d) {
-  const Tensor tensor = weights.get(name);
-  if (tensor.shape().size() != rank)
-    invalid_input("{}: tensor \"{}\" is {}, {} dimensions are expected", weights.where(), name,
-                  shape_string(tensor.shape()), rank);
-  return tensor.shape()[d];
-}
-
-int blocks_below(const Weights& weights, const std::string& prefix) {
-  int n = 0;
-  while (weights.contains(prefix + "transformer.resblocks." + std::to_string(n) + ".ln_1.weight")) ++n;
-  return n;
-}
-
 /// openai/CLIP's build_model(): heads of 64, everything else from shapes, QuickGELU.
 ModelConfig from_shapes(const Weights& weights, const std::string& text) {
   ModelConfig config;
   VisionConfig& v = config.vision;
   TextConfig& t = config.text;
-  const auto as_int = [](std::int64_t value) { return static_cast<int>(value); };
-  v.hidden_size = as_int(dim_of(weights, "visual.conv1.weight", 4, 0));
-  v.patch_size = as_int(dim_of(weights, "visual.conv1.weight", 4, 3));
-  const auto patches = dim_of(weights, "visual.positional_embedding", 2, 0) - 1;
-  const auto grid = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(patches))));
-  if (grid < 1 || grid * grid != patches)
-    invalid_input("{}: visual.positional_embedding has {} patches, which are no square; give --model-config",
-                  weights.where(), patches);
-  v.image_height = v.image_width = as_int(grid) * v.patch_size;
-  v.num_hidden_layers = blocks_below(weights, "visual.");
-  v.intermediate_size = {as_int(dim_of(weights, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0))};
-  t.vocab_size = as_int(dim_of(weights, text + "token_embedding.weight", 2, 0));
-  t.hidden_size = as_int(dim_of(weights, text + "token_embedding.weight", 2, 1));
-  t.max_position_embeddings = as_int(dim_of(weights, text + "positional_embedding", 2, 0));
-  t.num_hidden_layers = blocks_below(weights, text);
-  t.intermediate_size = {as_int(dim_of(weights, text + "transformer.resblocks.0.mlp.c_fc.weight", 2, 0))};
-  config.projection_dim = as_int(dim_of(weights, text + "text_projection", 2, 1));
+  v.hidden_size = weights.dim("visual.conv1.weight", 4, 0);
+  v.patch_size = weights.dim("visual.conv1.weight", 4, 3);
+  constexpr int kMostPixels = 8192;
+  const int patches = weights.dim("visual.positional_embedding", 2, 0) - 1;
+  const auto grid = static_cast<int>(std::lround(std::sqrt(static_cast<double>(patches))));
+  if (grid < 1 || std::int64_t{grid} * grid != patches || v.patch_size > kMostPixels)
+    invalid_input(
+        "{}: visual.positional_embedding has {} patches of {} pixels, which are no square; give "
+        "--model-config",
+        weights.where(), patches, v.patch_size);
+  v.image_height = v.image_width = grid * v.patch_size;
+  v.num_hidden_layers = weights.count_numbered("visual.transformer.resblocks.");
+  v.intermediate_size = {weights.dim("visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0)};
+  t.vocab_size = weights.dim(text + "token_embedding.weight", 2, 0);
+  t.hidden_size = weights.dim(text + "token_embedding.weight", 2, 1);
+  t.max_position_embeddings = weights.dim(text + "positional_embedding", 2, 0);
+  t.num_hidden_layers = weights.count_numbered(text + "transformer.resblocks.");
+  t.intermediate_size = {weights.dim(text + "transformer.resblocks.0.mlp.c_fc.weight", 2, 0)};
+  config.projection_dim = weights.dim(text + "text_projection", 2, 1);
   if (v.hidden_size % 64 != 0 || t.hidden_size % 64 != 0)
     invalid_input(
         "{}: widths {} and {} are no multiples of 64, so the number of heads is not known; name open_clip's "
@@ -113,6 +101,29 @@ ModelConfig from_shapes(const Weights& weights, const std::string& text) {
   v.num_attention_heads = v.hidden_size / 64;
   t.num_attention_heads = t.hidden_size / 64;
   return config;
+}
+
+/// An option of open_clip that changes what a tower computes, with the only value that is computed here (its
+/// default).
+struct FixedOption {
+  const char* key;
+  const char* value;
+};
+constexpr FixedOption kFixedInBoth[] = {
+    {"ls_init_value", "null"}, {"norm_kwargs", "null"}, {"act_kwargs", "null"}};
+constexpr FixedOption kFixedInVision[] = {
+    {"global_average_pool", "false"}, {"attentional_pool", "false"},    {"input_patchnorm", "false"},
+    {"no_ln_pre", "false"},           {"final_ln_after_pool", "false"}, {"pos_embed_type", "\"learnable\""}};
+constexpr FixedOption kFixedInText[] = {{"embed_cls", "false"},           {"no_causal_mask", "false"},
+                                        {"final_ln_after_pool", "false"}, {"pool_type", "\"argmax\""},
+                                        {"proj_type", "\"linear\""},      {"proj_bias", "false"}};
+
+template <class Options>
+void require_fixed(const Json& tower, const Options& options, const std::string& where) {
+  for (const auto& [key, value] : options)
+    if (tower.contains(key) && !tower.at(key).is_null() && tower.at(key).dump() != value &&
+        tower.at(key) != Json::object())
+      invalid_input("{}: {}: {} is not computed, only {} is", where, key, tower.at(key).dump(), value);
 }
 
 /// open_clip's model configuration (src/open_clip/model.py, CLIPVisionCfg and CLIPTextCfg with their
@@ -130,6 +141,10 @@ ModelConfig from_config(const Json& file, const std::string& where) {
                       tower->at(key).dump());
   VisionConfig& v = config.vision;
   const std::string in_vision = where + ": vision_cfg", in_text = where + ": text_cfg";
+  for (const auto& [tower, name] : {std::pair{&vision, &in_vision}, std::pair{&text, &in_text}})
+    require_fixed(*tower, kFixedInBoth, *name);
+  require_fixed(vision, kFixedInVision, in_vision);
+  require_fixed(text, kFixedInText, in_text);
   if (vision.contains("layers") && !vision.at("layers").is_number_integer())
     invalid_input("{}: layers: {}: open_clip's own ResNets are not imported", in_vision,
                   vision.at("layers").dump());
@@ -147,6 +162,10 @@ ModelConfig from_config(const Json& file, const std::string& where) {
   } else {
     v.image_height = v.image_width = value_or(vision, "image_size", 224, in_vision);
   }
+  const auto pool = value_or<std::string>(vision, "pool_type", "tok", in_vision);
+  if (pool != "tok" && pool != "avg")
+    invalid_input("{}: pool_type: \"{}\" is not computed (tok and avg are)", in_vision, pool);
+  v.pooling = pool == "tok" ? "class" : "mean";
   TextConfig& t = config.text;
   t.max_position_embeddings = value_or(text, "context_length", 77, in_text);
   t.vocab_size = value_or(text, "vocab_size", 49408, in_text);
@@ -158,25 +177,48 @@ ModelConfig from_config(const Json& file, const std::string& where) {
   return config;
 }
 
+/// preprocess_cfg of open_clip_config.json, where it says other than CLIP's own transform.
+ImageTransform read_preprocessing(const Json& config, const std::string& where) {
+  ImageTransform image;
+  image.resize = "shortest_crop";
+  image.filter = "bicubic";
+  if (!config.is_object() || !config.contains("preprocess_cfg")) return image;
+  const Json& json = config.at("preprocess_cfg");
+  const std::string at = where + ": preprocess_cfg";
+  if (!json.is_object()) invalid_input("{}: must be an object, found {}", at, json_kind(json));
+  image.mean = value_or(json, "mean", image.mean, at);
+  image.std = value_or(json, "std", image.std, at);
+  if (value_or<std::string>(json, "interpolation", "bicubic", at) == "bilinear") image.filter = "bilinear";
+  const auto mode = value_or<std::string>(json, "resize_mode", "shortest", at);
+  if (mode != "shortest" && mode != "squash")
+    invalid_input("{}: resize_mode: \"{}\" is not computed (shortest and squash are)", at, mode);
+  if (mode == "squash") image.resize = "stretch";
+  return image;
+}
+
 ImportedModel describe(const Weights& weights, const Json& config, const std::string& where) {
   const std::string text = weights.contains("text.token_embedding.weight") ? "text." : "";
   ImportedModel model;
   model.config = config.is_null() ? from_shapes(weights, text) : from_config(config, where);
   TextConfig& t = model.config.text;
-  t.eos_token_id = t.vocab_size - 1;  // the text is pooled at its largest id
+  t.end_pooling = "largest_id";  // argmax of the ids
+  t.eos_token_id = t.vocab_size - 1;
   t.bos_token_id = t.vocab_size - 2;
   t.pad_token_id = 0;
-  model.image.resize = "shortest_crop";
-  model.image.filter = "bicubic";
+  model.image = read_preprocessing(config, where);
   return model;
 }
 
 }  // namespace
 
 WeightSource open_clip_source() {
-  return {"open_clip", "openai/CLIP and open_clip",
-          fits,        rules,
-          describe,    {"open_clip_config.json", "model_config.json"}};
+  return {"open_clip",
+          "openai/CLIP and open_clip",
+          Towers::kBoth,
+          fits,
+          rules,
+          describe,
+          {"open_clip_config.json", "model_config.json"}};
 }
 
 }  // namespace edgeclip

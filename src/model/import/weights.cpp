@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -121,6 +123,25 @@ Tensor Weights::get(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) invalid_input("{}: has no tensor \"{}\"", where_, name);
   return found->second();
+}
+
+int Weights::dim(const std::string& name, std::size_t rank, std::size_t d) const {
+  const Tensor tensor = get(name);
+  if (tensor.shape().size() != rank || !std::in_range<int>(tensor.shape()[d]))
+    invalid_input("{}: tensor \"{}\" is {}, {} dimensions are expected", where_, name,
+                  shape_string(tensor.shape()), rank);
+  return static_cast<int>(tensor.shape()[d]);
+}
+
+int Weights::count_numbered(const std::string& prefix) const {
+  std::set<std::string> numbers;
+  for (const auto& name : names_) {
+    if (!begins_with(name, prefix)) continue;
+    const auto end = name.find_first_not_of("0123456789", prefix.size());
+    if (end != std::string::npos && end > prefix.size() && name[end] == '.')
+      numbers.insert(name.substr(prefix.size(), end - prefix.size()));
+  }
+  return static_cast<int>(numbers.size());
 }
 
 }  // namespace edgeclip

@@ -21,6 +21,11 @@ class Weights {
   bool contains(const std::string& name) const { return tensors_.count(name) != 0; }
   /// Throws InvalidInput naming file and tensor if it is not there or damaged.
   Tensor get(const std::string& name) const;
+  /// Dimension d of a tensor that must have `rank` of them.  Throws InvalidInput naming file and tensor.
+  int dim(const std::string& name, std::size_t rank, std::size_t d) const;
+  /// How many different numbers n there are for which a name begins with prefix, n and a dot: the layers of a
+  /// list, whether or not one of them lost a tensor.
+  int count_numbered(const std::string& prefix) const;
   /// Of all files together, as they lie on the disk.
   std::uint64_t bytes() const { return bytes_; }
   /// The file, for messages.

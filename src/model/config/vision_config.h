@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+
+namespace edgeclip {
+
+/// An image tower.  Which fields there are follows model_type; the names are those of Hugging Face's
+/// CLIPVisionConfig and ResNetConfig.
+struct VisionConfig {
+  std::string model_type = "vit";           ///< "vit" | "resnet"
+  int image_height = 96, image_width = 48;  ///< pixels
+
+  // vit
+  int hidden_size = 192;  ///< width W
+  int num_hidden_layers = 6;
+  int num_attention_heads = 3;  ///< W / heads = head width
+  std::vector<int> intermediate_size = {
+      768};  ///< neurons of the MLP: one for all layers, or one per layer (pruned)
+  int patch_size = 8;
+  std::string hidden_act = "quick_gelu";
+  double layer_norm_eps = 1e-5;
+  std::string pooling = "class";
+
+  // resnet: torchvision's Bottleneck blocks (1x1, 3x3, 1x1); the defaults are ResNet-50's
+  std::vector<int> depths = {3, 4, 6, 3};                  ///< blocks per stage
+  std::vector<int> hidden_sizes = {256, 512, 1024, 2048};  ///< channels that leave each stage
+  int embedding_size = 64;                                 ///< channels of the stem
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("model_type", model_type,
+      "image tower; resnet has depths, hidden_sizes and embedding_size instead of a transformer's sizes",
+      {"vit", "resnet"});
+    v("image_height", image_height, "pixels; of a vit a multiple of patch_size");
+    v("image_width", image_width, "pixels; of a vit a multiple of patch_size");
+    if (model_type == "resnet") {
+      v("depths", depths, "bottleneck blocks of each stage");
+      v("hidden_sizes", hidden_sizes, "channels that leave each stage, multiples of 4");
+      v("embedding_size", embedding_size, "channels of the stem");
+      return;
+    }
+    v("hidden_size", hidden_size, "width");
+    v("num_hidden_layers", num_hidden_layers, "transformer blocks");
+    v("num_attention_heads", num_attention_heads, "heads; divides hidden_size");
+    v("intermediate_size", intermediate_size, "MLP neurons: one number for all layers, or one per layer");
+    v("patch_size", patch_size, "pixels");
+    v("hidden_act", hidden_act, "activation of the MLP", {"gelu", "quick_gelu"});
+    v("layer_norm_eps", layer_norm_eps, "epsilon of LayerNorm");
+    v("pooling", pooling, "the class token, or the mean of the patches (open_clip's pool_type avg)",
+      {"class", "mean"});
+  }
+
+  bool is_vit() const { return model_type == "vit"; }
+  /// Width of what the tower gives to its projection head.
+  int width() const { return is_vit() ? hidden_size : hidden_sizes.back(); }
+  /// Throws InvalidInput; where: prefix of the key's name.
+  void validate(const std::string& where) const;
+};
+
+}  // namespace edgeclip

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+namespace edgeclip {
+
+/// Freezes parameters.  A pattern is a dotted name of a module or parameter, with all that lies below it; "*"
+/// stands for any characters, and a part like "0-8" for these numbers:
+///   "vision_model"   "text_model.encoder.layers.0-8"   "*.embeddings"   "*.bias"
+/// Throws InvalidInput naming the pattern that fits nothing; where: start of the message.  Returns how many
+/// values were frozen.
+std::int64_t freeze_parameters(torch::nn::Module& model, const std::vector<std::string>& patterns,
+                               const std::string& where);
+
+}  // namespace edgeclip

@@ -1,0 +1,141 @@
+#include "model/lora/adapter.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "model/lora/name_match.h"
+
+namespace edgeclip {
+
+namespace {
+
+/// {"end of a name": value}, as expressions; the first key that fits a name counts.
+template <class T>
+class Patterns {
+ public:
+  Patterns(const std::map<std::string, T>& patterns, const std::string& where) {
+    for (const auto& [key, value] : patterns)
+      rows_.emplace_back(NameExpression("(.*\\.)?(" + key + ")", where), value);
+  }
+  T value(const std::string& name, T otherwise) const {
+    for (const auto& [expression, value] : rows_)
+      if (expression.fits(name)) return value;
+    return otherwise;
+  }
+
+ private:
+  std::vector<std::pair<NameExpression, T>> rows_;
+};
+
+std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
+
+/// Whether name is a module that an entry of modules_to_save names, or lies in one (PEFT's rule).
+bool lies_in_saved(const std::string& name, const std::vector<std::string>& saved) {
+  for (auto end = name.size(); end != std::string::npos && end > 0; end = name.rfind('.', end - 1))
+    for (const auto& entry : saved)
+      if (ends_with_name(name.substr(0, end), entry)) return true;
+  return false;
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+[[noreturn]] void no_layer(const std::string& where, const std::string& target,
+                           const std::vector<std::pair<std::string, Linear>>& layers) {
+  std::set<std::string> ends;
+  for (const auto& [name, layer] : layers) ends.insert(last_part(name));
+  const std::vector<std::string> known(ends.begin(), ends.end());
+  invalid_input("{}target_modules: \"{}\" fits no linear layer of the model{}", where, target,
+                did_you_mean(target, known));
+}
+
+}  // namespace
+
+std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraOptions& options, bool strict,
+                                     const std::string& where) {
+  std::vector<std::pair<std::string, Linear>> layers;
+  for (const auto& item : model.named_modules())
+    if (auto layer = std::dynamic_pointer_cast<LinearImpl>(item.value()))
+      layers.emplace_back(item.key(), Linear(layer));
+  const bool all = options.target_modules == std::vector<std::string>{"all-linear"};
+  const NameList wanted(options.target_modules, where + "target_modules"),
+      excluded(options.exclude_modules, where + "exclude_modules");
+  const Patterns<int> ranks(options.rank_pattern, where + "rank_pattern");
+  const Patterns<double> alphas(options.alpha_pattern, where + "alpha_pattern");
+
+  if (strict && !all)
+    for (const auto& target : options.target_modules) {
+      const NameList one({target}, where + "target_modules");
+      if (std::none_of(layers.begin(), layers.end(), [&](const auto& item) { return one.fits(item.first); }))
+        no_layer(where, target, layers);
+    }
+  std::vector<LoraTarget> targets;
+  for (const auto& [name, layer] : layers) {
+    if (!(all || wanted.fits(name)) || excluded.fits(name) || lies_in_saved(name, options.modules_to_save))
+      continue;
+    LoraTarget target{name, layer, ranks.value(name, options.rank), 0};
+    const double alpha = alphas.value(name, options.alpha);
+    target.scale = alpha / (options.rank_stabilized ? std::sqrt(target.rank) : target.rank);
+    targets.push_back(std::move(target));
+  }
+  if (targets.empty()) no_layer(where, options.target_modules.front(), layers);
+  return targets;
+}
+
+std::vector<std::string> copied_parameters(const torch::nn::Module& model, const LoraOptions& options,
+                                           const std::vector<LoraTarget>& targets, const std::string& where) {
+  std::vector<std::string> modules;
+  for (const auto& end : options.modules_to_save) {
+    const auto before = modules.size();
+    for (const auto& item : model.named_modules())
+      if (ends_with(item.key(), end)) modules.push_back(item.key());
+    if (modules.size() == before)
+      invalid_input("{}modules_to_save: \"{}\" fits no module of the model", where, end);
+  }
+  std::vector<std::string> names;
+  for (const auto& item : model.named_parameters()) {
+    const std::string& name = item.key();
+    const bool saved = std::any_of(modules.begin(), modules.end(), [&](const std::string& module) {
+      return name.size() > module.size() && name[module.size()] == '.' && name.rfind(module, 0) == 0;
+    });
+    bool bias = false;
+    if (options.bias != "none" && ends_with_name(name, "bias"))
+      bias = options.bias == "all" ||
+             std::any_of(targets.begin(), targets.end(),
+                         [&](const LoraTarget& target) { return name == target.name + ".bias"; });
+    if (saved || bias) names.push_back(name);
+  }
+  return names;
+}
+
+Adapter new_adapter(const torch::nn::Module& model, const LoraOptions& options) {
+  const torch::NoGradGuard no_grad;
+  const std::string where = "lora: ";
+  options.validate(where);
+  const auto targets = lora_targets(model, options, /*strict=*/true, where);
+  Adapter adapter;
+  adapter.options = options;
+  for (const LoraTarget& target : targets) {
+    const auto like = target.layer->weight.options().dtype(torch::kFloat).requires_grad(false);
+    LoraPair pair;
+    pair.A = torch::empty({target.rank, target.layer->weight.size(1)}, like);
+    if (options.init == "gaussian")
+      torch::nn::init::normal_(pair.A, 0.0, 1.0 / target.rank);
+    else
+      torch::nn::init::kaiming_uniform_(pair.A, std::sqrt(5.0));
+    pair.B = torch::zeros({target.layer->weight.size(0), target.rank}, like);
+    pair.scale = target.scale;
+    pair.dropout = options.dropout;
+    adapter.pairs.emplace(target.name, std::move(pair));
+  }
+  const auto parameters = model.named_parameters();
+  for (const auto& name : copied_parameters(model, options, targets, where))
+    adapter.copies.emplace(name, parameters[name].detach().to(torch::kFloat).clone());
+  return adapter;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,156 @@
+#include "model/recompute.h"
+
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+
+#include <mutex>
+
+namespace edgeclip {
+
+namespace {
+
+using torch::autograd::variable_list;
+
+thread_local bool recomputing = false;
+
+/// For its lifetime autocast is what `state` says, and keeps no copies: one made without a graph would be
+/// found, and used, by the run that needs the graph.
+class AutocastState {
+ public:
+  static AutocastState current() {
+    AutocastState state;
+    state.cpu = at::autocast::is_cpu_enabled();
+    state.cpu_type = at::autocast::get_autocast_cpu_dtype();
+    state.gpu = at::autocast::is_enabled();
+    state.gpu_type = at::autocast::get_autocast_gpu_dtype();
+    state.cache = at::autocast::is_autocast_cache_enabled();
+    return state;
+  }
+  void set(bool keep_copies) const {
+    at::autocast::set_cpu_enabled(cpu);
+    at::autocast::set_autocast_cpu_dtype(cpu_type);
+    at::autocast::set_enabled(gpu);
+    at::autocast::set_autocast_gpu_dtype(gpu_type);
+    at::autocast::set_autocast_cache_enabled(keep_copies && cache);
+  }
+
+ private:
+  bool cpu = false, gpu = false, cache = true;
+  at::ScalarType cpu_type = at::kBFloat16, gpu_type = at::kHalf;
+};
+
+class AutocastGuard {
+ public:
+  explicit AutocastGuard(const AutocastState& state) : before_(AutocastState::current()) { state.set(false); }
+  ~AutocastGuard() { before_.set(true); }
+  AutocastGuard(const AutocastGuard&) = delete;
+  AutocastGuard& operator=(const AutocastGuard&) = delete;
+
+ private:
+  const AutocastState before_;
+};
+
+class RandomState {
+ public:
+  explicit RandomState(const at::Device& device) : generator_(at::globalContext().defaultGenerator(device)) {
+    const std::lock_guard lock(generator_.mutex());
+    state_ = generator_.get_state();
+  }
+  void restore() {
+    const std::lock_guard lock(generator_.mutex());
+    generator_.set_state(state_);
+  }
+
+ private:
+  at::Generator generator_;
+  torch::Tensor state_;
+};
+
+struct SecondRun {
+  explicit SecondRun(RandomState then, const at::Device& device) : now(device) {
+    then.restore();
+    recomputing = true;
+  }
+  ~SecondRun() {
+    recomputing = false;
+    now.restore();
+  }
+  SecondRun(const SecondRun&) = delete;
+  SecondRun& operator=(const SecondRun&) = delete;
+  RandomState now;
+};
+
+class RecomputeNode : public torch::autograd::Node {
+ public:
+  RecomputeNode(std::function<torch::Tensor(const torch::Tensor&)> block, const torch::Tensor& x,
+                std::vector<torch::Tensor> parameters)
+      : block_(std::move(block)),
+        x_(x, /*is_output=*/false),
+        parameters_(std::move(parameters)),
+        random_(x.device()),
+        autocast_(AutocastState::current()) {}
+
+  variable_list apply(variable_list&& gradients) override {
+    variable_list out(1 + parameters_.size());
+    if (!gradients[0].defined()) return out;
+    const torch::AutoGradMode with_graph(true);
+    const torch::Tensor saved = x_.unpack();
+    const torch::Tensor x = saved.detach().requires_grad_(task_should_compute_output(0));
+    torch::Tensor y;
+    {
+      const SecondRun second(random_, saved.device());
+      const AutocastGuard autocast(autocast_);
+      y = block_(x);
+    }
+    variable_list inputs;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (!task_should_compute_output(i)) continue;
+      inputs.push_back(i == 0 ? x : parameters_[i - 1]);
+      places.push_back(i);
+    }
+    const variable_list found = torch::autograd::grad({y}, inputs, {gradients[0]}, /*retain_graph=*/false,
+                                                      /*create_graph=*/false, /*allow_unused=*/true);
+    for (std::size_t i = 0; i < places.size(); ++i) out[places[i]] = found[i];
+    return out;
+  }
+  void release_variables() override {
+    x_.reset_data();
+    block_ = nullptr;
+  }
+
+ private:
+  std::function<torch::Tensor(const torch::Tensor&)> block_;
+  torch::autograd::SavedVariable x_;
+  std::vector<torch::Tensor> parameters_;
+  RandomState random_;
+  AutocastState autocast_;
+};
+
+}  // namespace
+
+bool is_recomputing() { return recomputing; }
+
+torch::Tensor recomputed(std::function<torch::Tensor(const torch::Tensor&)> block, const torch::Tensor& x,
+                         const std::vector<torch::Tensor>& parameters) {
+  bool needed = x.requires_grad();
+  for (const auto& parameter : parameters) needed = needed || parameter.requires_grad();
+  if (!torch::GradMode::is_enabled() || !needed) return block(x);
+  variable_list inputs = {x};
+  inputs.insert(inputs.end(), parameters.begin(), parameters.end());
+  const std::shared_ptr<RecomputeNode> node(new RecomputeNode(block, x, parameters),
+                                            torch::autograd::deleteNode);
+  node->set_next_edges(torch::autograd::collect_next_edges(inputs));
+  torch::Tensor y;
+  {
+    const torch::NoGradGuard no_graph;
+    const AutocastGuard autocast(AutocastState::current());
+    y = block(x);
+  }
+  torch::autograd::set_history(y, node);
+  return y;
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,52 @@
+#include "model/towers/distilbert.h"
+
+#include <limits>
+
+namespace edgeclip {
+
+DistilBertTower::DistilBertTower(const TextConfig& config) : config(config) {
+  const auto embeddings = group(*this, "embeddings");
+  word_embeddings = embeddings->register_module("word_embeddings",
+                                                torch::nn::Embedding(config.vocab_size, config.hidden_size));
+  position_embeddings = embeddings->register_module(
+      "position_embeddings", torch::nn::Embedding(config.max_position_embeddings, config.hidden_size));
+  embedding_norm =
+      embeddings->register_module("LayerNorm", layer_norm(config.hidden_size, config.norm_eps()));
+  BlockOptions options;
+  options.style = &kDistilBertBlock;
+  options.activation = config.activation();
+  options.norm_eps = config.norm_eps();
+  options.dropout = config.dropout;
+  options.attention_dropout = config.attention_dropout;
+  transformer = register_module("transformer", Transformer(config, options));
+}
+
+torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, std::vector<torch::Tensor>* hidden) {
+  const torch::Tensor ids = require_tokens(tokens, config.max_position_embeddings, config.vocab_size);
+  const auto B = ids.size(0), T = ids.size(1);
+  const torch::Tensor positions = position_embeddings->weight.slice(0, 0, T).to(torch::kFloat);
+  torch::Tensor x = embedding_norm(word_embeddings(ids) + positions);
+  if (config.dropout > 0) x = torch::dropout(x, config.dropout, is_training());
+  const torch::Tensor valid = valid_tokens(ids);
+  // The lowest float, not an infinity: a row of padding alone must give numbers.
+  const torch::Tensor mask =
+      torch::zeros({B, 1, 1, T}, x.options().requires_grad(false))
+          .masked_fill(valid.logical_not().view({B, 1, 1, T}), std::numeric_limits<float>::lowest());
+  const torch::Tensor y = transformer->forward(x, mask, hidden);
+  if (config.mask_pooling != "mean") return y.select(1, 0);
+  const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
+  return (y * weights).sum(1) / weights.sum(1).clamp_min(1);
+}
+
+torch::Tensor DistilBertTower::valid_tokens(const torch::Tensor& tokens) const {
+  return tokens.ne(config.pad_token_id);
+}
+
+void DistilBertTower::initialize() {
+  const torch::NoGradGuard no_grad;
+  for (auto& item : named_parameters())
+    if (item.value().dim() == 2) torch::nn::init::normal_(item.value(), 0.0, 0.02);
+  initialize_plain(*this);
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "model/config/text_config.h"
+#include "model/towers/tower.h"
+
+namespace edgeclip {
+
+/// DistilBERT (Sanh et al. 2019, arXiv:1910.01108), with Hugging Face's DistilBertModel names.  Padding
+/// (pad_token_id) is masked.  Pooled is the last state of the first token, or the mean over all that are no
+/// padding.
+class DistilBertTower : public TextTower {
+ public:
+  explicit DistilBertTower(const TextConfig& config);
+  torch::Tensor forward(const torch::Tensor& tokens, std::vector<torch::Tensor>* hidden = nullptr) override;
+  torch::Tensor valid_tokens(const torch::Tensor& tokens) const override;
+  void initialize() override;
+  Transformer blocks() const override { return transformer; }
+  const char* blocks_name() const override { return "transformer"; }
+  void recompute_blocks(bool on) override { transformer->recompute = on; }
+
+  const TextConfig config;
+  torch::nn::Embedding word_embeddings{nullptr};      ///< embeddings.word_embeddings (vocab, W)
+  torch::nn::Embedding position_embeddings{nullptr};  ///< embeddings.position_embeddings (context, W)
+  torch::nn::LayerNorm embedding_norm{nullptr};       ///< embeddings.LayerNorm
+  Transformer transformer{nullptr};
+};
+
+}  // namespace edgeclip

@@ -1,0 +1,90 @@
+#include "model/towers/resnet.h"
+
+#include "base/error.h"
+#include "model/recompute.h"
+
+namespace edgeclip {
+
+namespace {
+
+torch::nn::Conv2d conv(int in, int out, int kernel, int stride) {
+  return torch::nn::Conv2d(
+      torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
+}
+
+torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x) {
+  return torch::conv2d(x, layer->weight.to(x.scalar_type()), {}, layer->options.stride(),
+                       layer->options.kernel_size()->at(0) / 2);
+}
+
+}  // namespace
+
+BottleneckImpl::BottleneckImpl(int in, int out, int stride) : stride(stride) {
+  const int inner = out / 4;
+  conv1 = register_module("conv1", conv(in, inner, 1, 1));
+  bn1 = register_module("bn1", BatchNorm(inner));
+  conv2 = register_module("conv2", conv(inner, inner, 3, stride));
+  bn2 = register_module("bn2", BatchNorm(inner));
+  conv3 = register_module("conv3", conv(inner, out, 1, 1));
+  bn3 = register_module("bn3", BatchNorm(out));
+  if (stride == 1 && in == out) return;
+  const auto downsample = group(*this, "downsample");
+  shortcut = downsample->register_module("0", conv(in, out, 1, stride));
+  shortcut_norm = downsample->register_module("1", BatchNorm(out));
+}
+
+torch::Tensor BottleneckImpl::forward(const torch::Tensor& x) {
+  torch::Tensor y = torch::relu(bn1(convolve(conv1, x)));
+  y = torch::relu(bn2(convolve(conv2, y)));
+  y = bn3(convolve(conv3, y));
+  return torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x))));
+}
+
+ResNet::ResNet(const VisionConfig& config) : config(config) {
+  conv1 = register_module("conv1", conv(3, config.embedding_size, 7, 2));
+  bn1 = register_module("bn1", BatchNorm(config.embedding_size));
+  int in = config.embedding_size;
+  for (std::size_t s = 0; s < config.depths.size(); ++s) {
+    const auto stage = group(*this, fmt::format("layer{}", s + 1));
+    const int out = config.hidden_sizes[s];
+    stages.emplace_back();
+    for (int i = 0; i < config.depths[s]; ++i) {
+      const int stride = s > 0 && i == 0 ? 2 : 1;
+      stages.back().push_back(
+          stage->register_module(std::to_string(i), Bottleneck(i == 0 ? in : out, out, stride)));
+    }
+    in = out;
+  }
+}
+
+torch::Tensor ResNet::forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden) {
+  require_pixels(pixels, config.image_height, config.image_width);
+  torch::Tensor x = torch::relu(bn1(convolve(conv1, pixels)));
+  x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
+  if (hidden) hidden->push_back(x);
+  for (const auto& stage : stages) {
+    for (Bottleneck block : stage)
+      x = recompute_ && is_training()
+              ? recomputed([block](const torch::Tensor& in) mutable { return block(in); }, x,
+                           block->parameters())
+              : block(x);
+    if (hidden) hidden->push_back(x);
+  }
+  return x.mean(torch::IntArrayRef{2, 3});
+}
+
+void ResNet::initialize() {
+  const torch::NoGradGuard no_grad;
+  for (auto& item : named_modules()) {
+    if (auto* layer = item.value()->as<torch::nn::Conv2dImpl>())
+      torch::nn::init::kaiming_normal_(layer->weight, 0.0, torch::kFanOut, torch::kReLU);
+    if (auto* norm = item.value()->as<BatchNormImpl>()) {
+      norm->weight.fill_(1);
+      norm->bias.zero_();
+      norm->running_mean.zero_();
+      norm->running_var.fill_(1);
+    }
+  }
+}
+
+}  // namespace edgeclip

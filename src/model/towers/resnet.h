@@ -1,0 +1,42 @@
+#pragma once
+
+#include "model/batch_norm.h"
+#include "model/config/vision_config.h"
+#include "model/towers/tower.h"
+
+namespace edgeclip {
+
+/// 1x1, 3x3 (which has the stride), 1x1 with BatchNorm and a shortcut.  (B, in, H, W) -> (B, out, H/s, W/s)
+class BottleneckImpl : public torch::nn::Module {
+ public:
+  BottleneckImpl(int in, int out, int stride);
+  torch::Tensor forward(const torch::Tensor& x);
+
+  const int stride;
+  torch::nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
+  BatchNorm bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
+  torch::nn::Conv2d shortcut{nullptr};  ///< downsample.0, where the shape changes; else empty
+  BatchNorm shortcut_norm{nullptr};     ///< downsample.1
+};
+TORCH_MODULE(Bottleneck);
+
+/// torchvision's ResNet (He et al. 2015, arXiv:1512.03385; stride in the 3x3, "v1.5") without its classifier,
+/// under torchvision's names.  Takes any input size; pooled is the mean over all positions.
+/// hidden: the stem's output after pooling, then each stage's, (B, C, h, w).
+class ResNet : public ImageTower {
+ public:
+  explicit ResNet(const VisionConfig& config);
+  torch::Tensor forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden = nullptr) override;
+  void initialize() override;
+  void recompute_blocks(bool on) override { recompute_ = on; }
+
+  const VisionConfig config;
+  torch::nn::Conv2d conv1{nullptr};
+  BatchNorm bn1{nullptr};
+  std::vector<std::vector<Bottleneck>> stages;  ///< layer1 ... layerN
+
+ private:
+  bool recompute_ = false;
+};
+
+}  // namespace edgeclip

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <vector>
+
+#include "model/transformer.h"
+
+namespace edgeclip {
+
+/// What both kinds of towers have.
+class TowerImpl : public torch::nn::Module {
+ public:
+  /// Random weights from torch's generator, as the tower's own library draws them.
+  virtual void initialize() = 0;
+  /// Its transformer blocks, whose name below the tower is blocks_name(); empty if it has none.
+  virtual Transformer blocks() const { return Transformer(nullptr); }
+  virtual const char* blocks_name() const { return ""; }
+  /// Gradient checkpointing, block by block, in training mode.
+  virtual void recompute_blocks(bool on) = 0;
+};
+
+/// Images to vectors.  hidden, in all towers: states for tests, appended if not null.
+class ImageTower : public TowerImpl {
+ public:
+  /// pixels (B, 3, H, W) float32 -> (B, width).  Throws InvalidInput if the shape is not the tower's.
+  virtual torch::Tensor forward(const torch::Tensor& pixels,
+                                std::vector<torch::Tensor>* hidden = nullptr) = 0;
+};
+
+/// Captions to vectors.
+class TextTower : public TowerImpl {
+ public:
+  /// tokens (B, T) of an integer type, T from 1 to the context length -> (B, width).  T may be the longest
+  /// caption's: positions after a caption's end change nothing.  Throws InvalidInput for ids outside the
+  /// vocabulary.
+  virtual torch::Tensor forward(const torch::Tensor& tokens,
+                                std::vector<torch::Tensor>* hidden = nullptr) = 0;
+  /// (B, T) bool: whether a position belongs to its caption.
+  virtual torch::Tensor valid_tokens(const torch::Tensor& tokens) const = 0;
+};
+
+/// Throws InvalidInput unless pixels are (B, 3, height, width).
+void require_pixels(const torch::Tensor& pixels, int height, int width);
+/// As int64.  Throws InvalidInput unless tokens are (B, 1 to context) with ids below vocabulary.
+torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocabulary);
+/// A module that only groups others: a LibTorch name may hold no dot.
+std::shared_ptr<torch::nn::Module> group(torch::nn::Module& parent, const std::string& name);
+/// LayerNorms to 1 and 0, biases of linear layers to 0.
+void initialize_plain(torch::nn::Module& module);
+
+}  // namespace edgeclip

@@ -1,0 +1,46 @@
+#include "model/towers/vit.h"
+
+#include <cmath>
+
+#include "model/towers/clip_blocks.h"
+
+namespace edgeclip {
+
+VisionTransformer::VisionTransformer(const VisionConfig& config) : config(config) {
+  const std::int64_t patches =
+      std::int64_t{config.image_height / config.patch_size} * (config.image_width / config.patch_size);
+  const auto embeddings = group(*this, "embeddings");
+  class_embedding = embeddings->register_parameter("class_embedding", torch::randn({config.hidden_size}));
+  patch_embedding = embeddings->register_module(
+      "patch_embedding", torch::nn::Conv2d(torch::nn::Conv2dOptions(3, config.hidden_size, config.patch_size)
+                                               .stride(config.patch_size)
+                                               .bias(false)));
+  position_embedding = embeddings->register_module("position_embedding",
+                                                   torch::nn::Embedding(1 + patches, config.hidden_size));
+  pre_layrnorm = register_module("pre_layrnorm", layer_norm(config.hidden_size, config.layer_norm_eps));
+  encoder = register_module("encoder", clip_blocks(config));
+  post_layernorm = register_module("post_layernorm", layer_norm(config.hidden_size, config.layer_norm_eps));
+}
+
+torch::Tensor VisionTransformer::forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden) {
+  require_pixels(pixels, config.image_height, config.image_width);
+  const auto B = pixels.size(0);
+  const torch::Tensor grid = torch::conv2d(pixels, patch_embedding->weight.to(pixels.scalar_type()), {},
+                                           /*stride=*/config.patch_size);
+  const torch::Tensor patches = grid.flatten(2).transpose(1, 2);  // (B, P, W), row by row
+  const torch::Tensor first = class_embedding.expand({B, 1, config.hidden_size});
+  const torch::Tensor x = torch::cat({first, patches}, 1) + position_embedding->weight;
+  const torch::Tensor y = encoder->forward(pre_layrnorm(x), {}, hidden);
+  return config.pooling == "mean" ? post_layernorm(y.slice(1, 1)).mean(1) : post_layernorm(y.select(1, 0));
+}
+
+void VisionTransformer::initialize() {
+  const torch::NoGradGuard no_grad;
+  torch::nn::init::normal_(class_embedding, 0.0, std::pow(config.hidden_size, -0.5));
+  torch::nn::init::normal_(patch_embedding->weight, 0.0, 0.02);
+  torch::nn::init::normal_(position_embedding->weight, 0.0, 0.02);
+  initialize_clip_blocks(encoder);
+  initialize_plain(*this);
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,56 @@
+#include "train/cpu_allocator.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <thread>
+
+namespace edgeclip {
+namespace {
+
+constexpr std::int64_t kMiB = 1 << 20;
+
+torch::Tensor bytes(std::int64_t n) { return torch::empty({n}, torch::kByte); }
+
+TEST(TensorMemory, LargeBlocksAreKeptAndHandedOutAgain) {
+  keep_tensor_memory();
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the address sanitizer watches malloc instead";
+#endif
+  const TensorMemory before = tensor_memory();
+  const void* first = nullptr;
+  {
+    const torch::Tensor t = bytes(40 * kMiB);
+    first = t.data_ptr();
+    EXPECT_EQ(tensor_memory().used, before.used + 40 * kMiB);
+  }
+  EXPECT_EQ(tensor_memory().used, before.used);
+  EXPECT_EQ(bytes(39 * kMiB).data_ptr(), first);  // a little smaller
+  const torch::Tensor small = bytes(2 * kMiB);
+  EXPECT_NE(small.data_ptr(), first);  // far smaller
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % (2 * kMiB), 0u);
+  EXPECT_EQ(bytes(0).numel(), 0);
+}
+
+TEST(TensorMemory, IdleBlocksBeyondTheMostThatWasUsedGoBack) {
+  keep_tensor_memory();
+  for (int i = 1; i < 40; ++i) bytes(i * 25 * kMiB);  // no block serves the next
+  const TensorMemory memory = tensor_memory();
+  EXPECT_LE(memory.used + memory.idle, (39 * 25 + 256 + 64) * kMiB);
+}
+
+TEST(TensorMemory, ManyThreadsAllocate) {
+  keep_tensor_memory();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([t] {
+      for (int i = 0; i < 50; ++i) {
+        const torch::Tensor x = bytes(kMiB * (1 + (i * 7 + t) % 5)).fill_(t);
+        ASSERT_EQ(x[x.numel() - 1].item<int>(), t);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace edgeclip
