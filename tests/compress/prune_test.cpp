@@ -82,6 +82,33 @@ TEST(Surgery, CuttingSilentNeuronsChangesNothing) {
   EXPECT_EQ(checkpoint.model->config.text.intermediate_size, checkpoint.config.text.intermediate_size);
 }
 
+TEST(Surgery, ADistilBertBesideAResNetIsCutToo) {
+  Checkpoint checkpoint;
+  checkpoint.config = test::tiny_train_options().model;
+  checkpoint.config.vision.model_type = "resnet";
+  checkpoint.config.vision.depths = {1};
+  checkpoint.config.vision.hidden_sizes = {16};
+  checkpoint.config.text.model_type = "distilbert";
+  checkpoint.model = DualEncoder(checkpoint.config);
+  initialize_weights(checkpoint.model);
+  checkpoint.model->eval();
+  const Batch batch = random_batch(checkpoint.config);
+  const auto left = silence(checkpoint);
+  EXPECT_EQ(left.size(), 2u);  // the text tower's; a ResNet has no MLP
+  const torch::Tensor before = embeddings(checkpoint, batch);
+  for (const char* kind : {"taylor", "magnitude"}) {
+    NeuronImportance importance(checkpoint.model, kind);
+    importance.add(batch, true);
+    for (std::size_t layer = 0; layer < left.size(); ++layer)
+      EXPECT_EQ((importance.scores()[layer] > 0).sum().item<std::int64_t>(),
+                static_cast<std::int64_t>(left[layer].size()))
+          << kind << " layer " << layer;
+  }
+  keep_neurons(checkpoint, left);
+  EXPECT_LE((embeddings(checkpoint, batch) - before).abs().max().item<double>(), 1e-6);
+  EXPECT_EQ(checkpoint.config.text.intermediate_size.size(), 2u);
+}
+
 TEST(Surgery, WhatWasCutStillTrains) {
   Checkpoint checkpoint = random_checkpoint();
   const Batch batch = random_batch(checkpoint.config);

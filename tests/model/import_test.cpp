@@ -153,46 +153,6 @@ TEST(Import, AnotherImageSizeResizesThePositions) {
   EXPECT_EQ(checkpoint.model->encode_image(torch::zeros({2, 3, 64, 32})).size(1), 32);
 }
 
-TEST(Import, OutputsOfTheGoldenModel) {
-  Checkpoint checkpoint = import(golden("tiny_clip"));
-  expect_outputs(checkpoint.model, golden("tiny_clip/outputs.safetensors"), 1e-5);
-}
-
-TEST(Import, BadFilesGiveOneLine) {
-  TempDir dir;
-  EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("holds no weights"), std::string::npos);
-  EXPECT_NE(invalid_input_of([&] { import(dir / "none.pt"); }).find("none.pt"), std::string::npos);
-  write_safetensors(dir / "other.safetensors", {{"a.weight", Tensor(DType::f32, {2})}});
-  EXPECT_NE(invalid_input_of([&] { import(dir / "other.safetensors"); }).find("a.weight"), std::string::npos);
-  fs::copy_file(golden("tiny_clip/model.safetensors"), dir / "model.safetensors");
-  EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("config.json"), std::string::npos);
-  test::write_text(dir / "config.json", "{}");
-  EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("vision_config"), std::string::npos);
-  Json config = read_json(golden("tiny_clip/config.json"));
-  config["vision_config"]["patch_size"] = 0;
-  write_json(dir / "config.json", config);
-  invalid_input_of([&] { import(dir.path()); });
-  config["vision_config"]["patch_size"] = 8;
-  config["vision_config"]["hidden_size"] = 32;
-  write_json(dir / "config.json", config);
-  const std::string shapes = invalid_input_of([&] { import(dir.path()); });
-  EXPECT_NE(shapes.find("64"), std::string::npos) << shapes;
-  EXPECT_NE(shapes.find("32"), std::string::npos) << shapes;
-  config["vision_config"]["hidden_size"] = 1 << 20;
-  write_json(dir / "config.json", config);
-  EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("needs at least"), std::string::npos);
-  config["vision_config"]["hidden_size"] = 64;
-  config["projection_dim"] = 1 << 30;
-  write_json(dir / "config.json", config);
-  EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("projection_dim"), std::string::npos);
-  ImportOptions options;
-  options.from = golden("tiny_clip").string();
-  test::write_text(dir / "merges", "#version\na b\n");
-  options.tokenizer = "clip:" + (dir / "merges").string();
-  Json report;
-  EXPECT_NE(invalid_input_of([&] { import_model(options, &report); }).find("merges"), std::string::npos);
-}
-
 TEST(NameRules, NumbersAreCarriedOver) {
   const std::vector<NameRule> rules = {
       {"a.#.b.#", "x.#.y.#"}, {"c", "d", Change::kTranspose}, {"layer#.@", "v.layer#.@"}};
@@ -201,60 +161,6 @@ TEST(NameRules, NumbersAreCarriedOver) {
   EXPECT_EQ(match_rule(rules, "layer2.0.bn1.bias").target, "v.layer2.0.bn1.bias");
   for (const char* no : {"a.12.b", "a.x.b.1", "cc", "", "a..b.1", "a.1.b.2c", "layer.0"})
     EXPECT_EQ(match_rule(rules, no).rule, nullptr) << no;
-}
-
-Json open_clip_config() {
-  return {{"embed_dim", 32},
-          {"quick_gelu", true},
-          {"vision_cfg",
-           {{"image_size", 32},
-            {"layers", 2},
-            {"width", 64},
-            {"head_width", 16},
-            {"mlp_ratio", 2.0},
-            {"patch_size", 8}}},
-          {"text_cfg",
-           {{"context_length", 16},
-            {"vocab_size", 512},
-            {"width", 48},
-            {"heads", 4},
-            {"layers", 2},
-            {"mlp_ratio", 2.0}}}};
-}
-
-ImportedModel describe_open_clip(const Json& config) {
-  return open_clip_source().describe(Weights(), config, "c.json");
-}
-
-TEST(OpenClip, ConfigurationsOfOtherTowersAreRefused) {
-  EXPECT_EQ(describe_open_clip(open_clip_config()).config.text.end_pooling, "largest_id");
-  const std::pair<const char*, std::pair<const char*, Json>> cases[] = {
-      {"vision_cfg", {"attentional_pool", true}},    {"vision_cfg", {"pool_type", "none"}},
-      {"vision_cfg", {"final_ln_after_pool", true}}, {"text_cfg", {"pool_type", "last"}},
-      {"text_cfg", {"no_causal_mask", true}},        {"text_cfg", {"norm_kwargs", {{"eps", 1e-6}}}}};
-  for (const auto& [tower, option] : cases) {
-    Json config = open_clip_config();
-    config[tower][option.first] = option.second;
-    const std::string message = invalid_input_of([&, config = config] { describe_open_clip(config); });
-    EXPECT_NE(message.find(option.first), std::string::npos) << message;
-  }
-  Json config = open_clip_config();
-  config["vision_cfg"]["pool_type"] = "avg";
-  config["text_cfg"]["norm_kwargs"] = Json::object();
-  EXPECT_EQ(describe_open_clip(config).config.vision.pooling, "mean");
-}
-
-TEST(OpenClip, PreprocessingOfTheConfiguration) {
-  Json config = {{"model_cfg", open_clip_config()},
-                 {"preprocess_cfg",
-                  {{"mean", {0.5, 0.5, 0.5}}, {"interpolation", "bilinear"}, {"resize_mode", "squash"}}}};
-  const ImageTransform image = describe_open_clip(config).image;
-  EXPECT_EQ(image.mean, (std::vector<double>{0.5, 0.5, 0.5}));
-  EXPECT_EQ(image.std, ImageTransform().std);
-  EXPECT_EQ(image.filter, "bilinear");
-  EXPECT_EQ(image.resize, "stretch");
-  config["preprocess_cfg"]["resize_mode"] = "longest";
-  EXPECT_NE(invalid_input_of([&] { describe_open_clip(config); }).find("longest"), std::string::npos);
 }
 
 TEST(WeightSources, EachHasItsRowAndOtherName) {
