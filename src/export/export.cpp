@@ -30,7 +30,9 @@ Json export_bundle(const ExportOptions& options) {
 
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   if (!checkpoint.tokenizer)
-    invalid_input("{}: the checkpoint has no tokenizer/; a bundle needs one", options.checkpoint);
+    invalid_input(
+        "{}: the checkpoint has no tokenizer/, which a bundle needs; import it again with --tokenizer",
+        options.checkpoint);
   const bool merged = checkpoint.model->has_lora();
   if (merged) checkpoint.model->merge_lora();
   checkpoint.model->eval();

@@ -1,5 +1,7 @@
 #include "export/huggingface.h"
 
+#include <map>
+
 #include "base/atomic_output.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -32,15 +34,19 @@ Json tower_config(const Tower& tower, const char* model_type, const std::string&
 Json model_config(const DualEncoder& model, const std::string& where) {
   const VisionConfig& v = model->config.vision;
   const TextConfig& t = model->config.text;
-  if (!v.is_vit() || v.pooling != "class" || t.is_distilbert() ||
-      !model->config.visual_projection.is_linear() || !model->config.text_projection.is_linear())
-    invalid_input(
-        "{}: is a {} (pooling {}) with a {} and heads {} and {}; a CLIPModel is a vit with class token, "
-        "clip_text and linear heads",
-        where, v.model_type, v.pooling, t.model_type, model->config.visual_projection.model_type,
-        model->config.text_projection.model_type);
+  const auto refuse = [&](const std::string& what) {
+    invalid_input("{}: {}, which a CLIPModel is not; export it as a bundle (--format onnx)", where, what);
+  };
+  if (!v.is_vit()) refuse("its image tower is a " + v.model_type);
+  if (v.pooling != "class") refuse("its image tower pools the mean of the patches");
+  if (t.is_distilbert()) refuse("its text tower is a " + t.model_type);
+  if (!model->config.visual_projection.is_linear() || !model->config.text_projection.is_linear())
+    refuse("it has MLP heads");
+  // transformers takes an eos_token_id of 2 for the old convention, the largest id.
+  if (t.end_pooling == "first_end" && t.eos_token_id == 2)
+    refuse("its texts end at the first token 2, which transformers reads as the largest id");
   if (t.end_pooling == "largest_id" && t.eos_token_id != t.vocab_size - 1)
-    spdlog::warn("{}: texts end at their largest id, a CLIPModel's at the first {}", where, t.eos_token_id);
+    refuse(fmt::format("its texts end at their largest id, not at the first {}", t.eos_token_id));
   if (v.image_height != v.image_width)
     invalid_input("{}: its images are {} x {} (height x width); a CLIPModel's are square", where,
                   v.image_height, v.image_width);
@@ -66,11 +72,13 @@ Json model_config(const DualEncoder& model, const std::string& where) {
 
 /// CLIPImageProcessor's configuration.
 Json processor_config(const ImageTransform& image, const std::string& where) {
-  if (image.filter != "bicubic" && image.filter != "bilinear")
-    invalid_input(
-        "{}: its images are resized with {}, which CLIPImageProcessor does not name here (bicubic and "
-        "bilinear)",
-        where, image.filter);
+  const std::map<std::string, int> numbers = {// PIL.Image.Resampling
+                                              {"nearest", 0},
+                                              {"lanczos", 1},
+                                              {"bilinear", 2},
+                                              {"bicubic", 3},
+                                              {"box", 4}};
+  EDGECLIP_CHECK(numbers.count(image.filter) == 1, "filter {}", image.filter);
   const bool crop = image.resize == "shortest_crop";
   const Json whole = {{"height", image.height}, {"width", image.width}};
   if (crop && image.crop_rounding != "floor")
@@ -83,7 +91,7 @@ Json processor_config(const ImageTransform& image, const std::string& where) {
       {"do_convert_rgb", true},
       {"do_resize", true},
       {"size", crop ? Json{{"shortest_edge", image.shortest > 0 ? image.shortest : image.height}} : whole},
-      {"resample", image.filter == "bicubic" ? 3 : 2},
+      {"resample", numbers.at(image.filter)},
       {"do_center_crop", crop},
       {"crop_size", whole},
       {"do_rescale", true},

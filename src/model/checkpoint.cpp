@@ -122,6 +122,7 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
 }
 
 void add_adapter(Checkpoint& checkpoint, const std::string& name, const fs::path& directory) {
+  checkpoint.model->adapters.use("");
   checkpoint.model->adapters.add(name, read_adapter(*checkpoint.model, directory));
   checkpoint.lora = checkpoint.model->adapters.adapter().options;
 }

@@ -42,6 +42,7 @@ torch::Tensor DualEncoderImpl::encode_text(const torch::Tensor& tokens) {
 }
 
 void DualEncoderImpl::attach_lora(const LoraOptions& options) {
+  adapters.use("");
   adapters.add("default", new_adapter(*this, options));
 }
 

@@ -31,7 +31,7 @@ std::vector<std::string> expand_ranges(const std::string& pattern) {
   for (std::size_t begin = 0; begin < pattern.size();) {
     const auto end = std::min(pattern.find('.', begin), pattern.size());
     std::int64_t first = 0, last = 0;
-    if (is_range(pattern.substr(begin, end - begin), first, last) && last - first < 1000) {
+    if (is_range(pattern.substr(begin, end - begin), first, last) && first <= last && last - first < 1000) {
       std::vector<std::string> all;
       for (auto i = first; i <= last; ++i)
         for (auto& rest : expand_ranges(pattern.substr(end)))

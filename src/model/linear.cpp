@@ -19,13 +19,14 @@ torch::Tensor LinearImpl::forward(const torch::Tensor& x) {
   const bool autocast = at::autocast::is_cpu_enabled() || at::autocast::is_enabled();
   const bool widen =
       weight.scalar_type() == torch::kBFloat16 && x.scalar_type() == torch::kFloat && !autocast;
-  const torch::Tensor w = widen ? weight.to(torch::kFloat) : weight;
-  if (!has_lora() || is_merged()) return torch::linear(x, w, bias);
+  if (!has_lora() || is_merged())
+    return widen ? widened_linear(x, weight, bias) : torch::linear(x, weight, bias);
   const torch::Tensor dropped = lora_dropout_ > 0 ? torch::dropout(x, lora_dropout_, is_training()) : x;
   const bool frozen = !weight.requires_grad() && !(bias.defined() && bias.requires_grad());
   if (frozen && !autocast && x.scalar_type() == torch::kFloat)
-    return frozen_lora_linear(x, dropped, w, bias, lora_A, lora_B, lora_scale);
-  return torch::linear(x, w, bias) + torch::linear(torch::linear(dropped, lora_A), lora_B) * lora_scale;
+    return frozen_lora_linear(x, dropped, weight, bias, lora_A, lora_B, lora_scale);
+  return (widen ? widened_linear(x, weight, bias) : torch::linear(x, weight, bias)) +
+         torch::linear(torch::linear(dropped, lora_A), lora_B) * lora_scale;
 }
 
 void LinearImpl::attach_lora(const LoraPair& pair) {
@@ -65,7 +66,9 @@ void LinearImpl::unmerge_lora() {
 }
 
 void LinearImpl::fold_lora() {
-  if (!is_merged()) merge_lora();
+  const torch::NoGradGuard no_grad;
+  weight.set_data(base_weight().detach().to(torch::kFloat) +
+                  lora_delta());  // unrounded, whatever the base is
   base_ = torch::Tensor();
   detach_lora();
 }
@@ -76,14 +79,14 @@ void LinearImpl::replace_parameter(const std::string& name, torch::Tensor& membe
 }
 
 void LinearImpl::keep_outputs(const torch::Tensor& index) {
+  EDGECLIP_CHECK(!has_lora());
   replace_parameter("weight", weight, weight.detach().index_select(0, index));
   if (bias.defined()) replace_parameter("bias", bias, bias.detach().index_select(0, index));
-  if (has_lora()) replace_parameter("lora_B", lora_B, lora_B.detach().index_select(0, index));
 }
 
 void LinearImpl::keep_inputs(const torch::Tensor& index) {
+  EDGECLIP_CHECK(!has_lora());
   replace_parameter("weight", weight, weight.detach().index_select(1, index));
-  if (has_lora()) replace_parameter("lora_A", lora_A, lora_A.detach().index_select(1, index));
 }
 
 }  // namespace edgeclip

@@ -33,7 +33,7 @@ class LinearImpl : public torch::nn::Module {
   bool is_merged() const { return base_.defined(); }
   /// weight without what is merged into it.
   torch::Tensor base_weight() const { return is_merged() ? base_ : weight; }
-  /// Merges the adapter for good, and drops it.
+  /// Merges the adapter for good, in float32, and drops it.
   void fold_lora();
 
   /// Keeps the given output rows (pruning of neurons): weight and bias shrink.

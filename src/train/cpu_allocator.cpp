@@ -47,6 +47,12 @@ class BlockCache {
     return true;
   }
 
+  void release() {
+    const std::lock_guard lock(mutex_);
+    while (!by_age_.empty()) drop_oldest();
+    most_used_ = used_bytes_;
+  }
+
   TensorMemory memory() {
     const std::lock_guard lock(mutex_);
     return {static_cast<std::int64_t>(used_bytes_), static_cast<std::int64_t>(idle_bytes_)};
@@ -140,6 +146,8 @@ void keep_tensor_memory() {
   static_cast<void>(allocator);
 #endif
 }
+
+void release_tensor_memory() { cache().release(); }
 
 TensorMemory tensor_memory() { return cache().memory(); }
 

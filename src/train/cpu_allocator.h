@@ -12,6 +12,9 @@ namespace edgeclip {
 /// is harmless.
 void keep_tensor_memory();
 
+/// Gives all idle blocks back, and forgets how much was in use at once.
+void release_tensor_memory();
+
 /// Bytes of large tensors: in use, and kept idle.
 struct TensorMemory {
   std::int64_t used = 0, idle = 0;

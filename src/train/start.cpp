@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "model/freeze.h"
+#include "train/cpu_allocator.h"
 
 namespace edgeclip {
 
@@ -39,7 +40,10 @@ void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
   if (options.lora_mode == "adapter") {
     model->attach_lora(options.lora);
     checkpoint.lora = options.lora;
-    if (options.base_type == "bf16") model->adapters.store_base(torch::kBFloat16);
+    if (options.base_type == "bf16") {
+      model->adapters.store_base(torch::kBFloat16);
+      release_tensor_memory();  // what the wide base took
+    }
   }
   if (!options.freeze.empty())
     spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, "freeze"));

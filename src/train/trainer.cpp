@@ -112,7 +112,7 @@ void Trainer::train_step() {
                   state_.step, loss_, norm, o.lr);
   optimizer_.step(lr, clip_scale(norm, o.clip_norm));
   optimizer_.zero_gradients();
-  clamp_logit_scale(checkpoint_.model->logit_scale);
+  if (torch::Tensor& scale = checkpoint_.model->logit_scale; scale.requires_grad()) clamp_logit_scale(scale);
   ++state_.step;
 
   const double seconds = seconds_now() - start;

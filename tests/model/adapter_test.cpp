@@ -122,8 +122,10 @@ TEST(AdapterSet, SwitchesNamedAdaptersOnOneBase) {
     return tensor_of(SafetensorsFile(golden("adapters") / (std::string(name) + ".expected.safetensors")),
                      "image_embeds");
   };
-  for (const char* name : {"save_modules", "bias_all", "second"})
+  for (const char* name : {"save_modules", "bias_all", "second"}) {
+    model->adapters.use("");
     model->adapters.add(name, read_adapter(*model, golden("adapters") / name));
+  }
   EXPECT_EQ(model->adapters.used(), "second");
   for (int round = 0; round < 2; ++round)
     for (const char* name : {"bias_all", "second", "save_modules"}) {
@@ -136,12 +138,34 @@ TEST(AdapterSet, SwitchesNamedAdaptersOnOneBase) {
   EXPECT_TRUE(torch::equal(model->encode_image(tiny_pixels()), base));
   EXPECT_NE(invalid_input_of([&] { model->adapters.use("secnd"); }).find("did you mean \"second\""),
             std::string::npos);
+  model->adapters.use("");
   EXPECT_NE(invalid_input_of([&] {
               model->adapters.add("second", read_adapter(*model, golden("adapters/second")));
             }).find("there is one"),
             std::string::npos);
   for (const char* name : {"bias_all", "second", "save_modules"}) model->adapters.remove(name);
   for (const auto& parameter : model->parameters()) EXPECT_TRUE(parameter.requires_grad());
+}
+
+TEST(AdapterSet, AnyAdapterIsReadWhileAnyOtherIsUsed) {
+  const char* names[] = {"bias_all", "bias_lora_only", "all_linear", "save_modules", "patterns", "second"};
+  Checkpoint checkpoint;
+  checkpoint.config = tiny_config();
+  checkpoint.model = tiny_model();
+  const torch::NoGradGuard no_grad;
+  for (const char* first : names)
+    for (const char* then : names) {
+      if (first == then) continue;
+      SCOPED_TRACE(std::string(first) + ", then " + then);
+      add_adapter(checkpoint, first, golden("adapters") / first);
+      add_adapter(checkpoint, then, golden("adapters") / then);
+      const SafetensorsFile expected(golden("adapters") / (std::string(then) + ".expected.safetensors"));
+      EXPECT_LE(max_difference(checkpoint.model->encode_text(tiny_ids()), tensor_of(expected, "text_embeds")),
+                1e-5);
+      checkpoint.model->adapters.remove(first);
+      checkpoint.model->adapters.remove(then);
+    }
+  EXPECT_EQ(weights_hash(checkpoint.model), weights_hash(tiny_model()));
 }
 
 TEST(AdapterSet, TheCheckpointOfAnAdapterWithCopiesHoldsTheBase) {
@@ -236,6 +260,19 @@ TEST(LoraOptions, NameWhatDoesNotFit) {
   expect([](auto& o) { o.rank_pattern = {{"fc1", 0}}; }, "rank_pattern[\"fc1\"]");
   expect([](auto& o) { o.alpha_pattern = {{"(", 1}}; }, "alpha_pattern");
   expect([](auto& o) { o.dropout = 1; }, "dropout");
+  expect([](auto& o) { o.rank = 2000000000; }, "rank: 2000000000 is more than both sides of");
+  expect([](auto& o) { o.rank_pattern = {{"nothing", 2}}; }, "\"nothing\" fits no layer");
+  expect([](auto& o) { o.exclude_modules = {"nothing"}; }, "\"nothing\" fits no linear layer");
+  expect([](auto& o) { o.exclude_modules = {"q_proj", "k_proj", "v_proj", "out_proj"}; }, "leave none");
+  expect([](auto& o) { o.target_modules = {"re:([a-z0-9_.]+)+X"}; }, "takes too long");
+  ModelConfig config = tiny_config();
+  config.vision.model_type = "resnet";
+  config.vision.image_height = config.vision.image_width = 32;
+  DualEncoder resnet(config);
+  LoraOptions options;
+  options.modules_to_save = {"layer1"};
+  EXPECT_NE(invalid_input_of([&] { resnet->attach_lora(options); }).find("running statistics"),
+            std::string::npos);
 }
 
 TEST(AdapterFile, RefusesPeftsOtherOptionsByName) {
@@ -279,7 +316,8 @@ TEST(AdapterFile, NamesFileAndTensorThatDoNotFit) {
   expect([](Json&, NamedTensors& tensors) { tensors.pop_back(); }, "lora_");
   expect([](Json&, NamedTensors& tensors) { tensors.emplace_back("extra", Tensor(DType::f32, {1})); },
          "\"extra\"");
-  expect([](Json& config, NamedTensors&) { config["target_modules"] = {"k_proj"}; }, "belongs to nothing");
+  expect([](Json& config, NamedTensors&) { config["target_modules"] = {"k_proj"}; },
+         "belongs to no linear layer");
 }
 
 TEST(NameMatch, EndsExpressionsAndLists) {

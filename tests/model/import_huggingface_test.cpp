@@ -41,7 +41,7 @@ TEST(ImportHuggingFace, BadFilesGiveOneLine) {
   const std::string shapes = invalid_input_of([&] { import(dir.path()); });
   EXPECT_NE(shapes.find("64"), std::string::npos) << shapes;
   EXPECT_NE(shapes.find("32"), std::string::npos) << shapes;
-  config["vision_config"]["hidden_size"] = 1 << 20;
+  config["vision_config"]["hidden_size"] = 1 << 16;
   write_json(dir / "config.json", config);
   EXPECT_NE(invalid_input_of([&] { import(dir.path()); }).find("needs at least"), std::string::npos);
   config["vision_config"]["hidden_size"] = 64;

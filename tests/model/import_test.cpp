@@ -19,8 +19,10 @@ using test::invalid_input_of;
 using test::max_difference;
 using test::TempDir;
 
-Checkpoint import(const fs::path& from, const fs::path& config = {}, Json* report = nullptr) {
+Checkpoint import(const fs::path& from, const fs::path& config = {}, Json* report = nullptr,
+                  bool leave_out_extra = false) {
   ImportOptions options;
+  options.leave_out_extra = leave_out_extra;
   options.from = from.string();
   options.model_config = config.string();
   Json ignored;
@@ -108,7 +110,11 @@ TEST(ImportGolden, HostileFilesAsTheManifestSays) {
       ++refused;
     } else {
       Json report;
-      import(folder / name, config, &report);
+      import(folder / name, config, &report, /*leave_out_extra=*/true);
+      if (name.find("extra") != std::string::npos) {
+        EXPECT_NE(invalid_input_of([&] { import(folder / name, config); }).find("--leave-out-extra"),
+                  std::string::npos);
+      }
       const Json& named = report[name.find("nan") != std::string::npos ? "not_finite" : "unused"];
       EXPECT_EQ(named.size(), entry.at("names").size());
       for (const auto& part : entry.at("names"))

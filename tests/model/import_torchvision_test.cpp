@@ -18,6 +18,7 @@ fs::path resnet_file() { return golden("tiny_towers/resnet/model.safetensors"); 
 Checkpoint import(const fs::path& resnet, Json* report = nullptr) {
   ImportOptions options;
   options.image = resnet.string();
+  options.leave_out_extra = true;
   options.text = golden("tiny_towers/distilbert_hf").string();
   Json ignored;
   return import_model(options, report != nullptr ? report : &ignored);

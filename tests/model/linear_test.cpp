@@ -83,6 +83,7 @@ TEST(Linear, AdapterDropoutOnlyInTraining) {
 
 TEST(Linear, KeepsChosenRowsAndColumns) {
   Linear linear = adapted_linear();
+  linear->fold_lora();
   const torch::Tensor x = torch::randn({3, 5}), full = linear(x);
   const torch::Tensor outputs = torch::tensor({0, 3}, torch::kLong),
                       inputs = torch::tensor({1, 2, 4}, torch::kLong);

@@ -42,5 +42,57 @@ TEST(ModelConfig, RefusesWhatCannotBeBuilt) {
   EXPECT_NE(refusal("text.hidden_act=relu").find("hidden_act"), std::string::npos);
 }
 
+TEST(ModelConfig, KeysFollowTheModelType) {
+  EXPECT_EQ(refusal("vision.model_type=vits").find("vit") == std::string::npos, false);
+  EXPECT_NE(refusal("vision.depths=[1]").find("unknown key"), std::string::npos);
+  ModelConfig config;
+  set_option(config, "vision.model_type=resnet");
+  set_option(config, "vision.depths=[1,2]");
+  EXPECT_NE(invalid_input_of([&] { config.validate(""); }).find("one of each per stage"), std::string::npos);
+  set_option(config, "vision.hidden_sizes=[16,30]");
+  EXPECT_NE(invalid_input_of([&] { config.validate(""); }).find("30 is no multiple of 4"), std::string::npos);
+  set_option(config, "vision.hidden_sizes=[16,32]");
+  EXPECT_NE(
+      invalid_input_of([config]() mutable { set_option(config, "vision.patch_size=8"); }).find("patch_size"),
+      std::string::npos);
+  set_option(config, "text.model_type=distilbert");
+  set_option(config, "text.pooling=mean");
+  EXPECT_NE(invalid_input_of([config]() mutable {
+              set_option(config, "text.pooling=first_end");
+            }).find("first_end"),
+            std::string::npos);
+  EXPECT_NE(
+      invalid_input_of([config]() mutable { set_option(config, "text.hidden_act=gelu"); }).find("hidden_act"),
+      std::string::npos);
+  set_option(config, "visual_projection.model_type=mlp");
+  set_option(config, "visual_projection.hidden_act=relu");
+  config.validate("");
+  EXPECT_EQ(config.vision.width(), 32);
+  ModelConfig read;
+  options_from_json(options_to_json(config), read, "");
+  EXPECT_EQ(options_to_json(read), options_to_json(config));
+  EXPECT_EQ(read.text.mask_pooling, "mean");
+}
+
+TEST(ModelConfig, SizesOfNoModelAreSlips) {
+  for (const char* setting :
+       {"vision.num_hidden_layers=2000000000", "vision.hidden_size=1048576", "vision.image_height=65536",
+        "text.vocab_size=2147483647", "projection_dim=100000", "text.max_position_embeddings=1000000"})
+    EXPECT_NE(refusal(setting).find("at most"), std::string::npos) << setting;
+}
+
+TEST(LeastWeightBytes, AreBelowWhatKnownModelsTake) {
+  ModelConfig config;
+  config.vision.model_type = "resnet";
+  config.vision.image_height = config.vision.image_width = 224;
+  config.text.vocab_size = 1;
+  config.text.num_hidden_layers = 1;
+  config.text.hidden_size = 3;
+  config.text.intermediate_size = {1};
+  config.projection_dim = 1;
+  EXPECT_LE(least_weight_bytes(config), 4 * 23508032.0 + 10000);  // ResNet-50 without its classifier
+  EXPECT_GE(least_weight_bytes(config), 4 * 23400000.0);
+}
+
 }  // namespace
 }  // namespace edgeclip

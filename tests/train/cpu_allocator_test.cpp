@@ -5,6 +5,8 @@
 
 #include <thread>
 
+#include "model/linear.h"
+
 namespace edgeclip {
 namespace {
 
@@ -37,6 +39,27 @@ TEST(TensorMemory, IdleBlocksBeyondTheMostThatWasUsedGoBack) {
   for (int i = 1; i < 40; ++i) bytes(i * 25 * kMiB);  // no block serves the next
   const TensorMemory memory = tensor_memory();
   EXPECT_LE(memory.used + memory.idle, (39 * 25 + 256 + 64) * kMiB);
+}
+
+TEST(TensorMemory, ABaseInBf16IsNotKeptWide) {
+  keep_tensor_memory();
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the address sanitizer watches malloc instead";
+#endif
+  constexpr std::int64_t kWidth = 2048;  // 8 MiB in bf16, 16 in float32
+  std::vector<Linear> layers;
+  for (int i = 0; i < 4; ++i) {
+    layers.emplace_back(LinearImpl(kWidth, kWidth));
+    layers.back()->weight.set_data(layers.back()->weight.detach().to(torch::kBFloat16));
+    for (auto& parameter : layers.back()->parameters()) parameter.requires_grad_(false);
+    if (i % 2 == 0) layers.back()->attach_lora({torch::randn({2, kWidth}), torch::zeros({kWidth, 2}), 1, 0});
+  }
+  const std::int64_t before = tensor_memory().used;
+  torch::Tensor x = torch::randn({1, kWidth}).requires_grad_(true), y = x;
+  for (auto& layer : layers) y = layer(y);
+  EXPECT_LT(tensor_memory().used - before, 16 * kMiB);  // which one wide copy would take
+  y.sum().backward();
+  EXPECT_TRUE(x.grad().defined());
 }
 
 TEST(TensorMemory, ManyThreadsAllocate) {

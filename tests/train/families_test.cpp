@@ -1,6 +1,7 @@
 #include "base/signals.h"
 #include "base/threads.h"
 #include "support/support.h"
+#include "train/interrupt_after.h"
 #include "train/start.h"
 #include "train/tiny_dataset.h"
 #include "train/trainer.h"
@@ -27,6 +28,16 @@ class FamilyTraining : public testing::Test {
   }
   static std::string at(const std::string& name) { return (*folder_ / name).string(); }
   static std::string hash(const std::string& name) { return weights_hash(load_checkpoint(at(name)).model); }
+
+  /// Trains until a signal after some steps.
+  static void interrupt(const TrainOptions& options, const TrainPaths& paths) {
+    {
+      const test::InterruptAfter interrupt(fs::path(paths.out) / "metrics.jsonl", 6);
+      EXPECT_THROW(train(options, paths), Interrupted);
+    }
+    const SafetensorsFile state(fs::path(paths.out) / "state.safetensors");
+    EXPECT_GT(std::stoi(state.metadata().at("step")), 3);
+  }
 
   static TrainOptions options() {
     TrainOptions options = test::tiny_train_options();
@@ -58,15 +69,29 @@ TEST_F(FamilyTraining, ValidatingChangesNoStatistics) {
 
 TEST_F(FamilyTraining, ARunInTwoPartsIsARunInOne) {
   TrainOptions o = options();
+  o.epochs = 6;
   train(o, paths("one"));
-  {
-    // Interrupted before the first step: the state is that of the start, buffers included.
-    set_interrupted(true);
-    EXPECT_THROW(train(o, paths("two")), Interrupted);
-    set_interrupted(false);
-  }
+  interrupt(o, paths("two"));
   train(o, paths("two", "", true));
   EXPECT_EQ(hash("two/final"), hash("one/final"));
+}
+
+TEST_F(FamilyTraining, AnAdapterWithCopiesOnABf16BaseIsResumed) {
+  TrainOptions o = options();
+  train(o, paths("wide"));
+  o.model = ModelConfig();
+  o.lora_mode = "adapter";
+  o.base_type = "bf16";
+  o.lora.target_modules = {"all-linear"};
+  o.lora.rank = 2;
+  o.lora.dropout = 0.2;
+  o.lora.modules_to_save = {"visual_projection"};
+  o.lora.bias = "all";
+  o.epochs = 6;
+  train(o, paths("through", "wide/final"));
+  interrupt(o, paths("parts", "wide/final"));
+  train(o, paths("parts", "", true));
+  EXPECT_EQ(hash("parts/final"), hash("through/final"));
 }
 
 TEST_F(FamilyTraining, GradientCheckpointingTrainsTheSame) {

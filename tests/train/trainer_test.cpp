@@ -11,6 +11,7 @@
 #include "base/signals.h"
 #include "base/threads.h"
 #include "support/support.h"
+#include "train/interrupt_after.h"
 #include "train/start.h"
 #include "train/tiny_dataset.h"
 
@@ -33,33 +34,6 @@ std::map<std::int64_t, double> losses_of(const fs::path& run) {
     if (line.contains("loss")) losses[line["step"].get<std::int64_t>()] = line["loss"].get<double>();
   return losses;
 }
-
-/// Sets the interrupt flag once the run has logged so many steps; clears it when the scope ends.
-class InterruptAfter {
- public:
-  InterruptAfter(fs::path metrics, std::size_t steps)
-      : thread_([this, metrics = std::move(metrics), steps] {
-          while (!stop_) {
-            std::ifstream file(metrics);
-            std::size_t lines = 0;
-            for (std::string line; std::getline(file, line);) ++lines;
-            if (lines >= steps) {
-              set_interrupted(true);
-              return;
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-          }
-        }) {}
-  ~InterruptAfter() {
-    stop_ = true;
-    thread_.join();
-    set_interrupted(false);
-  }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
-};
 
 class TrainTest : public testing::Test {
  protected:
@@ -134,7 +108,7 @@ TEST_F(TrainTest, InterruptedAndResumedIsAsIfUninterrupted) {
   options.lora.dropout = 0.1;
   const Json whole = train(options, paths("whole"));
   {
-    const InterruptAfter interrupt(at("broken") / "metrics.jsonl", 7);  // in the middle of an epoch
+    const test::InterruptAfter interrupt(at("broken") / "metrics.jsonl", 7);  // in the middle of an epoch
     EXPECT_THROW(train(options, paths("broken")), Interrupted);
   }
   const auto before = losses_of(at("broken"));
@@ -193,7 +167,7 @@ TEST_F(TrainTest, AdapterTrainsAloneAndRandomStateIsResumed) {
   EXPECT_EQ(adapted.provenance.size(), 2u);
 
   {
-    const InterruptAfter interrupt(at("adapter2") / "metrics.jsonl", 6);
+    const test::InterruptAfter interrupt(at("adapter2") / "metrics.jsonl", 6);
     EXPECT_THROW(train(options, paths("adapter2", "base/final")), Interrupted);
   }
   train(options, paths("adapter2", "", true));  // run.json remembers --init

@@ -1,6 +1,7 @@
 #include "model/import/import.h"
 #include "base/atomic_output.h"
 #include "base/build_info.h"
+#include "base/log.h"
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/workshop_commands.h"
 #include "model/checkpoint.h"
@@ -38,6 +39,8 @@ struct Options : ImportOptions {
     v("text_pooling", text_pooling,
       "of DistilBERT: cls | mean; of CLIP's text tower: first_end | largest_id; default: cls, or the "
       "source's");
+    v("leave_out_extra", leave_out_extra,
+      "leave out tensors that belong to no part of the model, instead of refusing the file");
     v("image_height", image_height,
       "pixels; a ViT's position embeddings are resized to it, a ResNet takes any; 0: the model's own");
     v("image_width", image_width, "likewise");
@@ -65,10 +68,13 @@ class ImportCommand : public OptionsCommand<Options> {
     Json report;
     const Checkpoint checkpoint = import_model(options, &report);
     save_checkpoint(options.out, checkpoint);
-    print(fmt::format("{}: checkpoint written: {} parameters from {} tensors of {}; {} tensors left out\n",
+    print(fmt::format("{}: checkpoint written: {} parameters from {} tensors of {}; {} tensors left out{}\n",
                       options.out, report["parameters"].dump(), report["tensors"].dump(),
-                      report["source"].get<std::string>(),
-                      report["unused"].size() + report["ignored"].size()));
+                      report["source"].get<std::string>(), report["unused"].size() + report["ignored"].size(),
+                      options.adapter.empty() ? "" : "; with the adapter of " + options.adapter));
+    if (!checkpoint.tokenizer)
+      spdlog::warn("{}: has no tokenizer, so it reads token ids alone and makes no bundle; give --tokenizer",
+                   options.out);
     Json whole = Json::object();
     if (!options.from.empty()) whole["from"] = options.from;
     if (!options.image.empty()) whole.update({{"image", options.image}, {"text", options.text}});

@@ -48,8 +48,10 @@ void SynthesizeOptions::validate(const std::string& where) const {
     invalid_input("{}people, test_people, val_people: must not be negative", where);
   // In 64 bits: the sum of two large counts must not wrap.
   if (std::int64_t{test_people} + val_people > people)
-    invalid_input("{}test_people + val_people: {} is more than people ({}); raise --people", where,
-                  std::int64_t{test_people} + val_people, people);
+    invalid_input(
+        "{}test_people + val_people: {} is more than people ({}); raise --people, or lower --test-people and "
+        "--val-people",
+        where, std::int64_t{test_people} + val_people, people);
   if (context_length < 4)
     invalid_input("{}context_length: {} is too short for a caption", where, context_length);
 }

@@ -6,8 +6,12 @@ namespace edgeclip {
 
 namespace {
 
-void require_positive(int value, const char* key, const std::string& where) {
+/// Far above every model there is: what is larger is a slip, and would ask for the machine's memory.
+constexpr int kMostLayers = 1000, kMostWidth = 1 << 16, kMostVocabulary = 1 << 22, kMostPixels = 1 << 14;
+
+void require_size(int value, int most, const char* key, const std::string& where) {
   if (value <= 0) invalid_input("{}{}: must be positive, is {}", where, key, value);
+  if (value > most) invalid_input("{}{}: must be at most {}, is {}", where, key, most, value);
 }
 
 void require_dropout(double value, const char* key, const std::string& where) {
@@ -21,9 +25,9 @@ void require_epsilon(double value, const std::string& where) {
 
 template <class Tower>
 void validate_transformer(const Tower& tower, const std::string& where) {
-  require_positive(tower.hidden_size, "hidden_size", where);
-  require_positive(tower.num_hidden_layers, "num_hidden_layers", where);
-  require_positive(tower.num_attention_heads, "num_attention_heads", where);
+  require_size(tower.hidden_size, kMostWidth, "hidden_size", where);
+  require_size(tower.num_hidden_layers, kMostLayers, "num_hidden_layers", where);
+  require_size(tower.num_attention_heads, kMostWidth, "num_attention_heads", where);
   require_epsilon(tower.layer_norm_eps, where);
   if (tower.hidden_size % tower.num_attention_heads != 0)
     invalid_input("{}num_attention_heads: {} does not divide hidden_size {}", where,
@@ -32,7 +36,7 @@ void validate_transformer(const Tower& tower, const std::string& where) {
   if (n != 1 && n != static_cast<std::size_t>(tower.num_hidden_layers))
     invalid_input("{}intermediate_size: has {} numbers; give one, or one per layer ({})", where, n,
                   tower.num_hidden_layers);
-  for (const int size : tower.intermediate_size) require_positive(size, "intermediate_size", where);
+  for (const int size : tower.intermediate_size) require_size(size, kMostWidth, "intermediate_size", where);
 }
 
 template <class Tower>
@@ -57,6 +61,7 @@ double vision_weights(const VisionConfig& v) {
   for (std::size_t stage = 0; stage < v.depths.size(); ++stage) {
     const double out = v.hidden_sizes[stage], inner = out / 4;
     sum += in * inner + 9 * inner * inner + inner * out;
+    if (stage > 0 || in != out) sum += in * out;  // the shortcut
     sum += (v.depths[stage] - 1) * (2 * out * inner + 9 * inner * inner);
     in = out;
   }
@@ -66,31 +71,32 @@ double vision_weights(const VisionConfig& v) {
 }  // namespace
 
 void VisionConfig::validate(const std::string& where) const {
+  require_size(image_height, kMostPixels, "image_height", where);
+  require_size(image_width, kMostPixels, "image_width", where);
   if (is_vit()) {
     validate_transformer(*this, where);
-    require_positive(patch_size, "patch_size", where);
-    if (image_height <= 0 || image_width <= 0 || image_height % patch_size || image_width % patch_size)
+    require_size(patch_size, kMostPixels, "patch_size", where);
+    if (image_height % patch_size || image_width % patch_size)
       invalid_input("{}patch_size: {} does not divide the image {}x{} (height x width)", where, patch_size,
                     image_height, image_width);
     return;
   }
-  require_positive(image_height, "image_height", where);
-  require_positive(image_width, "image_width", where);
-  require_positive(embedding_size, "embedding_size", where);
+  require_size(embedding_size, kMostWidth, "embedding_size", where);
+  for (const int depth : depths) require_size(depth, kMostLayers, "depths", where);
   if (depths.empty() || depths.size() != hidden_sizes.size())
     invalid_input("{}hidden_sizes: has {} numbers, depths has {}; give one of each per stage", where,
                   hidden_sizes.size(), depths.size());
-  for (const int depth : depths) require_positive(depth, "depths", where);
   for (const int size : hidden_sizes) {
-    require_positive(size, "hidden_sizes", where);
+    require_size(size, kMostWidth, "hidden_sizes", where);
     if (size % 4 != 0) invalid_input("{}hidden_sizes: {} is no multiple of 4", where, size);
   }
 }
 
 void TextConfig::validate(const std::string& where) const {
   validate_transformer(*this, where);
-  require_positive(vocab_size, "vocab_size", where);
+  require_size(vocab_size, kMostVocabulary, "vocab_size", where);
   if (max_position_embeddings < 2) invalid_input("{}max_position_embeddings: must be at least 2", where);
+  require_size(max_position_embeddings, kMostWidth, "max_position_embeddings", where);
   require_dropout(dropout, "dropout", where);
   require_dropout(attention_dropout, "attention_dropout", where);
 }
@@ -105,7 +111,7 @@ void ModelConfig::validate(const std::string& where) const {
   text.validate(where + "text.");
   visual_projection.validate(where + "visual_projection.");
   text_projection.validate(where + "text_projection.");
-  require_positive(projection_dim, "projection_dim", where);
+  require_size(projection_dim, kMostWidth, "projection_dim", where);
 }
 
 double least_weight_bytes(const ModelConfig& config) {

@@ -38,6 +38,9 @@ ImportedModel describe(const Weights& weights, const Json& config, const std::st
     invalid_input("{}: has no vision_config and text_config, so it is none of a CLIPModel", where);
   ImportedModel model;
   const Json &vision = config.at("vision_config"), &text = config.at("text_config");
+  for (const auto& [tower, name] : {std::pair{&vision, "vision_config"}, std::pair{&text, "text_config"}})
+    if (!tower->is_object())
+      invalid_input("{}: {}: must be an object, found {}", where, name, json_kind(*tower));
   VisionConfig& v = model.config.vision;
   TextConfig& t = model.config.text;
   read_tower(vision, v, 768, 12, 3072, where + ": vision_config");

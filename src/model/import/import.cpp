@@ -95,7 +95,13 @@ void load_parts(DualEncoder& model, const ImportParts& parts, const ImportOption
     for (const auto& name : names) report[key].push_back(name);
   };
   for (const auto& part : parts.all()) {
-    const LoadedWeights loaded = load_part(model, part, options.position_rule);
+    const LoadedWeights loaded = load_part(model, part, options);
+    if (!loaded.unused.empty() &&
+        !options.leave_out_extra)  // another architecture, perhaps, computes with it
+      invalid_input(
+          "{}: tensor \"{}\"{} belongs to no part of the model; --leave-out-extra imports the rest",
+          part.weights.where(), loaded.unused.front(),
+          loaded.unused.size() > 1 ? fmt::format(" (and {} others)", loaded.unused.size() - 1) : "");
     add("unused", loaded.unused);
     add("ignored", loaded.ignored);
     add("not_finite", loaded.not_finite);

@@ -22,6 +22,8 @@ struct ImportOptions {
   /// Another input size: position embeddings are resized; 0: the model's.
   int image_height = 0, image_width = 0;
   std::string position_rule = "open_clip";
+  bool leave_out_extra =
+      false;  ///< tensors that belong to no part of the model: a warning instead of an error
 
   static constexpr int kUsualProjection = 512, kMostDimensions = 8192;
   /// Throws InvalidInput; where: start of the message.

@@ -69,8 +69,15 @@ const std::vector<NameRule>& rules() {
   return table;
 }
 
-/// openai/CLIP's build_model(): heads of 64, everything else from shapes, QuickGELU.
+/// openai/CLIP's build_model(): heads of 64, everything else from shapes, QuickGELU.  Only OpenAI's own
+/// archives, which bring these buffers, are known to be so: open_clip's files have the same names, and often
+/// GELU.
 ModelConfig from_shapes(const Weights& weights, const std::string& text) {
+  if (!weights.contains("input_resolution") && !weights.contains("context_length"))
+    invalid_input(
+        "{}: does not say its activation and heads; name open_clip's model configuration (or OpenAI's, with "
+        "quick_gelu) with --model-config",
+        weights.where());
   ModelConfig config;
   VisionConfig& v = config.vision;
   TextConfig& t = config.text;
@@ -126,6 +133,13 @@ void require_fixed(const Json& tower, const Options& options, const std::string&
       invalid_input("{}: {}: {} is not computed, only {} is", where, key, tower.at(key).dump(), value);
 }
 
+int neurons_of(int width, double ratio, const std::string& where) {
+  const double neurons = width * ratio;
+  if (!(neurons >= 1 && neurons <= 1e6))
+    invalid_input("{}: mlp_ratio: {} is no ratio of an MLP", where, ratio);
+  return static_cast<int>(neurons);
+}
+
 /// open_clip's model configuration (src/open_clip/model.py, CLIPVisionCfg and CLIPTextCfg with their
 /// defaults).
 ModelConfig from_config(const Json& file, const std::string& where) {
@@ -133,6 +147,9 @@ ModelConfig from_config(const Json& file, const std::string& where) {
   ModelConfig config;
   config.projection_dim = json_get<int>(json, "embed_dim", where);
   const Json &vision = json_at(json, "vision_cfg", where), &text = json_at(json, "text_cfg", where);
+  for (const auto& [tower, name] : {std::pair{&vision, "vision_cfg"}, std::pair{&text, "text_cfg"}})
+    if (!tower->is_object())
+      invalid_input("{}: {}: must be an object, found {}", where, name, json_kind(*tower));
   const std::string act = value_or(json, "quick_gelu", false, where) ? "quick_gelu" : "gelu";
   for (const char* key : {"timm_model_name", "hf_model_name"})
     for (const Json* tower : {&vision, &text})
@@ -151,14 +168,14 @@ ModelConfig from_config(const Json& file, const std::string& where) {
   v.num_hidden_layers = value_or(vision, "layers", 12, in_vision);
   v.hidden_size = value_or(vision, "width", 768, in_vision);
   v.num_attention_heads = v.hidden_size / std::max(1, value_or(vision, "head_width", 64, in_vision));
-  v.intermediate_size = {static_cast<int>(v.hidden_size * value_or(vision, "mlp_ratio", 4.0, in_vision))};
+  v.intermediate_size = {neurons_of(v.hidden_size, value_or(vision, "mlp_ratio", 4.0, in_vision), in_vision)};
   v.patch_size = value_or(vision, "patch_size", 16, in_vision);
   if (vision.contains("image_size") && vision.at("image_size").is_array()) {
     const Json& size = vision.at("image_size");
     if (size.size() != 2 || !size[0].is_number_integer() || !size[1].is_number_integer())
       invalid_input("{}: image_size: must be a number or two (height, width)", in_vision);
-    v.image_height = size[0].get<int>();
-    v.image_width = size[1].get<int>();
+    v.image_height = integer_fits<int>(size[0]) ? size[0].get<int>() : 0;  // which validation refuses
+    v.image_width = integer_fits<int>(size[1]) ? size[1].get<int>() : 0;
   } else {
     v.image_height = v.image_width = value_or(vision, "image_size", 224, in_vision);
   }
@@ -172,7 +189,7 @@ ModelConfig from_config(const Json& file, const std::string& where) {
   t.hidden_size = value_or(text, "width", 512, in_text);
   t.num_attention_heads = value_or(text, "heads", 8, in_text);
   t.num_hidden_layers = value_or(text, "layers", 12, in_text);
-  t.intermediate_size = {static_cast<int>(t.hidden_size * value_or(text, "mlp_ratio", 4.0, in_text))};
+  t.intermediate_size = {neurons_of(t.hidden_size, value_or(text, "mlp_ratio", 4.0, in_text), in_text)};
   v.hidden_act = t.hidden_act = act;
   return config;
 }
@@ -188,7 +205,9 @@ ImageTransform read_preprocessing(const Json& config, const std::string& where) 
   if (!json.is_object()) invalid_input("{}: must be an object, found {}", at, json_kind(json));
   image.mean = value_or(json, "mean", image.mean, at);
   image.std = value_or(json, "std", image.std, at);
-  if (value_or<std::string>(json, "interpolation", "bicubic", at) == "bilinear") image.filter = "bilinear";
+  image.filter = value_or<std::string>(json, "interpolation", "bicubic", at);
+  if (image.filter != "bicubic" && image.filter != "bilinear")
+    invalid_input("{}: interpolation: \"{}\" is not computed (bicubic and bilinear are)", at, image.filter);
   const auto mode = value_or<std::string>(json, "resize_mode", "shortest", at);
   if (mode != "shortest" && mode != "squash")
     invalid_input("{}: resize_mode: \"{}\" is not computed (shortest and squash are)", at, mode);

@@ -1,5 +1,6 @@
 #include "model/import/weight_loader.h"
 
+#include <cmath>
 #include <map>
 
 #include "base/error.h"
@@ -27,8 +28,8 @@ bool is_counter(const std::string& name) {
 
 class WeightLoader {
  public:
-  WeightLoader(DualEncoder& model, const ImportPart& part, const std::string& position_rule)
-      : part_(part), weights_(part.weights), vision_(model->config.vision), position_rule_(position_rule) {
+  WeightLoader(DualEncoder& model, const ImportPart& part, const ImportOptions& options)
+      : part_(part), weights_(part.weights), vision_(model->config.vision), options_(options) {
     const auto add = [&](const auto& items) {
       for (const auto& item : items) {
         if (!part.gives_part(first_component(item.key()))) continue;
@@ -47,6 +48,8 @@ class WeightLoader {
       take(name);
     }
     require_all();
+    const auto& beside = weights_.left_out();
+    report_.ignored.insert(report_.ignored.end(), beside.begin(), beside.end());
     return std::move(report_);
   }
 
@@ -103,10 +106,15 @@ class WeightLoader {
   }
   void assign(const std::string& name, const std::string& target, torch::Tensor tensor) {
     torch::Tensor& value = values_.at(target);
-    if (target == kPositions && tensor.dim() == 2 && tensor.sizes() != value.sizes() &&
-        tensor.size(1) == value.size(1))
+    const bool asked = options_.image_height > 0 || options_.image_width > 0;
+    if (target == kPositions && asked && tensor.dim() == 2 && tensor.sizes() != value.sizes() &&
+        tensor.size(1) == value.size(1)) {
+      const auto side = std::llround(std::sqrt(static_cast<double>(tensor.size(0) - 1)));
+      if (side * side + 1 != tensor.size(0))
+        wrong_shape(name, tensor, "1 + a square number of rows to be resized");
       tensor = resize_position_embedding(tensor, vision_.image_height / vision_.patch_size,
-                                         vision_.image_width / vision_.patch_size, position_rule_);
+                                         vision_.image_width / vision_.patch_size, options_.position_rule);
+    }
     if (tensor.sizes() != value.sizes())
       wrong_shape(name, tensor, shape_string(Shape(value.sizes().begin(), value.sizes().end())));
     if (!loaded_.emplace(target, name).second)
@@ -159,7 +167,7 @@ class WeightLoader {
   const ImportPart& part_;
   const Weights& weights_;
   const VisionConfig vision_;
-  const std::string position_rule_;
+  const ImportOptions& options_;
   std::vector<std::string> names_;               ///< ours that the part must give
   std::map<std::string, torch::Tensor> values_;  ///< their parameters and buffers
   std::map<std::string, std::string> loaded_;    ///< ours to the source's
@@ -168,8 +176,8 @@ class WeightLoader {
 
 }  // namespace
 
-LoadedWeights load_part(DualEncoder& model, const ImportPart& part, const std::string& position_rule) {
-  return WeightLoader(model, part, position_rule).load();
+LoadedWeights load_part(DualEncoder& model, const ImportPart& part, const ImportOptions& options) {
+  return WeightLoader(model, part, options).load();
 }
 
 }  // namespace edgeclip

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/dual_encoder.h"
+#include "model/import/import.h"
 #include "model/import/import_part.h"
 
 namespace edgeclip {
@@ -17,8 +18,8 @@ struct LoadedWeights {
 };
 
 /// Copies a part's tensors into the parameters and buffers that it gives, in float32.  Learned positions of
-/// another grid are resized by position_rule (position_embedding.h).  Throws InvalidInput naming file and
-/// tensor: missing, twice, of another shape or type.
-LoadedWeights load_part(DualEncoder& model, const ImportPart& part, const std::string& position_rule);
+/// another grid are resized as options say (position_embedding.h), if they ask for another image size. Throws
+/// InvalidInput naming file and tensor: missing, twice, of another shape or type.
+LoadedWeights load_part(DualEncoder& model, const ImportPart& part, const ImportOptions& options);
 
 }  // namespace edgeclip

@@ -75,7 +75,10 @@ void Weights::strip_wrappers() {
     std::vector<std::string> kept;
     std::map<std::string, Get> tensors;
     for (const auto& name : names_) {
-      if (!begins_with(name, prefix)) continue;
+      if (!begins_with(name, prefix)) {
+        left_out_.push_back(name);
+        continue;
+      }
       kept.push_back(name.substr(prefix.size()));
       tensors[kept.back()] = tensors_[name];
     }

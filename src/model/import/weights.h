@@ -28,6 +28,8 @@ class Weights {
   int count_numbered(const std::string& prefix) const;
   /// Of all files together, as they lie on the disk.
   std::uint64_t bytes() const { return bytes_; }
+  /// Tensors beside the model in a training checkpoint (an optimizer's), which names() does not have.
+  const std::vector<std::string>& left_out() const { return left_out_; }
   /// The file, for messages.
   const std::string& where() const { return where_; }
 
@@ -40,7 +42,7 @@ class Weights {
 
   std::string where_;
   std::uint64_t bytes_ = 0;
-  std::vector<std::string> names_;
+  std::vector<std::string> names_, left_out_;
   std::map<std::string, Get> tensors_;
 };
 

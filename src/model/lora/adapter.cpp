@@ -17,17 +17,32 @@ template <class T>
 class Patterns {
  public:
   Patterns(const std::map<std::string, T>& patterns, const std::string& where) {
-    for (const auto& [key, value] : patterns)
-      rows_.emplace_back(NameExpression("(.*\\.)?(" + key + ")", where), value);
+    for (const auto& [key, value] : patterns) {
+      NameExpression(key, where);  // so that the message shows the key alone
+      rows_.push_back({key, NameExpression("(.*\\.)?(" + key + ")", where), value});
+    }
+  }
+  /// A key that fits none of the names, or "".
+  std::string idle_key(const std::vector<LoraTarget>& targets) const {
+    for (const Row& row : rows_)
+      if (std::none_of(targets.begin(), targets.end(),
+                       [&](const LoraTarget& target) { return row.expression.fits(target.name); }))
+        return row.key;
+    return "";
   }
   T value(const std::string& name, T otherwise) const {
-    for (const auto& [expression, value] : rows_)
-      if (expression.fits(name)) return value;
+    for (const Row& row : rows_)
+      if (row.expression.fits(name)) return row.value;
     return otherwise;
   }
 
  private:
-  std::vector<std::pair<NameExpression, T>> rows_;
+  struct Row {
+    std::string key;
+    NameExpression expression;
+    T value;
+  };
+  std::vector<Row> rows_;
 };
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
@@ -59,8 +74,10 @@ std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraO
                                      const std::string& where) {
   std::vector<std::pair<std::string, Linear>> layers;
   for (const auto& item : model.named_modules())
-    if (auto layer = std::dynamic_pointer_cast<LinearImpl>(item.value()))
+    if (auto layer = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
+      EDGECLIP_CHECK(!layer->has_lora(), "an adapter is in use");
       layers.emplace_back(item.key(), Linear(layer));
+    }
   const bool all = options.target_modules == std::vector<std::string>{"all-linear"};
   const NameList wanted(options.target_modules, where + "target_modules"),
       excluded(options.exclude_modules, where + "exclude_modules");
@@ -82,7 +99,21 @@ std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraO
     target.scale = alpha / (options.rank_stabilized ? std::sqrt(target.rank) : target.rank);
     targets.push_back(std::move(target));
   }
+  if (targets.empty() && (all || std::any_of(layers.begin(), layers.end(),
+                                             [&](const auto& item) { return wanted.fits(item.first); })))
+    invalid_input("{}exclude_modules and modules_to_save leave none of the layers that target_modules names",
+                  where);
   if (targets.empty()) no_layer(where, options.target_modules.front(), layers);
+  if (strict) {
+    for (const auto& [name, key] : {std::pair{"rank_pattern", ranks.idle_key(targets)},
+                                    std::pair{"alpha_pattern", alphas.idle_key(targets)}})
+      if (!key.empty()) invalid_input("{}{}: \"{}\" fits no layer that gets an adapter", where, name, key);
+    for (const auto& entry : options.exclude_modules) {
+      const NameList one({entry}, where + "exclude_modules");
+      if (std::none_of(layers.begin(), layers.end(), [&](const auto& item) { return one.fits(item.first); }))
+        invalid_input("{}exclude_modules: \"{}\" fits no linear layer of the model", where, entry);
+    }
+  }
   return targets;
 }
 
@@ -96,6 +127,11 @@ std::vector<std::string> copied_parameters(const torch::nn::Module& model, const
     if (modules.size() == before)
       invalid_input("{}modules_to_save: \"{}\" fits no module of the model", where, end);
   }
+  for (const auto& item : model.named_buffers())
+    for (const auto& module : modules)
+      if (item.key().rfind(module + ".", 0) == 0)
+        invalid_input("{}modules_to_save: {} has running statistics ({}), which an adapter cannot keep",
+                      where, module, item.key());
   std::vector<std::string> names;
   for (const auto& item : model.named_parameters()) {
     const std::string& name = item.key();
@@ -120,6 +156,10 @@ Adapter new_adapter(const torch::nn::Module& model, const LoraOptions& options) 
   Adapter adapter;
   adapter.options = options;
   for (const LoraTarget& target : targets) {
+    const auto out = target.layer->weight.size(0), in = target.layer->weight.size(1);
+    if (target.rank > std::max(in, out))
+      invalid_input("{}rank: {} is more than both sides of {} ({} x {})", where, target.rank, target.name,
+                    out, in);
     const auto like = target.layer->weight.options().dtype(torch::kFloat).requires_grad(false);
     LoraPair pair;
     pair.A = torch::empty({target.rank, target.layer->weight.size(1)}, like);

@@ -26,6 +26,9 @@ struct LoraTarget {
   double scale = 0;
 };
 
+/// In all that follow: model must use no adapter (AdapterSet::use("")), since names and values are the
+/// base's.
+
 /// The layers of model that options name, with the rank and scale of each.  strict: every entry of
 /// target_modules must fit one.  where: start of messages ("lora: ", "FILE: ").  Throws InvalidInput.
 std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraOptions& options, bool strict,

@@ -76,7 +76,8 @@ LoraOptions lora_options_of(const Json& json, const std::string& where) {
   if (type != "LORA") invalid_input("{}: peft_type: \"{}\" is not supported, only \"LORA\" is", where, type);
   for (const auto& [key, value] : json.items())
     if (!kSilent.count(key) && !kRead.count(key) && !is_off(value))
-      invalid_input("{}: {}: {} is not supported", where, key, value.dump());
+      invalid_input("{}: {}: {} is not supported; train the adapter without, or merge it with PEFT first",
+                    where, key, value.dump());
   LoraOptions options;
   options.rank = json_get<int>(json, "r", where);
   options.alpha = json_get<double>(json, "lora_alpha", where);
@@ -110,16 +111,12 @@ LoraOptions lora_options_of(const Json& json, const std::string& where) {
 }
 
 Json peft_config_of(const LoraOptions& options, const Json& before, const std::vector<std::string>& targets) {
-  Json json = before.is_object() ? before
-                                 : Json{{"peft_type", "LORA"},
-                                        {"auto_mapping",
-                                         {{"base_model_class", "CLIPModel"},
-                                          {"parent_library", "transformers.models.clip.modeling_clip"}}},
-                                        {"base_model_name_or_path", nullptr},
-                                        {"fan_in_fan_out", false},
-                                        {"inference_mode", true},
-                                        {"task_type", nullptr},
-                                        {"use_dora", false}};
+  Json json =
+      before.is_object()
+          ? before
+          : Json{{"peft_type", "LORA"},     {"auto_mapping", nullptr}, {"base_model_name_or_path", nullptr},
+                 {"fan_in_fan_out", false}, {"inference_mode", true},  {"task_type", nullptr},
+                 {"use_dora", false}};
   const bool all = options.target_modules == std::vector<std::string>{"all-linear"};
   json["r"] = options.rank;
   json["lora_alpha"] = options.alpha;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/safetensors.h"
 #include "model/lora/adapter_config.h"
 #include "model/lora/name_match.h"
@@ -47,7 +48,10 @@ class Reader {
       invalid_input("{}: tensor \"{}\" is {} {}, {} need {}", file_.file(), name, dtype_name(tensor.dtype()),
                     shape_string(tensor.shape()), what, shape_string(shape));
     used_.insert(name);
-    return from_tensor(tensor.view()).to(torch::kFloat);
+    const torch::Tensor value = from_tensor(tensor.view()).to(torch::kFloat);
+    if (!torch::isfinite(value).all().item<bool>())
+      spdlog::warn("{}: tensor \"{}\" holds values that are not finite", file_.file(), name);
+    return value;
   }
   bool contains(const std::string& name) const {
     return std::find(file_.names().begin(), file_.names().end(), name) != file_.names().end();
@@ -55,7 +59,10 @@ class Reader {
   void require_all_used() const {
     for (const auto& name : file_.names())
       if (!used_.count(name) && !is_leftover(name))
-        invalid_input("{}: tensor \"{}\" belongs to nothing that {} names", file_.file(), name, kConfigFile);
+        invalid_input(
+            "{}: tensor \"{}\" belongs to no linear layer that {} names (embeddings and convolutions get no "
+            "adapters here)",
+            file_.file(), name, kConfigFile);
   }
 
  private:

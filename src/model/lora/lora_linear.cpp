@@ -19,11 +19,11 @@ class FrozenLoraLinear : public torch::autograd::Function<FrozenLoraLinear> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const torch::Tensor& dropped,
                                const Frozen& frozen, const torch::Tensor& A, const torch::Tensor& B,
                                double scale) {
-    const torch::Tensor &weight = frozen.weight, &bias = frozen.bias;
+    const torch::Tensor weight = frozen.weight.to(torch::kFloat), bias = frozen.bias;
     const torch::Tensor in = rows_of(x), low = torch::mm(rows_of(dropped), A.t());  // (N, in), (N, r)
     torch::Tensor y = bias.defined() ? torch::addmm(bias, in, weight.t()) : torch::mm(in, weight.t());
     y.addmm_(low, B.t(), /*beta=*/1, /*alpha=*/scale);
-    context->save_for_backward({dropped, weight, A, B, low});
+    context->save_for_backward({dropped, frozen.weight, A, B, low});
     context->saved_data["scale"] = scale;
     context->saved_data["same"] = x.is_same(dropped);
     std::vector<std::int64_t> shape = x.sizes().vec();
@@ -41,7 +41,7 @@ class FrozenLoraLinear : public torch::autograd::Function<FrozenLoraLinear> {
     const torch::Tensor g_low = torch::mm(g, B).mul_(scale);  // (N, r)
     torch::Tensor g_x, g_dropped;
     if (context->needs_input_grad(0)) {
-      g_x = torch::mm(g, weight);
+      g_x = torch::mm(g, weight.to(torch::kFloat));
       if (same) g_x.addmm_(g_low, A);  // and none for dropped, which is x
     }
     if (!same && context->needs_input_grad(1)) g_dropped = torch::mm(g_low, A).view(dropped.sizes());
@@ -51,7 +51,24 @@ class FrozenLoraLinear : public torch::autograd::Function<FrozenLoraLinear> {
   }
 };
 
+class WidenedLinear : public torch::autograd::Function<WidenedLinear> {
+ public:
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const Frozen& frozen) {
+    context->save_for_backward({frozen.weight});
+    return torch::matmul(x, frozen.weight.to(x.scalar_type()).t());
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const torch::Tensor weight = context->get_saved_variables()[0];
+    return {torch::matmul(gradients[0], weight.to(gradients[0].scalar_type())), {}};
+  }
+};
+
 }  // namespace
+
+torch::Tensor widened_linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
+  const torch::Tensor y = WidenedLinear::apply(x, Frozen{weight.detach(), {}});
+  return bias.defined() ? y + bias : y;
+}
 
 torch::Tensor frozen_lora_linear(const torch::Tensor& x, const torch::Tensor& dropped,
                                  const torch::Tensor& weight, const torch::Tensor& bias,

@@ -14,12 +14,18 @@ bool ends_with_name(const std::string& name, const std::string& end) {
   return name[cut - 1] == '.' && name.compare(cut, end.size(), end) == 0;
 }
 
+/// Of ICU's matching engine, each some microseconds: a file's expression must not hold the process up.
+constexpr std::int32_t kMostSteps = 1000;
+
 struct NameExpression::Impl {
+  std::string expression, where;
   std::unique_ptr<icu::RegexPattern> pattern;
 };
 
 NameExpression::NameExpression(const std::string& expression, const std::string& where)
     : impl_(std::make_unique<Impl>()) {
+  impl_->expression = expression;
+  impl_->where = where;
   UErrorCode status = U_ZERO_ERROR;
   UParseError place{};
   impl_->pattern.reset(
@@ -36,8 +42,11 @@ bool NameExpression::fits(const std::string& name) const {
   UErrorCode status = U_ZERO_ERROR;
   const icu::UnicodeString text = icu::UnicodeString::fromUTF8(name);
   const std::unique_ptr<icu::RegexMatcher> matcher(impl_->pattern->matcher(text, status));
+  if (U_SUCCESS(status)) matcher->setTimeLimit(kMostSteps, status);
   const bool fits = U_SUCCESS(status) && matcher->matches(status);
-  if (U_FAILURE(status)) invalid_input("a regular expression is too complex for the name {}", name);
+  if (U_FAILURE(status))
+    invalid_input("{}: \"{}\" takes too long to try on {}; write it without nested repetitions", impl_->where,
+                  impl_->expression, name);
   return fits;
 }
 
