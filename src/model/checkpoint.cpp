@@ -47,6 +47,9 @@ void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& con
                                const std::string& where) {
   if (tokenizer.vocab_size() > config.vocab_size)
     invalid_input("{}: has {} tokens, the model {}", where, tokenizer.vocab_size(), config.vocab_size);
+  if (config.is_distilbert() && tokenizer.pad_id() != config.pad_token_id)
+    invalid_input("{}: pads texts with {}, the model masks {}", where, tokenizer.pad_id(),
+                  config.pad_token_id);
   if (tokenizer.begin_id() != config.bos_token_id || tokenizer.end_id() != config.eos_token_id)
     invalid_input("{}: begins texts with {} and ends them with {}, the model with {} and {}", where,
                   tokenizer.begin_id(), tokenizer.end_id(), config.bos_token_id, config.eos_token_id);

@@ -64,6 +64,11 @@ TEST(ModelConfig, KeysFollowTheModelType) {
   EXPECT_NE(
       invalid_input_of([config]() mutable { set_option(config, "text.hidden_act=gelu"); }).find("hidden_act"),
       std::string::npos);
+  EXPECT_NE(invalid_input_of([config]() mutable {
+              set_option(config, "text.pad_token_id=3");
+              config.validate("");
+            }).find("pad_token_id: 3"),
+            std::string::npos);
   set_option(config, "visual_projection.model_type=mlp");
   set_option(config, "visual_projection.hidden_act=relu");
   config.validate("");

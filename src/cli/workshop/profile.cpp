@@ -106,7 +106,7 @@ std::string summary_of(const ModelProfile& profile) {
          pass("image", fmt::format("a batch of {}", profile.batch), profile.image_macs) +
          pass("text", fmt::format("a batch of {}, {} tokens each", profile.batch, profile.tokens),
               profile.text_macs) +
-         fmt::format("{:<10} {}\n{:<10} {}\n", "held as", megabytes(profile.stored), "would be",
+         fmt::format("{:<10} {}\n{:<10} {}\n", "held as", megabytes(profile.stored), "weights as",
                      megabytes(profile.as_type)) +
          "MACs of matrix products alone: convolutions, linear layers, attention; 1 MAC = 2 FLOPs\n";
 }

@@ -97,6 +97,11 @@ void TextConfig::validate(const std::string& where) const {
   require_size(vocab_size, kMostVocabulary, "vocab_size", where);
   if (max_position_embeddings < 2) invalid_input("{}max_position_embeddings: must be at least 2", where);
   require_size(max_position_embeddings, kMostWidth, "max_position_embeddings", where);
+  if (is_distilbert() && (pad_token_id == bos_token_id || pad_token_id == eos_token_id))
+    invalid_input(
+        "{}pad_token_id: {} also begins or ends texts, and a distilbert would mask it; use a tokenizer with "
+        "a padding token of its own",
+        where, pad_token_id);
   require_dropout(dropout, "dropout", where);
   require_dropout(attention_dropout, "attention_dropout", where);
 }
