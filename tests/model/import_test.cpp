@@ -87,6 +87,14 @@ TEST(ImportGolden, RoundedWeightsGiveTheirOutputs) {
   }
 }
 
+TEST(ImportGolden, FilesThatDoNotTellTheirArchitectureAskForIt) {
+  EDGECLIP_REQUIRE_PARITY(folder, "weight_formats");
+  for (const char* name : {"ordered_dict.pt", "openai_torchscript.pt"}) {  // GELU or not; 48 is no heads of 64
+    const std::string message = invalid_input_of([&] { import(folder / name); });
+    EXPECT_NE(message.find("--model-config"), std::string::npos) << message;
+  }
+}
+
 TEST(ImportGolden, HostileFilesAsTheManifestSays) {
   EDGECLIP_REQUIRE_PARITY(folder, "weight_formats");
   EDGECLIP_REQUIRE_PARITY(config, "tiny_clip/open_clip/model_config.json");
