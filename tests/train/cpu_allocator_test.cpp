@@ -16,7 +16,8 @@ torch::Tensor bytes(std::int64_t n) { return torch::empty({n}, torch::kByte); }
 
 TEST(TensorMemory, LargeBlocksAreKeptAndHandedOutAgain) {
   keep_tensor_memory();
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__)  // keep_tensor_memory() does nothing then: malloc's blocks are the watched
+                                   // ones
   GTEST_SKIP() << "the address sanitizer watches malloc instead";
 #endif
   const TensorMemory before = tensor_memory();
@@ -43,7 +44,8 @@ TEST(TensorMemory, IdleBlocksBeyondTheMostThatWasUsedGoBack) {
 
 TEST(TensorMemory, ABaseInBf16IsNotKeptWide) {
   keep_tensor_memory();
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__)  // keep_tensor_memory() does nothing then: malloc's blocks are the watched
+                                   // ones
   GTEST_SKIP() << "the address sanitizer watches malloc instead";
 #endif
   constexpr std::int64_t kWidth = 2048;  // 8 MiB in bf16, 16 in float32

@@ -1,9 +1,8 @@
 #include "base/signals.h"
-#include "base/threads.h"
 #include "support/support.h"
 #include "train/interrupt_after.h"
 #include "train/start.h"
-#include "train/tiny_dataset.h"
+#include "train/tiny_training.h"
 #include "train/trainer.h"
 
 namespace edgeclip {
@@ -12,21 +11,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Training of the other towers, of a part of a model, and of adapters with more than products.
-class FamilyTraining : public testing::Test {
+class FamilyTraining : public test::TinyTraining {
  protected:
-  static void SetUpTestSuite() {
-    set_thread_count(1);
-    folder_ = new test::TempDir;
-    test::write_tiny_dataset(*folder_ / "data");
-  }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
-  TrainPaths paths(const std::string& out, const std::string& init = "", bool resume = false) const {
-    return {at("data"), at(out), init.empty() ? "" : at(init), resume};
-  }
-  static std::string at(const std::string& name) { return (*folder_ / name).string(); }
   static std::string hash(const std::string& name) { return weights_hash(load_checkpoint(at(name)).model); }
 
   /// Trains until a signal after some steps.
@@ -51,10 +37,7 @@ class FamilyTraining : public testing::Test {
     options.epochs = 2;
     return options;
   }
-
-  static test::TempDir* folder_;
 };
-test::TempDir* FamilyTraining::folder_ = nullptr;
 
 TEST_F(FamilyTraining, ValidatingChangesNoStatistics) {
   train(options(), paths("whole"));
@@ -140,7 +123,7 @@ TEST_F(FamilyTraining, AnAdapterOnABf16BaseKeepsItAndComesBack) {
   ASSERT_TRUE(adapted.lora.has_value());
   EXPECT_EQ(adapted.lora->modules_to_save, (std::vector<std::string>{"fc"}));
   const auto base = load_checkpoint(at("base/final")).model->named_parameters();
-  const SafetensorsFile stored(fs::path(at("adapted/final")) / "model.safetensors");
+  const SafetensorsFile stored(at("adapted/final") / "model.safetensors");
   for (const auto& item : base) {
     const torch::Tensor value = from_tensor(stored.get(item.key()).view());
     const bool rounded = value.scalar_type() == torch::kBFloat16;

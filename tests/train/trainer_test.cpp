@@ -13,7 +13,7 @@
 #include "support/support.h"
 #include "train/interrupt_after.h"
 #include "train/start.h"
-#include "train/tiny_dataset.h"
+#include "train/tiny_training.h"
 
 namespace edgeclip {
 namespace {
@@ -35,27 +35,7 @@ std::map<std::int64_t, double> losses_of(const fs::path& run) {
   return losses;
 }
 
-class TrainTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    // So small a model gains nothing from threads, which wait for each other on a busy machine.
-    set_thread_count(1);
-    folder_ = new test::TempDir;
-    test::write_tiny_dataset(*folder_ / "data");
-  }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
-  TrainPaths paths(const std::string& out, const std::string& init = "", bool resume = false) const {
-    return {(*folder_ / "data").string(), (*folder_ / out).string(),
-            init.empty() ? "" : (*folder_ / init).string(), resume};
-  }
-  fs::path at(const std::string& name) const { return *folder_ / name; }
-
-  static test::TempDir* folder_;
-};
-test::TempDir* TrainTest::folder_ = nullptr;
+class TrainTest : public test::TinyTraining {};
 
 TEST_F(TrainTest, LearnsToTellPeopleApart) {
   TrainOptions options = test::tiny_train_options();
