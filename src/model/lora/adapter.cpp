@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "model/lora/linear_layers.h"
 #include "model/lora/name_match.h"
 
 namespace edgeclip {
@@ -72,12 +73,9 @@ bool ends_with(const std::string& text, const std::string& end) {
 
 std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraOptions& options, bool strict,
                                      const std::string& where) {
-  std::vector<std::pair<std::string, Linear>> layers;
-  for (const auto& item : model.named_modules())
-    if (auto layer = std::dynamic_pointer_cast<LinearImpl>(item.value())) {
-      EDGECLIP_CHECK(!layer->has_lora(), "an adapter is in use");
-      layers.emplace_back(item.key(), Linear(layer));
-    }
+  const auto layers = linear_layers(model);
+  for (const auto& [name, layer] : layers)
+    EDGECLIP_CHECK(!layer->has_lora(), "{}: an adapter is in use", name);
   const bool all = options.target_modules == std::vector<std::string>{"all-linear"};
   const NameList wanted(options.target_modules, where + "target_modules"),
       excluded(options.exclude_modules, where + "exclude_modules");

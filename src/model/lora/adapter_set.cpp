@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "model/lora/linear_layers.h"
 
 namespace edgeclip {
 
@@ -119,12 +120,6 @@ void AdapterSet::train_all(bool on) {
   }
 }
 
-std::vector<std::pair<std::string, Linear>> AdapterSet::layers() const {
-  std::vector<std::pair<std::string, Linear>> found;
-  for (const auto& item : model_.named_modules())
-    if (auto layer = std::dynamic_pointer_cast<LinearImpl>(item.value()))
-      found.emplace_back(item.key(), Linear(layer));
-  return found;
-}
+std::vector<std::pair<std::string, Linear>> AdapterSet::layers() const { return linear_layers(model_); }
 
 }  // namespace edgeclip
