@@ -6,15 +6,30 @@
 #include <string>
 #include <utility>
 
-/// Two error channels and one exit point: what the user can mend is an InvalidInput, what is our bug is a
-/// failed EDGECLIP_CHECK; nothing but run_command() in cli/ catches and prints them.
+/// Three error channels and one exit point: what the user can mend is an InvalidInput, what the machine lacks is
+/// a MachineFault, what is our bug is a failed EDGECLIP_CHECK; nothing but run_program() in cli/ catches and
+/// prints them.
 namespace edgeclip {
 
-enum ExitCode { kDone = 0, kInternalError = 1, kInvalidInput = 2, kCheckNotMet = 3, kInterrupted = 130 };
+enum ExitCode {
+  kDone = 0,
+  kInternalError = 1,
+  kInvalidInput = 2,
+  kCheckNotMet = 3,
+  kMachineFault = 4,
+  kInterrupted = 130
+};
 
 /// The user's fault (usage, input, file): the message names the file, the place and the remedy in one line.
 /// Exit 2.
 struct InvalidInput : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The machine's fault (memory, disk, descriptors, I/O): the same command may succeed elsewhere or later, so no
+/// policy for bad inputs may take it for one.  Exit 4; what was finished before is kept.  base/io_error.h tells
+/// which error numbers are such.  std::bad_alloc is the same thing where nobody has made it one.
+struct MachineFault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -23,7 +38,7 @@ struct CheckNotMet : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// SIGINT or SIGTERM arrived.  Exit 130; whatever was finished before is kept.
+/// SIGINT, SIGTERM or SIGHUP arrived.  Exit 130; whatever was finished before is kept.
 struct Interrupted : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -6,15 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
-#include "base/error.h"
+#include "base/io_error.h"
 
 namespace edgeclip {
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) invalid_input("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
+  if (fd < 0) throw_io_error(path, "cannot be opened", errno);
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
@@ -25,7 +24,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
     void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     const int error = errno;
     ::close(fd);
-    if (p == MAP_FAILED) invalid_input("{}: cannot be mapped: {}", path.string(), std::strerror(error));
+    if (p == MAP_FAILED) throw_io_error(path, "cannot be mapped", error);
     data_ = std::shared_ptr<const std::byte>(static_cast<const std::byte*>(p), [size](const std::byte* q) {
       ::munmap(const_cast<std::byte*>(q), size);
     });

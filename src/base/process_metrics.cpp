@@ -8,6 +8,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/cgroup.h"
+
 namespace edgeclip {
 
 namespace {
@@ -31,15 +33,20 @@ double wall_seconds() {
 
 }  // namespace
 
-std::int64_t rss_bytes() {
+ResidentMemory resident_memory() {
   std::ifstream in("/proc/self/statm");
-  std::int64_t total = 0, resident = 0;
-  in >> total >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE);
+  std::int64_t size = 0, resident = 0, shared = 0;
+  in >> size >> resident >> shared;
+  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+  return {(resident - shared) * page, shared * page};
 }
 
 std::int64_t peak_rss_bytes() { return proc_field_kib("/proc/self/status", "VmHWM:"); }
-std::int64_t system_memory_bytes() { return proc_field_kib("/proc/meminfo", "MemTotal:"); }
+
+std::int64_t usable_memory_bytes() {
+  const std::int64_t total = proc_field_kib("/proc/meminfo", "MemTotal:");
+  return std::min(total, cgroup_memory_limit().value_or(total));
+}
 
 double process_cpu_seconds() {
   struct rusage usage {};
@@ -67,15 +74,21 @@ ResourceSampler::~ResourceSampler() {
 }
 
 void ResourceSampler::sample() {
-  const double cpu = process_cpu_seconds(), wall = wall_seconds(), rss = static_cast<double>(rss_bytes());
+  const double cpu = process_cpu_seconds(), wall = wall_seconds();
   // Below 20 ms the clock ticks of the kernel make the quotient meaningless.
   if (wall - wall_last_ >= 0.02) {
     cpu_peak_ = std::max(cpu_peak_, 100 * (cpu - cpu_last_) / (wall - wall_last_));
     cpu_last_ = cpu;
     wall_last_ = wall;
   }
-  rss_sum_ += rss;
-  rss_peak_ = std::max(rss_peak_, rss);
+  const ResidentMemory memory = resident_memory();
+  const auto add = [](Usage& usage, std::int64_t bytes) {
+    usage.avg += static_cast<double>(bytes);
+    usage.peak = std::max(usage.peak, static_cast<double>(bytes));
+  };
+  add(rss_, memory.total());
+  add(anonymous_, memory.anonymous);
+  add(mapped_, memory.mapped);
   ++samples_;
 }
 
@@ -84,13 +97,18 @@ ResourceUsage ResourceSampler::stop() {
   if (thread_.joinable()) thread_.join();
   sample();
   const double wall = std::max(1e-9, wall_seconds() - wall_start_),
-               total = static_cast<double>(std::max<std::int64_t>(1, system_memory_bytes()));
-  const double rss_avg = rss_sum_ / static_cast<double>(std::max<std::int64_t>(1, samples_));
+               limit = static_cast<double>(std::max<std::int64_t>(1, usable_memory_bytes()));
+  const auto samples = static_cast<double>(std::max<std::int64_t>(1, samples_));
+  const auto per = [&](const Usage& bytes, double unit) {
+    return Usage{bytes.avg / samples / unit, bytes.peak / unit};
+  };
   ResourceUsage usage;
   usage.cpu_percent.avg = 100 * (process_cpu_seconds() - cpu_start_) / wall;
   usage.cpu_percent.peak = std::max(cpu_peak_, usage.cpu_percent.avg);
-  usage.rss_mb = {rss_avg / kMiB, rss_peak_ / kMiB};
-  usage.memory_percent = {100 * rss_avg / total, 100 * rss_peak_ / total};
+  usage.rss_mb = per(rss_, kMiB);
+  usage.anonymous_mb = per(anonymous_, kMiB);
+  usage.mapped_mb = per(mapped_, kMiB);
+  usage.memory_percent = per(rss_, limit / 100);
   return usage;
 }
 

@@ -6,9 +6,17 @@
 
 namespace edgeclip {
 
-std::int64_t rss_bytes();       ///< resident memory of this process (/proc/self/statm); 0 if not readable
+/// Resident memory of this process; 0 if not readable.
+struct ResidentMemory {
+  std::int64_t anonymous = 0;  ///< bytes of its own: heap, stacks, activations, packed weights
+  std::int64_t mapped = 0;     ///< bytes of files (programs, weights, galleries) and shared memory: the system can
+                               ///< take them back, and processes share them
+  std::int64_t total() const { return anonymous + mapped; }
+};
+ResidentMemory resident_memory();  ///< /proc/self/statm
+
 std::int64_t peak_rss_bytes();  ///< its highest value so far (VmHWM)
-std::int64_t system_memory_bytes();  ///< MemTotal
+std::int64_t usable_memory_bytes();  ///< MemTotal, cut by a container's limit (base/cgroup.h)
 double process_cpu_seconds();        ///< user + system time of all threads
 
 struct Usage {
@@ -18,8 +26,10 @@ struct Usage {
 /// What a process used between construction and stop(), sampled from /proc by a thread of its own.
 struct ResourceUsage {
   Usage cpu_percent;     ///< of one CPU: 200 = two CPUs busy
-  Usage rss_mb;          ///< MiB
-  Usage memory_percent;  ///< RSS of system memory
+  Usage rss_mb;          ///< MiB, all that is resident
+  Usage anonymous_mb;    ///< MiB, of it the process's own
+  Usage mapped_mb;       ///< MiB, of it files
+  Usage memory_percent;  ///< RSS of the memory that this process may use
 };
 
 class ResourceSampler {
@@ -38,7 +48,8 @@ class ResourceSampler {
   std::atomic<bool> stopping_{false};
   std::thread thread_;
   double cpu_start_ = 0, wall_start_ = 0, cpu_last_ = 0, wall_last_ = 0;
-  double cpu_peak_ = 0, rss_sum_ = 0, rss_peak_ = 0;
+  double cpu_peak_ = 0;
+  Usage rss_, anonymous_, mapped_;  ///< bytes: sums in avg until stop()
   std::int64_t samples_ = 0;
 };
 

@@ -2,9 +2,14 @@
 
 namespace edgeclip {
 
-/// SIGINT and SIGTERM set a flag that loops look at; a second one ends the process at once with 130.  SIGPIPE
-/// is ignored.  Call once at start-up.
+/// SIGINT, SIGTERM and SIGHUP set a flag that loops look at; a further SIGINT or SIGTERM ends the process at once
+/// with 130 (not SIGHUP: a terminal that goes may send it twice).  SIGHUP stays ignored where it is (nohup).
+/// SIGPIPE is ignored.  SIGBUS, a mapped file that cannot be read, ends the process with a line and 4.  Signals
+/// that block_signals() held back arrive now.  Call once at start-up.
 void install_signal_handlers();
+
+/// Holds SIGINT, SIGTERM and SIGHUP back, across exec too, until install_signal_handlers().
+void block_signals();
 
 /// True once a signal arrived.  Thread-safe, cheap.
 bool interrupted();

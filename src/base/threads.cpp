@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <fstream>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
+#include "base/cgroup.h"
 #include "base/signals.h"
 
 namespace edgeclip {
@@ -26,11 +25,7 @@ int available_cpus() {
   int n = ::sched_getaffinity(0, sizeof set, &set) == 0
               ? CPU_COUNT(&set)
               : static_cast<int>(std::thread::hardware_concurrency());
-  std::ifstream quota("/sys/fs/cgroup/cpu.max");  // "200000 100000": 2 CPUs; "max 100000": no limit
-  std::string limit;
-  double period = 0;
-  if (quota >> limit >> period && limit != "max" && period > 0)
-    n = std::min(n, static_cast<int>(std::stod(limit) / period + 0.999));
+  if (const auto cpus = cgroup_cpu_limit()) n = std::min(n, static_cast<int>(*cpus + 0.999));
   return std::max(1, n);
 }
 

@@ -3,7 +3,7 @@
 #include "cli/workshop/workshop_commands.h"
 #include "retrieval/encoder.h"
 
-/// The workstation's program: every command.
+/// The workstation's program: every command.  Started by launcher_main.cpp.
 int main(int argc, char** argv) {
   edgeclip::CommandList commands = edgeclip::workshop_commands();
   edgeclip::CommandList runtime =

@@ -85,9 +85,9 @@ void validate_options(const PruneOptions& options) {
 }  // namespace
 
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
-           const std::string& out) {
+           const std::string& out, bool overwrite) {
   validate_options(options);
-  require_replaceable(out, kCheckpointFile, {checkpoint_path, data});
+  AtomicDirectory folder(out, kCheckpointFile, {overwrite, {checkpoint_path, data}});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
@@ -139,7 +139,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   checkpoint.card.provenance +=
       fmt::format("{}pruned on {} (edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, version());
-  save_checkpoint(out, checkpoint);
+  save_checkpoint(folder, checkpoint);
   throw_if_interrupted();
   report["out"] = out;
   return report;

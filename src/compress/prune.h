@@ -32,6 +32,6 @@ struct PruneOptions {
 /// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters,
 /// metrics).
 Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data,
-           const std::string& out);
+           const std::string& out, bool overwrite = false);
 
 }  // namespace edgeclip

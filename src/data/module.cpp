@@ -23,9 +23,12 @@ std::vector<fs::path> candidates_of(const std::string& file) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    const fs::path lib = program.parent_path().parent_path() / "lib";
-    candidates.push_back(lib / "edgeclip" / file);
-    candidates.push_back(lib / file);
+    // Beside bin/, or beside libexec/edgeclip/.
+    const fs::path above = program.parent_path().parent_path();
+    for (const fs::path& lib : {above / "lib", above.parent_path() / "lib"}) {
+      candidates.push_back(lib / "edgeclip" / file);
+      candidates.push_back(lib / file);
+    }
   }
 #ifdef EDGECLIP_MODULE_DIR
   candidates.push_back(fs::path(EDGECLIP_MODULE_DIR) / file);
@@ -57,8 +60,9 @@ void* load_module(const std::string& name, const char* symbol, ModuleScope scope
     reason = fmt::format("{}: {}", path.string(), text ? text : "cannot be loaded");
     std::replace(reason.begin(), reason.end(), '\n', ' ');
   }
-  invalid_input("{}: needs the {} module {}: {}; install it ({}) or set EDGECLIP_MODULE_PATH to its folder",
-                needed_for, name, file, reason, packages);
+  throw MachineFault(
+      fmt::format("{}: needs the {} module {}: {}; install it ({}) or set EDGECLIP_MODULE_PATH to its folder",
+                  needed_for, name, file, reason, packages));
 }
 
 }  // namespace edgeclip

@@ -26,7 +26,7 @@ Json write_graph(const std::filesystem::path& path, GraphBuilder& builder, const
 Json export_bundle(const ExportOptions& options) {
   // Before the work: an opset or an output path that cannot be.
   GraphBuilder image("image", options.opset), text("text", options.opset);
-  AtomicDirectory out(options.out, "bundle.json", {options.checkpoint});
+  AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.checkpoint}});
 
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   if (!checkpoint.tokenizer)

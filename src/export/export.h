@@ -10,6 +10,7 @@ namespace edgeclip {
 
 struct ExportOptions {
   std::string checkpoint, out;
+  bool overwrite = false;  ///< a bundle at `out` may be replaced
   int opset = 17;
   std::string adapter =
       "merge";  ///< hf: "merge" | "separate": a PEFT folder adapter/ beside the base's weights

@@ -129,7 +129,7 @@ void write_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& 
 }  // namespace
 
 Json export_huggingface(const ExportOptions& options) {
-  require_replaceable(options.out, kMarker, {options.checkpoint});
+  AtomicDirectory out(options.out, kMarker, {options.overwrite, {options.checkpoint}});
   Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const bool separate = options.adapter == "separate";
   if (separate && !checkpoint.model->has_lora())
@@ -138,7 +138,6 @@ Json export_huggingface(const ExportOptions& options) {
   if (adapter == "merged") checkpoint.model->merge_lora();
   const Json config = model_config(checkpoint.model, options.checkpoint);
   const Json processor = processor_config(checkpoint.card.image, options.checkpoint);
-  AtomicDirectory out(options.out, kMarker, {options.checkpoint});
   const NamedTensors tensors = model_tensors(checkpoint.model);
   write_safetensors(out.work() / "model.safetensors", tensors, {{"format", "pt"}});
   if (separate) {

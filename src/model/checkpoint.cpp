@@ -167,10 +167,14 @@ Checkpoint load_checkpoint(const fs::path& directory) {
   return checkpoint;
 }
 
-void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint) {
+void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint, const FolderRules& rules) {
+  AtomicDirectory folder(directory, kCheckpointFile, rules);
+  save_checkpoint(folder, checkpoint);
+}
+
+void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint) {
   const bool adapted = checkpoint.model->has_lora();
   EDGECLIP_CHECK(adapted == checkpoint.lora.has_value(), "lora options and adapter disagree");
-  AtomicDirectory out(directory, kCheckpointFile);
   write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
   if (adapted) write_adapter(checkpoint.model->adapters.adapter(), out.work());
   if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);

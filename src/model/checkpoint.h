@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/atomic_directory.h"
 #include "base/json.h"
 #include "base/safetensors.h"
 #include "bundle/model_card.h"
@@ -37,7 +38,10 @@ void add_adapter(Checkpoint& checkpoint, const std::string& name, const std::fil
 /// Writes the folder atomically.  With an adapter in use: base weights and adapter in files of their own.
 /// What the card repeats of the model (sizes, ids, activation, logit scale) and config are taken from the
 /// model itself.
-void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint);
+void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint,
+                     const FolderRules& rules = {});
+/// The same into a folder that was claimed before the work; commits it.
+void save_checkpoint(AtomicDirectory& folder, const Checkpoint& checkpoint);
 
 /// The card with everything filled in that follows from the model.
 ModelCard card_of(const DualEncoder& model, ModelCard card);

@@ -5,6 +5,7 @@
 #include <onnx/shape_inference/implementation.h>
 
 #include <limits>
+#include <new>
 
 #include "base/atomic_output.h"
 #include "base/mapped_file.h"
@@ -66,6 +67,8 @@ void check_model(const ::onnx::ModelProto& model, const std::string& where) {
     ::onnx::ModelProto copy = model;
     const ::onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/1, /*data_prop=*/true);
     ::onnx::shape_inference::InferShapes(copy, ::onnx::OpSchemaRegistry::Instance(), options);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& e) {
     invalid_input("{}: {}", where, one_line(e.what()));
   }

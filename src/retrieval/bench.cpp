@@ -121,6 +121,8 @@ Json to_json(const BenchReport& r) {
           {"cpu_percent", usage(r.usage.cpu_percent)},
           {"memory_percent", usage(r.usage.memory_percent)},
           {"rss_mb", usage(r.usage.rss_mb)},
+          {"anonymous_mb", usage(r.usage.anonymous_mb)},
+          {"mapped_mb", usage(r.usage.mapped_mb)},
           {"gpu_percent", nullptr},
           {"power_w", nullptr},
           {"model_mb", r.model_mb}};

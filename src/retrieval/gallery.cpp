@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/artifact.h"
-#include "base/atomic_output.h"
+#include "base/atomic_file.h"
 #include "base/build_info.h"
 #include "base/csv.h"
 #include "base/error.h"
@@ -50,6 +50,8 @@ Gallery open_gallery(const fs::path& directory) {
   gallery.image_root = json_get<std::string>(json, "image_root", where);
   gallery.complete = json_get<bool>(json, "complete", where);
   gallery.source = json_at(json, "source", where);
+  if (json.contains("left_out"))
+    gallery.left_out = json_get<std::vector<std::string>>(json, "left_out", where);
   options_from_json(json_at(json, "image", where), gallery.image, where + ": image.");
   const Json& files = json_at(json, "files", where);
   for (const char* name : {kEmbeddingsFile, kItemsFile})
@@ -86,11 +88,10 @@ Gallery open_gallery(const fs::path& directory) {
   return gallery;
 }
 
-void write_gallery(const fs::path& directory, const Gallery& gallery) {
+void write_gallery(AtomicDirectory& folder, const Gallery& gallery) {
   EDGECLIP_CHECK(gallery.embeddings.shape() == Shape({gallery.size(), gallery.embedding_dim}),
                  "embeddings {} for {} items of width {}", shape_string(gallery.embeddings.shape()),
                  gallery.size(), gallery.embedding_dim);
-  AtomicDirectory folder(directory, kGalleryFile);
   write_npy(folder.work() / kEmbeddingsFile, gallery.embeddings);
   AtomicFile items(folder.work() / kItemsFile);
   items.write(csv_row(kItemsHeader));
@@ -107,6 +108,7 @@ void write_gallery(const fs::path& directory, const Gallery& gallery) {
                                             {"image_root", gallery.image_root.string()},
                                             {"image", options_to_json(gallery.image)},
                                             {"source", gallery.source},
+                                            {"left_out", gallery.left_out},
                                             {"files", file_table(folder.work(), kGalleryFile)}});
   folder.commit();
 }

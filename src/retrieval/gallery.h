@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/atomic_directory.h"
 #include "base/json.h"
 #include "base/tensor.h"
 #include "data/image/transform.h"
@@ -14,7 +15,7 @@
 ///   embeddings.npy  (N, D) float32, unit rows
 ///   items.csv       path,id,frame,caption: row i describes embedding i
 ///   gallery.json    format, edgeclip, model_hash, model, embedding_dim, count, image (preprocessing),
-///   image_root, complete, source, files
+///   image_root, complete, source, left_out, files
 namespace edgeclip {
 
 inline constexpr int kGalleryFormat = 1;
@@ -36,6 +37,7 @@ struct Gallery {
   ImageTransform image;            ///< how the images were preprocessed
   bool complete = true;            ///< false: interrupted, or the video was cut off: the rest is missing
   Json source = Json::object();    ///< what was indexed
+  std::vector<std::string> left_out{};  ///< paths of images that could not be read
   std::vector<GalleryItem> items;  ///< N
   Tensor embeddings;               ///< (N, D) float32, unit rows; memory-mapped when opened
 
@@ -46,9 +48,14 @@ struct Gallery {
 /// unit-norm. Throws InvalidInput naming what is wrong.
 Gallery open_gallery(const std::filesystem::path& directory);
 
-/// Writes the folder whole or not at all; an older gallery there is replaced.  gallery.directory is not used.
-/// Works after a signal too, so that interrupted indexing can keep what it has.
-void write_gallery(const std::filesystem::path& directory, const Gallery& gallery);
+/// Writes the folder whole or not at all (commits it).  gallery.directory is not used.  Works after a signal too,
+/// so that interrupted indexing can keep what it has.
+void write_gallery(AtomicDirectory& folder, const Gallery& gallery);
+inline void write_gallery(const std::filesystem::path& directory, const Gallery& gallery,
+                          const FolderRules& rules = {}) {
+  AtomicDirectory folder(directory, kGalleryFile, rules);
+  write_gallery(folder, gallery);
+}
 
 /// Throws InvalidInput naming both models unless the encoder is the one the gallery was made with.
 void require_same_model(const Gallery& gallery, const Encoder& encoder);

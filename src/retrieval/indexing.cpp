@@ -8,10 +8,13 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <thread>
 
-#include "base/atomic_output.h"
-#include "base/error.h"
+#include "base/atomic_directory.h"
+#include "base/file.h"
+#include "base/io_error.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/queue.h"
@@ -19,9 +22,13 @@
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "data/image/transform.h"
+#include "retrieval/earlier_index.h"
 #include "retrieval/encode.h"
 
 namespace edgeclip {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 struct Sample {
@@ -44,6 +51,19 @@ class Results {
     rows_.insert(rows_.end(), rows, rows + static_cast<std::int64_t>(batch.size()) * dim_);
   }
 
+  /// What an earlier run encoded.
+  void add_known(std::int64_t index, const GalleryItem& item, const float* row) {
+    places_.emplace(index, static_cast<std::int64_t>(items_.size()));
+    items_.push_back(item);
+    rows_.insert(rows_.end(), row, row + dim_);
+  }
+  bool is_known(std::int64_t index) const { return known_ > 0 && places_before_.count(index) != 0; }
+  void known_ends() {
+    for (const auto& [index, place] : places_) places_before_.insert(index);
+    known_ = static_cast<std::int64_t>(places_.size());
+  }
+  std::int64_t known() const { return known_; }
+
   void fail(std::int64_t index, const std::string& path, const std::string& reason) {
     spdlog::warn("left out: {}", reason);
     std::string name = path;
@@ -61,8 +81,12 @@ class Results {
       std::copy_n(rows_.data() + place * dim_, dim_, out);
       out += dim_;
     }
-    for (auto& [index, failure] : failed_) report.failed.push_back(std::move(failure));
+    for (auto& [index, failure] : failed_) {
+      gallery.left_out.push_back(failure.first);
+      report.failed.push_back(std::move(failure));
+    }
     report.indexed = gallery.size();
+    report.resumed = known_;
   }
 
  private:
@@ -72,6 +96,8 @@ class Results {
   std::vector<GalleryItem> items_;
   std::map<std::int64_t, std::int64_t> places_;
   std::map<std::int64_t, std::pair<std::string, std::string>> failed_;
+  std::set<std::int64_t> places_before_;  ///< of an earlier run; fixed while threads run
+  std::int64_t known_ = 0;
 };
 
 class Pipeline {
@@ -92,8 +118,28 @@ class Pipeline {
       queues_.push_back(std::make_unique<BoundedQueue<Sample>>(static_cast<std::size_t>(2 * options.batch)));
   }
 
+  /// Before run(): what an earlier run encoded is not encoded again.
+  void resume(const Gallery& earlier) {
+    std::map<std::string, std::int64_t> row_of;
+    for (std::int64_t row = 0; row < earlier.size(); ++row)
+      row_of.emplace(earlier.items[static_cast<std::size_t>(row)].path, row);
+    const auto add = [&](std::int64_t index, std::int64_t row) {
+      results_.add_known(index, earlier.items[static_cast<std::size_t>(row)],
+                         earlier.embeddings.data<float>() + row * earlier.embedding_dim);
+    };
+    if (source_.kind == "video") {
+      for (const auto& [path, row] : row_of) add(earlier.items[static_cast<std::size_t>(row)].frame, row);
+    } else {
+      for (std::int64_t i = begin_; i < end_; ++i)
+        if (const auto at = row_of.find(source_.items[static_cast<std::size_t>(i)].path); at != row_of.end())
+          add(i, at->second);
+    }
+    results_.known_ends();
+  }
+
+  /// Returns when all is done, a signal has come, or something failed: error() then says what.
   void run() {
-    Progress progress("indexing", source_.kind == "video" ? 0 : end_ - begin_, "images");
+    Progress progress("indexing", source_.kind == "video" ? 0 : end_ - begin_ - results_.known(), "images");
     progress_ = &progress;
     std::vector<std::jthread> producers, consumers;  // join, also when another thread cannot be started
     guarded([&] {
@@ -107,8 +153,9 @@ class Pipeline {
     for (auto& thread : producers) thread.join();
     close();
     for (auto& thread : consumers) thread.join();
-    if (error_) std::rethrow_exception(error_);
   }
+
+  std::exception_ptr error() const { return error_; }
 
   Results& results() { return results_; }
   /// The video ended before its time.
@@ -122,7 +169,7 @@ class Pipeline {
     for (auto& queue : queues_) queue->close();
   }
 
-  /// The first exception of any thread ends all; it is rethrown by run().
+  /// The first exception of any thread ends all; error() has it.
   void guarded(const std::function<void()>& body) {
     try {
       body();
@@ -152,6 +199,7 @@ class Pipeline {
   void produce(int producer) {
     std::int64_t i = dynamic() ? next_++ : begin_ + producer;
     for (; i < end_ && !stopping(); i = dynamic() ? next_++ : i + options_.producers) {
+      if (results_.is_known(i)) continue;
       Sample sample;
       sample.index = i;
       sample.item = source_.items[static_cast<std::size_t>(i)];
@@ -179,7 +227,7 @@ class Pipeline {
     std::int64_t frame = 0;
     for (; !stopping() && reader.next(&image); ++frame) {
       if (shard_.count > 1 && shard_.index < shard_.count && frame >= shard_.end(total)) break;
-      if (frame < first || frame % options_.frame_step != 0) continue;
+      if (frame < first || frame % options_.frame_step != 0 || results_.is_known(frame)) continue;
       Sample sample;
       sample.index = frame;
       sample.item = {frame_path(source_.video.filename().string(), frame), -1, frame};
@@ -247,15 +295,30 @@ void IndexOptions::validate(const std::string& where) const {
   within("consumers", consumers, 1, 256);
   within("batch", batch, 1, 4096);
   within("frame_step", frame_step, 1, 1000000);
+  if (!(max_unreadable >= 0 && max_unreadable <= 100))
+    invalid_input("{}max_unreadable: {} is no percentage (0 to 100)", where, max_unreadable);
   if (schedule != "dynamic" && schedule != "static")
     invalid_input("{}schedule: \"{}\" is neither dynamic nor static", where, schedule);
   parse_shard(shard);
 }
 
+namespace {
+
+/// The report of a gallery that needs nothing.
+IndexReport unchanged(const Gallery& gallery, IndexReport report) {
+  spdlog::info("{}: holds these images already", gallery.directory.string());
+  report.unchanged = true;
+  report.indexed = report.resumed = gallery.size();
+  for (const std::string& path : gallery.left_out)
+    report.failed.emplace_back(path, "could not be read when it was indexed");
+  return report;
+}
+
+}  // namespace
+
 IndexReport index_images(Encoder& encoder, const ImageSource& source, const std::filesystem::path& out,
                          const IndexOptions& options) {
   options.validate("");
-  require_replaceable(out, kGalleryFile, {source.image_root});
   IndexReport report;
   report.options = options;
   report.options.batch = std::max(1, std::min(options.batch, encoder.max_batch()));
@@ -264,44 +327,71 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
   else if (options.producers == 0)
     report.options.producers = thread_count();
   report.embedding_dim = encoder.card().embedding_dim;
+  Gallery gallery = gallery_for(encoder);
+  gallery.image_root = source.image_root;
+  gallery.source = {{"path", source.description}, {"kind", source.kind}, {"shard", options.shard}};
+  if (source.kind == "video") gallery.source["frame_step"] = options.frame_step;
+
+  EarlierIndex earlier;
+  if (!options.overwrite)
+    earlier = earlier_index(encoder, source, parse_shard(options.shard), gallery.source, out);
+  if (earlier.finished) return unchanged(*earlier.gallery, std::move(report));
+  const bool resuming = earlier.gallery.has_value();
+  std::optional<AtomicDirectory> folder(
+      std::in_place, out, kGalleryFile, FolderRules{options.overwrite || resuming, {source.image_root}});
 
   const auto start = std::chrono::steady_clock::now();
   Pipeline pipeline(encoder, source, report.options);
+  if (resuming) pipeline.resume(*earlier.gallery);
   pipeline.run();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  // Read once: what is written and what is thrown must agree.
+  const bool stopped = interrupted();
+  const std::exception_ptr error = pipeline.error();
+  if (error && !is_machine_fault(error)) std::rethrow_exception(error);
 
-  Gallery gallery = gallery_for(encoder);
-  gallery.image_root = source.image_root;
-  gallery.complete = !interrupted() && !pipeline.cut_off();
-  gallery.source = {{"path", source.description}, {"kind", source.kind}, {"shard", options.shard}};
-  if (source.kind == "video") gallery.source["frame_step"] = options.frame_step;
+  gallery.complete = !stopped && !error && !pipeline.cut_off();
   pipeline.results().finish(gallery, report);
   if (gallery.items.empty()) {
-    throw_if_interrupted();
+    if (error) std::rethrow_exception(error);
+    if (stopped) throw Interrupted("interrupted");
     if (!report.failed.empty())
       invalid_input("{}: none of its {} images can be read; the first: {}", source.description,
                     report.failed.size(), report.failed.front().second);
     invalid_input("{}: holds no image of shard {}", source.description, options.shard);
   }
-  // A gallery that was there stays when this one was interrupted.
-  const bool keep_old = interrupted() && std::filesystem::exists(out / kGalleryFile);
-  const std::filesystem::path place = keep_old ? std::filesystem::path(out.string() + ".partial") : out;
-  write_gallery(place, gallery);
-  if (interrupted()) {
-    spdlog::warn("interrupted: {} holds the {} images finished so far", place.string(), gallery.size());
-    throw_if_interrupted();
+  fs::path place = out;
+  if ((stopped || error) && !resuming && fs::exists(out / kGalleryFile)) {  // which stays
+    folder.reset();
+    place = output_place(out).string() + ".partial";
+    folder.emplace(place, kGalleryFile, FolderRules{true});
   }
+  write_gallery(*folder, gallery);
+  if (stopped || error)
+    spdlog::warn("{} holds the {} images finished so far; the same command goes on from there",
+                 place.string(), gallery.size());
+  if (error) std::rethrow_exception(error);
+  if (stopped) throw Interrupted("interrupted");
   return report;
+}
+
+double IndexReport::unreadable() const {
+  const auto all = static_cast<double>(indexed) + static_cast<double>(failed.size());
+  return all > 0 ? 100 * static_cast<double>(failed.size()) / all : 0;
 }
 
 Json to_json(const IndexReport& report) {
   Json failures = Json::array();
   for (const auto& [path, reason] : report.failed) failures.push_back({{"path", path}, {"reason", reason}});
+  const std::int64_t encoded = report.indexed - report.resumed;
   return {{"indexed", report.indexed},
+          {"resumed", report.resumed},
+          {"unchanged", report.unchanged},
+          {"unreadable_percent", report.unreadable()},
           {"failed", report.failed.size()},
           {"failures", failures},
           {"seconds", report.seconds},
-          {"images_per_s", report.seconds > 0 ? static_cast<double>(report.indexed) / report.seconds : 0.0},
+          {"images_per_s", report.seconds > 0 ? static_cast<double>(encoded) / report.seconds : 0.0},
           {"embedding_dim", report.embedding_dim},
           {"schedule", report.options.schedule},
           {"producers", report.options.producers},

@@ -10,12 +10,16 @@ namespace edgeclip {
 
 namespace fs = std::filesystem;
 
+fs::path numbered_file(fs::path path, std::size_t query, std::size_t count) {
+  if (count > 1) path.replace_extension(fmt::format(".{}{}", query + 1, path.extension().string()));
+  return path;
+}
+
 std::vector<fs::path> write_results_csv(const fs::path& path,
                                         const std::vector<std::vector<SearchHit>>& results) {
   std::vector<fs::path> written;
   for (std::size_t q = 0; q < results.size(); ++q) {
-    fs::path name = path;
-    if (results.size() > 1) name.replace_extension(fmt::format(".{}{}", q + 1, path.extension().string()));
+    const fs::path name = numbered_file(path, q, results.size());
     AtomicFile file(name);
     file.write(csv_row({"rank", "score", "path", "id", "caption"}));
     for (const SearchHit& hit : results[q])

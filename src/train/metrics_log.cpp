@@ -1,10 +1,11 @@
 #include "train/metrics_log.h"
 
+#include <cerrno>
 #include <sstream>
 
 #include "base/atomic_output.h"
-#include "base/error.h"
 #include "base/file.h"
+#include "base/io_error.h"
 
 namespace edgeclip {
 
@@ -34,9 +35,10 @@ MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t keep_until) : pa
 }
 
 void MetricsLog::write(const Json& line) {
+  errno = 0;
   file_ << line.dump() << '\n' << std::flush;
   if (!file_)
-    invalid_input("{}: cannot be written (full disk?); free space and go on with --resume", path_.string());
+    throw_io_error(path_, "cannot be written", errno, "go on with --resume");
 }
 
 }  // namespace edgeclip

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/output_claim.h"
 #include "data/dataset/dataset.h"
 #include "train/run_folder.h"
 #include "train/start.h"
@@ -42,6 +43,7 @@ std::string resumed_init(const RunFolder& run, const TrainOptions& options, cons
   started.loading.threads = options.loading.threads;
   started.loading.queue = options.loading.queue;
   started.loading.cache_mb = options.loading.cache_mb;
+  started.loading.max_unreadable = options.loading.max_unreadable;
   require_same_options(options_of(started, used), options_of(options, used), where);
   return used;
 }
@@ -55,6 +57,7 @@ Json train(const TrainOptions& options, const TrainPaths& paths) {
   const RunFolder run(paths.out, paths.resume      ? RunFolder::Use::kResume
                                  : paths.overwrite ? RunFolder::Use::kOverwrite
                                                    : RunFolder::Use::kNew);
+  const OutputClaim claim(run.directory());
   const std::string init = paths.resume ? resumed_init(run, options, paths.init) : paths.init;
   if (options.lora_mode == "adapter" && init.empty())
     throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");

@@ -3,17 +3,21 @@
 #include <chrono>
 #include <cmath>
 
-#include "base/error.h"
+#include "base/io_error.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "train/losses.h"
 #include "train/precision.h"
 #include "train/schedule.h"
 #include "train/start.h"
+#include "train/torch_runtime.h"
 
 namespace edgeclip {
 
 namespace {
+
+/// A run replaces its own checkpoints again and again; a note that somebody puts into one must not end it.
+const FolderRules kReplaceOwn = {true, {}, /*keep_others=*/true};
 
 LoaderOptions loader_options(const TrainOptions& options) {
   LoaderOptions loader;
@@ -77,6 +81,9 @@ Json Trainer::fit() {
     finish();
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
+  } catch (...) {
+    keep_after_machine_fault(std::current_exception());
+    throw;
   }
   progress_->finish();
   if (state_.best_step < 0) save_best();
@@ -88,12 +95,25 @@ Json Trainer::fit() {
   report["parameters"] = {{"trained", optimizer_.trained_elements()}};
   report["precision"] = bf16_ ? "bf16" : "fp32";
   report["corrupt_images"] = loader_.corrupt_images();
+  report["unreadable_percent"] =
+      100.0 * static_cast<double>(loader_.corrupt_images()) / static_cast<double>(loader_.images());
   report["seconds"] = step_seconds_;
   report["images_per_s"] =
       step_seconds_ > 0 ? Json(static_cast<double>(images_) / step_seconds_) : Json(nullptr);
   report["val"] = state_.last_validation;
   report["best"] = {{"step", state_.best_step}, {"by", options_.best_by}, {"val", state_.best_validation}};
   return report;
+}
+
+void Trainer::keep_after_machine_fault(const std::exception_ptr& error) {
+  if (run_ == nullptr || state_.step == 0 || updating_) return;
+  if (!is_machine_fault(error) && !is_torch_out_of_memory(error)) return;
+  try {
+    finish();
+    spdlog::warn("{} holds what was trained up to step {}; go on with --resume", run_->directory().string(),
+                 state_.step);
+  } catch (const std::exception&) {  // a full disk, say: the state saved before is still whole
+  }
 }
 
 void Trainer::train_step() {
@@ -110,10 +130,12 @@ void Trainer::train_step() {
   if (!std::isfinite(loss_) || !std::isfinite(norm))
     invalid_input("step {}: the loss is {} and the gradient's norm {}; lower optimizer.lr (now {})",
                   state_.step, loss_, norm, o.lr);
+  updating_ = true;
   optimizer_.step(lr, clip_scale(norm, o.clip_norm));
   optimizer_.zero_gradients();
   if (torch::Tensor& scale = checkpoint_.model->logit_scale; scale.requires_grad()) clamp_logit_scale(scale);
   ++state_.step;
+  updating_ = false;
 
   const double seconds = seconds_now() - start;
   const auto images = static_cast<std::int64_t>(batch.ids.size());
@@ -170,13 +192,13 @@ void Trainer::validate() {
 void Trainer::save_best() {
   state_.best_step = state_.step;
   if (run_ == nullptr) return;
-  save_checkpoint(run_->best(), checkpoint_);
+  save_checkpoint(run_->best(), checkpoint_, kReplaceOwn);
 }
 
 void Trainer::finish() {
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
   if (run_ == nullptr) return;
-  save_checkpoint(run_->final(), checkpoint_);
+  save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
   save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 
@@ -31,6 +32,8 @@ class Trainer {
 
  private:
   void train_step();
+  /// After a failure of the machine's that left the weights those of a whole step: saves them.
+  void keep_after_machine_fault(const std::exception_ptr& error);
   Batch next_batch();
   bool validation_due() const;
   void validate();
@@ -50,6 +53,7 @@ class Trainer {
   RunState state_;
   std::int64_t total_steps_ = 0;
   bool epoch_started_ = false;
+  bool updating_ = false;  ///< in the middle of a step's update
   double loss_ = 0, step_seconds_ = 0;
   std::int64_t images_ = 0;
 };

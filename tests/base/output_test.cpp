@@ -1,5 +1,6 @@
 #include "base/artifact.h"
 #include "base/atomic_output.h"
+#include "base/error.h"
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -76,14 +77,14 @@ TEST(AtomicFile, LinksAreFollowedAndDevicesWrittenAsTheyAre) {
   };
   fill("/dev/null");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
-  EXPECT_NE(test::invalid_input_of([&] { fill("/dev/full"); }).find("No space left"), std::string::npos);
+  EXPECT_THROW(fill("/dev/full"), MachineFault);
   EXPECT_TRUE(fs::is_character_file("/dev/full"));
 }
 
 TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
   test::TempDir dir;
   const auto write = [&](const char* text) {
-    AtomicDirectory out(dir / "artifact", "marker.json");
+    AtomicDirectory out(dir / "artifact", "marker.json", {.overwrite = true});
     test::write_text(out.work() / "marker.json", kHead);
     fs::create_directory(out.work() / "tokenizer");
     test::write_text(out.work() / "tokenizer/text", text);
@@ -96,8 +97,11 @@ TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
   EXPECT_NE(
       test::invalid_input_of([&] { AtomicDirectory(dir / "artifact", "other.json"); }).find("not replaced"),
       std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { AtomicDirectory(dir / "artifact/", "marker.json"); }).find("--overwrite"),
+            std::string::npos);
   {
-    AtomicDirectory out(dir / "artifact", "marker.json");
+    AtomicDirectory out(dir / "artifact/", "marker.json", {.overwrite = true});
+    EXPECT_EQ(out.work().parent_path(), dir.path()) << "a trailing slash is no other place";
     test::write_text(out.work() / "text", "3");
   }
   EXPECT_EQ(read_file(dir / "artifact/tokenizer/text"), "2");
@@ -110,11 +114,61 @@ TEST(AtomicDirectory, WhatSomebodyElsePutThereStays) {
   test::write_text(dir / "a/marker.json", R"({"format": 1, "edgeclip": "0.1.0", "files": {"x.npy": {}, "deep/y": {}}})");
   test::write_text(dir / "a/x.npy", "x");
   fs::create_directory(dir / "a/deep");
-  EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json"));
+  fs::remove(dir / "a/images");
+  const FolderRules replace = {.overwrite = true};
+  EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json", replace));
   test::write_text(dir / "a/notes.txt", "mine");
-  EXPECT_NE(test::invalid_input_of([&] { AtomicDirectory(dir / "a", "marker.json"); }).find("holds \"notes.txt\""),
+  EXPECT_NE(test::invalid_input_of([&] {
+              AtomicDirectory(dir / "a", "marker.json", replace);
+            }).find("holds \"notes.txt\""),
             std::string::npos);
   EXPECT_EQ(read_file(dir / "a/notes.txt"), "mine");
+}
+
+TEST(AtomicDirectory, WhatComesWhileItIsMadeIsCarriedOver) {
+  test::TempDir dir;
+  const auto make = [&](const FolderRules& rules, const char* text, const std::function<void()>& meanwhile) {
+    AtomicDirectory out(dir / "a", "marker.json", rules);
+    test::write_text(out.work() / "marker.json", kHead);
+    test::write_text(out.work() / "marker.json.txt", text);
+    meanwhile();
+    out.commit();
+  };
+  make({}, "1", [] {});
+  fs::remove(dir / "a/marker.json.txt");
+  make({.overwrite = true}, "2", [&] {
+    test::write_text(dir / "a/notes.txt", "mine");
+    fs::create_directories(dir / "a/sub/folder");
+    test::write_text(dir / "a/sub/folder/deep", "mine too");
+  });
+  EXPECT_EQ(read_file(dir / "a/notes.txt"), "mine");
+  EXPECT_EQ(read_file(dir / "a/sub/folder/deep"), "mine too");
+  make({.overwrite = true, .inputs = {}, .keep_others = true}, "3", [] {});
+  EXPECT_EQ(read_file(dir / "a/notes.txt"), "mine");
+  EXPECT_EQ(read_file(dir / "a/marker.json.txt"), "3") << "the new artifact's own entry wins";
+  EXPECT_EQ(entries(dir.path()), 1u);
+}
+
+TEST(AtomicDirectory, WhichEntriesAreOursFollowsTheMarker) {
+  test::TempDir dir;
+  const auto replaceable = [&](const std::string& marker, const std::string& head, const std::string& entry) {
+    fs::remove_all(dir / "a");
+    fs::create_directories(dir / "a" / entry);
+    test::write_text(dir / "a" / marker, R"({"format": 1, "edgeclip": "0.1.0")" + head + "}");
+    try {
+      require_replaceable(dir / "a", marker, {.overwrite = true});
+      return true;
+    } catch (const InvalidInput&) {
+      return false;
+    }
+  };
+  EXPECT_FALSE(replaceable("gallery.json", "", "images"));
+  EXPECT_FALSE(replaceable("gallery.json", "", "tokenizer"));
+  EXPECT_FALSE(replaceable("dataset.json", "", "images"));
+  EXPECT_TRUE(replaceable("dataset.json", R"(, "source": {"kind": "synthetic"})", "images"));
+  EXPECT_FALSE(replaceable("dataset.json", "", "crops"));
+  EXPECT_TRUE(replaceable("dataset.json", R"(, "source": {"crops_hash": "x"})", "crops"));
+  EXPECT_TRUE(replaceable("plan.json", "", "tokenizer"));
 }
 
 TEST(AtomicDirectory, ReplacesWhatALinkPointsTo) {
@@ -133,11 +187,12 @@ TEST(AtomicDirectory, RefusesTheCurrentFolderAndInputsInsideAtOnce) {
   fs::create_directories(dir / "a/images");
   test::write_text(dir / "a/marker.json", kHead);
   const auto message = [&](const fs::path& out, const fs::path& input) {
-    return test::invalid_input_of([&] { AtomicDirectory(out, "marker.json", {input}); });
+    return test::invalid_input_of([&] { AtomicDirectory(out, "marker.json", {true, {input}}); });
   };
   for (const char* input : {"a", "a/images", "a/images/../pictures"})
     EXPECT_NE(message(dir / "a", dir / input).find("would go with it"), std::string::npos) << input;
-  EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json", {dir / "ab"}));
+  fs::remove(dir / "a/images");
+  EXPECT_NO_THROW(AtomicDirectory(dir / "a", "marker.json", {true, {dir / "ab"}}));
   const fs::path before = fs::current_path();
   fs::current_path(dir / "a");
   EXPECT_NE(message(".", "elsewhere").find("current folder"), std::string::npos);

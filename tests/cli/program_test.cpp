@@ -136,12 +136,19 @@ TEST(Program, EveryErrorHasItsExitCode) {
                  "edgeclip: error: f.json: bad value\n");
   expect_failure(run_throwing(CheckNotMet("too far")), kCheckNotMet, "too far");
   expect_failure(run_throwing(Interrupted("interrupted")), kInterrupted, "interrupted");
-  expect_failure(run_throwing(std::bad_alloc()), kInternalError, "out of memory");
+  expect_failure(run_throwing(std::bad_alloc()), kMachineFault, "out of memory");
   expect_failure(run_throwing(std::runtime_error("first\nsecond")), kInternalError, "first");
   expect_failure(run_throwing(InternalError("promise broken")), kInternalError, "promise broken");
   expect_failure(run_throwing(std::filesystem::filesystem_error(
                      "x", "some/file", std::make_error_code(std::errc::no_space_on_device))),
-                 kInvalidInput, "some/file: No space left on device");
+                 kMachineFault, "some/file: No space left on device");
+  expect_failure(run_throwing(std::filesystem::filesystem_error(
+                     "x", "some/file", std::make_error_code(std::errc::permission_denied))),
+                 kInvalidInput, "some/file: Permission denied");
+  expect_failure(run_throwing(MachineFault("f: cannot be read: Input/output error")), kMachineFault, "f: cannot");
+  expect_failure(run_throwing(std::system_error(EAGAIN, std::generic_category())), kMachineFault, "threads");
+  expect_failure(run_throwing(std::runtime_error("DefaultCPUAllocator: can't allocate memory")), kMachineFault,
+                 "out of memory");
 }
 
 TEST(Program, ReportCarriesVersionAndCommand) {

@@ -42,7 +42,7 @@ TEST(Checkpoint, ComesBackAsItWas) {
   EXPECT_EQ(read.card.embedding_dim, 32);
   EXPECT_NEAR(read.card.logit_scale, std::exp(written.model->logit_scale.item<double>()), 1e-6);
   expect_outputs(read.model, golden("tiny_clip/outputs.safetensors"), 1e-5);
-  save_checkpoint(dir / "c", read);  // replaces an artifact of ours
+  save_checkpoint(dir / "c", read, {.overwrite = true});  // replaces an artifact of ours
 }
 
 TEST(Checkpoint, KeepsAnAdapterInFilesOfItsOwn) {
@@ -92,7 +92,7 @@ TEST(Checkpoint, KeepsThePrunedShape) {
 TEST(Checkpoint, NamesWhatIsWrong) {
   const TempDir dir;
   const fs::path c = dir / "c", config = c / "config.json", weights = c / "model.safetensors";
-  const auto fresh = [&] { save_checkpoint(c, tiny_checkpoint()); };
+  const auto fresh = [&] { save_checkpoint(c, tiny_checkpoint(), {.overwrite = true}); };
   const auto message = [&] { return invalid_input_of([&] { load_checkpoint(c); }); };
   const auto expect = [&](const std::string& part) {
     const std::string text = message();

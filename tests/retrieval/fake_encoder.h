@@ -66,6 +66,7 @@ class FakeEncoder : public Encoder {
     EDGECLIP_CHECK(pixels.shape[0] <= largest_batch);
     const int call = ++image_calls;
     if (call == fail_at_call) throw InternalError("the encoder broke");
+    if (call == no_memory_at_call) throw std::bad_alloc();
     if (call == interrupt_at_call) set_interrupted(true);
     {
       std::lock_guard lock(mutex_);
@@ -108,7 +109,7 @@ class FakeEncoder : public Encoder {
   std::string hash = "00112233445566778899aabbccddeeff";
   int largest_batch = 64;
   std::atomic<int> image_calls{0}, texts_encoded{0};
-  int fail_at_call = -1, interrupt_at_call = -1;
+  int fail_at_call = -1, no_memory_at_call = -1, interrupt_at_call = -1;
   bool gives_nan = false;
   std::vector<std::int64_t> batches;  ///< sizes of the image batches
 

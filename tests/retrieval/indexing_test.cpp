@@ -37,6 +37,7 @@ TEST(Indexing, KeepsInputOrderWhateverTheSchedule) {
         options.producers = producers;
         options.consumers = consumers;
         options.batch = 5;
+        options.overwrite = true;
         const IndexReport report = index_images(encoder, source, dir / "g", options);
         EXPECT_EQ(report.indexed, 37);
         EXPECT_TRUE(report.failed.empty());
@@ -96,6 +97,7 @@ TEST(Indexing, ShardsAreAPartition) {
     IndexOptions options;
     options.shard = fmt::format("{}/4", i);
     options.schedule = i % 2 ? "static" : "dynamic";
+    options.overwrite = true;
     index_images(encoder, source, dir / "g", options);
     for (const auto& item : open_gallery(dir / "g").items) all.push_back(item.path);
   }
@@ -127,6 +129,101 @@ TEST(Indexing, KeepsWhatWasFinishedWhenInterrupted) {
       EXPECT_EQ(std::memcmp(row.raw(), gallery.embeddings.raw() + static_cast<std::size_t>(i) * 24, 24), 0);
     }
   }
+}
+
+TEST(Indexing, TheSameCommandGoesOnWhereItWasInterrupted) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 60);
+  test::write_text(paths[50], "no image");
+  const ImageSource source = open_image_source(dir / "images");
+  test::FakeEncoder first;
+  first.interrupt_at_call = 2;
+  IndexOptions options;
+  options.batch = 4;
+  EXPECT_THROW(index_images(first, source, dir / "g", options), Interrupted);
+  set_interrupted(false);
+  const std::int64_t done = open_gallery(dir / "g").size();
+  ASSERT_LT(done, 59);
+
+  test::FakeEncoder second;
+  const IndexReport report = index_images(second, source, dir / "g", options);
+  EXPECT_EQ(report.resumed, done);
+  EXPECT_EQ(report.indexed, 59);
+  std::int64_t encoded = 0;
+  for (const auto batch : second.batches) encoded += batch;
+  EXPECT_EQ(encoded, 59 - done) << "nothing is encoded twice";
+  auto readable = paths;
+  readable.erase(readable.begin() + 50);
+  expect_gallery_of(open_gallery(dir / "g"), readable);
+
+  test::FakeEncoder third;
+  const IndexReport again = index_images(third, source, dir / "g", options);
+  EXPECT_TRUE(again.unchanged);
+  EXPECT_EQ(again.indexed, 59);
+  EXPECT_EQ(again.failed.size(), 1u);
+  EXPECT_EQ(third.image_calls, 0);
+}
+
+TEST(Indexing, AnotherGalleryIsReplacedOnlyWhenAskedFor) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 6);
+  test::write_images(dir / "fewer", 1);
+  test::FakeEncoder encoder;
+  const auto index = [&](const std::string& images, Encoder& with) {
+    index_images(with, open_image_source(dir / images), dir / "g", {});
+  };
+  index("images", encoder);
+  const auto refused = [&](const std::function<void()>& body, const std::string& why) {
+    const std::string message = test::invalid_input_of(body);
+    EXPECT_NE(message.find("--overwrite"), std::string::npos) << message;
+    EXPECT_NE(message.find(why), std::string::npos) << message;
+    EXPECT_EQ(open_gallery(dir / "g").size(), 6);
+  };
+  refused([&] { index("fewer", encoder); }, "of other images");
+  test::FakeEncoder other;
+  other.hash = "other";
+  refused([&] { index("images", other); }, "another model");
+  std::filesystem::copy_file(paths[0], dir / "images" / "new.png");
+  refused([&] { index("images", encoder); }, "has 7 now");
+  std::filesystem::remove(dir / "images" / "new.png");
+  const auto later = std::filesystem::last_write_time(dir / "g/gallery.json") + std::chrono::hours(1);
+  std::filesystem::last_write_time(paths[2], later);
+  refused([&] { index("images", encoder); }, "has changed since");
+  std::filesystem::remove(paths[2]);
+  refused([&] { index("images", encoder); }, "any more");
+}
+
+TEST(Indexing, KeepsWhatWasFinishedWhenTheMachineFails) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 40);
+  const ImageSource source = open_image_source(dir / "images");
+  test::FakeEncoder encoder;
+  encoder.no_memory_at_call = 3;
+  IndexOptions options;
+  options.batch = 4;
+  EXPECT_THROW(index_images(encoder, source, dir / "g", options), std::bad_alloc);
+  EXPECT_FALSE(open_gallery(dir / "g").complete);
+  EXPECT_EQ(open_gallery(dir / "g").size(), 8);
+  test::FakeEncoder plain;
+  EXPECT_EQ(index_images(plain, source, dir / "g", options).indexed, 40);
+  // Beside one that is complete.
+  options.overwrite = true;
+  test::FakeEncoder again;
+  again.no_memory_at_call = 3;
+  EXPECT_THROW(index_images(again, source, (dir / "g").string() + "/", options), std::bad_alloc);
+  EXPECT_TRUE(open_gallery(dir / "g").complete);
+  EXPECT_FALSE(open_gallery(dir / "g.partial").complete);
+}
+
+TEST(Indexing, SaysWhatShareIsUnreadable) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 8);
+  test::write_text(paths[3], "no image");
+  test::write_text(paths[5], "no image");
+  test::FakeEncoder encoder;
+  const IndexReport report = index_images(encoder, open_image_source(dir / "images"), dir / "g", {});
+  EXPECT_DOUBLE_EQ(report.unreadable(), 25);
+  EXPECT_EQ(open_gallery(dir / "g").left_out, (std::vector<std::string>{"03.png", "05.png"}));
 }
 
 TEST(Indexing, WritesNothingWhenInterruptedBeforeTheFirstImage) {

@@ -63,6 +63,8 @@ void print_table(const Json& report) {
   pair("CPU, % of one CPU", "cpu_percent", 1);
   pair("memory, %", "memory_percent", 2);
   pair("resident memory, MiB", "rss_mb", 1);
+  pair("of it its own, MiB", "anonymous_mb", 1);
+  pair("of it files, MiB", "mapped_mb", 1);
   pair("GPU, %", "gpu_percent", 1);
   pair("power, W", "power_w", 1);
   line("model, MiB", number(report.at("model_mb"), 2));

@@ -15,6 +15,7 @@ struct Options : engine::BuildOptions {
     v("batches", batches, "batch sizes the plan is checked for; larger batches are cut to the largest");
     v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
     v("calibration", calibration, "int8: prepared dataset or calibration.json; empty: the bundle's own");
+    v("overwrite", overwrite, "replaces a plan in --out");
   }
 };
 

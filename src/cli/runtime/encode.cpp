@@ -2,9 +2,9 @@
 #include <cstring>
 
 #include "base/atomic_output.h"
-#include "base/file.h"
 #include "base/npy.h"
 #include "base/progress.h"
+#include "base/report_file.h"
 #include "base/signals.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/encoder_source.h"
@@ -130,7 +130,10 @@ class EncodeCommand : public OptionsCommand<Options> {
     if (!image && !text) invalid_input("nothing to encode: name --images, --texts, --pixels or --tokens");
     if (options.batch < 1) invalid_input("--batch {}: must be at least 1", options.batch);
     const fs::path out = options.out;
-    require_writable(out);
+    for (const char* name : {"image.npy", "text.npy"})
+      if (name[0] == 'i' ? image : text)
+        require_report_output(out / name, ReportKind::kNpy,
+                              {options.images, options.texts, options.pixels, options.tokens});
     const auto encoder = options.open();
 
     // Both before either is written: a fault in the texts leaves no half of the output.

@@ -1,6 +1,6 @@
 #include "base/error.h"
-#include "base/file.h"
 #include "base/npy.h"
+#include "base/report_file.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "data/image/transform.h"
@@ -36,13 +36,11 @@ class PreprocessCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.image, "--image");
     require(options.out, "--out");
-    require_writable(options.out);
     const std::filesystem::path out = options.out;
     if (out.extension() != ".npy" && out.extension() != ".png")
       invalid_input("--out {}: ends neither in .npy nor in .png", options.out);
-    std::error_code error;
-    if (std::filesystem::equivalent(options.image, out, error))
-      invalid_input("--out {}: is also the input; choose another", options.out);
+    require_report_output(out, out.extension() == ".png" ? ReportKind::kPng : ReportKind::kNpy,
+                          {options.image});
     ImageTransform transform = options.transform;
     if (!options.plan.empty()) transform = engine::open_plan_info(options.plan).card.image;
     transform.validate("transform.");

@@ -7,9 +7,10 @@
 #include <system_error>
 
 #include "base/build_info.h"
-#include "base/file.h"
+#include "base/io_error.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/report_file.h"
 #include "base/signals.h"
 #include "base/threads.h"
 #include "base/utf8.h"
@@ -26,13 +27,12 @@ bool g_reader_gone = false;
 void write_stdout(const std::string& text) {
   if (g_reader_gone) return;
   const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!ok && errno == EPIPE) {  // "| head": the reader has what it wanted, files are still to be written
+  // "| head": the reader has what it wanted, files are still to be written; or the terminal has gone.
+  if (!ok && (errno == EPIPE || interrupted())) {
     g_reader_gone = true;
     return;
   }
-  if (!ok)
-    throw InvalidInput(
-        "standard output cannot be written (closed, or its disk is full); redirect it elsewhere");
+  if (!ok) throw_io_error("standard output", "cannot be written", errno, "redirect it elsewhere");
 }
 
 std::string version_text(const char* program) {
@@ -45,6 +45,16 @@ std::string one_line(std::string text, bool first_line_only = false) {
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   return text;
+}
+
+constexpr const char* kOutOfMemory = "error: out of memory; use a smaller batch or fewer threads";
+
+/// LibTorch, oneDNN and OpenCV have exceptions of their own for it.
+bool says_out_of_memory(const std::string& what) {
+  for (const char* text : {"can't allocate memory", "not enough memory", "out of memory", "out_of_memory",
+                           "Insufficient memory", "Failed to allocate", "could not allocate"})
+    if (what.find(text) != std::string::npos) return true;
+  return false;
 }
 
 int fail(const char* program, const std::string& message, int code) {
@@ -98,6 +108,25 @@ std::string usage_message(const CLI::ParseError& error, const CLI::App* sub, con
   return fmt::format("{}; see \"{} --help\"", message, see);
 }
 
+/// Every text of the options: the paths are among them.
+void collect_texts(const Json& json, std::vector<std::string>& texts) {
+  if (json.is_string()) texts.push_back(json.get<std::string>());
+  if (json.is_structured())
+    for (const auto& item : json) collect_texts(item, texts);
+}
+
+/// That --json FILE takes nothing from the user: neither an input of this command nor what is no report.
+void require_report(const Command& command, const CommonOptions& common) {
+  std::error_code error;
+  std::vector<std::string> inputs = common.config;
+  if (std::filesystem::is_regular_file(common.json, error)) collect_texts(command.resolved(common), inputs);
+  try {
+    require_report_output(common.json, ReportKind::kJson, inputs);
+  } catch (const InvalidInput& e) {
+    throw InvalidInput(std::string("--json ") + e.what());
+  }
+}
+
 /// Runs the command of a parsed command line; everything it throws passes through.
 void run_command(Command& command, const CommonOptions& common, const char* program,
                  const std::function<void()>& at_start) {
@@ -109,11 +138,7 @@ void run_command(Command& command, const CommonOptions& common, const char* prog
   set_thread_count(common.threads);
   if (at_start) at_start();
   const bool to_file = !common.json.empty() && common.json != "-";
-  if (to_file) {
-    require_writable(common.json);
-    if (std::filesystem::is_directory(common.json))
-      invalid_input("--json {}: is a folder; name a file, or - for standard output", common.json);
-  }
+  if (to_file) require_report(command, common);
   g_stdout_reserved = common.json == "-";
 
   const auto write_report = [&](const Json& result) {
@@ -198,24 +223,27 @@ int run_program(int argc, char** argv, const char* program, CommandList commands
     return parse_and_run(argc, argv, program, commands, at_start);
   } catch (const InvalidInput& e) {
     return fail(program, "error: " + one_line(e.what()), kInvalidInput);
+  } catch (const MachineFault& e) {
+    return fail(program, "error: " + one_line(e.what()), kMachineFault);
   } catch (const std::filesystem::filesystem_error& e) {
     return fail(program,
                 fmt::format("error: {}: {}; check the path, its permissions and the free space",
                             e.path1().string(), e.code().message()),
-                kInvalidInput);
+                is_machine_error(e.code().value()) ? kMachineFault : kInvalidInput);
   } catch (const std::system_error& e) {
     if (e.code() != std::errc::resource_unavailable_try_again)
       return fail(program, "internal error (please report it with this command line): " + one_line(e.what()),
                   kInternalError);
     return fail(program, "error: no more threads can be started here; use a smaller --threads",
-                kInvalidInput);
+                kMachineFault);
   } catch (const CheckNotMet& e) {
     return fail(program, "not met: " + one_line(e.what()), kCheckNotMet);
   } catch (const Interrupted& e) {
     return fail(program, one_line(e.what()), kInterrupted);
   } catch (const std::bad_alloc&) {
-    return fail(program, "out of memory; use a smaller batch or fewer threads", kInternalError);
+    return fail(program, kOutOfMemory, kMachineFault);
   } catch (const std::exception& e) {
+    if (says_out_of_memory(e.what())) return fail(program, kOutOfMemory, kMachineFault);
     return fail(program,
                 "internal error (please report it with this command line): " + one_line(e.what(), true),
                 kInternalError);

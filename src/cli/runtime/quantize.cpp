@@ -22,6 +22,7 @@ struct Options : engine::QuantizeOptions {
       "range percentile: that share of values is kept, the rest is clipped; 100: none");
     v("weight_bits", weight_bits,
       "8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy");
+    v("overwrite", overwrite, "replaces a bundle in --out");
     v("exclude", exclude, "part of node or weight names that stay float32; repeatable");
   }
 };

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/report_file.h"
 #include "base/utf8.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
@@ -70,19 +71,13 @@ Queries encode_queries(Encoder& encoder, const Options& options, const std::vect
   return {{options.image}, encode_image_files(encoder, {options.image})};
 }
 
-/// out.png -> out.2.png for the second of several queries, as write_results_csv names them.
-fs::path numbered(fs::path path, std::size_t query, std::size_t count) {
-  if (count > 1) path.replace_extension(fmt::format(".{}{}", query + 1, path.extension().string()));
-  return path;
-}
-
 void write_grids(const Options& options, const Gallery& gallery, const Queries& queries,
                  const std::vector<std::vector<SearchHit>>& results) {
   for (std::size_t q = 0; q < results.size(); ++q) {
     auto cells = grid_cells(gallery, results[q]);
     for (std::size_t k = 0; k < cells.size(); ++k)
       cells[k].highlighted = options.person >= 0 && results[q][k].id == options.person;
-    write_png(numbered(options.grid, q, results.size()), draw_grid(queries.names[q], cells));
+    write_png(numbered_file(options.grid, q, results.size()), draw_grid(queries.names[q], cells));
   }
 }
 
@@ -100,8 +95,14 @@ class SearchCommand : public OptionsCommand<Options> {
     require(options.plan, "--plan");
     require(options.gallery, "--gallery");
     const auto texts = texts_of(options);
-    for (const auto& out : {options.csv, options.grid})
-      if (!out.empty()) require_writable(out);
+    const std::vector<std::string> inputs = {options.texts, options.image};
+    const std::size_t queries_given = std::max<std::size_t>(1, texts.size());
+    for (std::size_t q = 0; q < queries_given; ++q) {
+      if (!options.csv.empty())
+        require_report_output(numbered_file(options.csv, q, queries_given), ReportKind::kCsv, inputs);
+      if (!options.grid.empty())
+        require_report_output(numbered_file(options.grid, q, queries_given), ReportKind::kPng, inputs);
+    }
     PlanEncoder encoder(options.plan);
     Gallery gallery = open_gallery(options.gallery);
     if (!options.image_root.empty()) gallery.image_root = std::filesystem::absolute(options.image_root);

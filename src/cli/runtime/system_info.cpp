@@ -82,7 +82,7 @@ Json system_info() {
           {"features", cpu.features},
           {"cpus", available_cpus()},
           {"threads", thread_count()},
-          {"memory_mb", system_memory_bytes() >> 20},
+          {"memory_mb", usable_memory_bytes() >> 20},
           {"blas", blas.empty() ? Json(nullptr) : Json(blas)},
           {"blas_is_reference", is_reference_blas(blas)},
           {"libraries", library_versions()}};

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/npy.h"
+#include "base/report_file.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "cli/runtime/texts.h"
@@ -48,9 +49,7 @@ class TokenizeCommand : public OptionsCommand<Options> {
     if (options.input.empty() == options.text.empty())
       invalid_input("name what is tokenized: either --text \"...\", or --input FILE with --out ids.npy");
     if (!options.input.empty()) require(options.out, "--out");
-    std::error_code error;
-    if (!options.out.empty() && std::filesystem::equivalent(options.input, options.out, error))
-      invalid_input("--out {}: is also the input; choose another", options.out);
+    if (!options.out.empty()) require_report_output(options.out, ReportKind::kNpy, {options.input});
     const auto tokenizer = load_tokenizer(options.tokenizer, options.convention);
     const auto texts = options.input.empty() ? options.text : read_texts(options.input);
     Json report = {{"texts", texts.size()},

@@ -22,6 +22,7 @@ struct Options : ExportOptions {
     v("adapter", adapter, "hf: fold an adapter in, or write it to adapter/ as PEFT does",
       {"merge", "separate"});
     v("opset", opset, "ONNX operator set");
+    v("overwrite", overwrite, "replaces a bundle in --out");
     v("verify", verify, "replays the reference inputs through the engine afterwards");
   }
 };

@@ -12,6 +12,7 @@ namespace {
 
 struct Options : ImportOptions {
   std::string out;
+  bool overwrite = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -23,6 +24,7 @@ struct Options : ImportOptions {
       "instead, with --text: the image tower, of torchvision's ResNet (.pth) or of any --from");
     v("text", text, "instead, with --image: the text tower, of a DistilBERT folder or of any --from");
     v("out", out, "checkpoint to write");
+    v("overwrite", overwrite, "replaces a checkpoint in --out");
     v("adapter", adapter, "folder of a PEFT adapter of the model, which stays an adapter");
     v("model_config", model_config,
       "the architecture's file (config.json, open_clip's model configuration); default: beside the weights");
@@ -63,11 +65,11 @@ class ImportCommand : public OptionsCommand<Options> {
     if (options.image.empty() && options.text.empty())
       require(options.from, "--from, or --image and --text,");
     require(options.out, "--out");
-    require_replaceable(options.out, kCheckpointFile,
-                        {options.from, options.image, options.text, options.adapter});
+    AtomicDirectory out(options.out, kCheckpointFile,
+                        {options.overwrite, {options.from, options.image, options.text, options.adapter}});
     Json report;
     const Checkpoint checkpoint = import_model(options, &report);
-    save_checkpoint(options.out, checkpoint);
+    save_checkpoint(out, checkpoint);
     print(fmt::format("{}: checkpoint written: {} parameters from {} tensors of {}; {} tensors left out{}\n",
                       options.out, report["parameters"].dump(), report["tensors"].dump(),
                       report["source"].get<std::string>(), report["unused"].size() + report["ignored"].size(),

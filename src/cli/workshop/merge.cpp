@@ -11,12 +11,14 @@ namespace {
 
 struct Options {
   std::string checkpoint, adapter, out;
+  bool overwrite = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("checkpoint", checkpoint, "checkpoint with an adapter");
     v("adapter", adapter, "folder of a PEFT adapter, for a checkpoint that has none");
     v("out", out, "checkpoint to write, without one");
+    v("overwrite", overwrite, "replaces a checkpoint in --out");
   }
 };
 
@@ -30,7 +32,8 @@ class MergeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    require_replaceable(options.out, kCheckpointFile, {options.checkpoint, options.adapter});
+    AtomicDirectory out(options.out, kCheckpointFile,
+                        {options.overwrite, {options.checkpoint, options.adapter}});
     Checkpoint checkpoint = load_checkpoint(options.checkpoint);
     if (!options.adapter.empty()) {
       if (checkpoint.model->has_lora())
@@ -46,8 +49,8 @@ class MergeCommand : public OptionsCommand<Options> {
       spdlog::warn("{}: has no adapter; its weights are copied as they are", options.checkpoint);
     }
     checkpoint.provenance.push_back(
-        {{"command", "merge"}, {"version", version()}, {"options", options_to_json(options)}});
-    save_checkpoint(options.out, checkpoint);
+        {{"command", "merge"}, {"version", version()}, {"options", {{"checkpoint", options.checkpoint}, {"adapter", options.adapter}}}});
+    save_checkpoint(out, checkpoint);
     print(fmt::format("{}: checkpoint written\n", options.out));
     return {{"checkpoint", options.checkpoint}, {"out", options.out}, {"merged", had_adapter}};
   }

@@ -30,6 +30,8 @@ struct Options : PrepareOptions {
     v("val_from_frame", val_from_frame,
       "video: training records from this frame on become the split val; -1: none");
     v("seed", seed, "of random splits");
+    v("max_unreadable", max_unreadable, "percent of records that may be unusable; above it exit 3");
+    v("overwrite", overwrite, "replaces a dataset of other sources or options in --out");
   }
 };
 
@@ -78,6 +80,12 @@ class PrepareCommand : public OptionsCommand<Options> {
     require(options.out, "--out");
     const Json report = prepare_dataset(options);
     print(statistics(report));
+    if (const double percent = report.at("unusable_percent").get<double>(); percent > options.max_unreadable)
+      throw CheckNotMetWithReport(
+          fmt::format("{}: {} of {} records are unusable ({:.1f} %, --max-unreadable {}); {} holds the others",
+                      options.annotations, report.at("unusable_records").dump(), report.at("records").dump(),
+                      percent, options.max_unreadable, options.out),
+          report);
     return report;
   }
 };

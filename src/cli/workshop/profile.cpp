@@ -42,7 +42,7 @@ DualEncoder model_of(const Options& options) {
   options_from_json(json_at(read_json(file), "model", file), config, file + ": model");
   if (options.vocabulary > 0) config.text.vocab_size = options.vocabulary;
   const double needed = least_weight_bytes(config);
-  const double limit = std::min(64e9, static_cast<double>(system_memory_bytes()));
+  const double limit = std::min(64e9, static_cast<double>(usable_memory_bytes()));
   if (needed > limit)
     invalid_input(
         "{}: model: its weights take at least {:.1f} GB, more than the {:.1f} GB that profile builds", file,

@@ -9,12 +9,14 @@ namespace {
 
 struct Options : PruneOptions {
   std::string checkpoint, data, out;
+  bool overwrite = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("checkpoint", checkpoint, "checkpoint to prune");
     v("data", data, "prepared dataset for calibration and recovery");
     v("out", out, "checkpoint to write");
+    v("overwrite", overwrite, "replaces a checkpoint in --out");
     PruneOptions::fields(v);
   }
 };
@@ -36,7 +38,7 @@ class PruneCommand : public OptionsCommand<Options> {
     require(options.checkpoint, "--checkpoint");
     require(options.data, "--data");
     require(options.out, "--out");
-    const Json report = prune(options, options.checkpoint, options.data, options.out);
+    const Json report = prune(options, options.checkpoint, options.data, options.out, options.overwrite);
     print(fmt::format("{}: pruned checkpoint written\n", options.out));
     return report;
   }

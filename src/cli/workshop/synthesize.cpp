@@ -22,6 +22,7 @@ struct Options : SynthesizeOptions {
     v("tokenizer", tokenizer,
       "train:SIZE (on the captions), sentencepiece:FILE.model, or a tokenizer folder");
     v("seed", draw.seed, "person i of a seed is always the same");
+    v("overwrite", overwrite, "replaces a dataset in --out");
   }
   /// What is wrong is said by synthesize_dataset, when --config and the command line are taken together.
   void validate(const std::string&) const {}

@@ -40,6 +40,14 @@ class TrainCommand : public OptionsCommand<Options> {
       invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
     const Json report = train(options, options);
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
+    if (const double percent = report.at("unreadable_percent").get<double>();
+        percent > options.loading.max_unreadable)
+      throw CheckNotMetWithReport(
+          fmt::format("{}: {} images cannot be read ({:.1f} %, loading.max_unreadable {}); {} is trained on the "
+                      "others",
+                      options.data, report.at("corrupt_images").dump(), percent,
+                      options.loading.max_unreadable, options.out),
+          report);
     return report;
   }
 };

@@ -263,6 +263,8 @@ void LoadingOptions::validate(const std::string& where) const {
                   identities, images_per_identity, kLargestBatch);
   if (on_corrupt != "error" && on_corrupt != "skip")
     invalid_input("{}on_corrupt: \"{}\" is neither \"error\" nor \"skip\"", where, on_corrupt);
+  if (!(max_unreadable >= 0 && max_unreadable <= 100))
+    invalid_input("{}max_unreadable: {} is no percentage (0 to 100)", where, max_unreadable);
   if (threads < 0 || threads > 4096)
     invalid_input("{}threads: must be 0 (all) to 4096, is {}", where, threads);
   if (queue < 1 || queue > 4096) invalid_input("{}queue: must be 1 to 4096 batches, is {}", where, queue);
@@ -329,6 +331,8 @@ std::int64_t Loader::corrupt_images() const {
   std::lock_guard lock(state_->corrupt_mutex);
   return static_cast<std::int64_t>(state_->corrupt.size());
 }
+
+std::int64_t Loader::images() const { return static_cast<std::int64_t>(state_->split.size()); }
 
 Tensor load_pixels(const std::vector<std::filesystem::path>& paths, const ImageTransform& transform,
                    int threads) {

@@ -20,6 +20,7 @@ struct LoadingOptions {
   int identities = 0, images_per_identity = 0;
   std::string on_corrupt = "error";  ///< "error" | "skip": an image that cannot be read leaves its batch, is
                                      ///< counted and reported once
+  double max_unreadable = 10;        ///< with "skip": percent of the split's images; the caller judges
   int threads = 0;                   ///< decoding threads; 0: thread_count()
   int queue = 4;                     ///< batches decoded ahead
   int cache_mb = 1024;               ///< decoded uint8 pixels kept in memory, MiB; 0: none
@@ -30,6 +31,7 @@ struct LoadingOptions {
     v("images_per_identity", images_per_identity, "images of each person of a batch; 0: off");
     v("on_corrupt", on_corrupt, "an image that cannot be read ends the training, or is left out and counted",
       {"error", "skip"});
+    v("max_unreadable", max_unreadable, "skip: percent of the images that may be unreadable; above it exit 3");
     v("threads", threads, "decoding threads; 0: as many as --threads");
     v("queue", queue, "batches decoded ahead");
     v("cache_mb", cache_mb, "decoded pixels kept in memory, MiB; 0: none");
@@ -72,6 +74,8 @@ class Loader {
   std::optional<Batch> next();
   /// Different images that could not be read so far.
   std::int64_t corrupt_images() const;
+  /// Of the split.
+  std::int64_t images() const;
 
  private:
   struct State;

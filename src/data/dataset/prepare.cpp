@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/io_error.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/rng.h"
@@ -47,9 +48,8 @@ void check_images(Annotations& annotations, const fs::path& root) {
   parallel_for(static_cast<std::int64_t>(records.size()), [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
     const fs::path file = root / records[at].path;
-    std::error_code error;
     try {
-      if (!fs::exists(fs::status(file, error)))
+      if (file_type_at(file) == fs::file_type::not_found)
         reasons[at] = fmt::format("{} not found below {}", records[at].path, root.string());
       else {
         const Image image = read_image(file);
@@ -134,6 +134,9 @@ Json report_of(const PrepareOptions& options, const fs::path& dataset) {
   Json report = {{"out", options.out},
                  {"records", info.at("source").at("records")},
                  {"unusable_records", info.at("source").at("unusable_records")}};
+  const auto records = report.at("records").get<double>();
+  report["unusable_percent"] =
+      records > 0 ? 100 * report.at("unusable_records").get<double>() / records : 0.0;
   report.update(info);
   return report;
 }
@@ -193,9 +196,15 @@ Json prepare_dataset(const PrepareOptions& options) {
       report["changed"] = Json::array();
       return report;
     }
+    if (!options.overwrite)
+      invalid_input(
+          "{}: holds a dataset of other sources or options (changed: {}); make it again with --overwrite, or "
+          "choose another --out",
+          options.out, fmt::join(changed, ", "));
     spdlog::info("{}: is made again; changed: {}", options.out, fmt::join(changed, ", "));
   }
-  AtomicDirectory out(options.out, kDatasetFile, {options.images, options.annotations});
+  AtomicDirectory out(options.out, kDatasetFile,
+                      {options.overwrite, {options.images, options.annotations}});
   if (annotations.video) {  // image_root of a video: the dataset itself
     cut_video_crops(annotations, options.images, out.work());
     dataset.source["crops_hash"] = hash_folder(out.work() / "crops");

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/io_error.h"
 #include "base/signals.h"
 #include "base/threads.h"
 #include "data/image/media.h"
@@ -17,8 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string content_of(const fs::path& file) {
-  std::error_code error;
-  if (!fs::is_regular_file(file, error)) return "missing";
+  if (file_type_at(file) != fs::file_type::regular) return "missing";
   try {
     return hash_file(file);
   } catch (const InvalidInput&) {

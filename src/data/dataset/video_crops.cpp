@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "base/error.h"
+#include "base/io_error.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "data/image/image.h"
@@ -132,8 +132,7 @@ void cut_video_crops(Annotations& annotations, const fs::path& images, const fs:
   }
   fs::create_directories(directory / "crops", error);
   if (error)
-    invalid_input("{}: cannot be written: {}; choose another output path", directory.string(),
-                  error.message());
+    throw_io_error(directory, "cannot be written", error.value(), "choose another output path");
   for (const auto& [name, records] : videos) {
     if (!folder) {
       cutter.cut(images, records);

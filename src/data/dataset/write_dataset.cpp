@@ -12,6 +12,7 @@
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/io_error.h"
 #include "base/npy.h"
 #include "base/threads.h"
 #include "data/dataset/dataset_format.h"
@@ -119,7 +120,7 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
   std::error_code error;
   fs::create_directory(work / kTokenizerFolder, error);
   if (error)
-    invalid_input("{}: cannot be written: {}; choose another output path", work.string(), error.message());
+    throw_io_error(work, "cannot be written", error.value(), "choose another output path");
   tokenizer->save(work / kTokenizerFolder);
 
   const auto n = static_cast<std::int64_t>(pairs.size());

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/io_error.h"
 #include "data/image/codecs.h"
 #include "data/image/media.h"
 
@@ -34,14 +35,13 @@ void require_image_size(std::int64_t width, std::int64_t height, const std::stri
 
 Image read_image(const std::filesystem::path& path, const ReadOptions& options) {
   require_file(path, "image");
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error))  // reading a pipe would wait for ever
+  if (file_type_at(path) != std::filesystem::file_type::regular)  // which may not end
     invalid_input("{}: is no regular file; copy the image there", path.string());
-  const std::string bytes = read_file(path), name = path.string();
+  const std::string bytes = read_file(path, kMostImageBytes), name = path.string();
   const std::string_view head = bytes;
   if (head.substr(0, 3) == "\xFF\xD8\xFF") return decode_jpeg(bytes, name, options);
   if (head.substr(0, 8) == "\x89PNG\r\n\x1A\n") return decode_png(bytes, name, options);
-  if (is_rarer_format(head)) return read_image_with_media_module(path);
+  if (is_rarer_format(head)) return decode_with_media_module(bytes, name);
   if (bytes.empty()) invalid_input("{}: is empty, not an image; copy it again", name);
   invalid_input("{}: is not an image (JPEG, PNG, WebP, BMP, TIFF or PPM)", name);
 }

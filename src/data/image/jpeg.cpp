@@ -5,6 +5,7 @@
 #include <jpeglib.h>
 
 #include <csetjmp>
+#include <new>
 
 #include "base/error.h"
 #include "data/image/codecs.h"
@@ -119,6 +120,7 @@ Image from_inverted_cmyk(const std::vector<std::uint8_t>& cmyk, int width, int h
 Image decode_jpeg(const std::string& bytes, const std::string& name, const ReadOptions& options) {
   Decoder decoder;
   const auto failed = [&] {
+    if (decoder.info.err && decoder.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
     if (decoder.info.err && decoder.errors.msg_code == JWRN_JPEG_EOF)
       invalid_input("{}: truncated JPEG: the file ends within the picture; copy it again", name);
     invalid_input("{}: is not a readable JPEG: {}", name, decoder.message);

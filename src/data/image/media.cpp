@@ -1,12 +1,19 @@
 #include "data/image/media.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/io_error.h"
+#include "base/output_claim.h"
 #include "data/media_module/media_api.h"
 #include "data/module.h"
 
@@ -19,9 +26,26 @@ namespace {
 /// Loaded at the first call, by one thread; a failure is tried again at the next call.
 const EdgeclipMediaApi& media(const fs::path& needed_for) {
   static const EdgeclipMediaApi* const api = reinterpret_cast<const EdgeclipMediaApi* (*)()>(
-      load_module("media", "edgeclip_media_v1", ModuleScope::kShared, needed_for.string(),
+      load_module("media", "edgeclip_media_v2", ModuleScope::kShared, needed_for.string(),
                   "libopencv-videoio406, libopencv-imgcodecs406"))();
   return *api;
+}
+
+[[noreturn]] void media_failed(const std::string& name, const char* what, const EdgeclipMediaError& error) {
+  if (error.out_of_memory) throw std::bad_alloc();
+  invalid_input("{}: {}: {}", name, what, error.text);
+}
+
+/// Whether the machine lets the file be opened and read at all, with a few descriptors to spare.
+void require_openable(const fs::path& path) {
+  constexpr std::size_t kSpare = 8;
+  OwnedFd fds[kSpare];
+  for (OwnedFd& fd : fds) {
+    fd = OwnedFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (fd.get() < 0) throw_io_error(path, "cannot be opened", errno);
+  }
+  char byte = 0;
+  if (::read(fds[0].get(), &byte, 1) < 0) throw_io_error(path, "cannot be read", errno);
 }
 
 Image copy_of(const EdgeclipPixels& pixels) {
@@ -48,9 +72,13 @@ struct VideoReader::State {
 VideoReader::VideoReader(const fs::path& path) {
   require_file(path, "video");
   const EdgeclipMediaApi& api = media(path);
-  char error[256];
-  void* video = api.open_video(fs::absolute(path).c_str(), error, sizeof error);
-  if (!video) invalid_input("{}: cannot be opened as a video: {}", path.string(), error);
+  require_openable(path);
+  EdgeclipMediaError error{};
+  void* video = api.open_video(fs::absolute(path).c_str(), &error);
+  if (!video) {
+    require_openable(path);  // its libraries do not say why they failed
+    media_failed(path.string(), "cannot be opened as a video", error);
+  }
   state_ = std::make_unique<State>(State{api, path.string(), video});
 }
 
@@ -58,25 +86,25 @@ VideoReader::~VideoReader() { state_->api.close_video(state_->video); }
 
 bool VideoReader::next(Image* frame) {
   EdgeclipPixels pixels{};
-  char error[256];
-  if (state_->api.next_frame(state_->video, &pixels, error, sizeof error)) {
+  EdgeclipMediaError error{};
+  if (state_->api.next_frame(state_->video, &pixels, &error)) {
     *frame = copy_of(pixels);
     return true;
   }
-  if (*error) invalid_input("{}: cannot be decoded: {}", state_->name, error);
+  if (*error.text || error.out_of_memory) media_failed(state_->name, "cannot be decoded", error);
   return false;
 }
 
 double VideoReader::fps() const { return state_->api.fps(state_->video); }
 std::int64_t VideoReader::frame_count() const { return state_->api.frame_count(state_->video); }
 
-Image read_image_with_media_module(const fs::path& path) {
-  require_file(path, "image");
-  const EdgeclipMediaApi& api = media(path);
+Image decode_with_media_module(const std::string& bytes, const std::string& name) {
+  const EdgeclipMediaApi& api = media(name);
   EdgeclipPixels pixels{};
-  char error[256];
-  void* handle = api.read_image(path.c_str(), &pixels, error, sizeof error);
-  if (!handle) invalid_input("{}: cannot be read as an image: {}", path.string(), error);
+  EdgeclipMediaError error{};
+  void* handle =
+      api.decode_image(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), &pixels, &error);
+  if (!handle) media_failed(name, "cannot be read as an image", error);
   const std::unique_ptr<void, void (*)(void*)> owner(handle, api.close_image);
   return copy_of(pixels);
 }

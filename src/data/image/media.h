@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "data/image/image.h"
 
@@ -14,12 +15,12 @@ namespace edgeclip {
 /// Frames of a video in order.  Not thread-safe.
 class VideoReader {
  public:
-  /// Throws InvalidInput if the file cannot be opened as a video.
+  /// Throws InvalidInput if the file cannot be opened as a video, MachineFault if the machine cannot open it.
   explicit VideoReader(const std::filesystem::path& path);
   ~VideoReader();
   VideoReader(const VideoReader&) = delete;
   VideoReader& operator=(const VideoReader&) = delete;
-  /// The next frame; false at the end.
+  /// The next frame; false at the end, which damage looks like too.
   bool next(Image* frame);
   double fps() const;
   std::int64_t frame_count() const;  ///< as the container says; may be 0
@@ -29,8 +30,8 @@ class VideoReader {
   std::unique_ptr<State> state_;
 };
 
-/// An image in any format OpenCV reads.  Throws InvalidInput.
-Image read_image_with_media_module(const std::filesystem::path& path);
+/// An image in any format OpenCV reads.  bytes: the whole file; name: for messages.  Throws InvalidInput.
+Image decode_with_media_module(const std::string& bytes, const std::string& name);
 
 /// True if the name ends like a video (.avi .mp4 .mkv .mov .webm .m4v .mpg .mpeg).
 bool is_video_name(const std::filesystem::path& path);

@@ -1,7 +1,9 @@
 #include <png.h>
 
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "base/atomic_output.h"
 #include "base/error.h"
@@ -16,7 +18,16 @@ struct Source {
   const char* data;
   std::size_t size, at;
   char message[128];
+  bool out_of_memory = false;
 };
+
+/// libpng's own words for it depend on what was asked for; and it must not be taken for a bad picture.
+png_voidp allocate(png_structp png, png_alloc_size_t size) {
+  void* const memory = std::malloc(size);
+  if (memory == nullptr) static_cast<Source*>(png_get_mem_ptr(png))->out_of_memory = true;
+  return memory;
+}
+void release(png_structp, png_voidp memory) { std::free(memory); }
 
 void read_bytes(png_structp png, png_bytep out, png_size_t n) {
   auto& source = *static_cast<Source*>(png_get_io_ptr(png));
@@ -87,6 +98,13 @@ bool write_rows(Writer& w, const Image& image, png_bytepp rows, std::string* out
   png_set_IHDR(w.png, w.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height),
                8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                PNG_FILTER_TYPE_DEFAULT);
+  char key[] = "Software", text[] = "edgeclip";  // by which base/report_file.h knows its own pictures
+  png_text software{};
+  software.compression = PNG_TEXT_COMPRESSION_NONE;
+  software.key = key;
+  software.text = text;
+  software.text_length = sizeof text - 1;
+  png_set_text(w.png, w.info, &software, 1);
   png_write_info(w.png, w.info);
   png_write_image(w.png, rows);
   png_write_end(w.png, w.info);
@@ -102,12 +120,16 @@ std::vector<png_bytep> row_pointers(const Image& image) {
 }  // namespace
 
 Image decode_png(const std::string& bytes, const std::string& name, const ReadOptions& options) {
-  Source source{bytes.data(), bytes.size(), 0, ""};
+  Source source{bytes.data(), bytes.size(), 0, "", false};
   Reader reader;
-  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, source.message, on_error, on_warning);
+  reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, source.message, on_error, on_warning, &source,
+                                        allocate, release);
   reader.info = reader.png ? png_create_info_struct(reader.png) : nullptr;
-  EDGECLIP_CHECK(reader.info, "libpng cannot start");
-  const auto failed = [&] { invalid_input("{}: is not a readable PNG: {}", name, source.message); };
+  if (!reader.info) throw std::bad_alloc();
+  const auto failed = [&] {
+    if (source.out_of_memory) throw std::bad_alloc();
+    invalid_input("{}: is not a readable PNG: {}", name, source.message);
+  };
   if (!read_header(reader, source)) failed();
   const std::int64_t width = png_get_image_width(reader.png, reader.info);
   const std::int64_t height = png_get_image_height(reader.png, reader.info);
@@ -131,7 +153,7 @@ void write_png(const std::filesystem::path& path, const Image& image, Flush flus
   Writer writer;
   writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
   writer.info = writer.png ? png_create_info_struct(writer.png) : nullptr;
-  EDGECLIP_CHECK(writer.info, "libpng cannot start");
+  if (!writer.info) throw std::bad_alloc();
   auto rows = row_pointers(image);
   if (!write_rows(writer, image, rows.data(), &bytes)) throw InternalError(std::string("libpng: ") + message);
   AtomicFile file(path, flush);

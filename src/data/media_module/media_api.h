@@ -12,20 +12,25 @@ struct EdgeclipPixels {
   const uint8_t* rgb;  ///< (height, width, 3); belongs to the handle, valid until its next call
 };
 
-/// Functions that can fail return 0 or NULL and leave one line in error (size bytes, terminated).
+struct EdgeclipMediaError {
+  char text[256];     ///< one line, terminated; empty: no error
+  int out_of_memory;  ///< 1: the machine's fault, not the file's
+};
+
+/// Functions that can fail return 0 or NULL and fill error, which must be zero before.
 struct EdgeclipMediaApi {
-  void* (*open_video)(const char* path, char* error, size_t size);
+  void* (*open_video)(const char* path, EdgeclipMediaError* error);
   /// 1: a frame; 0: the end (error empty) or a failure (error filled).
-  int (*next_frame)(void* video, EdgeclipPixels* frame, char* error, size_t size);
+  int (*next_frame)(void* video, EdgeclipPixels* frame, EdgeclipMediaError* error);
   double (*fps)(void* video);
   int64_t (*frame_count)(void* video);
   void (*close_video)(void* video);
 
-  /// EXIF orientation is ignored.  The handle is closed by close_image.
-  void* (*read_image)(const char* path, EdgeclipPixels* image, char* error, size_t size);
+  /// bytes: a whole coded file.  EXIF orientation is ignored.  The handle is closed by close_image.
+  void* (*decode_image)(const uint8_t* bytes, size_t count, EdgeclipPixels* image, EdgeclipMediaError* error);
   void (*close_image)(void* image);
 };
 
-const EdgeclipMediaApi* edgeclip_media_v1();
+const EdgeclipMediaApi* edgeclip_media_v2();
 
 }  // extern "C"

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -26,7 +27,9 @@ struct Picture {
   std::vector<uint8_t> rgb;
 };
 
-void set_error(char* error, size_t size, const char* text) { std::snprintf(error, size, "%s", text); }
+void set_error(EdgeclipMediaError* error, const char* text) {
+  std::snprintf(error->text, sizeof error->text, "%s", text);
+}
 
 /// bgr: 8-bit, three channels, as OpenCV gives it.
 void to_rgb(const cv::Mat& bgr, std::vector<uint8_t>& rgb, EdgeclipPixels* pixels) {
@@ -46,35 +49,37 @@ void to_rgb(const cv::Mat& bgr, std::vector<uint8_t>& rgb, EdgeclipPixels* pixel
 
 /// body() must not let a C++ exception cross the C interface.
 template <class Result, class Body>
-Result guarded(char* error, size_t size, Body body) {
-  set_error(error, size, "");
+Result guarded(EdgeclipMediaError* error, Body body) {
   try {
     return body();
   } catch (const cv::Exception& e) {
-    set_error(error, size, e.err.c_str());
+    set_error(error, e.err.c_str());
+    error->out_of_memory = e.code == cv::Error::StsNoMem;
+  } catch (const std::bad_alloc& e) {
+    error->out_of_memory = 1;
   } catch (const std::exception& e) {
-    set_error(error, size, e.what());
+    set_error(error, e.what());
   }
   return Result{};
 }
 
-void* open_video(const char* path, char* error, size_t size) {
-  return guarded<void*>(error, size, [&]() -> void* {
+void* open_video(const char* path, EdgeclipMediaError* error) {
+  return guarded<void*>(error, [&]() -> void* {
     auto video = std::make_unique<Video>();
     // These two only: the other backends take names for patterns or pipelines and print on stderr.
     for (const int backend : {cv::CAP_FFMPEG, cv::CAP_OPENCV_MJPEG})
       if (video->capture.open(path, backend)) return video.release();
-    set_error(error, size, "no decoder knows it");
+    set_error(error, "no decoder knows it");
     return nullptr;
   });
 }
 
-int next_frame(void* handle, EdgeclipPixels* frame, char* error, size_t size) {
-  return guarded<int>(error, size, [&] {
+int next_frame(void* handle, EdgeclipPixels* frame, EdgeclipMediaError* error) {
+  return guarded<int>(error, [&] {
     auto& video = *static_cast<Video*>(handle);
     if (!video.capture.read(video.frame) || video.frame.empty()) return 0;
     if (video.frame.type() != CV_8UC3) {
-      set_error(error, size, "its frames are not 8-bit colour");
+      set_error(error, "its frames are not 8-bit colour");
       return 0;
     }
     to_rgb(video.frame, video.rgb, frame);
@@ -99,7 +104,7 @@ int64_t frame_count(void* handle) {
 
 void close_video(void* handle) { delete static_cast<Video*>(handle); }
 
-/// imread writes to std::cerr what it could not read, past OpenCV's own logging.  While any thread is inside,
+/// imdecode writes to std::cerr what it could not read, past OpenCV's own logging.  While any thread is inside,
 /// std::cerr goes nowhere; the program's log does not use it.
 class SilentCerr {
  public:
@@ -134,12 +139,13 @@ class SilentCerr {
   }
 };
 
-void* read_image(const char* path, EdgeclipPixels* image, char* error, size_t size) {
-  return guarded<void*>(error, size, [&]() -> void* {
+void* decode_image(const uint8_t* bytes, size_t count, EdgeclipPixels* image, EdgeclipMediaError* error) {
+  return guarded<void*>(error, [&]() -> void* {
     const SilentCerr silent;
-    const cv::Mat bgr = cv::imread(path, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+    const cv::Mat coded(1, static_cast<int>(count), CV_8UC1, const_cast<uint8_t*>(bytes));
+    const cv::Mat bgr = cv::imdecode(coded, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
     if (bgr.empty() || bgr.type() != CV_8UC3) {
-      set_error(error, size, "damaged, or a variant that OpenCV does not read");
+      set_error(error, "damaged, or a variant that OpenCV does not read");
       return nullptr;
     }
     auto picture = std::make_unique<Picture>();
@@ -151,11 +157,11 @@ void* read_image(const char* path, EdgeclipPixels* image, char* error, size_t si
 void close_image(void* handle) { delete static_cast<Picture*>(handle); }
 
 constexpr EdgeclipMediaApi kApi = {open_video,  next_frame, fps,        frame_count,
-                                   close_video, read_image, close_image};
+                                   close_video, decode_image, close_image};
 
 }  // namespace
 
-extern "C" const EdgeclipMediaApi* edgeclip_media_v1() {
+extern "C" const EdgeclipMediaApi* edgeclip_media_v2() {
   // What went wrong is said once, by the program; OpenCV and FFmpeg would add lines of their own.
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);

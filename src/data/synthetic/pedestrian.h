@@ -59,6 +59,7 @@ Pedestrian draw_pedestrian(std::int64_t i, const PedestrianOptions& options);
 /// for "test" never occurs in "train". A caption of a test person is written of no other person.
 struct SynthesizeOptions {
   std::string out;
+  bool overwrite = false;  ///< a dataset at `out` may be replaced
   int people = 2000;      ///< of all splits together
   int test_people = 500;  ///< of these, how many are split "test" (descriptions pairwise different)
   int val_people = 100;

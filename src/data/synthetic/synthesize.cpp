@@ -59,7 +59,7 @@ void SynthesizeOptions::validate(const std::string& where) const {
 Json synthesize_dataset(const SynthesizeOptions& options) {
   options.validate("");
   const std::vector<Chosen> chosen = choose_people(options);
-  AtomicDirectory directory(options.out, "dataset.json");
+  AtomicDirectory directory(options.out, "dataset.json", {options.overwrite});
   const auto folder = directory.work() / "images";
   std::filesystem::create_directory(folder);
   std::vector<std::vector<std::string>> captions(chosen.size());

@@ -95,7 +95,7 @@ Json build_plan(const BuildOptions& options) {
   const std::vector<int> batches = batch_profiles(options.batches, "--batches");
   if (options.memory_pool_mb < 1 || options.memory_pool_mb > kMostPoolMb)
     invalid_input("--memory-pool-mb {}: is not within 1 to {}", options.memory_pool_mb, kMostPoolMb);
-  AtomicDirectory output(options.out, kPlanJson, {options.bundle});
+  AtomicDirectory output(options.out, kPlanJson, {options.overwrite, {options.bundle, options.calibration}});
   const fs::path calibrated = output.work() / "calibrated";
   const Bundle bundle = open_bundle(options.bundle);
   const fs::path models = models_of_precision(options, bundle, calibrated);

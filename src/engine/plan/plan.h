@@ -33,6 +33,7 @@ void write_plan_graph(const std::filesystem::path& file, const Graph& graph);
 
 struct BuildOptions {
   std::string bundle, out;
+  bool overwrite = false;          ///< a plan at `out` may be replaced
   std::string precision = "fp32";  ///< "fp32" | "int8"
   std::vector<int> batches = {1, 4, 8};
   std::int64_t memory_pool_mb = 256;

@@ -5,6 +5,7 @@
 
 #include "base/atomic_output.h"
 #include "base/build_info.h"
+#include "base/io_error.h"
 #include "base/nearest.h"
 #include "bundle/bundle.h"
 #include "engine/quantize/static_quantize.h"
@@ -28,7 +29,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
   if (bundle.precision != "fp32")
     invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", options.bundle,
                   bundle.precision);
-  AtomicDirectory out(options.out, "bundle.json", {options.bundle, options.data});
+  AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.bundle, options.data}});
 
   CalibrationOptions calibration_options;
   calibration_options.data = options.data;
@@ -43,7 +44,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
   std::error_code error;
   fs::copy(bundle.tokenizer(), out.work() / "tokenizer", fs::copy_options::recursive, error);
   if (!error) fs::copy_file(bundle.reference(), out.work() / "reference.safetensors", error);
-  if (error) invalid_input("{}: {}", options.out, error.message());
+  if (error) throw_io_error(options.out, "cannot be written", error.value(), "choose another output path");
 
   Json report = Json::object();
   report["method"] = options.method;

@@ -9,6 +9,7 @@ namespace edgeclip::engine {
 
 struct QuantizeOptions {
   std::string bundle, out;
+  bool overwrite = false;  ///< a bundle at `out` may be replaced
   std::string method =
       "static";      ///< "static" (calibrated activations); "dynamic" is not there yet: a clear error
   std::string data;  ///< prepared dataset for calibration

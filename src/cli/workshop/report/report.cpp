@@ -5,6 +5,7 @@
 #include "base/atomic_output.h"
 #include "base/build_info.h"
 #include "base/file.h"
+#include "base/report_file.h"
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/report/html.h"
 #include "cli/workshop/report/json_section.h"
@@ -97,7 +98,7 @@ class ReportCommand : public OptionsCommand<Options> {
     require(options.out, "--out");
     if (options.paths.empty())
       invalid_input("nothing to show: name run folders, JSON reports or pictures after --out F.html");
-    require_writable(options.out);
+    require_report_output(options.out, ReportKind::kHtml, options.paths);
     const std::string page = report::html_page(options.title, sections_of(options.paths),
                                                fmt::format("edgeclip {} ({})", version(), revision()));
     AtomicFile file(options.out);

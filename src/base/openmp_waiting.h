@@ -1,0 +1,16 @@
+#pragma once
+
+namespace edgeclip {
+
+/// How OpenMP's threads wait for each other is read from the environment when its library is loaded, before
+/// main(); its default, to spin, makes every join wait for a time slice as soon as another program wants the
+/// CPU.  Sets GOMP_SPINCOUNT for a program that is executed from here on, unless the user has set it or
+/// OMP_WAIT_POLICY.  True if it was set now.
+bool choose_openmp_waiting();
+
+/// For a main() whose libraries are loaded already: chooses, and starts this program once more if that changed
+/// anything.  Returns if there was nothing to do, or if it cannot be started.  Signals that arrive meanwhile are
+/// not lost (base/signals.h).
+void restart_with_chosen_waiting(char** argv);
+
+}  // namespace edgeclip

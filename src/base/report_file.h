@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+/// Files that a command writes for people and scripts beside the artifacts: an older one of the same kind is
+/// replaced without a question, anything else never is.
+namespace edgeclip {
+
+enum class ReportKind {
+  kJson,  ///< what --json writes
+  kCsv,   ///< search results
+  kHtml,  ///< the report page
+  kPng,   ///< a picture that edgeclip made (it says so in its Software text)
+  kNpy    ///< any NumPy array
+};
+
+/// Checks, before any work, that path can be written, and that what lies there may go: nothing, an empty file, a
+/// device or pipe, or a report of this kind.  inputs: what is read, given or implied; path must be none of them
+/// ("" and missing files are passed over).  Throws InvalidInput otherwise.
+void require_report_output(const std::filesystem::path& path, ReportKind kind,
+                           const std::vector<std::string>& inputs = {});
+
+}  // namespace edgeclip
