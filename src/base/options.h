@@ -1,8 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <initializer_list>
-#include <limits>
 #include <map>
 #include <string>
 #include <type_traits>
@@ -24,24 +25,85 @@
 ///     void validate(const std::string& where) const;              // optional: throws InvalidInput
 ///   };
 ///
-/// A field is bool, an integer, a float, std::string, a std::vector of these or of option structs, a
-/// std::map from names to these, or an option struct. fields() may depend on the value of a field that it
-/// names before (the kind of a tower decides which sizes it has). Parsing is strict: an unknown key names the
-/// nearest one, a wrong type says what was expected and what was found.
+/// A field is bool, an integer, a float, std::string, a std::vector of these (but bool) or of option structs,
+/// a std::map from names to these, or an option struct.  fields() only names its fields; it may depend on the
+/// value of one that it names before (the kind of a tower decides which sizes it has).  Parsing is strict: an
+/// unknown key names the nearest one, a wrong type says what was expected and what was found.
+///
+/// A field's type is known to this header as a table of a few small functions; everything else is compiled
+/// once, in options.cpp, however many option structs there are.
 namespace edgeclip {
 
 using Choices = std::initializer_list<const char*>;
 
+class FieldVisitor;
+
 namespace detail {
 
-struct ProbeVisitor {
-  template <class T>
-  void operator()(const char*, T&, const char*, Choices = {}) {}
+enum class FieldKind : std::uint8_t {
+  kBool,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kFloat,
+  kDouble,
+  kString,
+  kList,
+  kMap,
+  kOptions
 };
+
+struct FieldType;
+
+/// A field of any type.
+struct Field {
+  const FieldType* type;
+  void* value;
+};
+
+/// What can be done with a field's type; what does not apply to its kind is null.
+struct FieldType {
+  FieldKind kind;
+  // kList and kMap
+  const FieldType* item = nullptr;
+  void (*clear)(void* value) = nullptr;
+  /// Appends an item to a list, or puts one under `key` of a map.
+  void* (*add)(void* value, const std::string& key) = nullptr;
+  void (*each)(void* value, const std::function<void(const std::string& key, void* item)>& use) = nullptr;
+  // kOptions
+  void (*fields)(void* value, FieldVisitor& visitor) = nullptr;
+  void (*validate)(const void* value, const std::string& where) = nullptr;  ///< null: every value is valid
+};
+
+template <class T>
+Field field_of(T& value);
+
+}  // namespace detail
+
+/// What option structs are visited by.
+class FieldVisitor {
+ public:
+  template <class T>
+  void operator()(const char* key, T& value, const char* doc, Choices choices = {}) {
+    visit(key, detail::field_of(value), doc, choices);
+  }
+
+ protected:
+  ~FieldVisitor() = default;
+  virtual void visit(const char* key, detail::Field field, const char* doc, Choices choices) = 0;
+};
+
+namespace detail {
+
 template <class T, class = void>
 struct IsOptions : std::false_type {};
 template <class T>
-struct IsOptions<T, std::void_t<decltype(std::declval<T&>().fields(std::declval<ProbeVisitor&>()))>>
+struct IsOptions<T, std::void_t<decltype(std::declval<T&>().fields(std::declval<FieldVisitor&>()))>>
     : std::true_type {};
 template <class T, class = void>
 struct HasValidate : std::false_type {};
@@ -58,159 +120,111 @@ template <class T>
 struct IsMap<std::map<std::string, T>> : std::true_type {};
 
 template <class T>
-void read_value(const Json& json, T& value, const std::string& where);
-
-struct KeysVisitor {
-  std::vector<std::string> keys;
-  template <class T>
-  void operator()(const char* key, T&, const char*, Choices = {}) {
-    keys.push_back(key);
+constexpr FieldKind integer_kind() {
+  constexpr bool with_sign = std::is_signed_v<T>;
+  switch (sizeof(T)) {
+    case 1:
+      return with_sign ? FieldKind::kInt8 : FieldKind::kUint8;
+    case 2:
+      return with_sign ? FieldKind::kInt16 : FieldKind::kUint16;
+    case 4:
+      return with_sign ? FieldKind::kInt32 : FieldKind::kUint32;
+    default:
+      return with_sign ? FieldKind::kInt64 : FieldKind::kUint64;
   }
-};
-
-struct ReadVisitor {
-  const Json& json;
-  const std::string& where;  ///< "FILE: " or "FILE: a.b."
-  template <class T>
-  void operator()(const char* key, T& value, const char*, Choices choices = {}) {
-    const auto it = json.find(key);
-    if (it == json.end()) return;  // keeps its default
-    read_value(*it, value, where + key);
-    if constexpr (std::is_same_v<T, std::string>) {
-      std::vector<std::string> names(choices.begin(), choices.end());
-      if (!names.empty() && std::find(names.begin(), names.end(), value) == names.end())
-        invalid_input("{}{}: \"{}\" is not one of its values{}", where, key, value,
-                      did_you_mean(value, names));
-    }
-  }
-};
-
-struct WriteVisitor {
-  Json json = Json::object();
-  template <class T>
-  static Json value_of(T& value) {
-    if constexpr (IsOptions<T>::value) {
-      WriteVisitor inner;
-      value.fields(inner);
-      return inner.json;
-    } else if constexpr (IsVector<T>::value) {
-      Json list = Json::array();
-      for (auto&& item : value) {
-        auto copy = item;
-        list.push_back(value_of(copy));
-      }
-      return list;
-    } else if constexpr (IsMap<T>::value) {
-      Json object = Json::object();
-      for (auto& [key, item] : value) object[key] = value_of(item);
-      return object;
-    } else if constexpr (std::is_same_v<T, float>) {
-      return Json::parse(fmt::format("{}", value));  // shortest form that reads back: 0.1, not 0.10000000149
-    } else {
-      return value;
-    }
-  }
-  template <class T>
-  void operator()(const char* key, T& value, const char*, Choices = {}) {
-    json[key] = value_of(value);
-  }
-};
-
-/// "FILE: a" -> "FILE: a.", in front of a key; "FILE: " and "" stay.
-inline std::string key_prefix(const std::string& where) {
-  return where.empty() || where.back() == ' ' ? where : where + ".";
 }
 
 template <class T>
-void read_options(const Json& json, T& options, const std::string& where) {
-  if (!json.is_object()) invalid_input("{}: expected an object, found {}", where, json_kind(json));
-  const std::string prefix = key_prefix(where);
-  ReadVisitor visitor{json, prefix};
-  options.fields(visitor);
-  KeysVisitor known;  // after reading: which keys there are may depend on what was read
-  options.fields(known);
-  for (const auto& [key, value] : json.items())
-    if (std::find(known.keys.begin(), known.keys.end(), key) == known.keys.end())
-      invalid_input("{}{}: unknown key{}", prefix, key, did_you_mean(key, known.keys));
-}
+constexpr FieldType field_type();
+template <class T>
+inline constexpr FieldType kFieldType = field_type<T>();
 
 template <class T>
-void read_value(const Json& json, T& value, const std::string& where) {
+constexpr FieldType field_type() {
   if constexpr (IsOptions<T>::value) {
-    read_options(json, value, where);
+    FieldType type{FieldKind::kOptions};
+    type.fields = [](void* value, FieldVisitor& visitor) { static_cast<T*>(value)->fields(visitor); };
+    if constexpr (HasValidate<T>::value)
+      type.validate = [](const void* value, const std::string& where) {
+        static_cast<const T*>(value)->validate(where);
+      };
+    return type;
   } else if constexpr (IsVector<T>::value) {
-    if (!json.is_array()) invalid_input("{}: expected a list, found {}", where, json_kind(json));
-    value.clear();
-    for (std::size_t i = 0; i < json.size(); ++i) {
-      typename T::value_type item{};
-      read_value(json[i], item, fmt::format("{}[{}]", where, i));
-      value.push_back(std::move(item));
-    }
+    static_assert(!std::is_same_v<typename T::value_type, bool>, "a list of bool has no items in memory");
+    FieldType type{FieldKind::kList};
+    type.item = &kFieldType<typename T::value_type>;
+    type.clear = [](void* value) { static_cast<T*>(value)->clear(); };
+    type.add = [](void* value, const std::string&) -> void* {
+      return &static_cast<T*>(value)->emplace_back();
+    };
+    type.each = [](void* value, const std::function<void(const std::string&, void*)>& use) {
+      for (auto& item : *static_cast<T*>(value)) use({}, &item);
+    };
+    return type;
   } else if constexpr (IsMap<T>::value) {
-    if (!json.is_object()) invalid_input("{}: expected an object, found {}", where, json_kind(json));
-    value.clear();
-    for (const auto& [key, item] : json.items())
-      read_value(item, value[key], fmt::format("{}[\"{}\"]", where, key));
+    FieldType type{FieldKind::kMap};
+    type.item = &kFieldType<typename T::mapped_type>;
+    type.clear = [](void* value) { static_cast<T*>(value)->clear(); };
+    type.add = [](void* value, const std::string& key) -> void* { return &(*static_cast<T*>(value))[key]; };
+    type.each = [](void* value, const std::function<void(const std::string&, void*)>& use) {
+      for (auto& [key, item] : *static_cast<T*>(value)) use(key, &item);
+    };
+    return type;
   } else if constexpr (std::is_same_v<T, bool>) {
-    if (!json.is_boolean()) invalid_input("{}: expected true or false, found {}", where, json_kind(json));
-    value = json.get<bool>();
+    return {FieldKind::kBool};
   } else if constexpr (std::is_integral_v<T>) {
-    if (!json.is_number_integer()) invalid_input("{}: expected an integer, found {}", where, json_kind(json));
-    if (!integer_fits<T>(json)) invalid_input("{}: {} is out of range", where, json.dump());
-    value = json.get<T>();
-  } else if constexpr (std::is_floating_point_v<T>) {
-    if (!json.is_number()) invalid_input("{}: expected a number, found {}", where, json_kind(json));
-    value = json.get<T>();
+    return {integer_kind<T>()};
+  } else if constexpr (std::is_same_v<T, float>) {
+    return {FieldKind::kFloat};
+  } else if constexpr (std::is_same_v<T, double>) {
+    return {FieldKind::kDouble};
   } else {
     static_assert(std::is_same_v<T, std::string>,
                   "a field is a bool, a number, a string, a list, a map or an option struct");
-    if (!json.is_string()) invalid_input("{}: expected a string, found {}", where, json_kind(json));
-    value = json.get<std::string>();
+    return {FieldKind::kString};
   }
 }
 
-struct DescribeVisitor {
-  std::string prefix, text;
-  template <class T>
-  void operator()(const char* key, T& value, const char* doc, Choices choices = {}) {
-    if constexpr (IsOptions<T>::value) {
-      DescribeVisitor inner{prefix + key + ".", {}};
-      value.fields(inner);
-      text += inner.text;
-    } else {
-      std::string allowed;
-      for (const char* choice : choices) allowed += (allowed.empty() ? " [" : "|") + std::string(choice);
-      if (!allowed.empty()) allowed += "]";
-      text += fmt::format("  {} = {}\n      {}{}\n", prefix + key, WriteVisitor::value_of(value).dump(), doc,
-                          allowed);
-    }
-  }
-};
+template <class T>
+Field field_of(T& value) {
+  return {&kFieldType<T>, &value};
+}
+/// For reading: fields() takes an options struct that it could change, but does not.
+template <class T>
+Field field_of(const T& value) {
+  return {&kFieldType<T>, const_cast<T*>(&value)};
+}
 
-/// "a.b=value" as {"a": {"b": value}}; printed, the option struct's printed form, tells which paths there are
-/// and of what types they are.
-Json read_setting(const Json& printed, const std::string& setting);
+/// "FILE: a" -> "FILE: a.", in front of a key; "FILE: " and "" stay.
+std::string key_prefix(const std::string& where);
+
+Json print_field(Field field);
+void read_options(const Json& json, Field options, const std::string& where);
+void set_option(Field options, const std::string& setting);
+void load_options(Field options, const std::vector<std::string>& files,
+                  const std::vector<std::string>& settings, const Json& given);
+std::string describe_options(Field options);
 
 }  // namespace detail
 
 /// Fields named in json replace those of options.  where: "FILE: " (or ""), the start of every message.
 template <class T>
 void options_from_json(const Json& json, T& options, const std::string& where) {
-  detail::read_options(json, options, where);
-  if constexpr (detail::HasValidate<T>::value) options.validate(detail::key_prefix(where));
+  const detail::Field field = detail::field_of(options);
+  detail::read_options(json, field, where);
+  if (field.type->validate) field.type->validate(&options, detail::key_prefix(where));
 }
 
 template <class T>
 Json options_to_json(const T& options) {
-  T copy = options;
-  return detail::WriteVisitor::value_of(copy);
+  return detail::print_field(detail::field_of(options));
 }
 
 /// `--set a.b=value`: the value is read as the field's type says ("0.1", "true", "[1,2]"; strings need no
-/// quotes).  Not validated yet.
+/// quotes, but may have JSON's).  Not validated yet.
 template <class T>
 void set_option(T& options, const std::string& setting) {
-  detail::read_options(detail::read_setting(options_to_json(options), setting), options, "--set ");
+  detail::set_option(detail::field_of(options), setting);
 }
 
 /// Each FILE.json, then each --set, then `given` (a JSON object: the command's own flags), in order;
@@ -218,34 +232,14 @@ void set_option(T& options, const std::string& setting) {
 template <class T>
 T load_options(const std::vector<std::string>& files, const std::vector<std::string>& settings,
                T options = {}, const Json& given = Json::object()) {
-  std::string culprit;  // where a value that is not valid came from
-  const auto judge = [&](const std::string& source) {
-    if constexpr (detail::HasValidate<T>::value) {
-      try {
-        options.validate("");
-        culprit.clear();
-      } catch (const InvalidInput&) {
-        if (culprit.empty()) culprit = source;
-      }
-    }
-  };
-  for (const auto& file : files) detail::read_options(read_json(file), options, file + ": ");
-  if (!files.empty()) judge(files.back() + ": ");
-  for (const auto& setting : settings) set_option(options, setting);
-  if (!settings.empty()) judge("--set ");
-  detail::read_options(given, options, "command line: ");
-  judge("command line: ");
-  if constexpr (detail::HasValidate<T>::value) options.validate(culprit);
+  detail::load_options(detail::field_of(options), files, settings, given);
   return options;
 }
 
 /// Every field with its default, meaning and allowed values: for --help and docs.
 template <class T>
 std::string describe_options(const T& options) {
-  T copy = options;
-  detail::DescribeVisitor visitor{"", {}};
-  copy.fields(visitor);
-  return visitor.text;
+  return detail::describe_options(detail::field_of(options));
 }
 
 }  // namespace edgeclip

@@ -72,6 +72,9 @@ TEST(Options, WrongTypesAndValuesSayWhatWasFound) {
             "c.json: lora.targets[0]: expected a string, found the number 1");
   EXPECT_EQ(message(R"({"lora": {"bias": "al"}})"),
             "c.json: lora.bias: \"al\" is not one of its values; did you mean \"all\"?");
+  EXPECT_EQ(message(R"({"lora": {"bias": "\"all\""}})"),
+            "c.json: lora.bias: \"\\\"all\\\"\" is not one of its values; did you mean \"all\"?");
+  EXPECT_EQ(message("[1]"), "c.json: expected an object, found a list");
   EXPECT_EQ(message(R"({"lora": 3})"), "c.json: lora: expected an object, found the number 3");
   EXPECT_EQ(message(R"({"lora": {"rank": 0}})"), "c.json: lora.rank: must be positive");
 }
@@ -88,6 +91,82 @@ TEST(Options, SetReadsTheValueAsTheFieldSays) {
   EXPECT_EQ(options.lora.bias, "all");
   EXPECT_TRUE(options.on);
   EXPECT_EQ(options.lora.targets, std::vector<std::string>{"v"});
+}
+
+TEST(Options, SetTakesAStringWithJsonsQuotesToo) {
+  const auto bias = [](const std::string& text) {
+    Outer options;
+    set_option(options, "lora.bias=" + text);
+    return options.lora.bias;
+  };
+  EXPECT_EQ(bias("\"all\""), "all");
+  EXPECT_EQ(test::invalid_input_of([&] { bias("\"al\""); }),
+            "--set lora.bias: \"al\" is not one of its values; did you mean \"all\"?");
+  EXPECT_EQ(test::invalid_input_of([&] { bias("\"all"); }),
+            "--set lora.bias: \"\\\"all\" is not one of its values; did you mean \"all\"?");
+}
+
+struct EveryKind {
+  bool flag = true;
+  std::int8_t i8 = -8;
+  std::int16_t i16 = -16;
+  int i32 = -32;
+  std::int64_t i64 = -64;
+  long long longest = -65;
+  std::uint8_t u8 = 8;
+  std::uint16_t u16 = 16;
+  std::uint32_t u32 = 32;
+  std::uint64_t u64 = 18446744073709551615u;
+  float single = 0.1f;
+  double twice = 0.2;
+  std::map<std::string, double> numbers = {{"a", 1.5}};
+  std::map<std::string, std::vector<int>> lists = {{"b", {1, 2}}};
+  std::map<std::string, Inner> structs;
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("flag", flag, "");
+    v("i8", i8, "");
+    v("i16", i16, "");
+    v("i32", i32, "");
+    v("i64", i64, "");
+    v("longest", longest, "");
+    v("u8", u8, "");
+    v("u16", u16, "");
+    v("u32", u32, "");
+    v("u64", u64, "");
+    v("single", single, "");
+    v("twice", twice, "");
+    v("numbers", numbers, "");
+    v("lists", lists, "");
+    v("structs", structs, "");
+  }
+};
+
+TEST(Options, EveryKindOfFieldIsPrintedAndReadBack) {
+  EveryKind options;
+  const std::string printed =
+      R"({"flag":true,"i8":-8,"i16":-16,"i32":-32,"i64":-64,"longest":-65,"u8":8,"u16":16,"u32":32,)"
+      R"("u64":18446744073709551615,"single":0.1,"twice":0.2,"numbers":{"a":1.5},"lists":{"b":[1,2]},)"
+      R"("structs":{}})";
+  EXPECT_EQ(options_to_json(options).dump(), printed);
+  const std::string others =
+      R"({"flag":false,"i8":-128,"i16":-32768,"i32":-2147483648,"i64":-9223372036854775808,"longest":7,)"
+      R"("u8":255,"u16":65535,"u32":4294967295,"u64":0,"single":3.5,"twice":1e-05,"numbers":{"x":1.0,"y":2.5},)"
+      R"("lists":{},"structs":{"s":{"rank":3,"alpha":0.1,"targets":[],"bias":"all"}}})";
+  options_from_json(Json::parse(others), options, "");
+  EXPECT_EQ(options_to_json(options).dump(), others);
+  EXPECT_EQ(options.structs.at("s").rank, 3);
+  for (const char* beyond :
+       {R"({"i8": 128})", R"({"i16": -32769})", R"({"i32": 2147483648})", R"({"u8": -1})",
+        R"({"u16": 65536})", R"({"u32": 4294967296})", R"({"i64": 9223372036854775808})"})
+    EXPECT_NE(test::invalid_input_of([&] {
+                options_from_json(Json::parse(beyond), options, "");
+              }).find("out of range"),
+              std::string::npos)
+        << beyond;
+  EXPECT_EQ(test::invalid_input_of(
+                [&] { options_from_json(Json::parse(R"({"structs": {"s": {"rank": "x"}}})"), options, ""); }),
+            "structs[\"s\"].rank: expected an integer, found the string \"x\"");
 }
 
 TEST(Options, SetRefusesWrongTypesAndKeys) {
@@ -111,6 +190,10 @@ TEST(Options, FileThenSettings) {
   const auto options = load_options<Outer>({(dir / "c.json").string()}, {"lora.rank=3"});
   EXPECT_EQ(options.lora.rank, 3);
   EXPECT_EQ(options.lora.alpha, 5);
+  test::write_text(dir / "list.json", "[1]");
+  const std::string list = (dir / "list.json").string();
+  EXPECT_EQ(test::invalid_input_of([&] { load_options<Outer>({list}, {}); }),
+            list + ": expected an object, found a list");
 }
 
 struct Pair {

@@ -26,54 +26,68 @@ void declare_number(CLI::App& app, Json& given, const char* key, T value, const 
       ->default_str(fmt::format("{}", value));
 }
 
-}  // namespace
-
-void FlagVisitor::declare(const char* key, bool value, const char* doc, Choices) {
+void declare_bool(CLI::App& app, Json& given, const char* key, bool value, const char* doc) {
   // What is on by default is offered as what switches it off.
   const std::string flag = flag_name(key);
-  app_.add_flag_function(
-      value ? "--no-" + flag.substr(2) : flag,
-      [&given = given_, key, value](std::int64_t) { given[key] = !value; },
+  app.add_flag_function(
+      value ? "--no-" + flag.substr(2) : flag, [&given, key, value](std::int64_t) { given[key] = !value; },
       value ? std::string("off: ") + doc : doc);
 }
 
-void FlagVisitor::declare(const char* key, int value, const char* doc, Choices) {
-  declare_number(app_, given_, key, value, doc, "N");
-}
-void FlagVisitor::declare(const char* key, std::int64_t value, const char* doc, Choices) {
-  declare_number(app_, given_, key, value, doc, "N");
-}
-void FlagVisitor::declare(const char* key, std::uint64_t value, const char* doc, Choices) {
-  declare_number(app_, given_, key, value, doc, "N");
-}
-void FlagVisitor::declare(const char* key, double value, const char* doc, Choices) {
-  declare_number(app_, given_, key, value, doc, "X");
-}
-
-void FlagVisitor::declare(const char* key, const std::string& value, const char* doc, Choices choices) {
+void declare_text(CLI::App& app, Json& given, const char* key, const std::string& value, const char* doc,
+                  Choices choices) {
   std::string names;
   for (const char* choice : choices) names += (names.empty() ? "" : "|") + std::string(choice);
-  auto* option = app_.add_option_function<std::string>(flag_name(key), store<std::string>(given_, key), doc);
+  auto* option = app.add_option_function<std::string>(flag_name(key), store<std::string>(given, key), doc);
   option->type_name(names.empty() ? "TEXT" : names);
   if (!value.empty()) option->default_str(value);
 }
 
 // One value per use, or numbers with commas: a greedy list would swallow what follows it.
-void FlagVisitor::declare(const char* key, const std::vector<std::string>&, const char* doc, Choices) {
+void declare_texts(CLI::App& app, Json& given, const char* key, const char* doc) {
   using Texts = std::vector<std::string>;
-  app_.add_option_function<Texts>(flag_name(key), store<Texts>(given_, key), doc)
+  app.add_option_function<Texts>(flag_name(key), store<Texts>(given, key), doc)
       ->allow_extra_args(false)
       ->type_name("TEXT");
 }
 
-void FlagVisitor::declare(const char* key, const std::vector<int>& value, const char* doc, Choices) {
-  std::string text;
-  for (const int v : value) text += (text.empty() ? "" : ",") + std::to_string(v);
-  app_.add_option_function<std::vector<int>>(flag_name(key), store<std::vector<int>>(given_, key), doc)
+void declare_integers(CLI::App& app, Json& given, const char* key, const std::vector<int>& value,
+                      const char* doc) {
+  app.add_option_function<std::vector<int>>(flag_name(key), store<std::vector<int>>(given, key), doc)
       ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("N,N,...")
-      ->default_str(text);
+      ->default_str(fmt::format("{}", fmt::join(value, ",")));
+}
+
+}  // namespace
+
+void FlagVisitor::visit(const char* key, detail::Field field, const char* doc, Choices choices) {
+  using detail::FieldKind;
+  const auto list_of = [&](FieldKind kind) {
+    return field.type->kind == FieldKind::kList && field.type->item->kind == kind;
+  };
+  switch (field.type->kind) {
+    case FieldKind::kOptions:
+      return;
+    case FieldKind::kBool:
+      return declare_bool(app_, given_, key, *static_cast<bool*>(field.value), doc);
+    case FieldKind::kInt32:
+      return declare_number(app_, given_, key, *static_cast<std::int32_t*>(field.value), doc, "N");
+    case FieldKind::kInt64:
+      return declare_number(app_, given_, key, *static_cast<std::int64_t*>(field.value), doc, "N");
+    case FieldKind::kUint64:
+      return declare_number(app_, given_, key, *static_cast<std::uint64_t*>(field.value), doc, "N");
+    case FieldKind::kDouble:
+      return declare_number(app_, given_, key, *static_cast<double*>(field.value), doc, "X");
+    case FieldKind::kString:
+      return declare_text(app_, given_, key, *static_cast<std::string*>(field.value), doc, choices);
+    default:
+      break;
+  }
+  if (list_of(FieldKind::kString)) return declare_texts(app_, given_, key, doc);
+  EDGECLIP_CHECK(list_of(FieldKind::kInt32), "the field {} has no form on the command line", key);
+  declare_integers(app_, given_, key, *static_cast<std::vector<std::int32_t>*>(field.value), doc);
 }
 
 }  // namespace edgeclip

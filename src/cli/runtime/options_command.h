@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,25 +11,14 @@ namespace edgeclip {
 /// Declares a command-line option for every field of an option struct but nested structs (reached through
 /// --set); values given by the user are collected in `given` under the field's key.  The command-line library
 /// is seen by option_flags.cpp alone: its headers are the dearest of all to compile.
-class FlagVisitor {
+class FlagVisitor final : public FieldVisitor {
  public:
   /// given must outlive app's parsing.
   FlagVisitor(CLI::App& app, Json& given) : app_(app), given_(given) {}
 
-  template <class T>
-  void operator()(const char* key, T& value, const char* doc, Choices choices = {}) {
-    if constexpr (!detail::IsOptions<T>::value) declare(key, value, doc, choices);
-  }
-
  private:
-  void declare(const char* key, bool value, const char* doc, Choices choices);
-  void declare(const char* key, int value, const char* doc, Choices choices);
-  void declare(const char* key, std::int64_t value, const char* doc, Choices choices);
-  void declare(const char* key, std::uint64_t value, const char* doc, Choices choices);
-  void declare(const char* key, double value, const char* doc, Choices choices);
-  void declare(const char* key, const std::string& value, const char* doc, Choices choices);
-  void declare(const char* key, const std::vector<std::string>& value, const char* doc, Choices choices);
-  void declare(const char* key, const std::vector<int>& value, const char* doc, Choices choices);
+  /// A field that has no form on the command line (a map, a list of structs) is a failed check.
+  void visit(const char* key, detail::Field field, const char* doc, Choices choices) override;
 
   CLI::App& app_;
   Json& given_;
@@ -45,8 +33,8 @@ class OptionsCommand : public Command {
 
   void declare(CLI::App& app) override {
     FlagVisitor visitor(app, given_);
-    Options copy = defaults_;
-    copy.fields(visitor);
+    const detail::Field options = detail::field_of(defaults_);
+    options.type->fields(options.value, visitor);
   }
   std::string options_help() const override {
     if (keys_are_options())
