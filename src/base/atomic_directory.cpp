@@ -94,8 +94,8 @@ void require_replaceable(const fs::path& path, std::string_view marker, const Fo
   const fs::path place = fs::canonical(path);
   struct stat here {
   }, parent{};
-  ::stat(place.c_str(), &here);
-  ::stat(place.parent_path().c_str(), &parent);
+  if (::stat(place.c_str(), &here) != 0 || ::stat(place.parent_path().c_str(), &parent) != 0)
+    output_failed(path, errno);
   if (place == fs::current_path() || here.st_dev != parent.st_dev)
     invalid_input(
         "{}: is the current folder or a mounted disk, which cannot be replaced; name a folder below",

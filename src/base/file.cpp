@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
 
 #include "base/error.h"
@@ -106,14 +105,16 @@ bool lies_within(const fs::path& path, const fs::path& folder) {
 void require_writable(const fs::path& path) {
   if (path.empty()) invalid_input("the output path is empty; name a file or folder");
   fs::path parent = fs::absolute(path).lexically_normal().parent_path();
-  std::error_code error;
-  while (!fs::exists(parent, error) && !error && parent.has_relative_path()) parent = parent.parent_path();
-  if (error || !fs::is_directory(parent))
-    invalid_input("{}: cannot be created: {}; choose another output path", path.string(),
-                  error ? error.message() : parent.string() + " is not a folder");
+  fs::file_type type = file_type_at(parent);
+  while (type == fs::file_type::not_found && parent.has_relative_path()) {
+    parent = parent.parent_path();
+    type = file_type_at(parent);
+  }
+  if (type != fs::file_type::directory)
+    invalid_input("{}: cannot be created: {} is not a folder; choose another output path", path.string(),
+                  parent.string());
   if (::access(parent.c_str(), W_OK) != 0)
-    invalid_input("{}: cannot be created: {}; choose another output path", path.string(),
-                  std::strerror(errno));
+    throw_io_error(path, "cannot be created", errno, "choose another output path");
 }
 
 fs::path output_place(const fs::path& path) {
@@ -121,6 +122,7 @@ fs::path output_place(const fs::path& path) {
   if (!place.has_filename()) place = place.parent_path();  // "out/"
   std::error_code error;
   const fs::path followed = fs::weakly_canonical(place, error);
+  if (error && is_machine_error(error.value())) throw_io_error(path, "cannot be looked at", error.value());
   return error ? place : followed;
 }
 

@@ -44,7 +44,11 @@ PlanInfo open_plan_info(const std::filesystem::path& directory) {
   info.precision = json_get<std::string>(info.json, "precision", where);
   if (info.precision != "fp32" && info.precision != "int8")
     invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, info.precision);
-  detail::read_value(json_at(info.json, "batches", where), info.batches, where + ": batches");
+  for (const Json& batch : json_at(info.json, "batches", where)) {
+    if (!batch.is_number_integer() || !integer_fits<int>(batch))
+      invalid_input("{}: batches: {} is no batch size", where, json_kind(batch));
+    info.batches.push_back(batch.get<int>());
+  }
   info.batches = batch_profiles(info.batches, where + ": batches");
   info.memory_pool_mb = json_get<std::int64_t>(info.json, "memory_pool_mb", where);
   if (info.memory_pool_mb < 1 || info.memory_pool_mb > kMostPoolMb)
