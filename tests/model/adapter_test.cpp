@@ -11,10 +11,6 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-torch::Tensor tensor_of(const SafetensorsFile& file, const std::string& name) {
-  return from_tensor(file.get(name).view());
-}
-
 double tolerance_of(const torch::Tensor& golden) { return 1e-5 + 1e-4 * golden.abs().max().item<double>(); }
 
 /// The gradient of what an adapter file calls name.

@@ -19,8 +19,8 @@ using test::invalid_input_of;
 using test::max_difference;
 using test::TempDir;
 
-Checkpoint import(const fs::path& from, const fs::path& config = {}, Json* report = nullptr,
-                  bool leave_out_extra = false) {
+Checkpoint import_file(const fs::path& from, const fs::path& config = {}, Json* report = nullptr,
+                       bool leave_out_extra = false) {
   ImportOptions options;
   options.leave_out_extra = leave_out_extra;
   options.from = from.string();
@@ -45,18 +45,18 @@ TEST(ImportGolden, EveryFormOfTheSameWeights) {
        {"ordered_dict.pt", "parameters.pt", "nested_module.pt", "legacy.pt", "noncontiguous.pt"}) {
     SCOPED_TRACE(name);
     Json report;
-    expect_same_weights(import(folder / name, config, &report).model, expected);
+    expect_same_weights(import_file(folder / name, config, &report).model, expected);
     EXPECT_EQ(report["source"], "open_clip");
     EXPECT_TRUE(report["unused"].empty());
   }
-  expect_same_weights(import(config.parent_path() / "model.safetensors").model, expected);
+  expect_same_weights(import_file(config.parent_path() / "model.safetensors").model, expected);
   for (const char* name : {"pytorch_model.bin", "hf_sharded"}) {
     SCOPED_TRACE(name);
     Json report;
-    expect_same_weights(import(folder / name, {}, &report).model, expected);
+    expect_same_weights(import_file(folder / name, {}, &report).model, expected);
     EXPECT_EQ(report["source"], "huggingface");
   }
-  expect_same_weights(import(config.parent_path().parent_path() / "hf").model, expected);
+  expect_same_weights(import_file(config.parent_path().parent_path() / "hf").model, expected);
 }
 
 TEST(ImportGolden, RoundedWeightsGiveTheirOutputs) {
@@ -71,7 +71,7 @@ TEST(ImportGolden, RoundedWeightsGiveTheirOutputs) {
   for (const auto& [name, outputs] : cases) {
     SCOPED_TRACE(name);
     Json report;
-    DualEncoder model = import(folder / name, config, &report).model;
+    DualEncoder model = import_file(folder / name, config, &report).model;
     EXPECT_EQ(report["ignored"].size(), std::string(name).find("openai") == 0 ? 3u : 0u);
     const SafetensorsFile expected(folder / (std::string(outputs) + ".outputs.safetensors"));
     const auto value = [&](const char* key) { return from_tensor(expected.get(key).view()); };
@@ -89,8 +89,9 @@ TEST(ImportGolden, RoundedWeightsGiveTheirOutputs) {
 
 TEST(ImportGolden, FilesThatDoNotTellTheirArchitectureAskForIt) {
   EDGECLIP_REQUIRE_PARITY(folder, "weight_formats");
-  for (const char* name : {"ordered_dict.pt", "openai_torchscript.pt"}) {  // GELU or not; 48 is no heads of 64
-    const std::string message = invalid_input_of([&] { import(folder / name); });
+  for (const char* name :
+       {"ordered_dict.pt", "openai_torchscript.pt"}) {  // GELU or not; 48 is no heads of 64
+    const std::string message = invalid_input_of([&] { import_file(folder / name); });
     EXPECT_NE(message.find("--model-config"), std::string::npos) << message;
   }
 }
@@ -108,7 +109,7 @@ TEST(ImportGolden, HostileFilesAsTheManifestSays) {
     SCOPED_TRACE(name);
     if (entry.at("expected") == "clear error") {
       const std::string message = invalid_input_of(
-          [&] { import(folder / name, name == "hostile/shard_escape" ? fs::path() : config); });
+          [&] { import_file(folder / name, name == "hostile/shard_escape" ? fs::path() : config); });
       for (const auto& part : entry.at("names")) {
         auto text = part.get<std::string>();
         std::replace(text.begin(), text.end(), '[', '(');  // our shapes
@@ -118,9 +119,9 @@ TEST(ImportGolden, HostileFilesAsTheManifestSays) {
       ++refused;
     } else {
       Json report;
-      import(folder / name, config, &report, /*leave_out_extra=*/true);
+      import_file(folder / name, config, &report, /*leave_out_extra=*/true);
       if (name.find("extra") != std::string::npos) {
-        EXPECT_NE(invalid_input_of([&] { import(folder / name, config); }).find("--leave-out-extra"),
+        EXPECT_NE(invalid_input_of([&] { import_file(folder / name, config); }).find("--leave-out-extra"),
                   std::string::npos);
       }
       const Json& named = report[name.find("nan") != std::string::npos ? "not_finite" : "unused"];

@@ -15,7 +15,7 @@ using Changed = std::function<void(Tensors&)>;
 
 fs::path resnet_file() { return golden("tiny_towers/resnet/model.safetensors"); }
 
-Checkpoint import(const fs::path& resnet, Json* report = nullptr) {
+Checkpoint import_resnet(const fs::path& resnet, Json* report = nullptr) {
   ImportOptions options;
   options.image = resnet.string();
   options.leave_out_extra = true;
@@ -113,7 +113,7 @@ class LegacyFile {
 
 TEST(ImportTorchvision, SizesAreReadFromTheTensors) {
   Json report;
-  const Checkpoint checkpoint = import(resnet_file(), &report);
+  const Checkpoint checkpoint = import_resnet(resnet_file(), &report);
   expect_the_golden_tower(checkpoint);
   const VisionConfig& v = checkpoint.config.vision;
   EXPECT_EQ(v.depths, (std::vector<int>{1, 1, 1, 1}));
@@ -132,7 +132,7 @@ TEST(ImportTorchvision, SeveralBlocksPerStage) {
       tensors["layer4.1." + name.substr(9)] = first ? Tensor(DType::f32, {16, 64, 1, 1}) : tensor;
     }
   });
-  EXPECT_EQ(import(file).config.vision.depths, (std::vector<int>{1, 1, 1, 2}));
+  EXPECT_EQ(import_resnet(file).config.vision.depths, (std::vector<int>{1, 1, 1, 2}));
 }
 
 TEST(ImportTorchvision, Pth) {
@@ -140,21 +140,22 @@ TEST(ImportTorchvision, Pth) {
   LegacyFile file;
   for (const auto& [name, tensor] : tensors_of(resnet_file())) file.add(name, tensor);
   file.write(dir / "resnet.pth");
-  expect_the_golden_tower(import(dir / "resnet.pth"));
+  expect_the_golden_tower(import_resnet(dir / "resnet.pth"));
   fs::resize_file(dir / "resnet.pth", fs::file_size(dir / "resnet.pth") - 100);
-  EXPECT_NE(invalid_input_of([&] { import(dir / "resnet.pth"); }).find("resnet.pth"), std::string::npos);
+  EXPECT_NE(invalid_input_of([&] { import_resnet(dir / "resnet.pth"); }).find("resnet.pth"),
+            std::string::npos);
 }
 
 TEST(ImportTorchvision, TheClassifierIsLeftOutAndNamed) {
   TempDir dir;
   Json report;
-  expect_the_golden_tower(import(write_changed(dir,
-                                               [](Tensors& tensors) {
-                                                 tensors["fc.weight"] = Tensor(DType::f32, {10, 64});
-                                                 tensors["fc.bias"] = Tensor(DType::f32, {10});
-                                                 tensors["extra.weight"] = Tensor(DType::f32, {3});
-                                               }),
-                                 &report));
+  expect_the_golden_tower(import_resnet(write_changed(dir,
+                                                      [](Tensors& tensors) {
+                                                        tensors["fc.weight"] = Tensor(DType::f32, {10, 64});
+                                                        tensors["fc.bias"] = Tensor(DType::f32, {10});
+                                                        tensors["extra.weight"] = Tensor(DType::f32, {3});
+                                                      }),
+                                        &report));
   EXPECT_EQ(report["ignored"].size(), 2u);
   EXPECT_EQ(report["unused"], Json({"extra.weight"}));
 }
@@ -162,27 +163,28 @@ TEST(ImportTorchvision, TheClassifierIsLeftOutAndNamed) {
 TEST(ImportTorchvision, FilesOlderThanTheCountersAreWhole) {
   TempDir dir;
   Json report;
-  import(write_changed(dir,
-                       [](Tensors& tensors) {
-                         std::erase_if(tensors, [](const auto& item) {
-                           return item.first.find("num_batches_tracked") != std::string::npos;
-});
-}  // namespace
-),
-         &report);
-EXPECT_EQ(report["initialized"].size(), 17u + 3u);  // and both heads and the scale
+  import_resnet(write_changed(dir,
+                              [](Tensors& tensors) {
+                                std::erase_if(tensors, [](const auto& item) {
+                                  return item.first.find("num_batches_tracked") != std::string::npos;
+                                });
+                              }  // namespace
+                              ),
+                &report);
+  EXPECT_EQ(report["initialized"].size(), 17u + 3u);  // and both heads and the scale
 }  // namespace edgeclip
 
 TEST(ImportTorchvision, ValuesThatAreNotFiniteAreNamed) {
   TempDir dir;
   Json report;
-  import(write_changed(dir,
-                       [](Tensors& tensors) {
-                         tensors["bn1.bias"] = tensors["bn1.bias"].clone();
-  tensors["bn1.bias"].data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
-}),
-         &report);
-EXPECT_EQ(report["not_finite"], Json({"bn1.bias"}));
+  import_resnet(write_changed(dir,
+                              [](Tensors& tensors) {
+                                tensors["bn1.bias"] = tensors["bn1.bias"].clone();
+                                tensors["bn1.bias"].data<float>()[3] =
+                                    std::numeric_limits<float>::quiet_NaN();
+                              }),
+                &report);
+  EXPECT_EQ(report["not_finite"], Json({"bn1.bias"}));
 }
 
 TEST(ImportTorchvision, DamagedWeightsAreRefusedByName) {
@@ -211,7 +213,7 @@ TEST(ImportTorchvision, DamagedWeightsAreRefusedByName) {
   TempDir dir;
   for (const auto& [change, parts] : cases) {
     const fs::path file = write_changed(dir, change);
-    const std::string message = invalid_input_of([&] { import(file); });
+    const std::string message = invalid_input_of([&] { import_resnet(file); });
     for (const char* part : parts)
       EXPECT_NE(message.find(part), std::string::npos) << part << ": " << message;
   }

@@ -53,6 +53,10 @@ inline torch::Tensor tiny_ids() {
   return from_tensor(read_npy(golden("tiny_clip/input_ids.npy")).view()).to(torch::kLong);
 }
 
+inline torch::Tensor tensor_of(const SafetensorsFile& file, const std::string& name) {
+  return from_tensor(file.get(name).view());
+}
+
 inline double max_difference(const torch::Tensor& a, const torch::Tensor& b) {
   if (a.sizes() != b.sizes()) return std::numeric_limits<double>::infinity();
   return a.numel() == 0 ? 0 : (a - b).abs().max().item<double>();

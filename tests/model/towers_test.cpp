@@ -9,10 +9,6 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-torch::Tensor tensor_of(const SafetensorsFile& file, const std::string& name) {
-  return from_tensor(file.get(name).view());
-}
-
 VisionConfig narrow_resnet() {
   VisionConfig config;
   config.model_type = "resnet";

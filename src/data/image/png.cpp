@@ -47,15 +47,15 @@ void read_bytes(png_structp png, png_bytep out, png_size_t n) {
 
 void on_warning(png_structp, png_const_charp) {}
 
-struct Reader {
+struct PngReader {
   png_structp png = nullptr;
   png_infop info = nullptr;
-  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+  ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 };
 
 /// Declares the conversion to 8-bit RGB: palette looked up, grey repeated, 16 bits to their upper 8, alpha
 /// dropped.
-bool read_header(Reader& r, Source& source) {
+bool read_header(PngReader& r, Source& source) {
   if (setjmp(png_jmpbuf(r.png))) return false;
   png_set_read_fn(r.png, &source, read_bytes);
   png_set_user_limits(r.png, 1 << 20, 1 << 20);
@@ -70,16 +70,16 @@ bool read_header(Reader& r, Source& source) {
   return true;
 }
 
-bool read_rows(Reader& r, png_bytepp rows) {
+bool read_rows(PngReader& r, png_bytepp rows) {
   if (setjmp(png_jmpbuf(r.png))) return false;
   png_read_image(r.png, rows);
   return true;
 }
 
-struct Writer {
+struct PngWriter {
   png_structp png = nullptr;
   png_infop info = nullptr;
-  ~Writer() { png_destroy_write_struct(&png, &info); }
+  ~PngWriter() { png_destroy_write_struct(&png, &info); }
 };
 
 void write_bytes(png_structp png, png_bytep data, png_size_t n) {
@@ -92,7 +92,7 @@ void write_bytes(png_structp png, png_bytep data, png_size_t n) {
   if (!written) png_error(png, "out of memory");
 }
 
-bool write_rows(Writer& w, const Image& image, png_bytepp rows, std::string* out) {
+bool write_rows(PngWriter& w, const Image& image, png_bytepp rows, std::string* out) {
   if (setjmp(png_jmpbuf(w.png))) return false;
   png_set_write_fn(w.png, out, write_bytes, nullptr);
   png_set_IHDR(w.png, w.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height),
@@ -121,7 +121,7 @@ std::vector<png_bytep> row_pointers(const Image& image) {
 
 Image decode_png(const std::string& bytes, const std::string& name, const ReadOptions& options) {
   Source source{bytes.data(), bytes.size(), 0, "", false};
-  Reader reader;
+  PngReader reader;
   reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, source.message, on_error, on_warning, &source,
                                         allocate, release);
   reader.info = reader.png ? png_create_info_struct(reader.png) : nullptr;
@@ -150,7 +150,7 @@ void write_png(const std::filesystem::path& path, const Image& image, Flush flus
                  image.height);
   std::string bytes;
   char message[sizeof Source::message] = "";
-  Writer writer;
+  PngWriter writer;
   writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
   writer.info = writer.png ? png_create_info_struct(writer.png) : nullptr;
   if (!writer.info) throw std::bad_alloc();

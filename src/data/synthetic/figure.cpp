@@ -9,8 +9,6 @@
 namespace edgeclip::synthetic {
 namespace {
 
-constexpr float kDegree = 0.017453293f;
-
 /// Heights in units of the figure's; a camera above shortens the legs a little.
 constexpr float kAnkle = 0.035f, kKnee = 0.245f, kHip = 0.47f, kWaist = 0.56f, kShoulder = 0.805f,
                 kNeck = 0.84f;

@@ -6,8 +6,6 @@
 namespace edgeclip::synthetic {
 namespace {
 
-constexpr float kDegree = 0.017453293f;
-
 class HeadPainter {
  public:
   HeadPainter(Canvas& canvas, const Attributes& a, const Wardrobe& w, const Pose& pose, const Frame& frame)

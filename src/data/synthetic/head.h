@@ -6,6 +6,8 @@
 
 namespace edgeclip::synthetic {
 
+constexpr float kDegree = 0.017453293f;  ///< radians
+
 /// Height of the head's middle, in units of the figure's.
 constexpr float kHead = 0.915f;
 

@@ -11,11 +11,11 @@ namespace {
 
 /// A colour to vary.  Draws between its braces come in the order written; those among the arguments of a call
 /// would not, and the picture would depend on the compiler.
-struct Hsv {
+struct BaseColour {
   double hue, saturation, value;
 };
 
-Colour tint(Hsv colour, Rng& rng) {
+Colour tint(BaseColour colour, Rng& rng) {
   colour.hue += rng.uniform(-12, 12);
   colour.saturation *= rng.uniform(0.7, 1.3);
   colour.value *= rng.uniform(0.85, 1.15);

@@ -54,7 +54,7 @@ bool is_one_plus_erf(const Graph& graph, const GraphIndex& index, ValueId id, Va
   return false;
 }
 
-bool rewrite(Graph& graph, const GraphIndex& index, std::size_t i) {
+bool rewrite_gelu(Graph& graph, const GraphIndex& index, std::size_t i) {
   Node& node = graph.nodes()[i];
   if (!node.is("Mul") && !node.is("Div")) return false;
   if (node.is("Div") && !scaled(graph, node)) return false;
@@ -72,6 +72,6 @@ bool rewrite(Graph& graph, const GraphIndex& index, std::size_t i) {
 
 }  // namespace
 
-int fuse_gelu(Graph& graph) { return rewrite_nodes(graph, rewrite); }
+int fuse_gelu(Graph& graph) { return rewrite_nodes(graph, rewrite_gelu); }
 
 }  // namespace edgeclip::engine

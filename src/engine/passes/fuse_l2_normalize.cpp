@@ -47,7 +47,7 @@ std::optional<Bound> lower_bound(const Graph& graph, const Node& node) {
   return {};
 }
 
-bool rewrite(Graph& graph, const GraphIndex& index, const ShapeFacts& facts, std::size_t i) {
+bool rewrite_l2_normalize(Graph& graph, const GraphIndex& index, const ShapeFacts& facts, std::size_t i) {
   Node& node = graph.nodes()[i];
   if (!node.is("Div")) return false;
   const ValueId x = node.inputs[0];
@@ -76,8 +76,9 @@ bool rewrite(Graph& graph, const GraphIndex& index, const ShapeFacts& facts, std
 
 int fuse_l2_normalize(Graph& graph) {
   const ShapeFacts facts(graph);
-  return rewrite_nodes(
-      graph, [&](Graph& g, const GraphIndex& index, std::size_t i) { return rewrite(g, index, facts, i); });
+  return rewrite_nodes(graph, [&](Graph& g, const GraphIndex& index, std::size_t i) {
+    return rewrite_l2_normalize(g, index, facts, i);
+  });
 }
 
 }  // namespace edgeclip::engine

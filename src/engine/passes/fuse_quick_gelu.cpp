@@ -10,7 +10,7 @@ namespace edgeclip::engine {
 
 namespace {
 
-bool rewrite(Graph& graph, const GraphIndex& index, std::size_t i) {
+bool rewrite_quick_gelu(Graph& graph, const GraphIndex& index, std::size_t i) {
   Node& node = graph.nodes()[i];
   if (!node.is("Mul")) return false;
   for (const std::size_t side : {0, 1}) {
@@ -28,6 +28,6 @@ bool rewrite(Graph& graph, const GraphIndex& index, std::size_t i) {
 
 }  // namespace
 
-int fuse_quick_gelu(Graph& graph) { return rewrite_nodes(graph, rewrite); }
+int fuse_quick_gelu(Graph& graph) { return rewrite_nodes(graph, rewrite_quick_gelu); }
 
 }  // namespace edgeclip::engine

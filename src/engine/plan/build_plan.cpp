@@ -45,7 +45,7 @@ fs::path models_of_precision(const BuildOptions& options, const Bundle& bundle, 
   return work;
 }
 
-struct Tower {
+struct TowerModel {
   const char* name;
   fs::path onnx;
   const char* plan;
@@ -54,7 +54,7 @@ struct Tower {
 };
 
 /// Imports, optimizes, checks the profiles and writes one tower; returns its part of the report.
-Json build_tower(const Tower& tower, const BuildOptions& options, const std::vector<int>& batches,
+Json build_tower(const TowerModel& tower, const BuildOptions& options, const std::vector<int>& batches,
                  const fs::path& out) {
   throw_if_interrupted();
   Graph graph = import_onnx(tower.onnx);
@@ -101,7 +101,7 @@ Json build_plan(const BuildOptions& options) {
   const fs::path models = models_of_precision(options, bundle, calibrated);
   const ModelCard& card = bundle.card;
 
-  const Tower towers[] = {
+  const TowerModel towers[] = {
       {"image",
        models / bundle.image_onnx().filename(),
        kImagePlan,
@@ -113,7 +113,7 @@ Json build_plan(const BuildOptions& options) {
                  {"precision", options.precision},
                  {"batches", batches},
                  {"memory_pool_mb", options.memory_pool_mb}};
-  for (const Tower& tower : towers)
+  for (const TowerModel& tower : towers)
     report[tower.name] = build_tower(tower, options, batches, output.work() / tower.plan);
   fs::copy(bundle.tokenizer(), output.work() / "tokenizer", fs::copy_options::recursive);
   fs::remove_all(calibrated);

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kConfigFile = "adapter_config.json";
-constexpr const char* kWeightsFile = "adapter_model.safetensors";
+constexpr const char* kAdapterWeights = "adapter_model.safetensors";
 const std::string kPrefix = "base_model.model.";
 
 /// What PEFT calls a parameter that the adapter has a copy of: an adapted layer is wrapped, and so is its
@@ -77,7 +77,7 @@ Adapter read_adapter(const torch::nn::Module& model, const fs::path& directory) 
   Adapter adapter;
   adapter.peft = read_json(config);
   adapter.options = lora_options_of(adapter.peft, config.string());
-  Reader file(directory / kWeightsFile);
+  Reader file(directory / kAdapterWeights);
   const std::string where = config.string() + ": ";
   const auto targets = lora_targets(model, adapter.options, /*strict=*/false, where);
   for (const LoraTarget& target : targets) {
@@ -114,7 +114,7 @@ void write_adapter(const Adapter& adapter, const fs::path& directory) {
   for (const auto& [name, copy] : adapter.copies)
     tensors.emplace_back(file_name_of(name, adapter), to_tensor(copy));
   EDGECLIP_CHECK(!tensors.empty(), "an adapter without weights");
-  write_safetensors(directory / kWeightsFile, tensors, {{"format", "pt"}});
+  write_safetensors(directory / kAdapterWeights, tensors, {{"format", "pt"}});
   write_json(directory / kConfigFile, peft_config_of(adapter.options, adapter.peft, targets));
 }
 

@@ -5,7 +5,6 @@ namespace edgeclip::engine {
 namespace {
 
 using Dims = dnnl::memory::dims;
-constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 class ConvKernel : public Kernel {
  public:

@@ -7,7 +7,6 @@ namespace edgeclip::engine {
 namespace {
 
 using Dims = dnnl::memory::dims;
-constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 class FusedMatMulKernel : public Kernel {
  public:

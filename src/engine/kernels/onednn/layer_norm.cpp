@@ -4,8 +4,6 @@ namespace edgeclip::engine {
 
 namespace {
 
-constexpr auto kF32 = dnnl::memory::data_type::f32;
-
 class LayerNormKernel : public Kernel {
  public:
   LayerNormKernel(OneDnnCall call, const dnnl::memory::desc& rows, const dnnl::memory::desc& weight,

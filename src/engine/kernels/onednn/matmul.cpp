@@ -5,7 +5,6 @@ namespace edgeclip::engine {
 namespace {
 
 using Dims = dnnl::memory::dims;
-constexpr auto kF32 = dnnl::memory::data_type::f32;
 
 /// C = A B, and for Gemm + a third input, added after the scaling.
 class MatMulKernel : public Kernel {

@@ -17,6 +17,8 @@
 /// kernel then takes the node.  oneDNN runs on OpenMP's threads: base/threads.h sets how many.
 namespace edgeclip::engine {
 
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
 /// The one CPU engine of this process.
 const dnnl::engine& onednn_engine();
 
