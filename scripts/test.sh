@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Builds and runs the tests.
-#   scripts/test.sh          release build with all tests, and the edge preset (no LibTorch) with its own
+#   scripts/test.sh          release build with all tests, and what the edge preset (no LibTorch) adds: that edgeclip-edge is
+#                            configured, compiled and linked without LibTorch, and runs
 #   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
 #   scripts/test.sh --fuzz   also: the fuzz targets (clang): their corpus, and ten seconds each
-#   scripts/test.sh --edge   the edge preset alone: for a machine without LibTorch
+#   scripts/test.sh --edge   the edge preset alone, with all of its tests: for a machine without LibTorch
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
-# The run ends with ctest's summary, which names every skipped test, and a line "goldens: N run, M skipped".
+# Every skipped test is named, with its reason; the last line is "goldens: N run, M skipped", of the release build (--edge:
+# of the edge build).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,20 +36,41 @@ export CCACHE_BASEDIR=$PWD
 if [ -z "${EDGECLIP_VTEST:-}" ]; then EDGECLIP_VTEST=$(scripts/find_vtest.sh "$PWD/build") && export EDGECLIP_VTEST; fi
 log=$(mktemp) && trap 'rm -f "$log"' EXIT
 
-run() {  # run PRESET
-  echo "== $1" >&2
-  local start=$SECONDS
-  cmake --preset "$1" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+run() {  # run PRESET [LABEL...]: builds the whole preset and tests it; with labels of tests, these and what they need alone
+  local preset=$1 start=$SECONDS build=() filter=()
+  shift
+  echo "== $preset" >&2
+  if [ $# -gt 0 ]; then build=(--target "${@/#/test_}") filter=(--label-regex "^($(IFS='|'; echo "$*"))\$"); fi
+  cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
   grep -A3 'CMake Warning' "$log" >&2 || true
-  cmake --build --preset "$1" >"$log" 2>&1 || { tail -60 "$log" >&2; exit 1; }
-  echo "== $1: built in $((SECONDS - start)) s" >&2
-  ctest --preset "$1" -j "$(nproc)" --no-tests=error 2>&1 | tee "$log" | grep -vE '^ +Start |   Passed ' || failed=1
+  cmake --build --preset "$preset" "${build[@]}" >"$log" 2>&1 || { tail -60 "$log" >&2; exit 1; }
+  echo "== $preset: built in $((SECONDS - start)) s" >&2
+  results=$PWD/build/$preset/test_results
+  rm -rf "$results"
+  mkdir -p "$results"
+  ctest --preset "$preset" -j "$(nproc)" --no-tests=error "${filter[@]}" 2>&1 | tee "$log" | grep -vE '^ +Start |   Passed ' || failed=1
+  skipped_tests
+}
+
+skipped_tests() {  # gtest's report has a line for each test and, below it, one for each reason
+  find "$results" -name '*.xml' -exec cat {} + | awk '
+    /<testcase / { test = value("classname") "." value("name") }
+    /<skipped / { reason = value("message"); sub(/^[^&]*&#x0A;/, "", reason); print "skipped: " test ": " reason }
+    function value(key) { return match($0, "[ <]" key "=\"[^\"]*\"") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 4) : "" }'
+}
+
+goldens() {  # goldens RESULT: how many tests of golden values have it
+  find "$results" -name '*.xml' -exec cat {} + |
+    grep -E '<testcase .*Golden' | grep -E " result=\"$1\"" | grep -cE "$2" || true
 }
 
 failed=0
 if [ $asan -eq 1 ]; then run asan; fi
 if [ $fuzz -eq 1 ] && [ $failed -eq 0 ]; then run fuzz; fi
-if [ $failed -eq 0 ]; then run edge; fi
+if [ $failed -eq 0 ]; then
+  if [ $edge_only -eq 1 ]; then run edge; else run edge architecture e2e; fi
+fi
 if [ $failed -eq 0 ] && [ $edge_only -eq 0 ]; then run release; fi
-echo "goldens: $(grep -E 'Golden.*   Passed ' "$log" | wc -l) run, $(grep -E '[0-9]+: .*Golden.*\*\*\*Skipped' "$log" | wc -l) skipped"
+# A test line that closes itself ("/>") has neither a failure nor a reason below it.
+echo "goldens: $(goldens completed '/>$') run, $(goldens skipped '') skipped"
 exit $failed

