@@ -3,6 +3,7 @@
 #   scripts/setup.sh          everything
 #   scripts/setup.sh --edge   without LibTorch: enough for edgeclip-edge and its tests
 #   scripts/setup.sh --fuzz   clang besides, for the fuzz targets
+#   scripts/setup.sh --system strace besides, for the system tests
 set -euo pipefail
 
 packages=(
@@ -24,7 +25,8 @@ for argument in "$@"; do
   case "$argument" in
     --edge) edge=1 ;;
     --fuzz) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
-    *) echo "usage: scripts/setup.sh [--edge] [--fuzz]" >&2; exit 2 ;;
+    --system) packages+=(strace python3) ;;
+    *) echo "usage: scripts/setup.sh [--edge] [--fuzz] [--system]" >&2; exit 2 ;;
   esac
 done
 [ $edge -eq 1 ] || packages+=("${workshop[@]}")

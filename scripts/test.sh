@@ -5,19 +5,21 @@
 #   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
 #   scripts/test.sh --fuzz   also: the fuzz targets (clang): their corpus, and ten seconds each
 #   scripts/test.sh --edge   the edge preset alone, with all of its tests: for a machine without LibTorch
+#   scripts/test.sh --system the long tests of tests/system alone, on a release build: kills, failing disks, signals, two processes on one output
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
 # Every skipped test is named, with its reason; the last line is "goldens: N run, M skipped", of the release build (--edge:
 # of the edge build).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-asan=0 fuzz=0 edge_only=0
+asan=0 fuzz=0 edge_only=0 system=0
 for argument in "$@"; do
   case "$argument" in
     --asan) asan=1 ;;
     --fuzz) fuzz=1 ;;
     --edge) edge_only=1 ;;
-    *) echo "usage: scripts/test.sh [--asan] [--fuzz] [--edge]" >&2; exit 2 ;;
+    --system) system=1 ;;
+    *) echo "usage: scripts/test.sh [--asan] [--fuzz] [--edge] [--system]" >&2; exit 2 ;;
   esac
 done
 for name in EDGECLIP_DATA EDGECLIP_PARITY; do
@@ -28,6 +30,7 @@ done
 needs=()
 [ $edge_only -eq 0 ] || needs+=(--edge)
 [ $fuzz -eq 0 ] || needs+=(--fuzz)
+[ $system -eq 0 ] || needs+=(--system)
 scripts/setup.sh "${needs[@]}"
 # Our suppressions name third-party libraries only, each with its reason.
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0" UBSAN_OPTIONS=print_stacktrace=1
@@ -35,6 +38,11 @@ export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0" UBS
 export CCACHE_BASEDIR=$PWD
 if [ -z "${EDGECLIP_VTEST:-}" ]; then EDGECLIP_VTEST=$(scripts/find_vtest.sh "$PWD/build") && export EDGECLIP_VTEST; fi
 log=$(mktemp) && trap 'rm -f "$log"' EXIT
+if [ $system -eq 1 ]; then
+  cmake --preset release >"$log" && cmake --build --preset release --target edgeclip edgeclip-edge replace_probe >"$log" || { tail -60 "$log" >&2; exit 1; }
+  tests/system/run.sh build/release/bin
+  exit
+fi
 
 run() {  # run PRESET [LABEL...]: builds the whole preset and tests it; with labels of tests, these and what they need alone
   local preset=$1 start=$SECONDS build=() filter=()
