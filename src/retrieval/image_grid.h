@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,20 @@ struct GridOptions {
   int cell_width = 150, cell_height = 240;  ///< room for an image; it keeps its proportions
 };
 
-/// A picture of cells in reading order on a light background, the title wrapped above.  Drawn with OpenCV's
-/// Hershey font: a character outside ASCII appears as '?'.
+/// A picture of cells in reading order on a light background, the title wrapped above, text in the font of
+/// find_font(); the longest captions end in an ellipsis.
 Image draw_grid(const std::string& title, const std::vector<GridCell>& cells,
                 const GridOptions& options = {});
 
 /// Cells of one query's hits: images read from the gallery's image_root (a missing one becomes an empty frame
-/// with a warning).
+/// with a warning), captioned by the item's name where the gallery has no caption.
 std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits);
+
+/// Writes the grid of a query as a PNG that says what it is: "Title" the query, "Description", "Software"
+/// kGridSoftware (data/image/png_text.h).
+void write_grid(const std::filesystem::path& path, const std::string& query, const std::string& description,
+                const std::vector<GridCell>& cells);
+
+inline constexpr const char* kGridSoftware = "edgeclip search";
 
 }  // namespace edgeclip

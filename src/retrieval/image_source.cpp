@@ -104,16 +104,34 @@ std::string frame_path(const std::string& video, std::int64_t frame) {
   return fmt::format("{}{}{}", video, kFrameMark, frame);
 }
 
-Image ItemReader::read(const fs::path& image_root, const std::string& path) {
+namespace {
+
+/// The frame that a path names, -1 if it is an image's path; *video: what stands before its mark.
+std::int64_t frame_of(const std::string& path, std::string* video) {
   const std::size_t mark = path.rfind(kFrameMark);
+  if (mark == std::string::npos) return -1;
   std::int64_t frame = -1;
-  if (mark != std::string::npos) {
-    const char* const digits = path.data() + mark + kFrameMark.size();
-    const auto parsed = std::from_chars(digits, path.data() + path.size(), frame);
-    if (parsed.ec != std::errc() || parsed.ptr != path.data() + path.size() || frame < 0) frame = -1;
-  }
+  const auto parsed =
+      std::from_chars(path.data() + mark + kFrameMark.size(), path.data() + path.size(), frame);
+  if (parsed.ec != std::errc() || parsed.ptr != path.data() + path.size() || frame < 0) return -1;
+  *video = path.substr(0, mark);
+  return frame;
+}
+
+}  // namespace
+
+std::string item_name(const std::string& path) {
+  std::string video;
+  const std::int64_t frame = frame_of(path, &video);
+  return frame < 0 ? fs::path(path).filename().string()
+                   : fmt::format("{}, frame {}", fs::path(video).filename().string(), frame);
+}
+
+Image ItemReader::read(const fs::path& image_root, const std::string& path) {
+  std::string name;
+  const std::int64_t frame = frame_of(path, &name);
   if (frame < 0) return read_image(image_root / path);
-  const std::string video = (image_root / path.substr(0, mark)).string();
+  const std::string video = (image_root / name).string();
   if (video != video_ || frame < next_frame_) {
     reader_ = std::make_unique<VideoReader>(video);
     video_ = video;

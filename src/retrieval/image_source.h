@@ -39,6 +39,9 @@ Shard parse_shard(const std::string& text);
 /// "VIDEO#frame=N", the path of a video's frame in a gallery.
 std::string frame_path(const std::string& video, std::int64_t frame);
 
+/// What people call an item: its file name, or "VIDEO, frame 120".
+std::string item_name(const std::string& path);
+
 /// Loads images of a gallery's items, frames of videos included; frames asked for in ascending order are read
 /// in one go. Not thread-safe.
 class ItemReader {

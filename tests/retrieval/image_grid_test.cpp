@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
+#include "data/image/png_text.h"
 #include "retrieval/fake_encoder.h"
 #include "support/support.h"
 
@@ -74,6 +76,40 @@ TEST(ImageGrid, AMissingImageIsAnEmptyFrame) {
   EXPECT_EQ(cells[1].image.width, 0);
   EXPECT_EQ(cells[2].caption, "caption of 0");
   EXPECT_GT(draw_grid("t", cells).height, 0);
+}
+
+TEST(ImageGrid, AnItemWithoutACaptionIsNamed) {
+  test::TempDir dir;
+  test::write_images(dir.path(), 1);
+  Gallery gallery;
+  gallery.image_root = dir.path();
+  const auto cells = grid_cells(gallery, {{1, 0.9f, "00.png", -1, 0, ""},
+                                          {2, 0.8f, "cam/3/gone.png", -1, 1, ""},
+                                          {3, 0.7f, "cam/gate.avi#frame=120", -1, 2, ""}});
+  EXPECT_EQ(cells[0].caption, "00.png");
+  EXPECT_EQ(cells[1].caption, "gone.png");
+  EXPECT_EQ(cells[2].caption, "gate.avi, frame 120");
+  std::vector<GridCell> bare = cells;
+  for (auto& cell : bare) cell.caption.clear();
+  EXPECT_GT(count_colour(draw_grid("t", cells), 95, 101, 109),
+            count_colour(draw_grid("t", bare), 95, 101, 109))
+      << "the name is written";
+}
+
+TEST(ImageGrid, QueriesOutsideAsciiAreWritten) {
+  const std::vector<GridCell> cells(1);
+  EXPECT_NE(draw_grid("weißer Mantel", cells).rgb, draw_grid("wei?er Mantel", cells).rgb);
+}
+
+TEST(ImageGrid, TheFileSaysWhatItIs) {
+  const test::TempDir dir;
+  const std::vector<GridCell> cells(2);
+  write_grid(dir / "hits.png", "ein weißer Mantel", "2 of 81 images of gallery", cells);
+  const std::string png = read_file(dir / "hits.png");
+  EXPECT_EQ(png_text(png, "Title"), "ein weißer Mantel");
+  EXPECT_EQ(png_text(png, "Description"), "2 of 81 images of gallery");
+  EXPECT_EQ(png_text(png, "Software"), kGridSoftware);
+  EXPECT_EQ(read_image(dir / "hits.png").rgb, draw_grid("ein weißer Mantel", cells).rgb);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ struct Options {
     v("top", top, "results per query");
     v("threshold", threshold, "least cosine of a result, -1 to 1");
     v("csv", csv, "results as CSV: rank,score,path,id,caption; several queries: F.1.csv, F.2.csv, ...");
-    v("grid", grid, "results as a PNG picture; several queries: F.1.png, F.2.png, ...");
+    v("grid", grid, "results as a picture, F.png; several queries: F.1.png, F.2.png, ...");
     v("image_root", image_root, "folder of the gallery's images, where they were moved; for --grid");
     v("person", person, "identity whose images get a green frame in the picture; -1: none");
   }
@@ -71,13 +71,21 @@ Queries encode_queries(Encoder& encoder, const Options& options, const std::vect
   return {{options.image}, encode_image_files(encoder, {options.image})};
 }
 
+/// The last name of a folder's path: "out/plan/" -> "plan".
+std::string name_of(const fs::path& folder) {
+  return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+}
+
 void write_grids(const Options& options, const Gallery& gallery, const Queries& queries,
                  const std::vector<std::vector<SearchHit>>& results) {
   for (std::size_t q = 0; q < results.size(); ++q) {
     auto cells = grid_cells(gallery, results[q]);
     for (std::size_t k = 0; k < cells.size(); ++k)
       cells[k].highlighted = options.person >= 0 && results[q][k].id == options.person;
-    write_png(numbered_file(options.grid, q, results.size()), draw_grid(queries.names[q], cells));
+    write_grid(numbered_file(options.grid, q, results.size()), queries.names[q],
+               fmt::format("{} of {} images of {}, found by {}", cells.size(), gallery.size(),
+                           name_of(options.gallery), name_of(options.plan)),
+               cells);
   }
 }
 

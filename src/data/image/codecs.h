@@ -18,4 +18,7 @@ void require_image_size(std::int64_t width, std::int64_t height, const std::stri
 Image decode_jpeg(const std::string& bytes, const std::string& name, const ReadOptions& options = {});
 Image decode_png(const std::string& bytes, const std::string& name, const ReadOptions& options = {});
 
+/// A whole PNG file; the image must not be empty (CHECK).
+std::string encode_png(const Image& image);
+
 }  // namespace edgeclip

@@ -145,7 +145,7 @@ Image decode_png(const std::string& bytes, const std::string& name, const ReadOp
   return image;
 }
 
-void write_png(const std::filesystem::path& path, const Image& image, Flush flush) {
+std::string encode_png(const Image& image) {
   EDGECLIP_CHECK(image.width > 0 && image.height > 0, "an image of {} x {} pixels", image.width,
                  image.height);
   std::string bytes;
@@ -156,6 +156,11 @@ void write_png(const std::filesystem::path& path, const Image& image, Flush flus
   if (!writer.info) throw std::bad_alloc();
   auto rows = row_pointers(image);
   if (!write_rows(writer, image, rows.data(), &bytes)) throw InternalError(std::string("libpng: ") + message);
+  return bytes;
+}
+
+void write_png(const std::filesystem::path& path, const Image& image, Flush flush) {
+  const std::string bytes = encode_png(image);
   AtomicFile file(path, flush);
   file.write(bytes);
   file.commit();
