@@ -6,6 +6,7 @@
 
 #include "cli/runtime/command.h"
 #include "retrieval/encoder.h"
+#include "support/support.h"
 
 namespace edgeclip {
 namespace {
@@ -52,6 +53,23 @@ TEST(RuntimeCommands, CheckpointIsAnOptionOnlyWhereOneCanBeOpened) {
     EXPECT_FALSE(has_checkpoint(runtime_commands(), name));
     EXPECT_TRUE(has_checkpoint(runtime_commands({open, {}}), name));
   }
+}
+
+TEST(RuntimeCommands, APictureOfResultsIsNamedAsWhatItIs) {
+  const auto resolve = [](const std::string& grid) {
+    for (const auto& command : runtime_commands())
+      if (command->name() == std::string("search")) {
+        CLI::App app;
+        command->declare(app);
+        app.parse("--grid " + grid);
+        return command->resolved({}).at("grid").get<std::string>();
+      }
+    return std::string();
+  };
+  for (const char* good : {"hits.png", "hits.PNG", "/dev/stdout"}) EXPECT_EQ(resolve(good), good);
+  EXPECT_EQ(test::invalid_input_of([&] { resolve("out/hits.jpg"); }),
+            "command line: grid: out/hits.jpg is written as PNG; name it out/hits.png");
+  test::invalid_input_of([&] { resolve("a.tar.gz"); });
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "retrieval/search.h"
 
+#include <strings.h>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/report_file.h"
@@ -17,6 +19,12 @@ namespace edgeclip {
 namespace fs = std::filesystem;
 
 namespace {
+
+/// Named as PNG, or not named as a picture at all (/dev/stdout).
+bool is_png_name(const fs::path& path) {
+  const std::string ending = path.extension().string();
+  return ending.empty() || strcasecmp(ending.c_str(), ".png") == 0;
+}
 
 struct Options {
   std::string plan, gallery, texts, image, csv, grid, image_root;
@@ -43,6 +51,9 @@ struct Options {
     constexpr std::int64_t kMostCells = 500;
     if (!grid.empty() && top > kMostCells)
       invalid_input("{}top: {} is too much for a picture; at most {} with --grid", where, top, kMostCells);
+    if (!grid.empty() && !is_png_name(grid))
+      invalid_input("{}grid: {} is written as PNG; name it {}", where, grid,
+                    fs::path(grid).replace_extension(".png").string());
     if (!(threshold >= -1 && threshold <= 1))
       invalid_input("{}threshold: {} is no cosine (-1 to 1)", where, threshold);
   }
