@@ -84,7 +84,10 @@ rows=$(jq -n --argjson rows "$rows" --slurpfile s "$out/pretrain-on-synthetic.js
   'def two: . * 100 | round / 100; [{stage: "chance", "size MB": null,
     "drawn R@1": ($s[0].chance["R@1"] | two), "drawn R@5": ($s[0].chance["R@5"] | two), "drawn mAP": ($s[0].chance.mAP | two),
     "camera R@1": ($c[0].chance["R@1"] | two), "camera R@5": ($c[0].chance["R@5"] | two), "camera mAP": ($c[0].chance.mAP | two), "ms per image": null}] + $rows')
-jq -n --argjson rows "$rows" '{title: "Stages", rows: $rows, note: "Text to image, in percent. drawn: synthetic test set (people never drawn in training); camera: real crops of the second half of the video."}' >"$out/table.json"
+jq -n --argjson rows "$rows" '{title: "Stages", rows: $rows,
+  charts: [{title: "Accuracy and time", label: "stage", x: "ms per image", y: ["drawn mAP", "camera mAP"]},
+           {title: "Accuracy and size", label: "stage", x: "size MB", y: ["drawn mAP", "camera mAP"]}],
+  note: "Text to image, in percent. drawn: synthetic test set (people never drawn in training); camera: real crops of the second half of the video."}' >"$out/table.json"
 
 people='[]'
 for name in pretrain adapt; do

@@ -4,9 +4,13 @@
 
 #include "cli/workshop/report/html.h"
 #include "cli/workshop/report/json_section.h"
+#include "cli/workshop/report/picture_section.h"
 #include "cli/workshop/report/run_section.h"
+#include "cli/workshop/report/svg_axes.h"
 #include "cli/workshop/report/svg_chart.h"
-#include "data/image/image.h"
+#include "data/image/codecs.h"
+#include "data/image/png_text.h"
+#include "retrieval/image_grid.h"
 #include "support/support.h"
 
 namespace edgeclip::report {
@@ -47,10 +51,36 @@ TEST(Html, NumbersAreRightAligned) {
 TEST(Html, PicturesAreEmbedded) {
   const test::TempDir dir;
   write_png(dir / "p.png", Image(2, 2));
-  EXPECT_TRUE(has(html_image(dir / "p.png", "a <grid>"), "src=\"data:image/png;base64,iVBORw0KGgo"));
-  EXPECT_TRUE(has(html_image(dir / "p.png", "a <grid>"), "<figcaption>a &lt;grid&gt;</figcaption>"));
+  const std::string html = picture_section(dir / "p.png");
+  for (const char* part : {"src=\"data:image/png;base64,iVBORw0KGgo", "<h2>p</h2>", "alt=\"p.png\"",
+                           "<figcaption>p.png</figcaption>"})
+    EXPECT_TRUE(has(html, part)) << part;
   test::write_text(dir / "no.png", "text");
-  EXPECT_TRUE(has(test::invalid_input_of([&] { html_image(dir / "no.png", ""); }), "neither PNG nor JPEG"));
+  EXPECT_TRUE(has(test::invalid_input_of([&] { picture_section(dir / "no.png"); }),
+                  "no.png: is neither PNG nor JPEG"));
+}
+
+TEST(Html, APictureIsTitledByWhatItSaysOfItself) {
+  const test::TempDir dir;
+  write_grid(dir / "search-1.png", "a <red> coat", "10 of 81 images of gallery", {});
+  const std::string grid = picture_section(dir / "search-1.png");
+  for (const char* part : {"<h2>Search: “a &lt;red&gt; coat”</h2>", "found for “a &lt;red&gt; coat”",
+                           "<figcaption>10 of 81 images of gallery</figcaption>"})
+    EXPECT_TRUE(has(grid, part)) << part;
+  test::write_text(dir / "other.png", with_png_text(encode_png(Image(2, 2)), {{"Title", "A plot"}}));
+  EXPECT_TRUE(has(picture_section(dir / "other.png"), "<h2>A plot</h2>"));
+}
+
+TEST(Html, TablesWithoutNamesOfColumnsHaveNoHead) {
+  EXPECT_FALSE(has(html_table({{"", ""}, {{"last step", "10"}}}), "<th"));
+  EXPECT_TRUE(has(html_table({{"", "fp32"}, {{"batch", "1"}}}), "<thead>"));
+}
+
+TEST(Html, WideTablesScrollWithinThePage) {
+  const std::string page = html_page("t", html_table({{"a"}, {{"1"}}}), "");
+  EXPECT_TRUE(has(page, "<div class=\"scroll\" tabindex=\"0\"><table"));
+  EXPECT_TRUE(has(page, ".scroll { overflow-x: auto;"));
+  EXPECT_TRUE(has(page, "@media print"));
 }
 
 TEST(SvgChart, TicksAreRoundAndInside) {
@@ -109,6 +139,15 @@ TEST(RunSection, ShowsLossAndValidation) {
   EXPECT_TRUE(has(test::invalid_input_of([&] { run_section(dir.path()); }), "holds no step"));
 }
 
+TEST(RunSection, IsTitledByRunAndDataset) {
+  const test::TempDir dir;
+  std::filesystem::create_directory(dir / "adapt");
+  test::write_text(dir / "adapt/metrics.jsonl", "{\"step\":1,\"loss\":3.5}\n");
+  EXPECT_TRUE(has(run_section(dir / "adapt"), "<h2>Training: adapt</h2>"));
+  test::write_text(dir / "adapt/run.json", R"({"data": "out/camera", "init": "out/pretrain/best"})");
+  EXPECT_TRUE(has(run_section(dir / "adapt/"), "<h2>Training: adapt on camera, from pretrain</h2>"));
+}
+
 TEST(JsonSection, NullIsNotZero) {
   EXPECT_EQ(cell_text(nullptr), "—");
   EXPECT_EQ(cell_text(0), "0");
@@ -124,9 +163,55 @@ TEST(JsonSection, EvaluationsShareATable) {
                        {"text_to_image", metrics},
                        {"image_to_text", metrics}};
   const std::string html = evaluate_section({{"fp32.json", report}, {"int8.json", report}});
-  EXPECT_EQ(count(html, "<table>"), 1u);
+  EXPECT_EQ(count(html, "<table"), 1u);
   EXPECT_EQ(count(html, "60.12"), 4u);
   EXPECT_TRUE(has(html, "fp32") && has(html, "int8"));
+}
+
+TEST(JsonSection, ReportsAreNamedByModelAndDataset) {
+  EXPECT_EQ(artifact_name("out/plan-int8/"), "plan-int8");
+  EXPECT_EQ(artifact_name("out/adapt/best"), "adapt");
+  EXPECT_EQ(artifact_name("out/adapt/final/"), "adapt");
+  EXPECT_EQ(artifact_name("best"), "best");
+  EXPECT_EQ(artifact_name("plan/."), "plan");
+  const Json camera = {{"command", "evaluate"}, {"encoder", "out/adapt/best"},
+                       {"data", "out/camera"},  {"split", "test"},
+                       {"people", "unseen"},    {"text_to_image", {{"mAP", 60}}}};
+  Json drawn = camera;
+  drawn["data"] = "out/synthetic/";
+  drawn["people"] = "all";
+  drawn["split"] = "val";
+  const std::string one = evaluate_section({{"a.json", camera}}),
+                    two = evaluate_section({{"a.json", camera}, {"b.json", drawn}});
+  EXPECT_TRUE(has(one, "<h2>Retrieval on camera, unseen people</h2>")) << one;
+  EXPECT_TRUE(has(one, "<td>adapt</td>")) << one;
+  EXPECT_TRUE(has(two, "<h2>Retrieval</h2>")) << two;
+  for (const char* part : {">camera, unseen people<", ">synthetic val<"}) EXPECT_TRUE(has(two, part)) << part;
+
+  const Json bench = {{"command", "bench"}, {"plan", "out/plan-int8"}, {"data", "out/camera"}};
+  const std::string benches = bench_section({{"bench-1.json", bench}, {"bench-2.json", bench}});
+  for (const char* part :
+       {"<h2>Deployment, images of camera</h2>", ">plan-int8 (bench-1)<", ">plan-int8 (bench-2)<"})
+    EXPECT_TRUE(has(benches, part)) << benches;
+  EXPECT_TRUE(
+      has(other_section({"v.json", {{"command", "verify"}, {"plan", "out/plan-int8"}, {"bundle", "b/"}}}),
+          "<h2>Verify: plan-int8, b</h2>"));
+  EXPECT_TRUE(has(other_section({"v.json", {{"command", "profile"}}}), "<h2>Profile: v</h2>"));
+}
+
+TEST(JsonSection, ASearchIsATablePerQuery) {
+  const Json report =
+      Json::parse(R"({"command": "search", "plan": "p", "gallery": "out/g", "images": 81, "queries": [
+      {"query": "a <red> coat", "results": [{"rank": 1, "score": 0.5, "path": "a.jpg", "id": null, "caption": null}]},
+      {"query": "a hat", "results": []}]})");
+  const std::string html = search_section({"s.json", report});
+  for (const char* part :
+       {"<h2>Search: “a &lt;red&gt; coat”</h2>", "<h2>Search: “a hat”</h2>", ">a.jpg<", "81 images of g"})
+    EXPECT_TRUE(has(html, part)) << part;
+  EXPECT_TRUE(has(test::invalid_input_of([] {
+                    search_section({"s.json", {{"queries", 1}}});
+                  }),
+                  "s.json: queries"));
 }
 
 TEST(JsonSection, TablesInThreeForms) {

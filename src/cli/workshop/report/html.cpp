@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/utf8.h"
 
 namespace edgeclip::report {
@@ -16,24 +16,50 @@ constexpr const char* kStyle = R"(
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #f6f7f9; color: #1d2733; font: 16px/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-td:first-child { white-space: nowrap; }
 main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: .5rem 0 1rem; }
-h2 { font-size: 1.25rem; margin: 0 0 .8rem; overflow-wrap: anywhere; }
-h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: .5rem 0 1rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.25rem; line-height: 1.35; margin: 0 0 .8rem; overflow-wrap: anywhere; }
 section { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px; padding: 1.1rem 1.2rem; margin: 1.1rem 0; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin-bottom: .6rem; }
+.scroll::-webkit-scrollbar { height: 9px; }
+.scroll::-webkit-scrollbar-track { background: #eceff3; border-radius: 5px; }
+.scroll::-webkit-scrollbar-thumb { background: #a9b3be; border-radius: 5px; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .36rem .5rem; border-bottom: 1px solid #e4e8ec; text-align: left; vertical-align: top; }
-th { border-bottom: 2px solid #b8c1cb; font-weight: 600; background: #f3f5f8; white-space: nowrap; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+th { border-bottom: 2px solid #b8c1cb; font-weight: 600; background: #f3f5f8; vertical-align: bottom; }
+td.number, th.number { text-align: right; }
+td.number, td:first-child { white-space: nowrap; }
+tbody tr { background: #fff; }
 tbody tr:nth-child(even) { background: #fafbfc; }
+table.pairs td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+table.pairs td:first-child { width: 40%; }
+summary { cursor: pointer; }
 figure { margin: 0 0 .8rem; }
 figure img, figure svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
-figcaption, .note { color: #55606d; font-size: .9rem; margin-top: .35rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
+figure.chart svg { width: 100%; max-width: 38rem; }
+figcaption, .note { color: #55606d; font-size: .9rem; margin-top: .35rem; overflow-wrap: anywhere; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
 footer { color: #55606d; font-size: .85rem; margin-top: 1.5rem; }
-@media print { body { background: #fff; } section { break-inside: avoid; border: 0; padding: 0; } }
+@media (max-width: 40rem) {
+  main { padding: .8rem .4rem 2rem; }
+  h1 { font-size: 1.45rem; }
+  section { padding: .8rem .6rem; }
+  table { font-size: .72rem; line-height: 1.4; }
+  th, td { padding: .3rem .18rem; }
+  td:first-child { white-space: normal; }
+  table:not(.pairs) tr > :first-child { position: sticky; left: 0; background: inherit; }
+  table:not(.pairs) thead tr > :first-child { background: #f3f5f8; }
+}
+@media print {
+  body { background: #fff; font-size: 11pt; }
+  main { max-width: none; padding: 0; }
+  section { border: 0; padding: 0; }
+  h2, thead { break-after: avoid; }
+  tr, figure { break-inside: avoid; }
+  .scroll { overflow: visible; }
+  table { font-size: 8.5pt; }
+  th, td { padding: .2rem .3rem; }
+}
 )";
 
 bool looks_like_number(const std::string& text) {
@@ -127,9 +153,15 @@ std::string html_table(const Table& table) {
     const bool number = i < numbers.size() && numbers[i];
     return fmt::format("<{0}{1}>{2}</{0}>", tag, number ? " class=\"number\"" : "", escape_html(text));
   };
-  std::string html = "<div class=\"scroll\"><table>\n<thead><tr>";
-  for (std::size_t i = 0; i < table.columns.size(); ++i) html += cell("th", i, table.columns[i]);
-  html += "</tr></thead>\n<tbody>\n";
+  // Reached by keyboard, a region that is too wide for the window scrolls with the arrow keys.
+  std::string html = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}>\n",
+                                 table.columns.size() == 2 ? " class=\"pairs\"" : "");
+  if (std::any_of(table.columns.begin(), table.columns.end(), [](const auto& c) { return !c.empty(); })) {
+    html += "<thead><tr>";
+    for (std::size_t i = 0; i < table.columns.size(); ++i) html += cell("th", i, table.columns[i]);
+    html += "</tr></thead>\n";
+  }
+  html += "<tbody>\n";
   for (const auto& row : table.rows) {
     html += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) html += cell("td", i, row[i]);
@@ -138,15 +170,15 @@ std::string html_table(const Table& table) {
   return html + "</tbody></table></div>\n";
 }
 
-std::string html_image(const std::filesystem::path& path, const std::string& caption) {
-  const std::string bytes = read_file(path);
+std::string html_image(const std::filesystem::path& path, const std::string& bytes, const std::string& alt,
+                       const std::string& caption) {
   const char* type = bytes.rfind("\x89PNG\r\n\x1a\n", 0) == 0 ? "image/png"
                      : bytes.rfind("\xff\xd8\xff", 0) == 0    ? "image/jpeg"
                                                               : nullptr;
   if (type == nullptr) invalid_input("{}: is neither PNG nor JPEG; a report shows these two", path.string());
   return fmt::format(
       "<figure><img src=\"data:{};base64,{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>\n", type,
-      base64(bytes), escape_html(caption), escape_html(caption));
+      base64(bytes), escape_html(alt), escape_html(caption));
 }
 
 std::string html_section(const std::string& title, const std::string& body) {

@@ -15,15 +15,17 @@ std::string escape_html(std::string_view text);
 std::string base64(std::string_view bytes);
 
 /// A table; the first column is left-aligned, others of which most cells are numbers are right-aligned. Cells
-/// are plain text.
+/// are plain text.  Two columns are names and values; without any column's name there is no head.
 struct Table {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
 };
 std::string html_table(const Table& table);
 
-/// <figure> with a PNG or JPEG as a data URI.  Throws InvalidInput if the file is neither.
-std::string html_image(const std::filesystem::path& path, const std::string& caption);
+/// <figure> with a PNG or JPEG as a data URI.  alt: the picture in words.  Throws InvalidInput naming the
+/// file if its bytes are neither.
+std::string html_image(const std::filesystem::path& path, const std::string& bytes, const std::string& alt,
+                       const std::string& caption);
 
 /// <section> with a heading.
 std::string html_section(const std::string& title, const std::string& body);

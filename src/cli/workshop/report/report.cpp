@@ -9,6 +9,7 @@
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/report/html.h"
 #include "cli/workshop/report/json_section.h"
+#include "cli/workshop/report/picture_section.h"
 #include "cli/workshop/report/run_section.h"
 #include "cli/workshop/workshop_commands.h"
 #include "data/image/media.h"
@@ -42,9 +43,7 @@ std::string sections_of(const std::vector<std::string>& paths) {
       require_file(path / "metrics.jsonl", "a run's log");
       sections.push_back([path] { return report::run_section(path); });
     } else if (is_image_name(path)) {
-      sections.push_back([path] {
-        return report::html_section(path.stem().string(), report::html_image(path, path.filename().string()));
-      });
+      sections.push_back([path] { return report::picture_section(path); });
     } else {
       const report::NamedReport named{path, read_json(path)};
       const Json& json = named.second;
@@ -54,8 +53,10 @@ std::string sections_of(const std::vector<std::string>& paths) {
           sections.push_back([&evaluations] { return report::evaluate_section(evaluations); });
         evaluations.push_back(named);
       } else if (command == "bench") {
-        if (benches.empty()) sections.push_back([&benches] { return report::bench_section(benches); });
+        if (benches.empty()) sections.push_back([&] { return report::bench_section(benches, evaluations); });
         benches.push_back(named);
+      } else if (command == "search") {
+        sections.push_back([named] { return report::search_section(named); });
       } else if (json.is_array() || command == "table" || (json.is_object() && json.contains("rows"))) {
         sections.push_back([named] { return report::table_section(named); });
       } else if (command.is_string()) {

@@ -98,8 +98,11 @@ std::string run_section(const fs::path& folder) {
                      svg_chart({"Loss", "step", "contrastive loss", {train, val}}) +
                      svg_chart({"Validation, text to image", "step", "percent", {map, r1}}) + "</div>\n";
   if (!summary.rows.empty()) body += html_table(summary);
-  const fs::path named = folder.has_filename() ? folder : folder.parent_path();
-  return html_section("Training: " + named.filename().string(), body + config_table(folder));
+  std::string title = "Training: " + artifact_name(fs::absolute(folder).string());
+  const Json run = fs::exists(folder / "run.json") ? read_json(folder / "run.json") : Json(nullptr);
+  if (const std::string data = text_at(run, "data"); !data.empty()) title += " on " + artifact_name(data);
+  if (const std::string init = text_at(run, "init"); !init.empty()) title += ", from " + artifact_name(init);
+  return html_section(title, body + config_table(folder));
 }
 
 }  // namespace edgeclip::report

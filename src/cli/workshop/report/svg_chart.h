@@ -18,11 +18,8 @@ struct Chart {
   std::vector<Series> series;
 };
 
-/// Line chart as inline SVG with axes (x from 0), round ticks, labels and a legend; scales with the page.
+/// Line chart as inline SVG with axes (x from 0), round ticks, labels and a legend.
 /// Long series are thinned to means of neighbouring points.  Empty if no series has a point.
 std::string svg_chart(const Chart& chart);
-
-/// Round values (1, 2 or 5 times a power of ten apart) within [low, high], about `count` of them.
-std::vector<double> round_ticks(double low, double high, int count);
 
 }  // namespace edgeclip::report

@@ -1,0 +1,131 @@
+#include "cli/workshop/report/svg_scatter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/workshop/report/html.h"
+#include "cli/workshop/report/svg_axes.h"
+
+namespace edgeclip::report {
+
+namespace {
+
+constexpr double kRadius = 4.5, kLabelSize = 11, kLabelHeight = 13;
+
+/// Circle, square, triangle, diamond: series can be told apart in a print without colours.
+std::string marker(double x, double y, std::size_t series) {
+  const char* colour = series_colour(series);
+  switch (series % 4) {
+    case 0:
+      return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/>", x, y, kRadius, colour);
+    case 1:
+      return fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"8\" height=\"8\" fill=\"{}\"/>", x - 4,
+                         y - 4, colour);
+    case 2:
+      return fmt::format("<path d=\"M{:.1f} {:.1f}l5 9h-10z\" fill=\"{}\"/>", x, y - 5, colour);
+    default:
+      return fmt::format("<path d=\"M{:.1f} {:.1f}l5 5l-5 5l-5 -5z\" fill=\"{}\"/>", x, y - 5, colour);
+  }
+}
+
+std::string described(const Scatter& scatter) {
+  std::string alt = scatter.y_label + " against " + scatter.x_label + ":";
+  for (const auto& series : scatter.series)
+    for (const auto& p : series.points)
+      alt += fmt::format(" {}{}{} ({:.4g}, {:.4g});", series.name, series.name.empty() ? "" : " ", p.label,
+                         p.x, p.y);
+  alt.pop_back();
+  return alt;
+}
+
+}  // namespace
+
+std::vector<std::optional<Box>> place_labels(const std::vector<LabelledPoint>& points, double radius,
+                                             const Box& frame) {
+  std::vector<Box> taken;
+  for (const auto& p : points) taken.push_back({p.x - radius, p.y - radius, 2 * radius, 2 * radius});
+  std::vector<std::optional<Box>> places(points.size());
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const auto& p = points[i];
+    for (const double away : {3.0, 14.0, 26.0, 40.0, 56.0, 74.0}) {
+      const double d = radius + away, w = p.width, h = p.height;
+      const Box tried[] = {{p.x + d, p.y - h / 2, w, h},     {p.x - d - w, p.y - h / 2, w, h},
+                           {p.x - w / 2, p.y - d - h, w, h}, {p.x - w / 2, p.y + d, w, h},
+                           {p.x + d, p.y - d - h, w, h},     {p.x + d, p.y + d, w, h},
+                           {p.x - d - w, p.y - d - h, w, h}, {p.x - d - w, p.y + d, w, h}};
+      for (const Box& box : tried)
+        if (!places[i] && frame.holds(box) &&
+            std::none_of(taken.begin(), taken.end(), [&](const Box& t) { return t.overlaps(box); }))
+          places[i] = box;
+      if (places[i]) break;
+    }
+    if (places[i]) taken.push_back(*places[i]);
+  }
+  return places;
+}
+
+std::string svg_scatter(const Scatter& given) {
+  Scatter scatter = given;
+  Axes axes{scatter.title, scatter.x_label, scatter.y_label, {}, {}};
+  axes.x.include(0);
+  std::vector<std::string> names;
+  for (auto& series : scatter.series) {
+    auto& points = series.points;
+    points.erase(
+        std::remove_if(points.begin(), points.end(),
+                       [](const ScatterPoint& p) { return !std::isfinite(p.x) || !std::isfinite(p.y); }),
+        points.end());
+    for (const auto& p : points) {
+      axes.x.include(p.x);
+      axes.y.include(p.y);
+    }
+    names.push_back(points.empty() ? "" : series.name);
+  }
+  if (axes.y.empty()) return {};
+  // Models that differ by next to nothing must not look far apart.
+  const double middle = (axes.y.low + axes.y.high) / 2, least = 0.05 * std::abs(middle);
+  axes.y.include(middle - least / 2);
+  axes.y.include(middle + least / 2);
+  axes.x.round_out();
+  axes.y.round_out();
+
+  std::vector<LabelledPoint> points;
+  for (const auto& series : scatter.series)
+    for (const auto& p : series.points)
+      points.push_back({axes.at_x(p.x), axes.at_y(p.y), estimated_width(p.label, kLabelSize), kLabelHeight});
+  const auto places = place_labels(points, kRadius,
+                                   {Axes::kLeft + 2, Axes::kTop - 6, Axes::kWidth - Axes::kLeft - 4,
+                                    Axes::kHeight - Axes::kBottom - Axes::kTop + 4});
+  std::string svg = axes.open(described(scatter)) + Axes::legend(names), lines, texts;
+  std::size_t k = 0;
+  for (std::size_t i = 0; i < scatter.series.size(); ++i)
+    for (const auto& p : scatter.series[i].points) {
+      const auto& at = points[k];
+      svg += marker(at.x, at.y, i);
+      if (const auto& box = places[k++]) {
+        const double x = std::clamp(at.x, box->x, box->x + box->width),
+                     y = std::clamp(at.y, box->y, box->y + box->height);
+        if (std::hypot(x - at.x, y - at.y) > kRadius + 8)
+          lines += fmt::format(
+              "<path d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\" stroke=\"#8a94a0\" stroke-width=\"0.8\"/>", at.x,
+              at.y, x, y);
+        // The label's near end stands at the point, however wide the reader's font is.
+        const bool right = box->x >= at.x, left = box->x + box->width <= at.x;
+        texts +=
+            fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" text-anchor=\"{}\">{}</text>\n",
+                        box->x + (right  ? 0
+                                  : left ? box->width
+                                         : box->width / 2),
+                        box->y + kLabelHeight - 3, kLabelSize,
+                        right  ? "start"
+                        : left ? "end"
+                               : "middle",
+                        escape_html(p.label));
+      }
+    }
+  return svg + "\n" + lines + "\n" + texts + Axes::close(scatter.caption);
+}
+
+}  // namespace edgeclip::report
