@@ -9,8 +9,10 @@
 #include "base/build_info.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/signals.h"
 #include "bundle/bundle.h"
+#include "model/finite.h"
 #include "model/lora/adapter_file.h"
 
 namespace edgeclip {
@@ -101,6 +103,7 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
   const SafetensorsFile file(safetensors);
   const torch::NoGradGuard no_grad;
   std::set<std::string> used;
+  std::vector<std::string> not_finite;
   const auto load = [&](const std::string& name, torch::Tensor& value) {
     throw_if_interrupted();
     const Tensor tensor = file.get(name);
@@ -113,6 +116,7 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
                     dtype_name(tensor.dtype()), shape_string(tensor.shape()),
                     value.is_floating_point() ? "float32" : "int64", shape_string(shape));
     value.copy_(from_tensor(tensor.view()));
+    if (!all_finite(value)) not_finite.push_back(name);
     used.insert(name);
   };
   for (auto& item : model->named_parameters())
@@ -122,6 +126,7 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
     if (!used.count(name) && !is_position_ids(name))
       invalid_input("{}: tensor \"{}\" {} belongs to no part of the model", file.file(), name,
                     shape_string(file.get(name).shape()));
+  warn_of_not_finite(not_finite, file.file());
 }
 
 void add_adapter(Checkpoint& checkpoint, const std::string& name, const fs::path& directory) {
@@ -130,13 +135,47 @@ void add_adapter(Checkpoint& checkpoint, const std::string& name, const fs::path
   checkpoint.lora = checkpoint.model->adapters.adapter().options;
 }
 
-Checkpoint load_checkpoint(const fs::path& directory) {
-  require_directory(directory, "checkpoint");
+fs::path checkpoint_folder(const fs::path& path) {
+  require_directory(path, "checkpoint");
+  if (fs::exists(path / kCheckpointFile) || !is_artifact_head(path / "run.json")) return path;
+  const fs::path best = path / "best";
+  if (!fs::exists(best / kCheckpointFile))
+    invalid_input("{}: is a run folder that has no best checkpoint yet; train on with --resume",
+                  path.string());
+  return best;
+}
+
+namespace {
+
+Json read_head(const fs::path& directory) {
   const fs::path file = directory / kCheckpointFile;
-  const std::string where = file.string();
   if (fs::exists(file) && !is_artifact_head(file) && read_json(file).contains("model_type"))
-    invalid_input("{}: a Hugging Face model, not a checkpoint; make one of it with edgeclip import", where);
-  const Json json = read_artifact_head(file, kCheckpointFormat, "train it again");
+    invalid_input("{}: a Hugging Face model, not a checkpoint; make one of it with edgeclip import",
+                  file.string());
+  return read_artifact_head(file, kCheckpointFormat, "train it again");
+}
+
+CheckpointHead parse_head(const Json& json, const std::string& where) {
+  CheckpointHead head;
+  options_from_json(json_at(json, "model", where), head.config, where + ": model");
+  head.config.validate(where + ": model.");
+  options_from_json(json_at(json, "card", where), head.card, where + ": card");
+  return head;
+}
+
+}  // namespace
+
+CheckpointHead read_checkpoint_head(const fs::path& path) {
+  const fs::path directory = checkpoint_folder(path);
+  return parse_head(read_head(directory), (directory / kCheckpointFile).string());
+}
+
+Checkpoint load_checkpoint(const fs::path& path) {
+  const fs::path directory = checkpoint_folder(path);
+  if (directory != path)
+    spdlog::info("{}: is a run folder; its checkpoint {} is used", path.string(), directory.string());
+  const std::string where = (directory / kCheckpointFile).string();
+  const Json json = read_head(directory);
   const Json& files = json_at(json, "files", where);
   check_file_table(directory, files, where);
   if (!files.contains(kWeightsFile))
@@ -144,9 +183,9 @@ Checkpoint load_checkpoint(const fs::path& directory) {
 
   Checkpoint checkpoint;
   checkpoint.directory = directory;
-  options_from_json(json_at(json, "model", where), checkpoint.config, where + ": model");
-  checkpoint.config.validate(where + ": model.");
-  options_from_json(json_at(json, "card", where), checkpoint.card, where + ": card");
+  CheckpointHead head = parse_head(json, where);
+  checkpoint.config = std::move(head.config);
+  checkpoint.card = std::move(head.card);
   checkpoint.provenance = json_at(json, "provenance", where);
 
   const auto bytes = static_cast<double>(fs::file_size(directory / kWeightsFile));

@@ -28,9 +28,20 @@ struct Checkpoint {
   std::filesystem::path directory;
 };
 
-/// Checks format, sizes and checksums of all files.  Throws InvalidInput naming file and tensor: missing,
-/// left over, of another shape or type.
-Checkpoint load_checkpoint(const std::filesystem::path& directory);
+/// What a path names: a checkpoint itself, or the checkpoint best of a run folder.  Throws InvalidInput if a
+/// run folder has none.
+std::filesystem::path checkpoint_folder(const std::filesystem::path& path);
+
+/// A checkpoint's description, without a look at its weights.
+struct CheckpointHead {
+  ModelConfig config;
+  ModelCard card;
+};
+CheckpointHead read_checkpoint_head(const std::filesystem::path& path);
+
+/// Opens checkpoint_folder(path); checks format, sizes and checksums of all files.  Throws InvalidInput
+/// naming file and tensor: missing, left over, of another shape or type.
+Checkpoint load_checkpoint(const std::filesystem::path& path);
 
 /// Adds a PEFT adapter's folder to the checkpoint and uses it.  Throws as read_adapter().
 void add_adapter(Checkpoint& checkpoint, const std::string& name, const std::filesystem::path& directory);
@@ -47,7 +58,7 @@ void save_checkpoint(AtomicDirectory& folder, const Checkpoint& checkpoint);
 ModelCard card_of(const DualEncoder& model, ModelCard card);
 
 /// Weights under Hugging Face's names into the model; left-over `position_ids` buffers are ignored.  Throws
-/// InvalidInput naming file and tensor, with both shapes.
+/// InvalidInput naming file and tensor, with both shapes; warns of values that are not finite.
 void load_weights(DualEncoder& model, const std::filesystem::path& safetensors);
 
 /// Throws InvalidInput naming `where` unless the model can read what the tokenizer gives.

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -111,7 +114,7 @@ TEST(Pipeline, FromNothingToARankedAnswer) {
     expect_evaluation(evaluated);
   }
   STAGE(reference, EDGECLIP_PROGRAM,
-        {"evaluate", "--checkpoint", at("run/final"), "--data", at("dataset"), "--split", "test"});
+        {"evaluate", "--checkpoint", at("run"), "--data", at("dataset"), "--split", "test"});
   expect_evaluation(reference);
 
   STAGE(benched, EDGECLIP_EDGE_PROGRAM,
@@ -159,6 +162,36 @@ TEST(Pipeline, InspectKnowsEveryArtifact) {
     ASSERT_EQ(result.code, 0) << result.err;
     EXPECT_EQ(Json::parse(result.out).at("kind"), kind);
   }
+}
+
+TEST(Pipeline, InspectShowsAHistoryLineByLine) {
+  const ProcessResult result = run({EDGECLIP_EDGE_PROGRAM, "inspect", at("bundle-int8")});
+  ASSERT_EQ(result.code, 0) << result.err;
+  std::istringstream lines(result.out);
+  std::vector<std::string> steps;
+  bool history = false;
+  for (std::string line; std::getline(lines, line);) {
+    history = line == "provenance" || (history && line.rfind("  ", 0) == 0);
+    if (history && line != "provenance") steps.push_back(line.substr(2));
+    EXPECT_LT(line.size(), 200u) << line;
+  }
+  ASSERT_EQ(steps.size(), 3u) << result.out;
+  EXPECT_EQ(steps[0].rfind("train, version ", 0), 0u) << steps[0];
+  EXPECT_NE(steps[0].find("data "), std::string::npos) << steps[0];
+  EXPECT_EQ(steps[2].rfind("quantize, ", 0), 0u) << steps[2];
+}
+
+TEST(Pipeline, SearchNamesWhatTheModelDoesNotSee) {
+  std::string longest = "a man";
+  for (int i = 0; i < 40; ++i) longest += " and a man";
+  const ProcessResult result =
+      run({EDGECLIP_EDGE_PROGRAM, "search", "--plan", at("plan"), "--gallery", at("gallery"), "--text",
+           "a man", "--text", "a man 日", "--text", longest});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
+  EXPECT_NE(result.err.find("\"a man 日\": the vocabulary does not know \"日\""), std::string::npos)
+      << result.err;
+  EXPECT_NE(result.err.find("tokens are cut off, the model reads 30"), std::string::npos) << result.err;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/log.h"
 #include "bundle/bundle.h"
 #include "tiny_clip.h"
 
@@ -149,6 +150,40 @@ TEST(Checkpoint, IgnoresPositionIds) {
   tensors.emplace_back("vision_model.embeddings.position_ids", Tensor(DType::i64, {1, 17}));
   write_safetensors(dir / "model.safetensors", tensors);
   load_weights(model, dir / "model.safetensors");
+}
+
+TEST(Checkpoint, WarnsOfWeightsThatAreNotFinite) {
+  const TempDir dir;
+  DualEncoder model = tiny_model();
+  NamedTensors tensors = model_tensors(model);
+  const auto output_of = [&] {
+    write_safetensors(dir / "model.safetensors", tensors);
+    testing::internal::CaptureStdout();
+    load_weights(model, dir / "model.safetensors");
+    spdlog::default_logger()->flush();
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(output_of(), "");
+  for (auto& [name, tensor] : tensors) {
+    if (name == "visual_projection.weight") tensor.data<float>()[3] = std::nanf("");
+    if (name == "text_projection.weight") tensor.data<float>()[0] = 3e38f, tensor.data<float>()[1] = 3e38f;
+  }
+  const std::string output = output_of();
+  EXPECT_NE(output.find("\"visual_projection.weight\" holds values that are not finite"), std::string::npos)
+      << output;
+  EXPECT_EQ(output.find("text_projection"), std::string::npos) << "its sum alone is infinite: " << output;
+}
+
+TEST(Checkpoint, ARunFolderStandsForItsBest) {
+  const TempDir dir;
+  write_json(dir / "run/run.json", {{"format", 1}, {"edgeclip", "0"}});
+  EXPECT_NE(invalid_input_of([&] { load_checkpoint(dir / "run"); }).find("no best checkpoint yet"),
+            std::string::npos);
+  save_checkpoint(dir / "run/best", tiny_checkpoint());
+  EXPECT_EQ(checkpoint_folder(dir / "run"), dir / "run/best");
+  EXPECT_EQ(load_checkpoint(dir / "run").directory, dir / "run/best");
+  EXPECT_EQ(read_checkpoint_head(dir / "run").card.name, "tiny");
+  EXPECT_EQ(checkpoint_folder(dir / "run/best"), dir / "run/best");
 }
 
 TEST(Checkpoint, ConvertsTensorsBothWays) {

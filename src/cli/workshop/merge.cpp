@@ -33,7 +33,7 @@ class MergeCommand : public OptionsCommand<Options> {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
     AtomicDirectory out(options.out, kCheckpointFile,
-                        {options.overwrite, {options.checkpoint, options.adapter}});
+                        {options.overwrite, {checkpoint_folder(options.checkpoint), options.adapter}});
     Checkpoint checkpoint = load_checkpoint(options.checkpoint);
     if (!options.adapter.empty()) {
       if (checkpoint.model->has_lora())

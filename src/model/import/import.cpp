@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "model/finite.h"
 #include "model/import/join.h"
 #include "model/import/weight_loader.h"
 
@@ -21,6 +22,9 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const ImportPart& text, const Impo
   if (spec.empty() && fs::is_directory(text.path, error))
     for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
       if (fs::exists(fs::path(text.path) / name, error)) spec = text.path;
+  if (spec.empty() && !options.convention.empty())
+    invalid_input("convention: {}: {} has no tokenizer beside it; name one with tokenizer", options.convention,
+                  text.path);
   return spec.empty() ? nullptr : load_tokenizer(spec, options.convention);
 }
 
@@ -82,8 +86,10 @@ std::vector<std::string> initialize_rest(DualEncoder& model, const ImportParts& 
   return names;
 }
 
-void warn_of(const std::vector<std::string>& names, const ImportPart& part, const char* what) {
-  for (const auto& name : names) spdlog::warn("{}: tensor \"{}\" {}", part.weights.where(), name, what);
+void warn_of_unused(const std::vector<std::string>& names, const ImportPart& part) {
+  for (const auto& name : names)
+    spdlog::warn("{}: tensor \"{}\" belongs to no part of the model and is left out", part.weights.where(),
+                 name);
 }
 
 /// Copies all parts' weights and says in the report what became of each tensor.
@@ -106,8 +112,8 @@ void load_parts(DualEncoder& model, const ImportParts& parts, const ImportOption
     add("ignored", loaded.ignored);
     add("not_finite", loaded.not_finite);
     add("initialized", loaded.counters);
-    warn_of(loaded.unused, part, "belongs to no part of the model and is left out");
-    warn_of(loaded.not_finite, part, "holds values that are not finite");
+    warn_of_unused(loaded.unused, part);
+    warn_of_not_finite(loaded.not_finite, part.weights.where());
     source += (source.empty() ? "" : " + ") + std::string(part.source->name);
     tensors += part.weights.names().size();
   }
@@ -148,6 +154,8 @@ void ImportOptions::validate(const std::string& where) const {
   if (image.empty() != text.empty())
     invalid_input("{}{}: names one tower; {} is needed too", where, image.empty() ? "text" : "image",
                   image.empty() ? "image" : "text");
+  if (position_rule != ImportOptions().position_rule && image_height == 0 && image_width == 0)
+    invalid_input("{}position_rule: has no effect without image_height or image_width", where);
   if (!model_config.empty() && from.empty() && !image.empty())
     invalid_input("{}model_config: goes with from; lay the file beside the weights of its tower", where);
 }

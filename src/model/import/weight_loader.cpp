@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/signals.h"
+#include "model/finite.h"
 #include "model/import/position_embedding.h"
 #include "model/tensors.h"
 
@@ -101,7 +102,7 @@ class WeightLoader {
       invalid_input("{}: tensor \"{}\" is {}, the model needs {}", weights_.where(), name,
                     dtype_name(stored.dtype()), value.is_floating_point() ? "floating point" : "int64");
     const torch::Tensor tensor = from_tensor(stored.view()).to(value.scalar_type());
-    if (!torch::isfinite(tensor).all().item<bool>()) report_.not_finite.push_back(name);
+    if (!all_finite(tensor)) report_.not_finite.push_back(name);
     return tensor;
   }
   void assign(const std::string& name, const std::string& target, torch::Tensor tensor) {
