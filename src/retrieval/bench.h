@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "base/options.h"
 #include "base/process_metrics.h"
 #include "retrieval/encoder.h"
 #include "retrieval/gallery.h"
@@ -19,15 +18,6 @@ struct BenchOptions {
   int warmup = 3;           ///< batches before the clock starts
   int top = 10;             ///< results of each search
   double soak_minutes = 0;  ///< goes on for at least so long
-
-  template <class Visitor>
-  void fields(Visitor& v) {
-    v("queries", queries, "images asked for, taken in turn");
-    v("batch", batch, "queries encoded at once");
-    v("warmup", warmup, "batches before the clock starts");
-    v("top", top, "results of each search");
-    v("soak_minutes", soak_minutes, "goes on for at least so many minutes");
-  }
   void validate(const std::string& where) const;
 };
 

@@ -46,6 +46,7 @@ Gallery open_gallery(const fs::path& directory) {
   gallery.directory = fs::absolute(directory).lexically_normal();
   gallery.model_hash = json_get<std::string>(json, "model_hash", where);
   gallery.model_name = json_get<std::string>(json, "model", where);
+  if (json.contains("precision")) gallery.precision = json_get<std::string>(json, "precision", where);
   gallery.embedding_dim = json_get<int>(json, "embedding_dim", where);
   gallery.image_root = json_get<std::string>(json, "image_root", where);
   gallery.complete = json_get<bool>(json, "complete", where);
@@ -102,6 +103,7 @@ void write_gallery(AtomicDirectory& folder, const Gallery& gallery) {
                                             {"edgeclip", version()},
                                             {"model", gallery.model_name},
                                             {"model_hash", gallery.model_hash},
+                                            {"precision", gallery.precision},
                                             {"embedding_dim", gallery.embedding_dim},
                                             {"count", gallery.size()},
                                             {"complete", gallery.complete},
@@ -115,15 +117,24 @@ void write_gallery(AtomicDirectory& folder, const Gallery& gallery) {
 
 void require_same_model(const Gallery& gallery, const Encoder& encoder) {
   if (gallery.model_hash == encoder.model_hash()) return;
-  invalid_input("{}: was made with model {} ({}), not with {} ({}); index the images again with this model",
-                gallery.directory.string(), gallery.model_name, gallery.model_hash, encoder.card().name,
-                encoder.model_hash());
+  const auto model = [](const std::string& precision, const std::string& name, const std::string& hash) {
+    return fmt::format("{}{}{} ({})", precision, precision.empty() ? "" : " model ", name, hash);
+  };
+  const std::string precision = encoder.precision();
+  const bool other_precision =
+      !gallery.precision.empty() && !precision.empty() && gallery.precision != precision;
+  invalid_input("{}: was made with {}, not with {}; {}, or index the images again with this one",
+                gallery.directory.string(), model(gallery.precision, gallery.model_name, gallery.model_hash),
+                model(precision, encoder.card().name, encoder.model_hash()),
+                other_precision ? "search it with the " + gallery.precision + " plan"
+                                : std::string("search it with the plan it was made with"));
 }
 
 Gallery gallery_for(const Encoder& encoder) {
   Gallery gallery;
   gallery.model_hash = encoder.model_hash();
   gallery.model_name = encoder.card().name;
+  gallery.precision = encoder.precision();
   gallery.embedding_dim = encoder.card().embedding_dim;
   gallery.image = encoder.card().image;
   gallery.embeddings = Tensor(DType::f32, {0, gallery.embedding_dim});

@@ -14,8 +14,8 @@
 /// A gallery: a folder of indexed images (docs/formats.md).
 ///   embeddings.npy  (N, D) float32, unit rows
 ///   items.csv       path,id,frame,caption: row i describes embedding i
-///   gallery.json    format, edgeclip, model_hash, model, embedding_dim, count, image (preprocessing),
-///   image_root, complete, source, left_out, files
+///   gallery.json    format, edgeclip, model_hash, model, precision, embedding_dim, count, image
+///   (preprocessing), image_root, complete, source, left_out, files
 namespace edgeclip {
 
 inline constexpr int kGalleryFormat = 1;
@@ -33,6 +33,7 @@ struct Gallery {
   std::filesystem::path directory;   ///< empty: only in memory
   std::filesystem::path image_root;  ///< absolute; paths of items are relative to it
   std::string model_hash, model_name;
+  std::string precision;           ///< the encoder's, "" if not known
   int embedding_dim = 0;           ///< D
   ImageTransform image;            ///< how the images were preprocessed
   bool complete = true;            ///< false: interrupted, or the video was cut off: the rest is missing
@@ -57,7 +58,8 @@ inline void write_gallery(const std::filesystem::path& directory, const Gallery&
   write_gallery(folder, gallery);
 }
 
-/// Throws InvalidInput naming both models unless the encoder is the one the gallery was made with.
+/// Throws InvalidInput naming both models, and what to do, unless the encoder is the one the gallery was made
+/// with.
 void require_same_model(const Gallery& gallery, const Encoder& encoder);
 
 /// An empty gallery as the encoder would fill it.

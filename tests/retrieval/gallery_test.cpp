@@ -58,6 +58,25 @@ TEST(Gallery, NamesBothModelsOnAMismatch) {
   EXPECT_NE(message.find("ffff"), std::string::npos);
 }
 
+TEST(Gallery, AMismatchOfPrecisionNamesBothAndTheRemedy) {
+  class Int8 : public test::FakeEncoder {
+   public:
+    std::string precision() const override { return "int8"; }
+  } int8;
+  class Fp32 : public test::FakeEncoder {
+   public:
+    std::string precision() const override { return "fp32"; }
+  } fp32;
+  fp32.hash = "ffff";
+  test::TempDir dir;
+  write_gallery(dir / "g", small_gallery(int8));
+  const std::string message =
+      test::invalid_input_of([&] { require_same_model(open_gallery(dir / "g"), fp32); });
+  for (const char* part :
+       {"made with int8 model fake", "not with fp32 model fake", "search it with the int8 plan"})
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+}
+
 TEST(Gallery, FindsEveryDamage) {
   test::TempDir dir;
   test::FakeEncoder encoder;

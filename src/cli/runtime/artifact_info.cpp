@@ -179,6 +179,7 @@ void describe_gallery(const fs::path& path, Json& info) {
   info["complete"] = gallery.complete;
   info["model"] = gallery.model_name;
   info["model_hash"] = gallery.model_hash;
+  if (!gallery.precision.empty()) info["precision"] = gallery.precision;
   info["image_root"] = gallery.image_root.string();
   info["source"] = gallery.source;
 }

@@ -19,6 +19,7 @@ class PlanEncoder : public Encoder {
   Tensor encode_images(const TensorView& pixels) override { return runner_.encode_images(pixels); }
   Tensor encode_tokens(const TensorView& tokens) override { return runner_.encode_tokens(tokens); }
   std::string model_hash() const override { return runner_.info().model_hash; }
+  std::string precision() const override { return runner_.info().precision; }
   int max_batch() const override;
 
   const engine::PlanInfo& info() const { return runner_.info(); }
