@@ -69,36 +69,35 @@ Json neurons_report(const std::vector<MlpLayer>& layers, const std::vector<std::
   return {{"before", before}, {"after", after}, {"layers", list}};
 }
 
-void validate_options(const PruneOptions& options) {
-  options.recovery.validate("recovery.");
-  const auto require = [](bool ok, const char* key, double value, const char* rule) {
-    if (!ok) invalid_input("{}: must be {}, is {}", key, rule, value);
-  };
-  require(options.mlp_ratio >= 0 && options.mlp_ratio < 1, "mlp_ratio", options.mlp_ratio,
-          "at least 0 and below 1");
-  require(options.multiple >= 1, "multiple", options.multiple, "at least 1");
-  require(options.min_keep > 0 && options.min_keep <= 1, "min_keep", options.min_keep,
-          "above 0 and at most 1");
-  require(options.calibration_batches >= 1, "calibration_batches", options.calibration_batches, "at least 1");
-}
-
 }  // namespace
+
+void PruneOptions::validate(const std::string& where) const {
+  recovery.validate(where + "recovery.");
+  const auto require = [&](bool ok, const char* key, double value, const char* rule) {
+    if (!ok) invalid_input("{}{}: must be {}, is {}", where, key, rule, value);
+  };
+  require(mlp_ratio >= 0 && mlp_ratio < 1, "mlp_ratio", mlp_ratio, "at least 0 and below 1");
+  require(multiple >= 1, "multiple", multiple, "at least 1");
+  require(min_keep > 0 && min_keep <= 1, "min_keep", min_keep, "above 0 and at most 1");
+  require(calibration_batches >= 1, "calibration_batches", calibration_batches, "at least 1");
+}
 
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
            const std::string& out, bool overwrite) {
-  validate_options(options);
-  AtomicDirectory folder(out, kCheckpointFile, {overwrite, {checkpoint_path, data}});
+  options.validate("");
+  AtomicDirectory folder(out, kCheckpointFile, {overwrite, {checkpoint_folder(checkpoint_path), data}});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
   Dataset dataset = open_dataset(data);
+  require_images(dataset);
   adopt_tokenizer(dataset, checkpoint);
 
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))
     validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,
-                      options.recovery.identity_targets);
+                      options.recovery.identity_targets, options.recovery.loading);
   Json report = Json::object();
   Json validation = Json::object();
   const auto measure = [&](const char* stage) {

@@ -7,6 +7,19 @@
 
 namespace edgeclip {
 
+/// A training without a run folder, on the checkpoint's own architecture and preprocessing: those of
+/// TrainOptions that have an effect there.
+struct RecoveryOptions : TrainOptions {
+  using TrainOptions::operator=;
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    fields_of_what_trains(v);
+    fields_of_steps(v);
+    v("seed", seed, "of order, augmentation and new adapters");
+  }
+};
+
 struct PruneOptions {
   double mlp_ratio = 0.3;  ///< part of the MLP neurons removed, over both towers
   std::string importance =
@@ -15,7 +28,7 @@ struct PruneOptions {
   int multiple = 8;    ///< neurons kept per layer are a multiple of this
   double min_keep = 0.25;  ///< no layer keeps less than this part
   int calibration_batches = 8;
-  TrainOptions recovery;  ///< short training after the cut; steps 0 and epochs 0: none
+  RecoveryOptions recovery;  ///< short training after the cut; steps 0 and epochs 0: none
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -27,6 +40,7 @@ struct PruneOptions {
     v("calibration_batches", calibration_batches, "batches the score is computed on");
     v("recovery", recovery, "training after the cut");
   }
+  void validate(const std::string& where) const;
 };
 
 /// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters,

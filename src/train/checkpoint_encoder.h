@@ -19,6 +19,7 @@ class CheckpointEncoder : public Encoder {
   Tensor encode_images(const TensorView& pixels) override;
   Tensor encode_tokens(const TensorView& tokens) override;
   std::string model_hash() const override;
+  std::string precision() const override { return "fp32"; }
   int max_batch() const override { return max_batch_; }
 
  private:

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "train/asked_options.h"
 #include "train/train.h"
 
 namespace edgeclip {
@@ -15,7 +16,10 @@ void require(bool condition, const std::string& where, const char* key, double v
 
 void TrainOptions::validate(const std::string& where) const {
   model.validate(where + "model.");
-  image.validate(where + "image.");
+  ImageTransform sized = image;
+  sized.height = model.vision.image_height;
+  sized.width = model.vision.image_width;
+  sized.validate(where + "image.");
   const auto& o = optimizer;
   require(std::isfinite(o.lr) && o.lr > 0, where, "optimizer.lr", o.lr, "positive");
   require(o.min_lr_ratio >= 0 && o.min_lr_ratio <= 1, where, "optimizer.min_lr_ratio", o.min_lr_ratio,
@@ -30,6 +34,12 @@ void TrainOptions::validate(const std::string& where) const {
   require(std::isfinite(o.clip_norm) && o.clip_norm >= 0, where, "optimizer.clip_norm", o.clip_norm,
           "0 (off) or more");
   lora.validate(where + "lora.");
+  if (const std::string key = first_difference(options_to_json(LoraOptions()), options_to_json(lora));
+      lora_mode == "none" && !key.empty())
+    invalid_input(
+        "{0}lora.{1}: has no effect while {0}lora_mode is none and all weights train; set {0}lora_mode to "
+        "adapter, or leave {0}lora.* out",
+        where, key);
   if (base_type != "fp32" && lora_mode != "adapter")
     invalid_input(
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,

@@ -1,9 +1,17 @@
 #include "train/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "base/artifact.h"
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "train/asked_options.h"
+#include "train/run_replacement.h"
 
 namespace edgeclip {
 
@@ -13,35 +21,15 @@ namespace {
 
 constexpr int kRunFormat = 1;
 
-/// The dotted path of the first value that differs, or "".
-std::string first_difference(const Json& a, const Json& b, const std::string& path) {
-  if (!a.is_object() || !b.is_object()) return a == b ? "" : path;
-  for (const auto& item : b.items()) {
-    const std::string key = path.empty() ? item.key() : path + "." + item.key();
-    if (!a.contains(item.key())) return key;
-    const std::string inner = first_difference(a[item.key()], item.value(), key);
-    if (!inner.empty()) return inner;
-  }
-  return "";
-}
-
-std::string value_at(Json json, const std::string& path) {
-  for (std::size_t begin = 0;;) {
-    const auto dot = path.find('.', begin);
-    const std::string key = path.substr(begin, dot == std::string::npos ? dot : dot - begin);
-    if (!json.is_object() || !json.contains(key)) return "not set";
-    const Json inner = json[key];
-    json = inner;
-    if (dot == std::string::npos) return json.dump();
-    begin = dot + 1;
-  }
-}
-
 }  // namespace
 
 RunFolder::RunFolder(const fs::path& directory, Use use)
-    : directory_(directory.has_filename() ? directory : directory.parent_path()) {
+    : directory_(directory.has_filename() ? directory : directory.parent_path()), use_(use) {
   if (directory_.empty()) throw InvalidInput("--out: the run folder is missing");
+  if (needs_finishing(directory_)) {
+    lock();
+    finish_replacement(directory_);
+  }
   if (use == Use::kResume) {
     if (!fs::is_regular_file(state()) || !fs::is_regular_file(run_json()))
       invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
@@ -57,44 +45,84 @@ RunFolder::RunFolder(const fs::path& directory, Use use)
         "{}: holds other files and no run.json of edgeclip, so nothing is written there; choose another "
         "--out",
         directory_.string());
-  if (use == Use::kNew && (fs::exists(state()) || fs::exists(best()) || fs::exists(final())))
+  if (use == Use::kNew && holds_trained_run(directory_))
     invalid_input(
         "{}: holds a trained run; go on with --resume, replace it with --overwrite, or choose another --out",
         directory_.string());
+  if (use == Use::kResume) lock();
 }
 
-void RunFolder::start(const Json& description) const {
-  // run.json is replaced last: a folder left half-way is still known as a run.
-  for (const fs::path& path : {state(), best(), final(), metrics()}) {
-    std::error_code error;
-    fs::remove_all(path, error);
-    if (error)
-      invalid_input("{}: cannot be removed: {}; choose another --out", path.string(), error.message());
-  }
+RunFolder::~RunFolder() {
+  std::error_code error;
+  if (staged_) fs::remove_all(directory_ / kNextRun, error);
+}
+
+RunFolder::Descriptor::~Descriptor() {
+  if (fd >= 0) ::close(fd);
+}
+
+/// Where the file system has no locks, two processes are the user's affair.
+void RunFolder::lock() {
+  if (lock_.fd >= 0) return;
+  lock_.fd = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_.fd >= 0 && ::flock(lock_.fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    invalid_input("{}: another process trains into it; wait for its end, or choose another --out",
+                  directory_.string());
+  std::error_code error;
+  fs::remove_all(directory_ / kNextRun, error);  // of a process that was killed
+}
+
+fs::path RunFolder::place() const { return staged_ ? directory_ / kNextRun : directory_; }
+
+void RunFolder::start(const Json& description) {
   Json json = {{"format", kRunFormat}, {"edgeclip", version()}};
   json.update(description);
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (!error) lock();
+  if (use_ == Use::kOverwrite && holds_trained_run(directory_)) {
+    fs::create_directory(directory_ / kNextRun, error);
+    staged_ = !error;
+  } else if (!error) {
+    fs::remove(metrics(), error);
+  }
+  if (error)
+    invalid_input("{}: cannot be written: {}; choose another --out", directory_.string(), error.message());
   write_json(run_json(), json);
+}
+
+void RunFolder::keep() {
+  if (!staged_) return;
+  replace_run(directory_);
+  staged_ = false;
 }
 
 Json RunFolder::description() const {
   Json json = read_artifact_head(run_json(), kRunFormat, "train without --resume");
-  if (auto options = json.find("options");
-      options != json.end() && options->is_object() && options->contains("flip")) {
+  auto options = json.find("options");
+  if (options == json.end() || !options->is_object()) return json;
+  if (options->contains("flip")) {
     // The flip was a switch once, and blind to sides.
     (*options)["augment"]["flip"] = {{"probability", options->at("flip") == true ? 0.5 : 0.0},
                                      {"sides", "ignore"}};
     options->erase("flip");
   }
+  // Options of an adapter stood there without one once, and had no effect.
+  if (options->value("lora_mode", Json("none")) == "none") options->erase("lora");
   return json;
 }
 
 void require_same_options(const Json& before, const Json& now, const std::string& where) {
-  const std::string path = first_difference(before, now, "");
-  if (!path.empty())
+  const std::string path = first_difference(before, now);
+  if (path.empty()) return;
+  const std::string change =
+      fmt::format("{}: {} was {} and is now {}", where, path, value_at(before, path), value_at(now, path));
+  if (path == "epochs" || path == "steps")
     invalid_input(
-        "{}: {} was {} and is now {}; resume with the options the run was started with, or choose another "
-        "--out",
-        where, path, value_at(before, path), value_at(now, path));
+        "{}; the learning rate falls over all steps of a run, so a longer run is another one: train on with "
+        "--init {} and another --out",
+        change, (fs::path(where).parent_path() / "final").string());
+  invalid_input("{}; resume with the options the run was started with, or choose another --out", change);
 }
 
 }  // namespace edgeclip

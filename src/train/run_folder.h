@@ -8,29 +8,53 @@
 namespace edgeclip {
 
 /// The output folder of a training: run.json (what was asked for), metrics.jsonl, best/, final/ (checkpoints)
-/// and state.safetensors (what an exact resume needs).
+/// and state.safetensors (what an exact resume needs).  One process at a time trains into it.
+///
+/// A run that replaces another is made in the hidden folder .next of the run folder, until it has saved
+/// something: then keep() puts its artifacts in the place of the old ones, one step each, after writing down
+/// which they are, so that a replacement that is cut off is completed when the folder is next opened.
 class RunFolder {
  public:
   enum class Use { kNew, kResume, kOverwrite };
-  /// Checks before any work is done, changes nothing.  Throws InvalidInput if the folder cannot be written,
-  /// holds something that is no run, holds a trained run (kNew), or holds no state (kResume).
+  /// Checks before any work is done; changes nothing but what a replacement left undone.  Throws InvalidInput
+  /// if the folder cannot be written, holds something that is no run, holds a trained run (kNew), holds no
+  /// state (kResume), or is trained into by another process (kResume).
   RunFolder(const std::filesystem::path& directory, Use use);
+  /// A run that was to replace another and has saved nothing goes.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
-  /// A new run: the artifacts of an older run go (kOverwrite), whatever else lies there stays; writes
-  /// run.json.
-  void start(const Json& description) const;
-  /// run.json of the run to be resumed.
+  /// A new run: writes run.json.  A trained run stays until keep(), whatever else lies there stays for good.
+  void start(const Json& description);
+  /// To be called after each save.
+  void keep();
+  /// Whether another run would be lost by keep().
+  bool replaces_another() const { return staged_; }
+  /// run.json of the run to be resumed, of whatever version of edgeclip.
   Json description() const;
 
   const std::filesystem::path& directory() const { return directory_; }
-  std::filesystem::path best() const { return directory_ / "best"; }
-  std::filesystem::path final() const { return directory_ / "final"; }
-  std::filesystem::path metrics() const { return directory_ / "metrics.jsonl"; }
-  std::filesystem::path state() const { return directory_ / "state.safetensors"; }
-  std::filesystem::path run_json() const { return directory_ / "run.json"; }
+  std::filesystem::path best() const { return place() / "best"; }
+  std::filesystem::path final() const { return place() / "final"; }
+  std::filesystem::path metrics() const { return place() / "metrics.jsonl"; }
+  std::filesystem::path state() const { return place() / "state.safetensors"; }
+  std::filesystem::path run_json() const { return place() / "run.json"; }
 
  private:
+  std::filesystem::path place() const;
+  void lock();
+
   const std::filesystem::path directory_;
+  const Use use_;
+  bool staged_ = false;
+  struct Descriptor {
+    Descriptor() = default;
+    ~Descriptor();
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int fd = -1;
+  } lock_;  ///< the folder itself, opened
 };
 
 /// Throws InvalidInput naming the first option that differs: an exact resume needs those the run was started

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "model/freeze.h"
 #include "train/cpu_allocator.h"
@@ -14,10 +15,16 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset) {
   checkpoint.config = options.model;
   TextConfig& text = checkpoint.config.text;
   checkpoint.tokenizer = dataset.tokenizer;
+  const Json asked = options_to_json(text);
   text.vocab_size = dataset.tokenizer->vocab_size();
   text.bos_token_id = dataset.tokenizer->begin_id();
   text.eos_token_id = dataset.tokenizer->end_id();
   text.pad_token_id = dataset.tokenizer->pad_id();
+  const Json is = options_to_json(text), usual = options_to_json(TextConfig());
+  for (const char* key : kOfTokenizer)
+    if (asked[key] != is[key] && asked[key] != usual[key])
+      spdlog::info("model.text.{} is {}, the dataset's tokenizer's, not {}", key, is[key].dump(),
+                   asked[key].dump());
   checkpoint.config.validate("model.");
 
   checkpoint.model = DualEncoder(checkpoint.config);
@@ -30,6 +37,12 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset) {
 
 Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory) {
   Checkpoint checkpoint = load_checkpoint(directory);
+  const Json before = options_to_json(checkpoint.card.image), now = options_to_json(options.image);
+  for (const auto& [key, value] : now.items())
+    if (before[key] != value)
+      spdlog::info("image.{} is {} from now on; the checkpoint was trained with {}", key, value.dump(),
+                   before[key].dump());
+  checkpoint.card.image = options.image;
   merge_adapter(checkpoint);
   choose_what_trains(checkpoint, options);
   return checkpoint;
@@ -67,6 +80,26 @@ void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {
   dataset.tokenizer = checkpoint.tokenizer;
   dataset.context_length = context;
   dataset.tokens = checkpoint.tokenizer->encode_batch(captions, context, /*fixed_length=*/true);
+}
+
+void require_images(const Dataset& dataset) {
+  const auto source = dataset.info.find("source");
+  if (source == dataset.info.end() || !source->is_object()) return;
+  if (const auto images = source->find("images"); images != source->end() && images->is_null())
+    invalid_input(
+        "{}: was prepared with --no-images and holds captions alone, so nothing can be trained on it; "
+        "prepare it again with --images",
+        dataset.directory.string());
+}
+
+std::string dataset_hash(const Dataset& dataset) {
+  Json holds = Json::object();
+  for (const char* key : {"files", "counts", "image_sizes"})
+    if (dataset.info.contains(key)) holds[key] = dataset.info[key];
+  if (const auto source = dataset.info.find("source"); source != dataset.info.end() && source->is_object())
+    for (const auto& [key, value] : source->items())  // of annotations, images, crops
+      if (key.size() > 5 && key.compare(key.size() - 5, 5, "_hash") == 0) holds[key] = value;
+  return hash_text(holds.dump());
 }
 
 bool has_split(const Dataset& dataset, const std::string& name) {

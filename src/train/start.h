@@ -9,12 +9,15 @@
 /// What a training starts from: a checkpoint and a dataset that speak the same tokens.
 namespace edgeclip {
 
+/// Keys of model.text that a new model takes from the dataset's tokenizer, whatever options say.
+inline constexpr const char* kOfTokenizer[] = {"vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"};
+
 /// A new model as options say, with the dataset's tokenizer: vocabulary size and special ids are taken from
 /// it. Weights come from torch's generator.
 Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset);
 
-/// Loads a checkpoint to be trained further; an attached adapter is merged first.  lora_mode "adapter"
-/// attaches a new one, after which only it trains.
+/// Loads a checkpoint to be trained further, with the preprocessing of settled options; an attached adapter
+/// is merged first.  lora_mode "adapter" attaches a new one, after which only it trains.
 Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory);
 
 /// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing.
@@ -26,6 +29,12 @@ void merge_adapter(Checkpoint& checkpoint);
 /// Replaces the dataset's tokens, in memory, by those of the checkpoint's tokenizer at its context length
 /// (unless they are the same already).
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
+
+/// Throws InvalidInput if the dataset was prepared without its images.
+void require_images(const Dataset& dataset);
+
+/// Hash of what a dataset holds, wherever it lies.
+std::string dataset_hash(const Dataset& dataset);
 
 bool has_split(const Dataset& dataset, const std::string& name);
 

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/output_claim.h"
 #include "data/dataset/dataset.h"
 #include "train/run_folder.h"
 #include "train/start.h"
@@ -15,64 +14,63 @@ namespace edgeclip {
 
 namespace {
 
-/// What a run was asked for: with --init the architecture is the checkpoint's, not an option.
+/// The options in force; with --init the architecture is the checkpoint's and not repeated.
 Json options_of(const TrainOptions& options, const std::string& init) {
   Json json = options_to_json(options);
   if (!init.empty()) json.erase("model");
   return json;
 }
 
-Json description_of(const TrainOptions& options, const std::string& data, const std::string& init) {
+Json description_of(const TrainOptions& options, const TrainPaths& paths, const Dataset& dataset) {
   return {{"command", "train"},
           {"version", version()},
           {"revision", revision()},
-          {"data", data},
-          {"init", init.empty() ? Json(nullptr) : Json(init)},
-          {"options", options_of(options, init)}};
+          {"data", paths.data},
+          {"dataset", {{"name", dataset.name}, {"hash", dataset_hash(dataset)}}},
+          {"init", paths.init.empty() ? Json(nullptr) : Json(paths.init)},
+          {"options", options_of(options, paths.init)}};
 }
 
-/// The init of the run to be resumed, which the user need not repeat.
-std::string resumed_init(const RunFolder& run, const TrainOptions& options, const std::string& init) {
-  const Json before = run.description();
-  const std::string where = run.run_json().string();
-  const Json& saved = json_at(before, "init", where);
-  const std::string used = init.empty() && saved.is_string() ? saved.get<std::string>() : init;
-  TrainOptions started;  // what an older edgeclip did not know yet has its default
-  options_from_json(json_at(before, "options", where), started, where + ": options");
-  // These change no result, and a run that was too large for the machine needs other ones.
-  started.loading.threads = options.loading.threads;
-  started.loading.queue = options.loading.queue;
-  started.loading.cache_mb = options.loading.cache_mb;
-  started.loading.max_unreadable = options.loading.max_unreadable;
-  require_same_options(options_of(started, used), options_of(options, used), where);
-  return used;
+/// An exact resume needs the very dataset; runs that do not say which it was are believed.
+void require_same_dataset(const Json& run, const Dataset& dataset, const std::string& where) {
+  if (!run.contains("dataset")) return;
+  const std::string in = where + ": dataset";
+  if (json_get<std::string>(run["dataset"], "hash", in) != dataset_hash(dataset))
+    invalid_input(
+        "{}: holds other data than {}, which the run was started with; name that one with --data, or train "
+        "on "
+        "this one with --init {} and another --out",
+        dataset.directory.string(), json_get<std::string>(run["dataset"], "name", in),
+        (std::filesystem::path(where).parent_path() / "best").string());
 }
 
 }  // namespace
 
-Json train(const TrainOptions& options, const TrainPaths& paths) {
+Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
+  TrainOptions options = asked;
+  TrainPaths paths = asked_paths;
   options.validate("");
   if (options.epochs == 0 && options.steps == 0)
     throw InvalidInput("epochs and steps are both 0: nothing to train");
-  const RunFolder run(paths.out, paths.resume      ? RunFolder::Use::kResume
-                                 : paths.overwrite ? RunFolder::Use::kOverwrite
-                                                   : RunFolder::Use::kNew);
-  const OutputClaim claim(run.directory());
-  const std::string init = paths.resume ? resumed_init(run, options, paths.init) : paths.init;
-  if (options.lora_mode == "adapter" && init.empty())
+  if (options.lora_mode == "adapter" && paths.init.empty() && !paths.resume)
     throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");
-
-  if (!init.empty() && options_to_json(options.model) != options_to_json(ModelConfig()))
-    invalid_input("model: the architecture comes with --init {}; leave model.* out", init);
+  settle_training(options, paths);
+  RunFolder run(paths.out, paths.resume      ? RunFolder::Use::kResume
+                           : paths.overwrite ? RunFolder::Use::kOverwrite
+                                             : RunFolder::Use::kNew);
+  const std::string& init = paths.init;
   if (paths.overwrite && !init.empty() && lies_within(init, paths.out))
     invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, init);
   prepare_torch();
   torch::manual_seed(options.seed);
   Dataset dataset = open_dataset(paths.data);
+  require_images(dataset);
+  if (paths.resume) require_same_dataset(run.description(), dataset, run.run_json().string());
   Checkpoint checkpoint =
       init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
   adopt_tokenizer(dataset, checkpoint);
-  const Json description = description_of(options, paths.data, init);
+  options.model = checkpoint.config;  // a new one's vocabulary is the dataset's
+  const Json description = description_of(options, paths, dataset);
   checkpoint.provenance.push_back(description);
   checkpoint.card.provenance +=
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",

@@ -37,14 +37,15 @@ struct OptimizerOptions {
 struct TrainOptions {
   TrainOptions() { augment.flip.probability = 0.5; }
 
-  ModelConfig model;               ///< ignored with --init, which brings its own
-  std::string lora_mode = "none";  ///< "none": all weights train | "adapter": LoRA on --init's weights
-  LoraOptions lora;
+  ModelConfig model;                ///< with --init: the checkpoint's
+  std::string lora_mode = "none";   ///< "none": all weights train | "adapter": LoRA on --init's weights
+  LoraOptions lora;                 ///< of an adapter; an error without one
   std::string base_type = "fp32";   ///< of the frozen base of an adapter: "fp32" | "bf16" (half the memory)
   std::vector<std::string> freeze;  ///< modules and parameters that do not train (model/freeze.h)
   bool gradient_checkpointing = false;  ///< less memory for one more forward pass (model/recompute.h)
   OptimizerOptions optimizer;
-  ImageTransform image;  ///< height and width are taken from model.vision
+  ImageTransform image;  ///< height and width are model.vision's; with --init: the checkpoint's but for what
+                         ///< is asked for
   int batch = 64;
   int epochs = 10;
   int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
@@ -58,7 +59,20 @@ struct TrainOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("model", model, "architecture (ignored with --init)");
+    v("model", model, "architecture; with --init it is the checkpoint's");
+    fields_of_what_trains(v);
+    v("image", image,
+      "preprocessing; height and width follow the model; with --init the checkpoint's, but for what is set");
+    fields_of_steps(v);
+    v("validate_every", validate_every, "steps between validations; 0: each epoch");
+    v("best_by", best_by, "what makes a checkpoint the best", {"mAP", "loss"});
+    v("seed", seed, "of initialization, order, augmentation");
+  }
+  void validate(const std::string& where) const;
+
+ protected:
+  template <class Visitor>
+  void fields_of_what_trains(Visitor& v) {
     v("lora_mode", lora_mode, "train all weights, or an adapter on --init's", {"none", "adapter"});
     v("lora", lora, "adapter");
     v("base_type", base_type, "how the frozen base of an adapter is stored; bf16 halves its memory",
@@ -68,7 +82,9 @@ struct TrainOptions {
     v("gradient_checkpointing", gradient_checkpointing,
       "keep each block's input alone and compute it again in the backward pass: less memory, more time");
     v("optimizer", optimizer, "AdamW, warm-up and cosine");
-    v("image", image, "preprocessing; height and width follow the model");
+  }
+  template <class Visitor>
+  void fields_of_steps(Visitor& v) {
     v("batch", batch, "pairs per step (unless loading.identities says otherwise)");
     v("epochs", epochs, "passes over the training images");
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
@@ -76,21 +92,23 @@ struct TrainOptions {
     v("augment", augment, "random changes of images and captions");
     v("identity_targets", identity_targets, "pairs of one identity in a batch are all correct");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
-    v("validate_every", validate_every, "steps between validations; 0: each epoch");
-    v("best_by", best_by, "what makes a checkpoint the best", {"mAP", "loss"});
-    v("seed", seed, "of initialization, order, augmentation");
   }
-  void validate(const std::string& where) const;
 };
 
 struct TrainPaths {
   std::string data, out, init;
   bool resume = false;
-  bool overwrite = false;  ///< an older run in `out` goes
+  bool overwrite = false;  ///< an older run in `out` goes, once the new one has saved something
+  Json named = nullptr;    ///< options that the caller named, with their defaults or not (asked_options.h)
 };
 
-/// Trains; writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a signal: finishes the step,
-/// writes out/final, throws Interrupted.  Returns the report.
+/// Fills in what follows from other options, so that both say what is in force.  A new model: the image's
+/// size. init: its architecture and preprocessing.  resume: all that was not asked for, and data and init,
+/// are those of the run.  Throws InvalidInput naming what was asked for and would have no effect.
+void settle_training(TrainOptions& options, TrainPaths& paths);
+
+/// Trains, after settle_training(); writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a
+/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.
 Json train(const TrainOptions& options, const TrainPaths& paths);
 
 }  // namespace edgeclip

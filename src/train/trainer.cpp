@@ -35,8 +35,7 @@ double seconds_now() {
 
 }  // namespace
 
-Trainer::Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options,
-                 const RunFolder* run)
+Trainer::Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, RunFolder* run)
     : checkpoint_(checkpoint),
       options_(options),
       run_(run),
@@ -63,7 +62,11 @@ void Trainer::resume() {
         "the "
         "dataset the run was started with",
         run_->state().string(), state_.step, state_.batches_per_epoch, batches, total_steps_);
-  spdlog::info("resuming after step {} of {}", state_.step, total_steps_);
+  if (state_.step == total_steps_)
+    spdlog::info("all {} steps are done; --init {} trains on, with another --out", total_steps_,
+                 run_->final().string());
+  else
+    spdlog::info("resuming after step {} of {}", state_.step, total_steps_);
 }
 
 Json Trainer::fit() {
@@ -78,6 +81,8 @@ Json Trainer::fit() {
       train_step();
     }
   } catch (const Interrupted&) {
+    if (run_ != nullptr && run_->replaces_another() && state_.step == 0)
+      throw Interrupted("interrupted before the first step; the older run stays");
     finish();
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
@@ -187,6 +192,7 @@ void Trainer::validate() {
   }
   state_.validated_step = state_.step;
   save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
+  run_->keep();
 }
 
 void Trainer::save_best() {
@@ -200,6 +206,7 @@ void Trainer::finish() {
   if (run_ == nullptr) return;
   save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
   save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
+  run_->keep();
 }
 
 double Trainer::epoch() const {

@@ -19,13 +19,14 @@ class Trainer {
   /// the checkpoint's (adopt_tokenizer).  run: where metrics, best, final and state are written, with
   /// validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments outlive the
   /// trainer.
-  Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, const RunFolder* run);
+  Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, RunFolder* run);
 
   /// Goes on from the run folder's state, exactly as if there had been no break.
   void resume();
 
   /// Trains to the last step; returns the report.  Throws Interrupted on a signal, after the step is finished
-  /// and final and state are written; InvalidInput if the loss is not finite.
+  /// and final and state are written (before the first step a run that would replace another is given up);
+  /// InvalidInput if the loss is not finite.
   Json fit();
 
   std::int64_t total_steps() const { return total_steps_; }
@@ -43,7 +44,7 @@ class Trainer {
 
   Checkpoint& checkpoint_;
   const TrainOptions options_;
-  const RunFolder* const run_;
+  RunFolder* const run_;
   const bool bf16_;
   Loader loader_;
   std::unique_ptr<Validator> validator_;

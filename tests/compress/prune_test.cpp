@@ -284,6 +284,23 @@ TEST_F(PruneTest, RefusesWhatCannotWork) {
   EXPECT_FALSE(fs::exists(at("refused")));
 }
 
+TEST(PruneConfigs, RecoveryHasNoKeysWithoutEffect) {
+  for (const char* key : {"model", "image", "validate_every", "best_by"}) {
+    PruneOptions options;
+    const Json json = {{"recovery", {{key, options_to_json(TrainOptions())[key]}}}};
+    EXPECT_NE(test::invalid_input_of([&] {
+                options_from_json(json, options, "c.json: ");
+              }).find(std::string("recovery.") + key + ": unknown key"),
+              std::string::npos)
+        << key;
+  }
+  PruneOptions options;
+  EXPECT_NE(test::invalid_input_of([&] {
+              options_from_json({{"recovery", {{"lora", {{"rank", 4}}}}}}, options, "c.json: ");
+            }).find("recovery.lora.rank"),
+            std::string::npos);
+}
+
 TEST(PruneConfigs, EveryShippedFileOpens) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(EDGECLIP_SOURCE_DIR) / "configs/compress")) {

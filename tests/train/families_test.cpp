@@ -137,6 +137,7 @@ TEST_F(FamilyTraining, AnAdapterOnABf16BaseKeepsItAndComesBack) {
   EXPECT_EQ(adapter.copies.count("visual_projection.projection.bias"), 1u);
 
   o.lora_mode = "none";
+  o.lora = LoraOptions();
   EXPECT_NE(test::invalid_input_of([&] { train(o, paths("none", "base/final")); }).find("base_type"),
             std::string::npos);
 }

@@ -1,5 +1,6 @@
 #include "train/run_folder.h"
 
+#include "base/file.h"
 #include "base/safetensors.h"
 #include "model/checkpoint.h"
 #include "support/support.h"
@@ -29,25 +30,51 @@ TEST(RunFolder, RefusesAnythingThatIsNoRun) {
   EXPECT_NE(test::invalid_input_of([&] { RunFolder("", RunFolder::Use::kNew); }), "");
 }
 
-TEST(RunFolder, ANewRunReplacesTheOldOnesArtifactsOnly) {
+TEST(RunFolder, ANewRunReplacesTheOldOnesArtifactsOnceItHasSavedSomething) {
   const test::TempDir folder;
-  const RunFolder run(folder / "run", RunFolder::Use::kNew);
-  run.start({{"n", 1}});
-  fs::create_directories(run.best());
-  for (const fs::path& file :
-       {run.best() / "config.json", run.state(), run.metrics(), run.directory() / "notes.txt"})
-    test::write_text(file, "x");
+  {
+    RunFolder run(folder / "run", RunFolder::Use::kNew);
+    run.start({{"n", 1}});
+    fs::create_directories(run.best());
+    for (const fs::path& file :
+         {run.best() / "config.json", run.state(), run.metrics(), run.directory() / "notes.txt"})
+      test::write_text(file, "x");
+  }
   const std::string message =
       test::invalid_input_of([&] { RunFolder(folder / "run", RunFolder::Use::kNew); });
   EXPECT_NE(message.find("--overwrite"), std::string::npos) << message;
-  const RunFolder again(folder / "run", RunFolder::Use::kOverwrite);
-  EXPECT_TRUE(fs::exists(run.state())) << "construction changes nothing";
-  again.start({{"n", 2}});
-  EXPECT_FALSE(fs::exists(run.best()));
-  EXPECT_FALSE(fs::exists(run.state()));
-  EXPECT_FALSE(fs::exists(run.metrics()));
-  EXPECT_TRUE(fs::exists(run.directory() / "notes.txt"));
-  EXPECT_EQ(again.description()["n"], 2);
+  {
+    RunFolder given_up(folder / "run", RunFolder::Use::kOverwrite);
+    given_up.start({{"n", 2}});
+    EXPECT_TRUE(given_up.replaces_another());
+    test::write_text(given_up.metrics(), "y");
+  }
+  EXPECT_EQ(read_json(folder / "run/run.json")["n"], 1);
+  EXPECT_EQ(read_file(folder / "run/metrics.jsonl"), "x");
+  EXPECT_FALSE(fs::exists(folder / "run/.next"));
+
+  RunFolder again(folder / "run", RunFolder::Use::kOverwrite);
+  again.start({{"n", 3}});
+  test::write_text(again.state(), "y");
+  EXPECT_TRUE(fs::exists(folder / "run/best"));
+  again.keep();
+  EXPECT_FALSE(again.replaces_another());
+  EXPECT_FALSE(fs::exists(again.best()));
+  EXPECT_FALSE(fs::exists(again.metrics()));
+  EXPECT_EQ(read_file(folder / "run/state.safetensors"), "y");
+  EXPECT_TRUE(fs::exists(again.directory() / "notes.txt"));
+  EXPECT_EQ(again.description()["n"], 3);
+}
+
+TEST(RunFolder, OneProcessAtATime) {
+  const test::TempDir folder;
+  RunFolder run(folder / "run", RunFolder::Use::kNew);
+  run.start({{"n", 1}});
+  const std::string message = test::invalid_input_of([&] {
+    RunFolder(folder / "run", RunFolder::Use::kNew).start({{"n", 2}});
+  });
+  EXPECT_NE(message.find("another process"), std::string::npos) << message;
+  EXPECT_EQ(run.description()["n"], 1);
 }
 
 TEST(RunFolder, ResumeNeedsAState) {

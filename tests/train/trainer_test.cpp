@@ -85,7 +85,6 @@ TEST_F(TrainTest, SameSeedSameLosses) {
 TEST_F(TrainTest, InterruptedAndResumedIsAsIfUninterrupted) {
   TrainOptions options = test::tiny_train_options();
   options.epochs = 12;
-  options.lora.dropout = 0.1;
   const Json whole = train(options, paths("whole"));
   {
     const test::InterruptAfter interrupt(at("broken") / "metrics.jsonl", 7);  // in the middle of an epoch
@@ -155,6 +154,7 @@ TEST_F(TrainTest, AdapterTrainsAloneAndRandomStateIsResumed) {
 
   // Training on merges the adapter first.
   options.lora_mode = "none";
+  options.lora = LoraOptions();
   options.epochs = 1;
   train(options, paths("merged", "adapter/final"));
   EXPECT_FALSE(load_checkpoint(at("merged/final")).lora.has_value());

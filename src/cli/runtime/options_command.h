@@ -50,8 +50,12 @@ class OptionsCommand : public Command {
   virtual bool keys_are_options() const { return true; }
 
   Options resolve(const CommonOptions& common) const {
-    return load_options(common.config, common.set, defaults_, given_);
+    Options options = load_options(common.config, common.set, defaults_, given_);
+    settle(options, common);
+    return options;
   }
+  /// Fills in what follows from other options, so that --print-config shows what is in force.
+  virtual void settle(Options&, const CommonOptions&) const {}
   /// The option must have a value by now.
   void require(const std::string& value, const char* flag) const {
     if (value.empty()) invalid_input("{} is required; see \"{} {} --help\"", flag, program_name(), name());

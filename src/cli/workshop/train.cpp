@@ -1,5 +1,6 @@
 #include "train/train.h"
 
+#include "cli/runtime/named_options.h"
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/workshop_commands.h"
 
@@ -15,10 +16,20 @@ struct Options : TrainOptions, TrainPaths {
     v("data", data, "prepared dataset");
     v("out", out, "run folder: metrics.jsonl, best, final");
     v("init", init, "checkpoint to start from");
-    v("resume", resume, "goes on where an interrupted run in --out stopped");
-    v("overwrite", overwrite, "replaces a trained run in --out");
+    v("resume", resume,
+      "goes on where an interrupted run in --out stopped, with its options and data: none need be repeated");
+    v("overwrite", overwrite, "replaces a trained run in --out, once the new one has saved something");
     v("device", device, "where it trains", {"auto", "cpu", "cuda"});
     TrainOptions::fields(v);
+  }
+  /// What comes with --init is judged there, by settle_training().
+  void validate(const std::string& where) const {
+    TrainOptions judged = *this;
+    if (!init.empty()) {
+      judged.model = ModelConfig();
+      judged.image = ImageTransform();
+    }
+    judged.validate(where);
   }
 };
 
@@ -32,6 +43,11 @@ class TrainCommand : public OptionsCommand<Options> {
 
  protected:
   bool keys_are_options() const override { return false; }
+  void settle(Options& options, const CommonOptions& common) const override {
+    options.named = named_options(common, given_);
+    if (options.resume) require(options.out, "--out");
+    settle_training(options, options);
+  }
   Json execute(const Options& options) override {
     require(options.data, "--data");
     require(options.out, "--out");

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+
+/// How a run folder's artifacts give way to those of the run that was made in its folder kNextRun.
+namespace edgeclip {
+
+inline constexpr const char* kNextRun = ".next";
+
+/// Whether there is something of a run that a new one would lose.
+bool holds_trained_run(const std::filesystem::path& run);
+
+/// Puts the artifacts of run/.next in the place of the run's own, which go; everything else in the folder
+/// stays.  Each is exchanged in one step where the file system can; whatever kills the process leaves the old
+/// run or one that finish_replacement() makes the new one.
+void replace_run(const std::filesystem::path& run);
+
+/// Whether a replacement was cut off.
+bool needs_finishing(const std::filesystem::path& run);
+
+/// Completes a replacement that was cut off; does nothing otherwise.
+void finish_replacement(const std::filesystem::path& run);
+
+}  // namespace edgeclip

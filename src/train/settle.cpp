@@ -1,0 +1,138 @@
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/checkpoint.h"
+#include "train/asked_options.h"
+#include "train/run_folder.h"
+#include "train/start.h"
+
+namespace edgeclip {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Json asked_of(const TrainOptions& options, const Json& named) {
+  return asked_options(options_to_json(options), options_to_json(TrainOptions()), named);
+}
+
+/// Throws unless what was asked of `part` ("model", "image.height") is what it is.
+void require_asked(const Json& asked, const Json& is, const std::string& part, const std::string& because) {
+  Json wanted = is;
+  overlay(wanted, asked);
+  if (const std::string key = first_difference(is, wanted); !key.empty())
+    invalid_input("{}{}: {} was asked for, but {}, where it is {}", part, key, value_at(wanted, key), because,
+                  value_at(is, key));
+}
+
+Json part_of(const Json& asked, const char* key) { return asked.contains(key) ? asked[key] : Json::object(); }
+
+/// These change no result, and a run that was too large for the machine needs other ones.
+constexpr const char* kMayChange[] = {"threads", "queue", "cache_mb"};
+
+/// The run's --init, which the user need not repeat.
+std::string init_of(const Json& run, const std::string& asked, const std::string& where) {
+  const Json& saved = json_at(run, "init", where);
+  const std::string init = saved.is_string() ? saved.get<std::string>() : "";
+  if (asked.empty() || asked == init) return init;
+  if (init.empty() || fs::weakly_canonical(asked) != fs::weakly_canonical(init))
+    invalid_input("--init {}: {} was started {}; leave --init out", asked, where,
+                  init.empty() ? "without one" : "with " + init);
+  return asked;
+}
+
+/// The options of a run that was started before those in force were written down: sizes and, with --init,
+/// the whole preprocessing stood there as asked for, without effect.
+void settle_older_run(Json& started, const std::string& init) {
+  if (!init.empty()) {
+    started["image"] = options_to_json(read_checkpoint_head(init).card.image);
+    return;
+  }
+  const Json vision = started["model"]["vision"];
+  started["image"]["height"] = vision["image_height"];
+  started["image"]["width"] = vision["image_width"];
+}
+
+/// Options, data and init of the run to be resumed, with the changes that are allowed.
+void settle_resumed(TrainOptions& options, TrainPaths& paths) {
+  const RunFolder folder(paths.out, RunFolder::Use::kResume);
+  const std::string where = folder.run_json().string();
+  const Json run = folder.description();
+  if (paths.data.empty()) {
+    paths.data = json_get<std::string>(run, "data", where);
+    if (!fs::exists(paths.data))
+      invalid_input("{}: data: {} is not there; name the dataset with --data", where, paths.data);
+  }
+  paths.init = init_of(run, paths.init, where);
+
+  TrainOptions before;  // what an older edgeclip did not know yet has its default
+  options_from_json(json_at(run, "options", where), before, where + ": options");
+  Json started = options_to_json(before);
+  if (!run.contains("dataset")) settle_older_run(started, paths.init);
+  Json asked = asked_of(options, paths.named);
+  if (!paths.init.empty()) asked.erase("model");  // settle_architecture() says what is wrong with it
+  if (asked.contains("model") && asked["model"].contains("text"))
+    for (const char* key : kOfTokenizer) asked["model"]["text"].erase(key);
+  Json now = started;
+  overlay(now, asked);
+  for (const char* key : kMayChange) started["loading"][key] = now["loading"][key];
+  require_same_options(started, now, where);
+  TrainOptions settled;
+  options_from_json(now, settled, where + ": options");
+  if (!paths.init.empty()) settled.model = options.model;
+  options = settled;
+}
+
+void settle_new(TrainOptions& options, const Json& asked) {
+  const VisionConfig& vision = options.model.vision;
+  const Json image = part_of(asked, "image");
+  const auto require_size = [&](const char* key, const char* model_key, int size) {
+    if (image.contains(key) && image[key] != size)
+      invalid_input(
+          "image.{}: {} was asked for, but model.vision.{} is {}; set that one, image.{} follows it", key,
+          image[key].dump(), model_key, size, key);
+  };
+  require_size("height", "image_height", vision.image_height);
+  require_size("width", "image_width", vision.image_width);
+  options.image.height = vision.image_height;
+  options.image.width = vision.image_width;
+}
+
+void settle_architecture(TrainOptions& options, const Json& asked, const CheckpointHead& head,
+                         const std::string& init) {
+  require_asked(part_of(asked, "model"), options_to_json(head.config), "model.",
+                "the architecture comes with --init " + init);
+  options.model = head.config;
+}
+
+/// The checkpoint's preprocessing, but for what was asked for.
+void settle_image(TrainOptions& options, const Json& asked, const CheckpointHead& head,
+                  const std::string& init) {
+  Json image = options_to_json(head.card.image), size = Json::object();
+  const Json asked_image = part_of(asked, "image");
+  for (const char* key : {"height", "width"})
+    if (asked_image.contains(key)) size[key] = asked_image[key];
+  require_asked(size, image, "image.", "the size of the images comes with --init " + init);
+  overlay(image, asked_image);
+  options.image = ImageTransform();
+  options_from_json(image, options.image, "image.");
+}
+
+}  // namespace
+
+void settle_training(TrainOptions& options, TrainPaths& paths) {
+  if (paths.resume) settle_resumed(options, paths);
+  const Json asked = asked_of(options, paths.named);
+  if (options.lora_mode == "none" && asked.contains("lora") && !asked.contains("lora_mode"))
+    invalid_input(
+        "lora.{}: was set, but no adapter trains; add --lora-mode adapter (and --init CKPT), or leave lora.* "
+        "out",
+        asked["lora"].begin().key());
+  if (paths.init.empty()) return settle_new(options, asked);
+  const CheckpointHead head = read_checkpoint_head(paths.init);
+  settle_architecture(options, asked, head, paths.init);
+  if (!paths.resume) settle_image(options, asked, head, paths.init);  // a run has its own written down
+}
+
+}  // namespace edgeclip
