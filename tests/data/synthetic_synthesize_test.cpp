@@ -71,6 +71,30 @@ TEST(SyntheticSynthesize, TestDescriptionsAreDifferentAndOccurNowhereInTraining)
   for (const std::int64_t number : test_side) EXPECT_EQ(train_side.count(number), 0u);
 }
 
+TEST(SyntheticSynthesize, SplitsFollowTheNumberOfPeople) {
+  const auto settled = [](int people, int test_people = -1, int val_people = -1) {
+    SynthesizeOptions options;
+    options.people = people;
+    options.test_people = test_people;
+    options.val_people = val_people;
+    options.settle();
+    return std::make_pair(options.test_people, options.val_people);
+  };
+  EXPECT_EQ(settled(2000), std::make_pair(500, 100));
+  EXPECT_EQ(settled(30), std::make_pair(7, 1));
+  EXPECT_EQ(settled(4), std::make_pair(1, 1));
+  EXPECT_EQ(settled(3), std::make_pair(0, 0));
+  EXPECT_EQ(settled(30, 30), std::make_pair(30, 0));
+  EXPECT_EQ(settled(30, 0), std::make_pair(0, 1));
+  EXPECT_EQ(settled(30, -1, 28), std::make_pair(2, 28));
+  test::TempDir dir;
+  SynthesizeOptions options = small(dir);
+  options.people = 30;
+  options.test_people = options.val_people = -1;
+  const Json report = synthesize_dataset(options);
+  EXPECT_EQ(report["people"], Json({{"train", 22}, {"val", 1}, {"test", 7}}));
+}
+
 TEST(SyntheticSynthesize, RefusesWhatItCannotDraw) {
   test::TempDir dir;
   SynthesizeOptions options = small(dir);

@@ -11,8 +11,9 @@ struct Options : SynthesizeOptions {
   void fields(Visitor& v) {
     v("out", out, "prepared dataset to write");
     v("people", people, "people of all splits together");
-    v("test_people", test_people, "of these, people of the split test (descriptions pairwise different)");
-    v("val_people", val_people, "of these, people of the split val");
+    v("test_people", test_people,
+      "of these, people of the split test (descriptions pairwise different); -1: a quarter");
+    v("val_people", val_people, "of these, people of the split val; -1: a twentieth");
     v("images_per_person", draw.images_per_person,
       "images of each person, in other poses, lights and backgrounds");
     v("captions_per_image", draw.captions_per_image, "captions of each image, in varied wording");
@@ -34,11 +35,12 @@ class SynthesizeCommand : public OptionsCommand<Options> {
   const char* summary() const override {
     return "Draws pedestrians with captions: a prepared dataset with known truth";
   }
-  const char* example() const override {
-    return "synthesize --out synthetic/ --people 300 --test-people 100 --val-people 50 --seed 1";
-  }
+  const char* example() const override { return "synthesize --out synthetic/ --people 300 --seed 1"; }
 
  protected:
+  void settle(Options& options, const CommonOptions&) const override {
+    if (options.people > 0) options.SynthesizeOptions::settle();  // else it is refused
+  }
   Json execute(const Options& options) override {
     require(options.out, "--out");
     const Json report = synthesize_dataset(options);

@@ -60,9 +60,10 @@ Pedestrian draw_pedestrian(std::int64_t i, const PedestrianOptions& options);
 struct SynthesizeOptions {
   std::string out;
   bool overwrite = false;  ///< a dataset at `out` may be replaced
-  int people = 2000;      ///< of all splits together
-  int test_people = 500;  ///< of these, how many are split "test" (descriptions pairwise different)
-  int val_people = 100;
+  int people = 2000;  ///< of all splits together
+  int test_people =
+      -1;  ///< of these, how many are split "test" (descriptions pairwise different); -1: a quarter
+  int val_people = -1;  ///< -1: a twentieth
   int context_length = 77;
   std::string tokenizer = "train:2000";
   PedestrianOptions draw;
@@ -71,13 +72,15 @@ struct SynthesizeOptions {
   void fields(Visitor& v) {
     v("out", out, "folder of the prepared dataset");
     v("people", people, "people of all splits together");
-    v("test_people", test_people, "of these, how many are split \"test\"");
-    v("val_people", val_people, "of these, how many are split \"val\"");
+    v("test_people", test_people, "of these, how many are split \"test\"; -1: a quarter");
+    v("val_people", val_people, "of these, how many are split \"val\"; -1: a twentieth");
     v("context_length", context_length, "most tokens of a caption, ends included");
     v("tokenizer", tokenizer, "tokenizer SPEC");
     v("draw", draw, "how each person is drawn");
   }
   void validate(const std::string& where) const;
+  /// Numbers for the -1s: at least one person each, where four or more are to be divided.
+  void settle();
 };
 
 /// Writes a prepared dataset (images below images/, a pair's id is the person's number i); returns the

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,20 +45,32 @@ std::vector<Chosen> choose_people(const SynthesizeOptions& options) {
 void SynthesizeOptions::validate(const std::string& where) const {
   draw.validate(where + "draw.");
   if (out.empty()) invalid_input("{}out: no folder is given", where);
-  if (test_people < 0 || val_people < 0 || people < 1)
-    invalid_input("{}people, test_people, val_people: must not be negative", where);
+  if (test_people < -1 || val_people < -1 || people < 1)
+    invalid_input("{}people must be at least 1, test_people and val_people 0, or -1 for their usual parts",
+                  where);
   // In 64 bits: the sum of two large counts must not wrap.
-  if (std::int64_t{test_people} + val_people > people)
+  if (std::int64_t{std::max(test_people, 0)} + std::max(val_people, 0) > people)
     invalid_input(
         "{}test_people + val_people: {} is more than people ({}); raise --people, or lower --test-people and "
         "--val-people",
-        where, std::int64_t{test_people} + val_people, people);
+        where, std::int64_t{std::max(test_people, 0)} + std::max(val_people, 0), people);
   if (context_length < 4)
     invalid_input("{}context_length: {} is too short for a caption", where, context_length);
 }
 
-Json synthesize_dataset(const SynthesizeOptions& options) {
-  options.validate("");
+void SynthesizeOptions::settle() {
+  const int least = people >= 4 ? 1 : 0;
+  const auto part = [&](int share, int taken) {
+    return std::min(std::max(people / share, least), std::max(people - std::max(taken, 0), 0));
+  };
+  if (test_people < 0) test_people = part(4, val_people);
+  if (val_people < 0) val_people = part(20, test_people);
+}
+
+Json synthesize_dataset(const SynthesizeOptions& asked) {
+  asked.validate("");
+  SynthesizeOptions options = asked;
+  options.settle();
   const std::vector<Chosen> chosen = choose_people(options);
   AtomicDirectory directory(options.out, "dataset.json", {options.overwrite});
   const auto folder = directory.work() / "images";
