@@ -89,10 +89,15 @@ Outcome run_throwing(const Error& error) {
   return run({"probe"}, [&](const ProbeOptions&) -> Json { throw error; });
 }
 
-TEST(Program, NoArgumentsShowTheCommands) {
+TEST(Program, NoArgumentsAreAnErrorThatShowsTheCommands) {
   const Outcome outcome = run({});
-  EXPECT_EQ(outcome.code, 0);
-  EXPECT_NE(outcome.out.find("probe"), std::string::npos);
+  EXPECT_EQ(outcome.code, kInvalidInput);
+  EXPECT_NE(outcome.err.find("probe"), std::string::npos);
+  EXPECT_EQ(outcome.out, "");
+  const Outcome help = run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_EQ(help.out, outcome.err);
+  EXPECT_EQ(help.err, "");
 }
 
 TEST(Program, VersionNamesRevisionAndBuild) {
@@ -238,6 +243,18 @@ TEST(OptionsCommand, PrintedConfigReadsBack) {
   test::write_text(dir / "c.json", first.out);
   const Outcome second = run({"probe", "--config", (dir / "c.json").string(), "--print-config"});
   EXPECT_EQ(second.out, first.out);
+}
+
+TEST(OptionsCommand, WhatFollowsFromOptionsIsPrinted) {
+  class Settled : public ProbeCommand {
+   public:
+    using ProbeCommand::ProbeCommand;
+
+   protected:
+    void settle(ProbeOptions& options, const CommonOptions&) const override { options.count *= 2; }
+  };
+  const Settled command{Body()};
+  EXPECT_EQ(command.resolved(CommonOptions())["count"], 6);
 }
 
 TEST(OptionsCommand, ListOptionsTakeOneValuePerUse) {

@@ -34,5 +34,28 @@ TEST(Texts, FaultsNameTheirLine) {
   EXPECT_NE(message("[\"one\"").find("t"), std::string::npos);
 }
 
+TEST(Texts, SayWhatAModelDoesNotSee) {
+  Texts captions;
+  for (const char* colour : {"red", "green", "blue", "black"})
+    for (const char* what : {"jacket", "shirt", "dress"})
+      captions.push_back(std::string("a man wears a ") + colour + " " + what + " and carries a bag");
+  const auto trained = train_tokenizer(captions, 200);
+  EXPECT_EQ(unseen_of(*trained, "a man wears a red shirt", 77), "");
+  EXPECT_EQ(unseen_of(*trained, "a man wears a red shirt", 6),
+            "2 of 6 tokens are cut off, the model reads 4");
+  EXPECT_EQ(unseen_of(*trained, "a man 😀 in 日日 red", 77), "the vocabulary does not know \"😀\", \"日\"");
+  const std::string both = unseen_of(*trained, "a man wears a red 😀 shirt", 6);
+  EXPECT_NE(both.find("cut off"), std::string::npos);
+  EXPECT_NE(both.find("; the vocabulary does not know"), std::string::npos);
+
+  const test::TempDir dir;
+  test::write_text(dir / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nman\nxy\n");
+  const auto words = load_tokenizer("bert:" + (dir / "vocab.txt").string());
+  EXPECT_EQ(unseen_of(*words, "a man", 8), "");
+  EXPECT_EQ(unseen_of(*words, "a aman", 8), "the vocabulary does not know \"m\", \"n\"");
+  EXPECT_EQ(beginning("äöü", 3), "ä...");
+  EXPECT_EQ(beginning("äöü", 6), "äöü");
+}
+
 }  // namespace
 }  // namespace edgeclip

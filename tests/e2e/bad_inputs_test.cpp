@@ -130,6 +130,11 @@ TEST_F(BadInputs, QueryInInvalidUtf8) {
                  "UTF-8");
 }
 
+TEST_F(BadInputs, GalleryOfAnotherPrecision) {
+  expect_refused({"search", "--plan", made("plan-int8"), "--gallery", made("gallery"), "--text", "a man"},
+                 "search it with the fp32 plan");
+}
+
 TEST_F(BadInputs, UnknownCommand) { expect_refused({"serach"}, "did you mean \"search\""); }
 
 TEST_F(BadInputs, NotAFolderOfOurs) {

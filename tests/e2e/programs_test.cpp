@@ -18,7 +18,7 @@ std::vector<std::string> programs() {
 
 /// The commands that the program's own help lists.
 std::vector<std::string> commands_of(const std::string& program) {
-  std::istringstream help(run({program}).out);
+  std::istringstream help(run({program, "--help"}).out);
   std::vector<std::string> names;
   bool listed = false;
   for (std::string line; std::getline(help, line);) {

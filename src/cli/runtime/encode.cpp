@@ -106,7 +106,9 @@ Tensor encode_text_inputs(Encoder& encoder, const Options& options) {
                       });
   }
   require_tokenizer(encoder, options.path());
-  return encode_texts(encoder, read_texts(options.texts), options.batch);
+  const auto texts = read_texts(options.texts);
+  warn_of_unseen(*encoder.tokenizer(), texts, context);
+  return encode_texts(encoder, texts, options.batch);
 }
 
 class EncodeCommand : public OptionsCommand<Options> {

@@ -4,6 +4,7 @@
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "cli/runtime/system_info.h"
+#include "cli/runtime/texts.h"
 
 namespace edgeclip {
 
@@ -20,10 +21,29 @@ struct Options {
   }
 };
 
+constexpr std::size_t kLongestLine = 110;
+
+/// A step of a history in a line: its command and what it read; its options are in --json.
+std::string step_line(const Json& step) {
+  if (!step.is_object()) return beginning(step.dump(), kLongestLine);
+  std::string line;
+  for (const auto& [key, value] : step.items()) {
+    if (value.is_structured() || value.is_null() || key == "revision") continue;
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    line +=
+        key == "command" ? text : fmt::format("{}{} {}", line.empty() ? "" : ", ", key, beginning(text, 40));
+  }
+  return beginning(line, kLongestLine);
+}
+
 void print_tree(const Json& json, int indent) {
   for (const auto& [key, value] : json.items()) {
     const std::string start = std::string(static_cast<std::size_t>(indent), ' ') + key;
-    if (value.is_object() && !value.empty()) {
+    if (key == "provenance" && value.is_array() && !value.empty()) {
+      print(start + "\n");
+      for (const auto& step : value)
+        print(std::string(static_cast<std::size_t>(indent) + 2, ' ') + step_line(step) + "\n");
+    } else if (value.is_object() && !value.empty()) {
       print(start + "\n");
       print_tree(value, indent + 2);
     } else {

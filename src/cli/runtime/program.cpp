@@ -181,8 +181,8 @@ int parse_and_run(int argc, char** argv, const char* program, const CommandList&
   // After the subcommands, which would inherit it.
   app.footer(fmt::format("\"{} COMMAND --help\" explains a command and shows an example.", program));
   if (argc <= 1) {
-    write_stdout(app.help());
-    return kDone;
+    std::fputs(app.help().c_str(), stderr);
+    return kInvalidInput;
   }
   const std::string first = argv[1];
   const auto chosen = std::find(names.begin(), names.end(), first);

@@ -77,7 +77,10 @@ std::vector<std::string> texts_of(const Options& options) {
 }
 
 Queries encode_queries(Encoder& encoder, const Options& options, const std::vector<std::string>& texts) {
-  if (options.image.empty()) return {texts, encode_texts(encoder, texts)};
+  if (options.image.empty()) {
+    warn_of_unseen(*encoder.tokenizer(), texts, encoder.card().context_length);
+    return {texts, encode_texts(encoder, texts)};
+  }
   require_file(options.image, "query image");
   return {{options.image}, encode_image_files(encoder, {options.image})};
 }

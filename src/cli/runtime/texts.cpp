@@ -1,8 +1,12 @@
 #include "cli/runtime/texts.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/utf8.h"
 
 namespace edgeclip {
@@ -49,6 +53,78 @@ std::vector<std::string> read_texts(const std::filesystem::path& path) {
   }
   if (texts.empty()) invalid_input("{}: holds no text; write one description per line", path.string());
   return texts;
+}
+
+std::string beginning(const std::string& text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // a whole character
+  return text.substr(0, end) + "...";
+}
+
+namespace {
+
+std::vector<std::string> characters_of(const std::string& word) {
+  std::vector<std::string> characters;
+  for (const char c : word) {
+    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) characters.emplace_back();
+    characters.back() += c;
+  }
+  return characters;
+}
+
+/// What of the text becomes the unknown token: characters, or words where no character alone is to blame.
+std::vector<std::string> unknown_pieces(const Tokenizer& tokenizer, const std::string& text) {
+  const auto is_unknown = [&](const std::string& part) {
+    const auto ids = tokenizer.encode(part);
+    return std::find(ids.begin(), ids.end(), tokenizer.unknown_id()) != ids.end();
+  };
+  std::vector<std::string> pieces;
+  const auto add = [&](const std::string& piece) {
+    if (std::find(pieces.begin(), pieces.end(), piece) == pieces.end()) pieces.push_back(piece);
+  };
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (!is_unknown(word)) continue;
+    const std::size_t before = pieces.size();
+    bool blamed = false;
+    for (const auto& character : characters_of(word))
+      if (is_unknown(character)) blamed = true, add(character);
+    if (!blamed && pieces.size() == before) add(word);
+  }
+  return pieces;
+}
+
+}  // namespace
+
+std::string unseen_of(const Tokenizer& tokenizer, const std::string& text, int context_length) {
+  const auto ids = tokenizer.encode(text);
+  const auto most = static_cast<std::size_t>(context_length - tokenizer.ends());
+  std::string message;
+  if (ids.size() > most)
+    message =
+        fmt::format("{} of {} tokens are cut off, the model reads {}", ids.size() - most, ids.size(), most);
+  const std::int32_t unknown = tokenizer.unknown_id();
+  if (unknown < 0 || std::find(ids.begin(), ids.end(), unknown) == ids.end()) return message;
+  constexpr std::size_t kMostPieces = 8, kLongestPiece = 40;
+  const auto pieces = unknown_pieces(tokenizer, text);
+  std::string list;
+  for (std::size_t i = 0; i < std::min(pieces.size(), kMostPieces); ++i)
+    list += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", beginning(pieces[i], kLongestPiece));
+  if (pieces.size() > kMostPieces) list += fmt::format(" and {} others", pieces.size() - kMostPieces);
+  return message + (message.empty() ? "" : "; ") + "the vocabulary does not know " + list;
+}
+
+void warn_of_unseen(const Tokenizer& tokenizer, const std::vector<std::string>& texts, int context_length) {
+  constexpr int kMostLines = 10;
+  constexpr std::size_t kLongestName = 60;
+  int found = 0;
+  for (const auto& text : texts) {
+    const std::string unseen = unseen_of(tokenizer, text, context_length);
+    if (!unseen.empty() && ++found <= kMostLines)
+      spdlog::warn("\"{}\": {}", beginning(text, kLongestName), unseen);
+  }
+  if (found > kMostLines) spdlog::warn("{} other texts are not seen whole either", found - kMostLines);
 }
 
 }  // namespace edgeclip

@@ -52,6 +52,7 @@ class TokenizeCommand : public OptionsCommand<Options> {
     if (!options.out.empty()) require_report_output(options.out, ReportKind::kNpy, {options.input});
     const auto tokenizer = load_tokenizer(options.tokenizer, options.convention);
     const auto texts = options.input.empty() ? options.text : read_texts(options.input);
+    warn_of_unseen(*tokenizer, texts, options.context_length);
     Json report = {{"texts", texts.size()},
                    {"vocab_size", tokenizer->vocab_size()},
                    {"begin", tokenizer->begin_id()},

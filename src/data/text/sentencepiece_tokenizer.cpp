@@ -133,7 +133,7 @@ std::string SentencePieceTokenizer::piece(std::int32_t id) const {
   return text;
 }
 
-std::int32_t SentencePieceTokenizer::mask_id() const { return library().unk_id(processor_.get()); }
+std::int32_t SentencePieceTokenizer::unknown_id() const { return library().unk_id(processor_.get()); }
 
 int SentencePieceTokenizer::vocab_size() const { return library().vocab_size(processor_.get()); }
 

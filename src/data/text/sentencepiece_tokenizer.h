@@ -35,7 +35,8 @@ class SentencePieceTokenizer : public Tokenizer {
   std::int32_t end_id() const override { return end_; }
   /// The model's pad; its end where it has none.
   std::int32_t pad_id() const override { return pad_; }
-  std::int32_t mask_id() const override;
+  std::int32_t mask_id() const override { return unknown_id(); }
+  std::int32_t unknown_id() const override;
   void save(const std::filesystem::path& directory) const override;
 
  private:

@@ -27,6 +27,8 @@ class Tokenizer {
   virtual std::int32_t pad_id() const = 0;
   /// What stands for a hidden token: [MASK], or the unknown token where there is none; -1 without either.
   virtual std::int32_t mask_id() const { return -1; }
+  /// What stands for text that the vocabulary lacks; -1: it lacks none, all bytes have pieces.
+  virtual std::int32_t unknown_id() const { return -1; }
   /// Writes the folder `tokenizer/` of datasets, bundles and plans: edgeclip_tokenizer.json and the model's
   /// own files.
   virtual void save(const std::filesystem::path& directory) const = 0;

@@ -26,6 +26,7 @@ class WordPieceTokenizer : public Tokenizer {
   std::int32_t end_id() const override { return end_; }
   std::int32_t pad_id() const override { return pad_; }
   std::int32_t mask_id() const override { return mask_; }
+  std::int32_t unknown_id() const override { return unknown_; }
   void save(const std::filesystem::path& directory) const override;
 
  private:
