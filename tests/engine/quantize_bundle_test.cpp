@@ -170,6 +170,14 @@ TEST_F(QuantizeBundle, BadInputIsOneLineAndLeavesNothing) {
   bad.samples = 0;
   EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("--samples"), std::string::npos);
   bad = options("bad");
+  bad.range = "mse";
+  bad.percentile = 99;
+  EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("no effect with --range mse"),
+            std::string::npos);
+  bad = options("bad");
+  bad.exclude = {"visual_projection", "layer.0."};  // of other models, one of them not by default
+  EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("--exclude layer.0.: is in the name of no"),
+            std::string::npos);
   bad.exclude = {"weight"};  // all there are
   EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("exclude"), std::string::npos);
   bad = options("bad");

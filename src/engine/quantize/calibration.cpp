@@ -13,6 +13,7 @@
 #include "data/dataset/loader.h"
 #include "engine/import/onnx_import.h"
 #include "engine/quantize/qdq_writer.h"
+#include "engine/quantize/quantize.h"
 #include "engine/runtime/session.h"
 #include "onnx/graph_builder.h"
 
@@ -153,10 +154,27 @@ ActivationScale choose_scale(const Histogram& histogram, const CalibrationOption
   return activation_scale(range.low, range.high);
 }
 
+/// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
+void require_exclusions(const Bundle& bundle, const std::vector<std::string>& exclude) {
+  const std::vector<std::string> usual = QuantizeOptions().exclude;
+  for (const std::string& part : exclude) {
+    if (part.empty() || std::find(usual.begin(), usual.end(), part) != usual.end()) continue;
+    bool found = false;
+    for (const auto& file : {bundle.image_onnx(), bundle.text_onnx()}) {
+      const auto model = onnx_ir::read_model(file);
+      found = found || find_quantizable(model, {part}).size() < find_quantizable(model, {}).size();
+    }
+    if (!found)
+      invalid_input("--exclude {}: is in the name of no node or weight of {} that would be quantized", part,
+                    bundle.directory.string());
+  }
+}
+
 Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, int weight_bits) {
   if (options.samples < 1) invalid_input("--samples {}: at least 1 is needed", options.samples);
   if (!(options.percentile > 50 && options.percentile <= 100))
     invalid_input("--percentile {}: must be above 50 and at most 100 (min/max)", options.percentile);
+  require_exclusions(bundle, options.exclude);
   const Dataset dataset = open_dataset(options.data);
   const auto split = dataset.split(options.split);
   const auto chosen = spread(static_cast<std::int64_t>(split.size()), options.samples);
