@@ -20,10 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void output_failed(const fs::path& path, int error) {
-  throw_io_error(path, "cannot be written", error, "choose another output path");
-}
-
 /// Of renameat2: the file system or the kernel has no such renaming.
 bool lacks_flags(int error) { return error == EINVAL || error == ENOSYS || error == ENOTSUP; }
 
@@ -95,7 +91,7 @@ void require_replaceable(const fs::path& path, std::string_view marker, const Fo
   struct stat here {
   }, parent{};
   if (::stat(place.c_str(), &here) != 0 || ::stat(place.parent_path().c_str(), &parent) != 0)
-    output_failed(path, errno);
+    throw_output_error(path, errno);
   if (place == fs::current_path() || here.st_dev != parent.st_dev)
     invalid_input(
         "{}: is the current folder or a mounted disk, which cannot be replaced; name a folder below",
@@ -148,10 +144,10 @@ void AtomicDirectory::put_into_place() {
     if (!fs::exists(path_)) {
       if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) != 0) {
         if (errno == EEXIST) continue;
-        if (!lacks_flags(errno)) output_failed(path_, errno);
+        if (!lacks_flags(errno)) throw_output_error(path_, errno);
         if (::rename(work_.c_str(), path_.c_str()) != 0) {
           if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) continue;
-          output_failed(path_, errno);
+          throw_output_error(path_, errno);
         }
       }
       committed_ = true;
@@ -170,18 +166,18 @@ void AtomicDirectory::put_into_place() {
     fs::path old = work_;
     if (::renameat2(AT_FDCWD, work_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) != 0) {
       if (errno == ENOENT) continue;
-      if (!lacks_flags(errno)) output_failed(path_, errno);
+      if (!lacks_flags(errno)) throw_output_error(path_, errno);
       old = parked_of(path_);
       std::error_code error;
       fs::remove_all(old, error);
       if (::rename(path_.c_str(), old.c_str()) != 0) {
         if (errno == ENOENT) continue;
-        output_failed(path_, errno);
+        throw_output_error(path_, errno);
       }
       if (::rename(work_.c_str(), path_.c_str()) != 0) {
         const int reason = errno;
         ::rename(old.c_str(), path_.c_str());
-        output_failed(path_, reason);
+        throw_output_error(path_, reason);
       }
     }
     committed_ = true;

@@ -14,14 +14,6 @@ namespace edgeclip {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-[[noreturn]] void output_failed(const fs::path& path, int error) {
-  throw_io_error(path, "cannot be written", error, "choose another output path");
-}
-
-}  // namespace
-
 AtomicFile::AtomicFile(const fs::path& path, Flush flush) : path_(path), flush_(flush) {
   require_writable(path_);
   const fs::file_type type = file_type_at(path_);
@@ -31,7 +23,7 @@ AtomicFile::AtomicFile(const fs::path& path, Flush flush) : path_(path), flush_(
   direct_ = type != fs::file_type::not_found && type != fs::file_type::regular;
   if (direct_) {
     fd_ = OwnedFd(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-    if (fd_.get() < 0) output_failed(path_, errno);
+    if (fd_.get() < 0) throw_output_error(path_, errno);
     return;
   }
   path_ = output_place(path_);
@@ -57,7 +49,7 @@ void AtomicFile::write(const void* data, std::size_t size) {
   while (size > 0) {
     const ssize_t n = ::write(fd_.get(), p, size);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) output_failed(path_, errno);
+    if (n < 0) throw_output_error(path_, errno);
     p += n;
     size -= static_cast<std::size_t>(n);
     offset_ += static_cast<std::size_t>(n);
@@ -80,8 +72,8 @@ void AtomicFile::commit() {
     fd_.reset();
     return;
   }
-  if (flush_ == Flush::kWithFile && ::fsync(fd_.get()) != 0) output_failed(path_, errno);
-  if (::rename(temporary_of(path_).c_str(), path_.c_str()) != 0) output_failed(path_, errno);
+  if (flush_ == Flush::kWithFile && ::fsync(fd_.get()) != 0) throw_output_error(path_, errno);
+  if (::rename(temporary_of(path_).c_str(), path_.c_str()) != 0) throw_output_error(path_, errno);
   fd_.reset();
   if (flush_ == Flush::kWithFile) flush_parents(path_, created_);
 }

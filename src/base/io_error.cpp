@@ -59,6 +59,10 @@ void throw_io_error(const fs::path& path, const char* what, int error, const cha
   throw InvalidInput(*remedy ? message + "; " + remedy : message);
 }
 
+void throw_output_error(const fs::path& path, int error) {
+  throw_io_error(path, "cannot be written", error, "choose another output path");
+}
+
 bool is_machine_fault(const std::exception_ptr& error) {
   if (!error) return false;
   try {

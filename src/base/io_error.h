@@ -18,6 +18,9 @@ bool is_machine_error(int error);
 [[noreturn]] void throw_io_error(const std::filesystem::path& path, const char* what, int error,
                                  const char* remedy = "");
 
+/// "PATH: cannot be written: ...; choose another output path", likewise.
+[[noreturn]] void throw_output_error(const std::filesystem::path& path, int error);
+
 /// True for MachineFault, std::bad_alloc, and system errors with a machine's number: what a loop that keeps its
 /// finished part has to tell from faults of its input.
 bool is_machine_fault(const std::exception_ptr& error);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <thread>
+#include <vector>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kRemedy = "choose another output path";
+constexpr const char* kTemporaryEnding = ".edgeclip-tmp";
 
 fs::path sibling(const fs::path& place, const char* ending) {
   constexpr std::size_t kLongestName = 255;
@@ -71,7 +72,7 @@ void sweep(const fs::path& path, const fs::path& place) {
 
 }  // namespace
 
-fs::path temporary_of(const fs::path& place) { return sibling(place, ".edgeclip-tmp"); }
+fs::path temporary_of(const fs::path& place) { return sibling(place, kTemporaryEnding); }
 fs::path parked_of(const fs::path& place) { return sibling(place, ".edgeclip-old"); }
 
 OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
@@ -98,7 +99,7 @@ fs::path create_parents(const fs::path& place) {
   std::error_code error;
   for (fs::path p = parent; !fs::exists(p, error) && p.has_relative_path(); p = p.parent_path()) topmost = p;
   if (!topmost.empty()) fs::create_directories(parent, error);
-  if (error) throw_io_error(place, "cannot be written", error.value(), kRemedy);
+  if (error) throw_output_error(place, error.value());
   return topmost;
 }
 
@@ -146,17 +147,17 @@ OwnedFd claim_output(const fs::path& place, EntryKind kind) {
     if (kind == EntryKind::kFolder) {
       if (::mkdir(temporary.c_str(), 0777) != 0) {
         if (errno == EEXIST) continue;
-        throw_io_error(place, "cannot be written", errno, kRemedy);
+        throw_output_error(place, errno);
       }
       fd = ::open(temporary.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
       if (fd < 0 && errno != ENOENT && errno != ENOTDIR) {
         const int reason = errno;
         ::rmdir(temporary.c_str());
-        throw_io_error(place, "cannot be written", reason, kRemedy);
+        throw_output_error(place, reason);
       }
     } else {
       fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-      if (fd < 0 && errno != EEXIST) throw_io_error(place, "cannot be written", errno, kRemedy);
+      if (fd < 0 && errno != EEXIST) throw_output_error(place, errno);
     }
     if (fd < 0) continue;
     OwnedFd owned(fd);
@@ -166,6 +167,16 @@ OwnedFd claim_output(const fs::path& place, EntryKind kind) {
   }
   invalid_input("{}: other processes are writing it; wait until they have ended, or choose another output path",
                 place.string());
+}
+
+void sweep_leftovers(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.front() == '.' && entry.path().extension() == kTemporaryEnding) found.push_back(entry.path());
+  }
+  for (const fs::path& entry : found) sweep(entry, entry);
 }
 
 OutputClaim::OutputClaim(const fs::path& output) : place_(output_place(output)) {

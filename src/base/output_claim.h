@@ -55,6 +55,9 @@ OwnedFd lock_folder(const std::filesystem::path& path);
 /// where there is nothing to do.  Thread-safe.
 void recover_parked(const std::filesystem::path& place);
 
+/// Removes what dead processes left of outputs right below a folder.  Does nothing where there is no folder.
+void sweep_leftovers(const std::filesystem::path& folder);
+
 /// Holds the claim of an output that grows in place (the folder of a training run) until it goes.
 class OutputClaim {
  public:

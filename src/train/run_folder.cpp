@@ -1,15 +1,9 @@
 #include "train/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "base/artifact.h"
 #include "base/build_info.h"
-#include "base/error.h"
 #include "base/file.h"
+#include "base/io_error.h"
 #include "train/asked_options.h"
 #include "train/run_replacement.h"
 
@@ -26,16 +20,15 @@ constexpr int kRunFormat = 1;
 RunFolder::RunFolder(const fs::path& directory, Use use)
     : directory_(directory.has_filename() ? directory : directory.parent_path()), use_(use) {
   if (directory_.empty()) throw InvalidInput("--out: the run folder is missing");
-  if (needs_finishing(directory_)) {
-    lock();
-    finish_replacement(directory_);
-  }
+  require_writable(directory_);
+  claim_.emplace(directory_);
+  sweep_leftovers(directory_);
+  if (needs_finishing(directory_)) finish_replacement(directory_);
   if (use == Use::kResume) {
     if (!fs::is_regular_file(state()) || !fs::is_regular_file(run_json()))
       invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
                     directory_.string());
   }
-  require_writable(directory_);
   if (!fs::exists(directory_)) return;
   if (!fs::is_directory(directory_))
     invalid_input("{}: is not a folder; choose another --out", directory_.string());
@@ -49,27 +42,12 @@ RunFolder::RunFolder(const fs::path& directory, Use use)
     invalid_input(
         "{}: holds a trained run; go on with --resume, replace it with --overwrite, or choose another --out",
         directory_.string());
-  if (use == Use::kResume) lock();
+  fs::remove_all(directory_ / kNextRun, error);  // of a process that was killed
 }
 
 RunFolder::~RunFolder() {
   std::error_code error;
   if (staged_) fs::remove_all(directory_ / kNextRun, error);
-}
-
-RunFolder::Descriptor::~Descriptor() {
-  if (fd >= 0) ::close(fd);
-}
-
-/// Where the file system has no locks, two processes are the user's affair.
-void RunFolder::lock() {
-  if (lock_.fd >= 0) return;
-  lock_.fd = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_.fd >= 0 && ::flock(lock_.fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    invalid_input("{}: another process trains into it; wait for its end, or choose another --out",
-                  directory_.string());
-  std::error_code error;
-  fs::remove_all(directory_ / kNextRun, error);  // of a process that was killed
 }
 
 fs::path RunFolder::place() const { return staged_ ? directory_ / kNextRun : directory_; }
@@ -79,7 +57,6 @@ void RunFolder::start(const Json& description) {
   json.update(description);
   std::error_code error;
   fs::create_directories(directory_, error);
-  if (!error) lock();
   if (use_ == Use::kOverwrite && holds_trained_run(directory_)) {
     fs::create_directory(directory_ / kNextRun, error);
     staged_ = !error;
@@ -87,7 +64,7 @@ void RunFolder::start(const Json& description) {
     fs::remove(metrics(), error);
   }
   if (error)
-    invalid_input("{}: cannot be written: {}; choose another --out", directory_.string(), error.message());
+    throw_output_error(directory_, error.value());
   write_json(run_json(), json);
 }
 

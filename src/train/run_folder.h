@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/json.h"
+#include "base/output_claim.h"
 
 namespace edgeclip {
 
@@ -18,7 +20,7 @@ class RunFolder {
   enum class Use { kNew, kResume, kOverwrite };
   /// Checks before any work is done; changes nothing but what a replacement left undone.  Throws InvalidInput
   /// if the folder cannot be written, holds something that is no run, holds a trained run (kNew), holds no
-  /// state (kResume), or is trained into by another process (kResume).
+  /// state (kResume), or is trained into by another process.
   RunFolder(const std::filesystem::path& directory, Use use);
   /// A run that was to replace another and has saved nothing goes.
   ~RunFolder();
@@ -43,18 +45,11 @@ class RunFolder {
 
  private:
   std::filesystem::path place() const;
-  void lock();
 
   const std::filesystem::path directory_;
   const Use use_;
   bool staged_ = false;
-  struct Descriptor {
-    Descriptor() = default;
-    ~Descriptor();
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int fd = -1;
-  } lock_;  ///< the folder itself, opened
+  std::optional<OutputClaim> claim_;  ///< from construction on: no other process writes into the folder
 };
 
 /// Throws InvalidInput naming the first option that differs: an exact resume needs those the run was started

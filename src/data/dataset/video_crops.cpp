@@ -132,7 +132,7 @@ void cut_video_crops(Annotations& annotations, const fs::path& images, const fs:
   }
   fs::create_directories(directory / "crops", error);
   if (error)
-    throw_io_error(directory, "cannot be written", error.value(), "choose another output path");
+    throw_output_error(directory, error.value());
   for (const auto& [name, records] : videos) {
     if (!folder) {
       cutter.cut(images, records);

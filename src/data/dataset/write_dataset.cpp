@@ -120,7 +120,7 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
   std::error_code error;
   fs::create_directory(work / kTokenizerFolder, error);
   if (error)
-    throw_io_error(work, "cannot be written", error.value(), "choose another output path");
+    throw_output_error(work, error.value());
   tokenizer->save(work / kTokenizerFolder);
 
   const auto n = static_cast<std::int64_t>(pairs.size());

@@ -46,7 +46,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
   std::error_code error;
   fs::copy(bundle.tokenizer(), out.work() / "tokenizer", fs::copy_options::recursive, error);
   if (!error) fs::copy_file(bundle.reference(), out.work() / "reference.safetensors", error);
-  if (error) throw_io_error(options.out, "cannot be written", error.value(), "choose another output path");
+  if (error) throw_output_error(options.out, error.value());
 
   Json report = Json::object();
   report["method"] = options.method;
