@@ -242,8 +242,8 @@ def broken_images(table, world, work):
                   shown(f"exit {result.code}, {len(told)} listed, gallery {world.gallery(out)}: {result.message()}", 220))
         if broken == 200 and world.programs.has(world.edge, "index", "--max-unreadable"):
             out = fresh(work / "index")
-            result = run(world.index(out, images, "--max-unreadable", "0.25"))
-            table.row("index of 200 broken, --max-unreadable 0.25: exit 0", result.code == 0, shown(result.message()))
+            result = run(world.index(out, images, "--max-unreadable", "25"))
+            table.row("index of 200 broken, --max-unreadable 25: exit 0", result.code == 0, shown(result.message()))
         remove(report)
 
         out = fresh(work / "prepare")
@@ -269,7 +269,7 @@ def endless_inputs(table, world, work):
                                            work / "none"]),
                 ("tokenize --input", [world.edge, "tokenize", "--tokenizer", w / "dataset/tokenizer", "--input", path, "--out",
                                       work / "none.npy"])):
-            result = run(command, timeout=20, preexec=lambda: resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30)))
+            result = run(command, timeout=60, preexec=lambda: resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30)))
             good = not result.timed_out and result.code == 2 and result.one_line()
             table.row(f"{what} of {name}", good,
                       "waits without end" if result.timed_out else shown(f"exit {result.code}: {result.message()}", 200))

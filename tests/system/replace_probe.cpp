@@ -28,6 +28,7 @@ void mark(const char* name) { (void)::access(name, F_OK); }
 struct Options {
   std::string out, kind = "file", text = "new";
   double hold_s = 0;
+  bool overwrite = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -36,6 +37,7 @@ struct Options {
       {"file", "folder", "folder-at-once"});
     v("text", text, "what is written, many times over");
     v("hold_s", hold_s, "seconds between the beginning and the commit");
+    v("overwrite", overwrite, "a folder that is there is replaced");
   }
 };
 
@@ -65,7 +67,7 @@ void replace_file(const Options& options) {
 
 void replace_folder(const Options& options) {
   const Flush flush = options.kind == "folder" ? Flush::kWithFile : Flush::kWithFolder;
-  AtomicDirectory folder(options.out, kHead);
+  AtomicDirectory folder(options.out, kHead, FolderRules{options.overwrite});
   const auto write = [&](const fs::path& path, const std::string& text) {
     AtomicFile file(path, flush);
     file.write(text);
