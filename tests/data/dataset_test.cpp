@@ -124,11 +124,90 @@ TEST(Dataset, DamageIsFound) {
   EXPECT_NE(message([](const auto& set) { write_text(set / "dataset.json", "{"); }).find("JSON"),
             std::string::npos);
   EXPECT_NE(edit("format", 2).find("update edgeclip"), std::string::npos);
-  EXPECT_NE(edit("images", "/nowhere/at/all").find("/nowhere/at/all"), std::string::npos);
   EXPECT_NE(edit("context_length", 13).find("tokens.npy"), std::string::npos);
   EXPECT_NE(edit("counts", Json{{"pairs", 4}}).find("5 records"), std::string::npos);
   EXPECT_NE(edit("files", Json::object()).find("manifest.csv"), std::string::npos);
   EXPECT_NE(invalid_input_of([&] { open_dataset(dir / "nothing"); }).find("not found"), std::string::npos);
+}
+
+TEST(Dataset, APathThatLeavesTheImageFolderIsRefused) {
+  TempDir dir;
+  for (const char* path : {"../secret.png", "/etc/passwd", "a/../../b.png", ""}) {
+    std::filesystem::remove_all(dir / "set");
+    auto pairs = some_pairs();
+    pairs[3].path = path;
+    write_some(dir / "set", pairs);
+    const std::string message = invalid_input_of([&] { open_dataset(dir / "set"); });
+    EXPECT_NE(message.find("manifest.csv: record 4"), std::string::npos) << message;
+    EXPECT_NE(message.find("leaves the image folder"), std::string::npos) << message;
+  }
+}
+
+/// A dataset whose images lie in a folder beside it.
+struct Beside {
+  TempDir dir;
+  Beside() {
+    std::filesystem::create_directories(dir / "old/images");
+    for (const char* name : {"a.png", "b.png", "c.png"}) write_text(dir / "old/images" / name, "x");
+    std::filesystem::create_directory(dir / "old/set");
+    write_dataset(dir / "old/set", {.pairs = some_pairs(),
+                                    .image_root = dir / "old/images",
+                                    .tokenizer = "train:300",
+                                    .context_length = 12});
+  }
+  std::filesystem::path move(const char* from, const char* to) {
+    std::filesystem::create_directories((dir / to).parent_path());
+    std::filesystem::rename(dir / from, dir / to);
+    return dir / to;
+  }
+  std::filesystem::path root(const char* set, const std::string& given = {}) {
+    return open_dataset_with_images(dir / set, given).image_root;
+  }
+};
+
+TEST(DatasetImages, AreBelowTheStoredRoot) {
+  Beside beside;
+  EXPECT_EQ(beside.root("old/set"), beside.dir / "old/images");
+  beside.move("old/set", "new/set");
+  EXPECT_EQ(beside.root("new/set"), beside.dir / "old/images") << "which is where it was";
+}
+
+TEST(DatasetImages, AreFoundBesideADatasetThatWasMovedWithThem) {
+  Beside beside;
+  beside.move("old", "new");
+  EXPECT_EQ(beside.root("new/set/"), beside.dir / "new/images");
+  EXPECT_EQ(open_dataset(beside.dir / "new/set").image_root, beside.dir / "old/images") << "not looked for";
+}
+
+TEST(DatasetImages, AreFoundWhereTheUserSays) {
+  Beside beside;
+  const auto elsewhere = beside.move("old/images", "elsewhere/pictures");
+  const std::string message = invalid_input_of([&] { beside.root("old/set"); });
+  for (const auto& part : {(beside.dir / "old/images").string(), (beside.dir / "old/set").string(),
+                           std::string("a.png"), std::string("--image-root")})
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
+  EXPECT_EQ(beside.root("old/set", elsewhere.string() + "/"), elsewhere);
+  EXPECT_NE(invalid_input_of([&] {
+              beside.root("old/set", (beside.dir / "old").string());
+            }).find((beside.dir / "old/a.png").string()),
+            std::string::npos);
+  invalid_input_of([&] { beside.root("old/set", (beside.dir / "nowhere").string()); });
+}
+
+TEST(DatasetImages, OneThatIsMissingIsNoMissingFolderAndAGuessNeedsAll) {
+  Beside beside;
+  std::filesystem::remove(beside.dir / "old/images/b.png");
+  EXPECT_EQ(beside.root("old/set"), beside.dir / "old/images");
+  beside.move("old", "new");
+  invalid_input_of([&] { beside.root("new/set"); });
+}
+
+TEST(DatasetImages, TwoFoldersThatHoldThemAreNoAnswer) {
+  Beside beside;
+  beside.move("old", "new");
+  for (const char* name : {"a.png", "b.png", "c.png"}) write_text(beside.dir / "new/set" / name, "x");
+  const std::string message = invalid_input_of([&] { beside.root("new/set"); });
+  EXPECT_NE(message.find("both"), std::string::npos) << message;
 }
 
 TEST(Dataset, BadTokenizerSpecs) {

@@ -77,6 +77,17 @@ TEST(Prepare, SharedShape) {
   for (const auto& image : dataset.images) EXPECT_EQ(read_image(dataset.image_path(image.path)).width, 16);
 }
 
+TEST(Prepare, ADatasetWithoutImagesSaysSoWhereTheyAreNeeded) {
+  Folder folder;
+  folder.options.no_images = true;
+  folder.prepare({Folder::record(0)});
+  EXPECT_EQ(open_dataset(folder.options.out).images.size(), 1u);
+  const std::string message = invalid_input_of([&] { open_dataset_with_images(folder.options.out); });
+  EXPECT_NE(message.find("--no-images"), std::string::npos) << message;
+  EXPECT_EQ(open_dataset_with_images(folder.options.out, folder.options.images).image_root,
+            folder.dir / "images");
+}
+
 TEST(Prepare, EachUnusableRecordIsNamedWithItsReason) {
   Folder folder;
   write_text(folder.dir / "images/broken.png", read_file(folder.dir / "images/sub/0.png").substr(0, 60));

@@ -12,6 +12,7 @@
 #include "base/nearest.h"
 #include "base/npy.h"
 #include "data/dataset/dataset_format.h"
+#include "data/dataset/image_root.h"
 
 namespace edgeclip {
 
@@ -95,10 +96,7 @@ Dataset open_dataset(const fs::path& directory) {
   dataset.name = dataset.directory.filename().string();
   dataset.info = read_artifact_head(info_file, kDatasetFormat, "prepare the dataset again");
   const auto root = json_get<std::string>(dataset.info, "images", where);
-  dataset.image_root = root.empty() ? dataset.directory : fs::path(root);
-  if (!fs::is_directory(dataset.image_root))
-    invalid_input("{}: the folder of its images, {}, is not there; put it back or prepare the dataset again",
-                  where, dataset.image_root.string());
+  dataset.image_root = root.empty() ? dataset.directory : dataset.directory / root;
   dataset.context_length = json_get<int>(dataset.info, "context_length", where);
   if (dataset.context_length < 2)
     invalid_input("{}: context_length: {} is not at least 2; prepare the dataset again", where,
@@ -132,6 +130,9 @@ Dataset open_dataset(const fs::path& directory) {
                     i + 1, kIdsFile);
     if (!is_split_name(pair.split))
       invalid_input("{}: record {}: unknown split \"{}\"", manifest.string(), i + 1, pair.split);
+    if (!stays_below_root(pair.path))
+      invalid_input("{}: record {}: the path \"{}\" leaves the image folder; prepare the dataset again",
+                    manifest.string(), i + 1, pair.path);
     if (frames.defined()) pair.frame = frames.data<std::int64_t>()[i];
     dataset.pairs.push_back(std::move(pair));
   }
@@ -142,6 +143,20 @@ Dataset open_dataset(const fs::path& directory) {
     invalid_input("{}: holds ids outside the tokenizer's {} pieces; prepare the dataset again",
                   (directory / kTokensFile).string(), vocabulary);
   dataset.images = images_of(dataset.pairs, manifest.string());
+  return dataset;
+}
+
+Dataset open_dataset_with_images(const fs::path& directory, const std::string& given) {
+  Dataset dataset = open_dataset(directory);
+  if (const auto source = dataset.info.find("source"); source != dataset.info.end() && source->is_object() &&
+                                                       source->contains("images") &&
+                                                       source->at("images").is_null() && given.empty())
+    invalid_input("{}: was prepared with --no-images and has captions alone; prepare it again with --images",
+                  directory.string());
+  dataset.image_root = find_image_root(
+      {dataset.directory, dataset.image_root, static_cast<std::int64_t>(dataset.images.size()),
+       [&](std::int64_t i) { return dataset.images[static_cast<std::size_t>(i)].path; }},
+      given);
   return dataset;
 }
 

@@ -19,7 +19,7 @@ namespace edgeclip {
 struct Pair {
   std::string split;    ///< "train" | "val" | "test"
   std::int64_t id = 0;  ///< person identity
-  std::string path;     ///< as written: below the dataset's folder, or below dataset.json's "images"
+  std::string path;     ///< below image_root
   std::string caption;
   std::int64_t frame =
       -1;  ///< video datasets: frame number, else -1 (kept in manifest.csv's sister file frames.npy)
@@ -52,7 +52,13 @@ struct Dataset {
   std::vector<std::int64_t> split(const std::string& name) const;
 };
 
-/// Opens and checks it (versions, counts, checksums of arrays).  Throws InvalidInput naming what is missing.
+/// Opens and checks it (versions, counts, checksums of arrays, that no path of an image leaves image_root).
+/// Images are not looked for.  Throws InvalidInput naming what is missing.
 Dataset open_dataset(const std::filesystem::path& directory);
+
+/// The same for those who read the images: image_root is where they are found (find_image_root; given: the
+/// user's --image-root or "").  Throws InvalidInput if it is not known where, or if the dataset was prepared
+/// without images.
+Dataset open_dataset_with_images(const std::filesystem::path& directory, const std::string& given = {});
 
 }  // namespace edgeclip
