@@ -51,6 +51,14 @@ std::string records(const char* path_key) {
 std::string icfg() { return records("file_path"); }
 std::string rstp() { return records("img_path"); }
 
+/// JSON lines; one of them is no JSON.
+std::string json_lines() {
+  std::string text;
+  for (const Json& one : Json::parse(icfg())) text += one.dump() + "\n";
+  text.insert(text.find('\n') + 1, "\n");
+  return text + "{\"split\": \"train\", \"id\": 1, \"file_pa";
+}
+
 std::string karpathy() {
   Json images = Json::array();
   for (const Row& row : kRows)
@@ -97,6 +105,7 @@ struct Layout {
   std::string (*text)();
   const char* typed;   ///< reason of the last record, whose type or form is wrong
   bool image_per_row;  ///< two rows of one image are two images of one file: an identity each
+  std::size_t reasons = 6;
 };
 
 class PrepareFormats : public testing::TestWithParam<Layout> {};
@@ -119,7 +128,8 @@ TEST_P(PrepareFormats, BrokenRecordsAreNamedAndNothingElseIsLost) {
   options.out = (dir / "out").string();
   options.format = layout.format;
   options.tokenizer = "train:60";
-  const bool has_split = layout.text == icfg || layout.text == rstp || layout.text == karpathy;
+  const bool has_split =
+      layout.text == icfg || layout.text == rstp || layout.text == karpathy || layout.text == json_lines;
   options.split = has_split ? "annotated" : "0.5";
   const Json report = prepare_dataset(options);
 
@@ -138,7 +148,7 @@ TEST_P(PrepareFormats, BrokenRecordsAreNamedAndNothingElseIsLost) {
   EXPECT_TRUE(std::any_of(reasons.begin(), reasons.end(), [&](const auto& reason) {
     return reason.find(layout.typed) != std::string::npos;
   })) << fmt::format("{}", fmt::join(reasons, " | "));
-  EXPECT_EQ(reasons.size(), layout.image_per_row ? 7u : 6u) << fmt::format("{}", fmt::join(reasons, " | "));
+  EXPECT_EQ(reasons.size(), layout.reasons) << fmt::format("{}", fmt::join(reasons, " | "));
   const Dataset dataset = open_dataset(dir / "out");
   std::set<std::string> captions;
   for (const auto& pair : dataset.pairs) captions.insert(pair.path + " " + pair.caption);
@@ -154,13 +164,101 @@ INSTANTIATE_TEST_SUITE_P(
     Layouts, PrepareFormats,
     testing::Values(Layout{"icfg", icfg, "file_path must be a string", false},
                     Layout{"rstp", rstp, "file_path must be a string", false},
-                    Layout{"flickr", karpathy, "captions[0] must be a string", true},
+                    Layout{"flickr", karpathy, "captions[0] must be a string", true, 7},
                     Layout{"flickr", tokens, "is not", false},
-                    Layout{"coco", coco, "annotation 200: caption must be a string, not null", true},
+                    Layout{"coco", coco, "annotation 200: caption must be a string, not null", true, 7},
+                    Layout{"auto", json_lines, "line 11 is not valid JSON", false, 7},
                     Layout{"csv", csv, "id must be an integer", false},
                     Layout{"csv", tsv, "has 3 columns, the header 2", false},
                     Layout{"tree", tree, "is not \"id/image.jpg\" and a caption", false}),
     [](const auto& info) { return std::string(info.param.format) + std::to_string(info.index); });
+
+TEST(AnnotationFiles, ATextOfColumnsWithoutAHeaderIsToldWhatAHeaderIs) {
+  TempDir dir;
+  const auto message = [&](const std::string& text, const char* format) {
+    write_text(dir / "a.csv", text);
+    PrepareOptions options;
+    options.annotations = (dir / "a.csv").string();
+    options.images = dir.path().string();
+    options.out = (dir / "out").string();
+    options.format = format;
+    return test::invalid_input_of([&] { prepare_dataset(options); });
+  };
+  for (const char* format : {"auto", "csv"}) {
+    const std::string headerless = message("1/a.jpg,7,\"A man in red, walking.\"\n", format);
+    EXPECT_NE(headerless.find("a.csv: its first line, \"1/a.jpg,7,"), std::string::npos) << headerless;
+    EXPECT_NE(headerless.find("names no columns"), std::string::npos) << headerless;
+    EXPECT_NE(headerless.find("\"path,caption,id,split\""), std::string::npos) << headerless;
+    EXPECT_NE(message("file,caption\na.jpg,A man.\n", format).find("no column of paths"), std::string::npos);
+    EXPECT_NE(message("path\tsplit\na.jpg\ttrain\n", format).find("no column of captions"),
+              std::string::npos);
+  }
+  EXPECT_NE(message("just words\n", "auto").find("of no known format"), std::string::npos);
+  EXPECT_NE(message("just words\n", "csv").find("is not of format csv"), std::string::npos);
+}
+
+TEST(AnnotationFiles, ColumnsAreKnownInAnyCase) {
+  TempDir dir;
+  write_text(dir / "a.jpg", test::encode_jpeg(test::picture(16, 24, 3)));
+  write_text(dir / "a.csv", "Split, Path ,Caption\nValidation,a.jpg,A man in red.\n");
+  PrepareOptions options;
+  options.annotations = (dir / "a.csv").string();
+  options.images = dir.path().string();
+  options.out = (dir / "out").string();
+  options.tokenizer = "train:60";
+  EXPECT_EQ(prepare_dataset(options)["splits"]["val"]["pairs"], 1);
+}
+
+TEST(AnnotationFiles, SplitsHaveTheirUsualNames) {
+  const std::vector<std::pair<const char*, const char*>> names = {
+      {"train", "train"},    {"Training", "train"}, {"VAL", "val"},     {"valid", "val"},
+      {"validation", "val"}, {"dev", "val"},        {" test ", "test"}, {"testing", "test"}};
+  TempDir dir;
+  std::string rows = "split,path,caption\n";
+  Json list = Json::array(), images = Json::array();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string image = fmt::format("{}.jpg", i);
+    write_text(dir / image, test::encode_jpeg(test::picture(16, 24, static_cast<int>(i))));
+    rows += fmt::format("{},{},A man in red.\n", names[i].first, image);
+    list.push_back(
+        {{"split", names[i].first}, {"id", i}, {"file_path", image}, {"captions", {"A man in red."}}});
+    images.push_back(
+        {{"filename", image}, {"split", names[i].first}, {"sentences", {{{"raw", "A man in red."}}}}});
+  }
+  PrepareOptions options;
+  options.images = dir.path().string();
+  options.tokenizer = "train:60";
+  for (const std::string& text : {rows, list.dump(), Json{{"images", images}}.dump()}) {
+    write_text(dir / "annotations", text);
+    options.annotations = (dir / "annotations").string();
+    options.out = (dir / "out").string();
+    EXPECT_EQ(prepare_dataset(options)["unusable_records"], 0) << text;
+    const Dataset dataset = open_dataset(options.out);
+    ASSERT_EQ(dataset.images.size(), names.size());
+    for (std::size_t i = 0; i < names.size(); ++i)
+      EXPECT_EQ(dataset.images[i].split, names[i].second) << names[i].first;
+  }
+}
+
+TEST(AnnotationFiles, OneObjectIsAListOfLinesOnlyByItsName) {
+  TempDir dir;
+  write_text(dir / "a.jpg", test::encode_jpeg(test::picture(16, 24, 3)));
+  const char* const line =
+      R"({"split": "test", "id": 1, "file_path": "a.jpg", "captions": ["A man in red."]})";
+  PrepareOptions options;
+  options.images = dir.path().string();
+  options.out = (dir / "out").string();
+  options.tokenizer = "train:60";
+  for (const char* name : {"a.jsonl", "a.json"}) {
+    write_text(dir / name, line);
+    options.annotations = (dir / name).string();
+    if (std::string(name) == "a.jsonl")
+      EXPECT_EQ(prepare_dataset(options)["counts"]["pairs"], 1);
+    else
+      EXPECT_NE(test::invalid_input_of([&] { prepare_dataset(options); }).find("no known format"),
+                std::string::npos);
+  }
+}
 
 }  // namespace
 }  // namespace edgeclip

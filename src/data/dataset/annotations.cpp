@@ -1,18 +1,31 @@
 #include "data/dataset/annotations.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/nearest.h"
 #include "data/dataset/dataset_format.h"
 #include "data/dataset/formats.h"
+#include "data/dataset/image_root.h"
 
 namespace edgeclip {
 
 namespace {
+
+/// "train", "val" or "test" for the names that are usual for them, in any case; "" for others.
+std::string split_of(std::string name) {
+  static const std::map<std::string, const char*> names = {
+      {"train", "train"},    {"training", "train"}, {"val", "val"},   {"valid", "val"},
+      {"validation", "val"}, {"dev", "val"},        {"test", "test"}, {"testing", "test"}};
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto found = names.find(name);
+  return found == names.end() ? "" : found->second;
+}
 
 /// Why a record is rejected; caught where records are read.
 struct Unusable {
@@ -53,7 +66,7 @@ std::string relative_path(std::string text, const char* key, const std::string& 
   if (text.find('\0') != std::string::npos) reject("{} holds a zero character", key);
   const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
   if (text.empty() || path == ".") reject("{} is empty", key);
-  if (path.is_absolute() || *path.begin() == "..") reject("{} \"{}\" leaves the image folder", key, text);
+  if (!stays_below_root(text)) reject("{} \"{}\" leaves the image folder", key, text);
   return path.string();
 }
 
@@ -102,9 +115,9 @@ class Reader {
     if (need_split_) {
       if (!json.contains("split"))
         reject("split is missing; have a part of the identities tested with --split 0.2");
-      record.split = string_field(json, "split");
-      if (!is_split_name(record.split))
-        reject("unknown split \"{}\"{}", record.split, did_you_mean(record.split, kSplitNames));
+      const std::string written = string_field(json, "split");
+      record.split = split_of(trimmed(written));
+      if (record.split.empty()) reject("unknown split \"{}\"{}", written, did_you_mean(written, kSplitNames));
     }
     if (out_.video) {
       record.frame = count_field(json, "frame");

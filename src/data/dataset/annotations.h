@@ -17,7 +17,7 @@ struct Box {
 /// One record that holds what its form needs; whether its image exists is not known yet.
 struct Record {
   std::int64_t index = 0;  ///< in the list, from 0
-  std::string split;       ///< "" when it is not asked for
+  std::string split;       ///< "train" | "val" | "test"; "" when it is not asked for
   std::int64_t id = 0;
   std::string path;    ///< image or video, relative; "" in a video record that names none
   std::string folder;  ///< video: first folder of "file_path", "" without one
@@ -41,10 +41,10 @@ struct Annotations {
   std::vector<Rejection> rejections;
 };
 
-/// Reads and checks each record alone, and against those before it (duplicates).
-/// format: as in formats.h.  strip_prefix: removed
-/// from the start of every path.  need_split: records without a known split are rejected. Throws InvalidInput
-/// if the file is no list of records, or none has a caption.
+/// Reads and checks each record alone, and against those before it (duplicates).  format: as in formats.h.
+/// strip_prefix: removed from the start of every path.  need_split: records without a known split are
+/// rejected; known are, in any case, train and training; val, valid, validation and dev; test and testing.
+/// Throws InvalidInput if the file is no list of records, or none has a caption.
 Annotations read_annotations(const std::string& file, const std::string& format,
                              const std::string& strip_prefix, bool need_split);
 

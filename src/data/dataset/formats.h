@@ -12,7 +12,8 @@
 /// {"unusable": "reason"}.
 namespace edgeclip {
 
-/// A file read once: JSON if it starts like JSON, else text.
+/// A file read once: JSON if it starts like JSON, else text.  JSON lines (an object in each line, the first
+/// of them whole) are the list of these objects; a line that is no JSON is an unusable record.
 struct AnnotationFile {
   std::string path;
   std::string text;  ///< "" if it is JSON
@@ -49,6 +50,9 @@ bool fits_coco(const AnnotationFile& file);  ///< COCO captions: "images" and "a
 Json records_of_coco(const AnnotationFile& file);
 bool fits_csv(const AnnotationFile& file);  ///< comma or tab separated, with a header
 Json records_of_csv(const AnnotationFile& file);
+/// What keeps a text of several columns from being such a file, with an example of a header; "" of other
+/// files.
+std::string missing_header(const AnnotationFile& file);
 bool fits_tree(const AnnotationFile& file);  ///< path and caption; the id is the path's first folder
 Json records_of_tree(const AnnotationFile& file);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <sstream>
 #include <unordered_map>
@@ -38,7 +39,8 @@ struct Columns {
   std::size_t split = npos, id = npos, path = npos, caption = npos;
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 
-  explicit Columns(const std::vector<std::string>& header) {
+  explicit Columns(std::vector<std::string> header) {
+    for (std::string& name : header) name = plain(name);
     const auto find = [&](std::initializer_list<const char*> names) {
       for (const char* name : names)
         if (const auto at = std::find(header.begin(), header.end(), name); at != header.end())
@@ -51,6 +53,16 @@ struct Columns {
     caption = find({"caption", "captions", "text", "title", "description"});
   }
   bool enough() const { return path != npos && caption != npos; }
+
+ private:
+  /// As names are compared: small letters, no space around.
+  static std::string plain(const std::string& name) {
+    const auto first = name.find_first_not_of(" \t\r");
+    if (first == std::string::npos) return "";
+    std::string text = name.substr(first, name.find_last_not_of(" \t\r") - first + 1);
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+  }
 };
 
 /// An id that is no number stays a string, and is refused by name later.
@@ -66,12 +78,35 @@ Json id_of_folder(const std::string& path) { return id_of(std::filesystem::path(
 
 bool is_header(const std::vector<std::string>& row) { return Columns(row).enough(); }
 
+/// The start of a line, for a message.
+std::string start_of(const std::string& text) {
+  std::string line = text.substr(0, text.find_first_of("\r\n"));
+  if (line.size() <= 60) return line;
+  std::size_t cut = 60;
+  while ((static_cast<unsigned char>(line[cut]) & 0xC0) == 0x80) --cut;  // not within a character
+  return line.substr(0, cut) + "...";
+}
+
 }  // namespace
 
 bool fits_csv(const AnnotationFile& file) {
   if (file.text.empty()) return false;
   const auto rows = rows_of(file);
   return !rows.empty() && is_header(rows.front());
+}
+
+std::string missing_header(const AnnotationFile& file) {
+  if (file.text.empty()) return "";
+  const Rows rows = rows_of(file);
+  if (rows.empty() || rows.front().size() < 2) return "";
+  const Columns columns(rows.front());
+  const char* const lacks = columns.caption != Columns::npos ? "has no column of paths"
+                            : columns.path != Columns::npos  ? "has no column of captions"
+                                                             : "names no columns";
+  return fmt::format(
+      "its first line, \"{}\", {}: a header must name at least path and caption, and id and split where they "
+      "are known, as in \"path,caption,id,split\" above lines like \"1/a.jpg,A man in a red coat.,1,train\"",
+      start_of(file.text), lacks);
 }
 
 // Each row is one image and one caption.  Without a column of ids every image is an identity.
