@@ -1,6 +1,7 @@
 #include "data/image/image.h"
 
 #include <png.h>
+#include <zlib.h>
 
 #include <cstdlib>
 
@@ -153,6 +154,37 @@ TEST(Image, HugeSizesAreRefusedBeforeMemoryIsAskedFor) {
   for (const std::size_t i : {5, 6, 7, 8}) jpeg[frame + i] = '\xF0';  // 61680 x 61680
   write_text(dir / "a.jpg", jpeg);
   EXPECT_NE(invalid_input_of([&] { read_image(dir / "a.jpg"); }).find("61680 x 61680"), std::string::npos);
+}
+
+TEST(Image, AFileTooSmallForItsPictureIsRefusedBeforeMemoryIsAskedFor) {
+  TempDir dir;
+  const std::string whole = encode_jpeg(24, 24, 3, picture(24, 24).rgb, true);
+  const auto frame = whole.find("\xFF\xC2");
+  ASSERT_NE(frame, std::string::npos);
+  std::string jpeg = whole;  // 13056 x 13056, within the limit of pixels: 1.5 GB of coefficients and pixels
+  jpeg[frame + 5] = jpeg[frame + 7] = 51;
+  jpeg[frame + 6] = jpeg[frame + 8] = 0;
+  write_text(dir / "a.jpg", jpeg);
+  EXPECT_NE(invalid_input_of([&] { read_image(dir / "a.jpg"); }).find("cannot hold 13056 x 13056"),
+            std::string::npos);
+  std::string png = encode_png(1, 1, {PNG_COLOR_TYPE_GRAY, 1, false, {}}, {0});
+  png[18] = png[22] = 51;  // 13057 x 13057
+  const auto crc = crc32(0, reinterpret_cast<const Bytef*>(png.data() + 12), 17);
+  for (std::size_t i = 0; i < 4; ++i) png[29 + i] = static_cast<char>(crc >> (24 - 8 * i));
+  write_text(dir / "a.png", png);
+  EXPECT_NE(invalid_input_of([&] { read_image(dir / "a.png"); }).find("cannot hold 13057 x 13057"),
+            std::string::npos);
+}
+
+TEST(Image, OneColourIsNotTooSmallForItsPicture) {
+  TempDir dir;
+  const std::vector<std::uint8_t> zeros(1000 * 1000, 0);
+  write_text(dir / "grey.png", encode_png(1000, 1000, {PNG_COLOR_TYPE_GRAY, 8, false, {}}, zeros));
+  write_text(dir / "bits.png", encode_png(8000, 1000, {PNG_COLOR_TYPE_GRAY, 1, true, {}}, zeros));
+  write_text(dir / "grey.jpg", encode_jpeg(1000, 1000, 1, zeros));
+  write_text(dir / "progressive.jpg", encode_jpeg(1000, 1000, 1, zeros, true));
+  for (const char* name : {"grey.png", "bits.png", "grey.jpg", "progressive.jpg"})
+    EXPECT_EQ(read_image(dir / name).height, 1000) << name;
 }
 
 TEST(Image, CropIsTheBox) {

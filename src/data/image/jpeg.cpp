@@ -93,6 +93,16 @@ bool read_rows(Decoder& d, std::uint8_t* out, std::size_t stride) {
   return true;
 }
 
+/// Whether a file of so many bytes can hold the picture that its header declares: each block of 8 x 8 samples
+/// takes a Huffman code at least.  One that cannot is cut off, and its header asks for memory all the same.
+bool may_hold_its_blocks(const jpeg_decompress_struct& info, std::size_t bytes) {
+  if (info.arith_code) return true;  // less than a bit for a block
+  std::uint64_t blocks = 0;
+  for (int c = 0; c < info.num_components; ++c)
+    blocks += std::uint64_t{info.comp_info[c].width_in_blocks} * info.comp_info[c].height_in_blocks;
+  return blocks / 8 <= bytes;
+}
+
 /// 1 where no EXIF block was kept.
 int orientation_of(const jpeg_decompress_struct& info) {
   for (const jpeg_marker_struct* m = info.marker_list; m != nullptr; m = m->next)
@@ -127,6 +137,9 @@ Image decode_jpeg(const std::string& bytes, const std::string& name, const ReadO
   };
   if (!read_header(decoder, bytes, options)) failed();
   require_image_size(decoder.info.image_width, decoder.info.image_height, name);
+  if (!may_hold_its_blocks(decoder.info, bytes.size()))
+    invalid_input("{}: truncated JPEG: {} bytes cannot hold {} x {} pixels; copy it again", name,
+                  bytes.size(), decoder.info.image_width, decoder.info.image_height);
   const std::int64_t width = decoder.info.output_width, height = decoder.info.output_height;
   const int orientation = orientation_of(decoder.info);
   if (decoder.info.out_color_space == JCS_CMYK) {

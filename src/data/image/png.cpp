@@ -50,6 +50,7 @@ void on_warning(png_structp, png_const_charp) {}
 struct PngReader {
   png_structp png = nullptr;
   png_infop info = nullptr;
+  std::uint64_t packed_bytes = 0;  ///< of all rows, as the file has them before compression
   ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 };
 
@@ -60,6 +61,7 @@ bool read_header(PngReader& r, Source& source) {
   png_set_read_fn(r.png, &source, read_bytes);
   png_set_user_limits(r.png, 1 << 20, 1 << 20);
   png_read_info(r.png, r.info);
+  r.packed_bytes = std::uint64_t{png_get_rowbytes(r.png, r.info)} * png_get_image_height(r.png, r.info);
   png_set_palette_to_rgb(r.png);
   png_set_expand_gray_1_2_4_to_8(r.png);
   png_set_gray_to_rgb(r.png);
@@ -134,6 +136,11 @@ Image decode_png(const std::string& bytes, const std::string& name, const ReadOp
   const std::int64_t width = png_get_image_width(reader.png, reader.info);
   const std::int64_t height = png_get_image_height(reader.png, reader.info);
   require_image_size(width, height, name);
+  // Deflate makes at most 1032 bytes of one.  A file that is too small for its picture is cut off, and its
+  // header would have memory asked for all the same.
+  if (reader.packed_bytes / 1032 > bytes.size())
+    invalid_input("{}: truncated PNG: {} bytes cannot hold {} x {} pixels; copy it again", name, bytes.size(),
+                  width, height);
   Image image(static_cast<int>(width), static_cast<int>(height));
   EDGECLIP_CHECK(png_get_rowbytes(reader.png, reader.info) == static_cast<std::size_t>(width) * 3);
   auto rows = row_pointers(image);
