@@ -52,6 +52,7 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path
 }
 
 std::string csv_row(const std::vector<std::string>& fields) {
+  if (fields.size() == 1 && fields[0].empty()) return "\"\"\n";  // an empty line would be no row
   std::string out;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (i) out += ',';
