@@ -11,7 +11,9 @@
 #include "base/file.h"
 #include "base/npy.h"
 #include "bundle/bundle.h"
+#include "data/dataset/image_root.h"
 #include "retrieval/dot.h"
+#include "retrieval/image_source.h"
 
 namespace edgeclip {
 
@@ -48,7 +50,8 @@ Gallery open_gallery(const fs::path& directory) {
   gallery.model_name = json_get<std::string>(json, "model", where);
   if (json.contains("precision")) gallery.precision = json_get<std::string>(json, "precision", where);
   gallery.embedding_dim = json_get<int>(json, "embedding_dim", where);
-  gallery.image_root = json_get<std::string>(json, "image_root", where);
+  const auto root = json_get<std::string>(json, "image_root", where);
+  gallery.image_root = root.empty() ? gallery.directory : gallery.directory / root;
   gallery.complete = json_get<bool>(json, "complete", where);
   gallery.source = json_at(json, "source", where);
   if (json.contains("left_out"))
@@ -61,10 +64,14 @@ Gallery open_gallery(const fs::path& directory) {
   check_file_table(directory, files, where);
 
   const auto count = json_get<std::int64_t>(json, "count", where);
+  const Json kind = gallery.source.is_object() ? gallery.source.value("kind", Json()) : Json();
+  const bool rooted = kind == "dataset" || kind == "video";
   const fs::path items_file = directory / kItemsFile;
   for (auto& row : read_csv_table(items_file, kItemsHeader)) {
     const std::string at = fmt::format("{}: row {}", items_file.string(), gallery.items.size() + 1);
     if (row[0].empty()) invalid_input("{}: path is empty; index the images again", at);
+    if (rooted && !stays_below_root(row[0]))
+      invalid_input("{}: path \"{}\" leaves the image folder; index the images again", at, row[0]);
     gallery.items.push_back({std::move(row[0]), parse_integer(row[1], at + ": id"),
                              parse_integer(row[2], at + ": frame"), std::move(row[3])});
   }
@@ -86,6 +93,15 @@ Gallery open_gallery(const fs::path& directory) {
     if (!(std::abs(norm - 1.0f) < 1e-2f))
       invalid_input("{}: row {} is not unit-norm; index the images again", embeddings_file.string(), i);
   }
+  return gallery;
+}
+
+Gallery open_gallery_with_images(const fs::path& directory, const std::string& given) {
+  Gallery gallery = open_gallery(directory);
+  gallery.image_root = find_image_root(
+      {gallery.directory, gallery.image_root, gallery.size(),
+       [&](std::int64_t i) { return parse_item_path(gallery.items[static_cast<std::size_t>(i)].path).file; }},
+      given);
   return gallery;
 }
 

@@ -46,8 +46,13 @@ struct Gallery {
 };
 
 /// Opens a gallery and checks everything: format, sizes, checksums, counts, that rows are finite and
-/// unit-norm. Throws InvalidInput naming what is wrong.
+/// unit-norm, that no path of a dataset's or a video's item leaves image_root (a list of images may name
+/// any). Images are not looked for.  Throws InvalidInput naming what is wrong.
 Gallery open_gallery(const std::filesystem::path& directory);
+
+/// The same for those who read the images: image_root is where they are found (find_image_root; given: the
+/// user's --image-root or "").  Throws InvalidInput if it is not known where.
+Gallery open_gallery_with_images(const std::filesystem::path& directory, const std::string& given = {});
 
 /// Writes the folder whole or not at all (commits it).  gallery.directory is not used.  Works after a signal too,
 /// so that interrupted indexing can keep what it has.

@@ -105,6 +105,7 @@ std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<Searc
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return hits[a].item < hits[b].item; });
   ItemReader reader;
+  std::vector<std::string> missing;
   for (const std::size_t k : order) {
     const SearchHit& hit = hits[k];
     cells[k].label = fmt::format("{}   {:.3f}", hit.rank, hit.score);
@@ -112,9 +113,15 @@ std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<Searc
     try {
       cells[k].image = reader.read(gallery.image_root, hit.path);
     } catch (const InvalidInput& error) {
-      spdlog::warn("not in the grid: {}", error.what());
+      missing.emplace_back(error.what());
     }
   }
+  if (!missing.empty() && missing.size() == hits.size())
+    invalid_input("none of the {} images of the grid can be read; the first: {}", hits.size(),
+                  missing.front());
+  if (!missing.empty())
+    spdlog::warn("{} of {} images are not in the grid; the first: {}", missing.size(), hits.size(),
+                 missing.front());
   return cells;
 }
 

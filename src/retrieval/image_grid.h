@@ -26,8 +26,9 @@ struct GridOptions {
 Image draw_grid(const std::string& title, const std::vector<GridCell>& cells,
                 const GridOptions& options = {});
 
-/// Cells of one query's hits: images read from the gallery's image_root (a missing one becomes an empty frame
-/// with a warning), captioned by the item's name where the gallery has no caption.
+/// Cells of one query's hits: images read from the gallery's image_root, captioned by the item's name where the
+/// gallery has no caption.  Those that cannot be read become empty frames, and one warning counts them;
+/// InvalidInput if that is all of them.
 std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits);
 
 /// Writes the grid of a query as a PNG that says what it is: "Title" the query, "Description", "Software"

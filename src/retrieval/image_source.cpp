@@ -1,13 +1,19 @@
 #include "retrieval/image_source.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "data/dataset/dataset.h"
+#include "data/dataset/dataset_format.h"
 
 namespace edgeclip {
 
@@ -17,19 +23,99 @@ namespace {
 
 constexpr std::string_view kFrameMark = "#frame=";
 
-void add_folder(const fs::path& folder, ImageSource& source) {
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; it != end; it.increment(error)) {
-    if (error) break;
-    std::error_code ignored;
-    if (it->is_regular_file(ignored) && is_image_name(it->path()))
-      source.items.push_back({it->path().lexically_relative(folder).generic_string(), -1, -1});
+/// "a, b, c and 7 more".
+std::string some_of(std::vector<std::string> names) {
+  constexpr std::size_t kNamed = 5;
+  std::sort(names.begin(), names.end());
+  const std::size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
+  names.resize(names.size() - more);
+  const std::string text = fmt::format("{}", fmt::join(names, ", "));
+  return more == 0 ? text : fmt::format("{} and {} more", text, more);
+}
+
+/// What lies below a folder, by paths relative to it, links followed.  Each real folder is entered once, by
+/// its own name before that of a link, so that neither a cycle nor a second link to it counts its files
+/// again.
+class FolderWalk {
+ public:
+  std::vector<std::string> images, videos;
+  std::vector<std::string> others;     ///< links to nothing, and what is named like an image and is no file
+  std::vector<std::string> repeated;   ///< links to folders that are entered already
+  std::vector<std::string> ascending;  ///< links to folders that hold this one
+
+  explicit FolderWalk(const fs::path& root) : root_(root) {
+    enter("");
+    while (!folders_.empty() || !links_.empty()) {
+      auto& next = folders_.empty() ? links_ : folders_;
+      enter(next.extract(next.begin()).value());
+    }
   }
-  if (error) invalid_input("{}: cannot be read: {}", folder.string(), error.message());
-  std::sort(source.items.begin(), source.items.end(),
-            [](const auto& a, const auto& b) { return a.path < b.path; });
-  if (source.items.empty())
-    invalid_input("{}: holds no images (.jpg, .png, ...); name a folder with images", folder.string());
+
+ private:
+  void enter(const std::string& name) {
+    const fs::path folder = name.empty() ? root_ : root_ / name;
+    std::error_code error;
+    fs::directory_iterator entries(folder, error);
+    struct stat info {};
+    if (!error && ::stat(folder.c_str(), &info) != 0) error.assign(errno, std::system_category());
+    if (!error && !entered_.emplace(info.st_dev, info.st_ino).second) {
+      repeated.push_back(name);
+      return;
+    }
+    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) add(*entries, name);
+    if (error)
+      invalid_input("{}: cannot be read: {}; make it readable or move it away", folder.string(),
+                    error.message());
+  }
+
+  void add(const fs::directory_entry& entry, const std::string& folder) {
+    const std::string file = entry.path().filename().string(),
+                      name = folder.empty() ? file : folder + '/' + file;
+    std::error_code error;
+    const fs::file_status status = entry.status(error);
+    if (fs::is_directory(status)) {
+      if (!entry.is_symlink(error))
+        folders_.insert(name);
+      else if (lies_within(root_, entry.path()))
+        ascending.push_back(name);
+      else
+        links_.insert(name);
+    } else if (is_image_name(entry.path()) || (entry.is_symlink(error) && !fs::exists(status))) {
+      (fs::is_regular_file(status) ? images : others).push_back(name);
+    } else if (is_video_name(entry.path())) {
+      videos.push_back(name);
+    }
+  }
+
+  const fs::path& root_;
+  std::set<std::string> folders_, links_;  ///< still to be entered
+  std::set<std::pair<dev_t, ino_t>> entered_;
+};
+
+void add_folder(const fs::path& folder, ImageSource& source) {
+  FolderWalk walk(folder);
+  const std::string where = folder.string();
+  if (walk.images.empty() && !walk.videos.empty())
+    invalid_input("{}: holds no images; name its videos one by one: {}", where, some_of(walk.videos));
+  if (walk.images.empty())
+    invalid_input("{}: holds no images (.jpg, .png, ...); name a folder with images", where);
+  const auto warn = [&](const std::vector<std::string>& names, const char* one, const char* several) {
+    if (names.size() == 1)
+      spdlog::warn("{}: 1 {}: {}", where, one, names.front());
+    else if (!names.empty())
+      spdlog::warn("{}: {} {}: {}", where, names.size(), several, some_of(names));
+  };
+  warn(walk.videos, "video is not indexed with a folder's images: name it",
+       "videos are not indexed with a folder's images: name each one");
+  warn(walk.others, "entry is left out, being a link to nothing or no file",
+       "entries are left out, being links to nothing or no files");
+  warn(walk.ascending, "link leads to a folder that holds this one: it is not followed",
+       "links lead to folders that hold this one: they are not followed");
+  if (!walk.repeated.empty())
+    spdlog::info("{}: {} links lead to folders whose images are taken already: {}", where,
+                 walk.repeated.size(), some_of(walk.repeated));
+  std::sort(walk.images.begin(), walk.images.end());
+  for (std::string& path : walk.images) source.items.push_back({std::move(path), -1, -1});
 }
 
 void add_list(const fs::path& list, ImageSource& source) {
@@ -49,7 +135,7 @@ void add_list(const fs::path& list, ImageSource& source) {
 
 }  // namespace
 
-ImageSource open_image_source(const fs::path& what, const std::string& split) {
+ImageSource open_image_source(const fs::path& what, const std::string& split, const std::string& image_root) {
   if (!fs::exists(what))
     invalid_input("{}: is not there; name a folder, a list, a video, an image or a prepared dataset",
                   what.string());
@@ -58,9 +144,12 @@ ImageSource open_image_source(const fs::path& what, const std::string& split) {
   ImageSource source;
   source.kind = "images";
   source.description = what.string();
+  if (!image_root.empty() && !fs::exists(path / kDatasetFile))
+    invalid_input("--image-root {}: says where a prepared dataset's images are, and {} is none", image_root,
+                  what.string());
   if (fs::is_directory(path)) {
-    if (fs::exists(path / "dataset.json")) {
-      const Dataset dataset = open_dataset(path);
+    if (fs::exists(path / kDatasetFile)) {
+      const Dataset dataset = open_dataset_with_images(path, image_root);
       source.kind = "dataset";
       source.image_root = dataset.image_root;
       for (const std::int64_t index : dataset.split(split)) {
@@ -104,34 +193,26 @@ std::string frame_path(const std::string& video, std::int64_t frame) {
   return fmt::format("{}{}{}", video, kFrameMark, frame);
 }
 
-namespace {
-
-/// The frame that a path names, -1 if it is an image's path; *video: what stands before its mark.
-std::int64_t frame_of(const std::string& path, std::string* video) {
+ItemPath parse_item_path(const std::string& path) {
   const std::size_t mark = path.rfind(kFrameMark);
-  if (mark == std::string::npos) return -1;
+  if (mark == std::string::npos) return {path, -1};
   std::int64_t frame = -1;
-  const auto parsed =
-      std::from_chars(path.data() + mark + kFrameMark.size(), path.data() + path.size(), frame);
-  if (parsed.ec != std::errc() || parsed.ptr != path.data() + path.size() || frame < 0) return -1;
-  *video = path.substr(0, mark);
-  return frame;
+  const char* const end = path.data() + path.size();
+  const auto parsed = std::from_chars(path.data() + mark + kFrameMark.size(), end, frame);
+  if (parsed.ec != std::errc() || parsed.ptr != end || frame < 0) return {path, -1};
+  return {path.substr(0, mark), frame};
 }
 
-}  // namespace
-
 std::string item_name(const std::string& path) {
-  std::string video;
-  const std::int64_t frame = frame_of(path, &video);
-  return frame < 0 ? fs::path(path).filename().string()
-                   : fmt::format("{}, frame {}", fs::path(video).filename().string(), frame);
+  const auto [file, frame] = parse_item_path(path);
+  const std::string name = fs::path(file).filename().string();
+  return frame < 0 ? name : fmt::format("{}, frame {}", name, frame);
 }
 
 Image ItemReader::read(const fs::path& image_root, const std::string& path) {
-  std::string name;
-  const std::int64_t frame = frame_of(path, &name);
-  if (frame < 0) return read_image(image_root / path);
-  const std::string video = (image_root / name).string();
+  const auto [file, frame] = parse_item_path(path);
+  if (frame < 0) return read_image(image_root / file);
+  const std::string video = (image_root / file).string();
   if (video != video_ || frame < next_frame_) {
     reader_ = std::make_unique<VideoReader>(video);
     video_ = video;

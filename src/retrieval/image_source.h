@@ -23,8 +23,12 @@ struct ImageSource {
 
 /// what: a folder (images below it by name ending, sorted by path), a prepared dataset (split "all" or one of
 /// its splits), a video, one image, or a text file that lists images, one path per line, relative to its
-/// folder.  Nothing is decoded. Throws InvalidInput if it is none of these or holds no image.
-ImageSource open_image_source(const std::filesystem::path& what, const std::string& split = "all");
+/// folder.  In a folder links are followed and each real folder is taken once; a warning counts and names the
+/// videos, which are not taken, and links to nothing.  image_root: where a
+/// dataset's images are ("": as find_image_root says).  Nothing is decoded.  Throws InvalidInput if it is
+/// none of these, holds no image, or has a folder that cannot be read.
+ImageSource open_image_source(const std::filesystem::path& what, const std::string& split = "all",
+                              const std::string& image_root = {});
 
 /// Part i of n in order (1-based, as "--shard 2/4"): consecutive items, sizes differ by at most one.
 struct Shard {
@@ -38,6 +42,13 @@ Shard parse_shard(const std::string& text);
 
 /// "VIDEO#frame=N", the path of a video's frame in a gallery.
 std::string frame_path(const std::string& video, std::int64_t frame);
+
+/// A gallery item's path, taken apart.
+struct ItemPath {
+  std::string file;
+  std::int64_t frame = -1;  ///< of the video `file`; -1: it is an image
+};
+ItemPath parse_item_path(const std::string& path);
 
 /// What people call an item: its file name, or "VIDEO, frame 120".
 std::string item_name(const std::string& path);

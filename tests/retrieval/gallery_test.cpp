@@ -42,6 +42,49 @@ TEST(Gallery, RoundTrips) {
   require_same_model(read, encoder);
 }
 
+TEST(Gallery, PathsThatLeaveTheRootAreRefusedUnlessTheyCameFromAList) {
+  test::TempDir dir;
+  test::FakeEncoder encoder;
+  Gallery gallery = small_gallery(encoder);
+  for (const char* path : {"/etc/passwd", "../b.png", "a/../../b.png", "../v.avi#frame=2"})
+    for (const char* kind : {"dataset", "video", "images"}) {
+      gallery.items[1].path = path;
+      gallery.source = {{"path", "x"}, {"kind", kind}};
+      std::filesystem::remove_all(dir / "g");
+      write_gallery(dir / "g", gallery);
+      if (std::string(kind) == "images") {
+        EXPECT_EQ(open_gallery(dir / "g").items[1].path, path);
+        continue;
+      }
+      const std::string message = test::invalid_input_of([&] { open_gallery(dir / "g"); });
+      EXPECT_NE(message.find("items.csv: row 2"), std::string::npos) << message;
+    }
+}
+
+TEST(Gallery, ImagesAreFoundWhereTheyAreOrWhereTheUserSays) {
+  test::TempDir dir;
+  test::FakeEncoder encoder;
+  Gallery gallery = small_gallery(encoder);
+  gallery.image_root = dir / "old/images";
+  write_gallery(dir / "new/g", gallery);
+  const auto root = [&](const std::string& given = {}) {
+    return open_gallery_with_images(dir / "new/g", given).image_root;
+  };
+  const std::string message = test::invalid_input_of([&] { root(); });
+  for (const auto& part : {(dir / "old/images").string(), std::string("a.png"), std::string("--image-root")})
+    EXPECT_NE(message.find(part), std::string::npos) << part << " in " << message;
+  EXPECT_EQ(open_gallery(dir / "new/g").image_root, dir / "old/images") << "not looked for";
+
+  std::filesystem::create_directories(dir / "new/images");
+  for (const auto& name : {std::string("a.png"), gallery.items[1].path, std::string("v.avi")})
+    test::write_text(dir / "new/images" / name, "x");
+  EXPECT_EQ(root(), dir / "new/images") << "copied with the gallery";
+  EXPECT_EQ(root((dir / "new/images").string()), dir / "new/images");
+  test::write_images(dir / "old/images", 1);
+  test::write_text(dir / "old/images/v.avi", "x");
+  EXPECT_EQ(root(), dir / "old/images") << "one of them is enough where they are said to be";
+}
+
 TEST(Gallery, OfNothingIsAGallery) {
   test::TempDir dir;
   test::FakeEncoder encoder;

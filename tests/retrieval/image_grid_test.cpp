@@ -75,6 +75,9 @@ TEST(ImageGrid, AMissingImageIsAnEmptyFrame) {
   EXPECT_EQ(cells[0].image.rgb, read_image(dir / "01.png").rgb);
   EXPECT_EQ(cells[1].image.width, 0);
   EXPECT_EQ(cells[2].caption, "caption of 0");
+  EXPECT_NE(test::invalid_input_of([&] { grid_cells(gallery, {hits[1]}); }).find("gone.png"),
+            std::string::npos)
+      << "a picture of nothing";
   EXPECT_GT(draw_grid("t", cells).height, 0);
 }
 
