@@ -1,6 +1,7 @@
 #include "train/asked_options.h"
 
 #include <optional>
+#include <utility>
 
 namespace edgeclip {
 
@@ -9,7 +10,7 @@ namespace {
 /// named: nullptr where nothing is; what it holds that is no object names all below it.
 std::optional<Json> asked_part(const Json& value, const Json* usual, const Json* named) {
   if (!value.is_object() || value.empty()) {
-    if (named != nullptr || usual == nullptr || value != *usual) return value;
+    if (named != nullptr || usual == nullptr || value != *usual) return std::make_optional<Json>(value);
     return std::nullopt;
   }
   const auto below = [](const Json* json, const std::string& key) {
@@ -21,7 +22,7 @@ std::optional<Json> asked_part(const Json& value, const Json* usual, const Json*
   for (const auto& [key, inner] : value.items())
     if (auto asked = asked_part(inner, below(usual, key), below(named, key))) part[key] = *std::move(asked);
   if (part.empty()) return std::nullopt;
-  return part;
+  return std::make_optional<Json>(std::move(part));
 }
 
 std::string difference_below(const Json& a, const Json& b, const std::string& path) {

@@ -85,7 +85,8 @@ Json RunFolder::description() const {
     options->erase("flip");
   }
   // Options of an adapter stood there without one once, and had no effect.
-  if (options->value("lora_mode", Json("none")) == "none") options->erase("lora");
+  const auto mode = options->find("lora_mode");
+  if (mode == options->end() || *mode == "none") options->erase("lora");
   return json;
 }
 

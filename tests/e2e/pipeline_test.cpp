@@ -186,7 +186,7 @@ TEST(Pipeline, SearchNamesWhatTheModelDoesNotSee) {
   for (int i = 0; i < 40; ++i) longest += " and a man";
   const ProcessResult result =
       run({EDGECLIP_EDGE_PROGRAM, "search", "--plan", at("plan"), "--gallery", at("gallery"), "--text",
-           "a man", "--text", "a man 日", "--text", longest});
+           "a man", "--text", "a man 日", "--text", longest, "--quiet"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
   EXPECT_NE(result.err.find("\"a man 日\": the vocabulary does not know \"日\""), std::string::npos)

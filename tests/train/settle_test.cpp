@@ -109,7 +109,7 @@ TEST_F(SettleTest, InitBringsArchitectureAndPreprocessing) {
   TrainPaths resumed = paths("next", "", true);
   settle_training(again, resumed);
   EXPECT_EQ(options_to_json(again.image), options_to_json(image));
-  EXPECT_EQ(resumed.init, at("init/final"));
+  EXPECT_EQ(resumed.init, at("init/final").string());
 }
 
 TEST_F(SettleTest, AdapterOptionsNeedAnAdapter) {

@@ -86,11 +86,13 @@ std::vector<std::string> unknown_pieces(const Tokenizer& tokenizer, const std::s
   std::istringstream words(text);
   for (std::string word; words >> word;) {
     if (!is_unknown(word)) continue;
-    const std::size_t before = pieces.size();
     bool blamed = false;
     for (const auto& character : characters_of(word))
-      if (is_unknown(character)) blamed = true, add(character);
-    if (!blamed && pieces.size() == before) add(word);
+      if (is_unknown(character)) {
+        blamed = true;
+        add(character);
+      }
+    if (!blamed) add(word);
   }
   return pieces;
 }

@@ -155,7 +155,7 @@ ActivationScale choose_scale(const Histogram& histogram, const CalibrationOption
 }
 
 /// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
-void require_exclusions(const Bundle& bundle, const std::vector<std::string>& exclude) {
+static void require_exclusions(const Bundle& bundle, const std::vector<std::string>& exclude) {
   const std::vector<std::string> usual = QuantizeOptions().exclude;
   for (const std::string& part : exclude) {
     if (part.empty() || std::find(usual.begin(), usual.end(), part) != usual.end()) continue;
