@@ -80,8 +80,8 @@ TEST(Prepare, SharedShape) {
 TEST(Prepare, ADatasetWithoutImagesSaysSoWhereTheyAreNeeded) {
   Folder folder;
   folder.options.no_images = true;
-  folder.prepare({Folder::record(0)});
-  EXPECT_EQ(open_dataset(folder.options.out).images.size(), 1u);
+  folder.prepare({Folder::record(0), Folder::record(1)});
+  EXPECT_EQ(open_dataset(folder.options.out).images.size(), 2u);
   const std::string message = invalid_input_of([&] { open_dataset_with_images(folder.options.out); });
   EXPECT_NE(message.find("--no-images"), std::string::npos) << message;
   EXPECT_EQ(open_dataset_with_images(folder.options.out, folder.options.images).image_root,
