@@ -83,15 +83,14 @@ void PruneOptions::validate(const std::string& where) const {
 }
 
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
-           const std::string& out, bool overwrite) {
+           const std::string& out, const std::string& image_root, bool overwrite) {
   options.validate("");
   AtomicDirectory folder(out, kCheckpointFile, {overwrite, {checkpoint_folder(checkpoint_path), data}});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
-  Dataset dataset = open_dataset(data);
-  require_images(dataset);
+  Dataset dataset = open_dataset_with_images(data, image_root);
   adopt_tokenizer(dataset, checkpoint);
 
   std::optional<Validator> validator;

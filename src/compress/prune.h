@@ -44,8 +44,8 @@ struct PruneOptions {
 };
 
 /// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters,
-/// metrics).
+/// metrics).  image_root: of the dataset's images, where they were moved; else "".
 Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data,
-           const std::string& out, bool overwrite = false);
+           const std::string& out, const std::string& image_root = {}, bool overwrite = false);
 
 }  // namespace edgeclip

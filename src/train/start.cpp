@@ -82,16 +82,6 @@ void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {
   dataset.tokens = checkpoint.tokenizer->encode_batch(captions, context, /*fixed_length=*/true);
 }
 
-void require_images(const Dataset& dataset) {
-  const auto source = dataset.info.find("source");
-  if (source == dataset.info.end() || !source->is_object()) return;
-  if (const auto images = source->find("images"); images != source->end() && images->is_null())
-    invalid_input(
-        "{}: was prepared with --no-images and holds captions alone, so nothing can be trained on it; "
-        "prepare it again with --images",
-        dataset.directory.string());
-}
-
 std::string dataset_hash(const Dataset& dataset) {
   Json holds = Json::object();
   for (const char* key : {"files", "counts", "image_sizes"})

@@ -30,9 +30,6 @@ void merge_adapter(Checkpoint& checkpoint);
 /// (unless they are the same already).
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
 
-/// Throws InvalidInput if the dataset was prepared without its images.
-void require_images(const Dataset& dataset);
-
 /// Hash of what a dataset holds, wherever it lies.
 std::string dataset_hash(const Dataset& dataset);
 

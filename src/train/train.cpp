@@ -63,8 +63,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
     invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, init);
   prepare_torch();
   torch::manual_seed(options.seed);
-  Dataset dataset = open_dataset(paths.data);
-  require_images(dataset);
+  Dataset dataset = open_dataset_with_images(paths.data, paths.image_root);
   if (paths.resume) require_same_dataset(run.description(), dataset, run.run_json().string());
   Checkpoint checkpoint =
       init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);

@@ -13,13 +13,14 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options : BenchOptions {
-  std::string plan, data, gallery;
+  std::string plan, data, image_root, gallery;
   std::string split = "test";
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("plan", plan, "plan folder that encodes");
     v("data", data, "prepared dataset whose images are the queries");
+    v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split whose images are the queries");
     v("gallery", gallery, "gallery that is searched; empty: the queries' own images, encoded beforehand");
     v("queries", queries, "queries timed; images are taken in turn");
@@ -87,7 +88,7 @@ class BenchCommand : public OptionsCommand<Options> {
     PlanEncoder encoder(options.plan);
     std::vector<fs::path> paths;
     {
-      const Dataset dataset = open_dataset(options.data);
+      const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
       for (const std::int64_t i : dataset.split(options.split))
         paths.push_back(dataset.image_path(dataset.images[static_cast<std::size_t>(i)].path));
     }

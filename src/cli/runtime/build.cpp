@@ -15,6 +15,8 @@ struct Options : engine::BuildOptions {
     v("batches", batches, "batch sizes the plan is checked for; larger batches are cut to the largest");
     v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
     v("calibration", calibration, "int8: prepared dataset or calibration.json; empty: the bundle's own");
+    v("image_root", image_root,
+      "of a --calibration dataset: the folder of its images, where they were moved");
     v("overwrite", overwrite, "replaces a plan in --out");
   }
 };

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options : EncoderSource {
-  std::string out, images, texts, pixels, tokens;
+  std::string out, images, image_root, texts, pixels, tokens;
   int batch = 32;
 
   template <class Visitor>
@@ -28,6 +28,7 @@ struct Options : EncoderSource {
     source_fields(v);
     v("out", out, "folder for image.npy and text.npy, a unit row per input");
     v("images", images, "folder of images (in order of their names), list of paths, or prepared dataset");
+    v("image_root", image_root, "of a dataset: the folder of its images, where they were moved");
     v("texts", texts, "file of texts: one per line, or a JSON list");
     v("pixels", pixels, "instead of images: the model's exact input, .npy (B, 3, H, W) float32");
     v("tokens", tokens, "instead of texts: the model's exact input, .npy (B, T) int32 or int64");
@@ -74,7 +75,7 @@ Tensor encode_image_inputs(Encoder& encoder, const Options& options) {
                         return encoder.encode_images(rows_of(pixels, begin, end));
                       });
   }
-  const ImageSource source = open_image_source(options.images);
+  const ImageSource source = open_image_source(options.images, "all", options.image_root);
   if (source.kind == "video")
     invalid_input("{}: is a video; index its frames with the command index", options.images);
   std::vector<fs::path> paths;

@@ -13,7 +13,7 @@ namespace edgeclip {
 namespace {
 
 struct Options : EncoderSource {
-  std::string data;
+  std::string data, image_root;
   std::string split = "test";
   std::string people = "all";
   int batch = 32;
@@ -22,6 +22,7 @@ struct Options : EncoderSource {
   void fields(Visitor& v) {
     source_fields(v);
     v("data", data, "prepared dataset");
+    v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split that is searched");
     v("people", people, "queries of everyone, or only of those (not) seen in the training split",
       {"all", "seen", "unseen"});
@@ -63,7 +64,7 @@ class EvaluateCommand : public OptionsCommand<Options> {
     if (options.batch < 1) invalid_input("--batch {}: must be at least 1", options.batch);
     const auto encoder = options.open();
     require_tokenizer(*encoder, options.path());
-    const Dataset dataset = open_dataset(options.data);
+    const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
     EvaluateOptions how;
     how.split = options.split;
     how.batch = options.batch;

@@ -8,13 +8,14 @@ namespace edgeclip {
 namespace {
 
 struct Options : IndexOptions {
-  std::string plan, images, out;
+  std::string plan, images, image_root, out;
   std::string split = "all";
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("plan", plan, "plan folder that encodes");
     v("images", images, "folder, list of paths, video or prepared dataset");
+    v("image_root", image_root, "of a dataset: the folder of its images, where they were moved");
     v("out", out, "gallery to write");
     v("split", split, "of a dataset: the split that is indexed");
     IndexOptions::fields(v);
@@ -32,7 +33,7 @@ class IndexCommand : public OptionsCommand<Options> {
     require(options.plan, "--plan");
     require(options.images, "--images");
     require(options.out, "--out");
-    const ImageSource source = open_image_source(options.images, options.split);
+    const ImageSource source = open_image_source(options.images, options.split, options.image_root);
     PlanEncoder encoder(options.plan);
     const IndexReport result = index_images(encoder, source, options.out, options);
     print(fmt::format("{}: {} images indexed, {} failed, {:.1f} s\n", options.out, result.indexed,

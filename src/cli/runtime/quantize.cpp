@@ -14,6 +14,7 @@ struct Options : engine::QuantizeOptions {
     v("out", out, "bundle to write, with Q/DQ pairs in its ONNX files");
     v("method", method, "how activation ranges are found (dynamic is not there yet)", {"static", "dynamic"});
     v("data", data, "prepared dataset whose images and captions calibrate (static)");
+    v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split used for calibration");
     v("samples", samples, "images and captions used for calibration");
     v("range", range, "range of an activation: that of a percentile, or the one with the least square error",

@@ -126,8 +126,9 @@ class SearchCommand : public OptionsCommand<Options> {
         require_report_output(numbered_file(options.grid, q, queries_given), ReportKind::kPng, inputs);
     }
     PlanEncoder encoder(options.plan);
-    Gallery gallery = open_gallery(options.gallery);
-    if (!options.image_root.empty()) gallery.image_root = std::filesystem::absolute(options.image_root);
+    const Gallery gallery = options.grid.empty()
+                                ? open_gallery(options.gallery)
+                                : open_gallery_with_images(options.gallery, options.image_root);
     require_same_model(gallery, encoder);
     if (!gallery.complete)
       spdlog::warn(

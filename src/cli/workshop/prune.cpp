@@ -8,13 +8,14 @@ namespace edgeclip {
 namespace {
 
 struct Options : PruneOptions {
-  std::string checkpoint, data, out;
+  std::string checkpoint, data, image_root, out;
   bool overwrite = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("checkpoint", checkpoint, "checkpoint to prune");
     v("data", data, "prepared dataset for calibration and recovery");
+    v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("out", out, "checkpoint to write");
     v("overwrite", overwrite, "replaces a checkpoint in --out");
     PruneOptions::fields(v);
@@ -38,7 +39,8 @@ class PruneCommand : public OptionsCommand<Options> {
     require(options.checkpoint, "--checkpoint");
     require(options.data, "--data");
     require(options.out, "--out");
-    const Json report = prune(options, options.checkpoint, options.data, options.out, options.overwrite);
+    const Json report = prune(options, options.checkpoint, options.data, options.out, options.image_root,
+                              options.overwrite);
     print(fmt::format("{}: pruned checkpoint written\n", options.out));
     return report;
   }

@@ -14,6 +14,7 @@ struct Options : TrainOptions, TrainPaths {
   template <class Visitor>
   void fields(Visitor& v) {
     v("data", data, "prepared dataset");
+    v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("out", out, "run folder: metrics.jsonl, best, final");
     v("init", init, "checkpoint to start from");
     v("resume", resume,

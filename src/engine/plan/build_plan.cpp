@@ -41,7 +41,7 @@ fs::path models_of_precision(const BuildOptions& options, const Bundle& bundle, 
         "quantize",
         options.bundle);
   fs::create_directory(work);
-  write_quantized_models(bundle, calibration_from(bundle, options.calibration), work);
+  write_quantized_models(bundle, calibration_from(bundle, options.calibration, options.image_root), work);
   return work;
 }
 

@@ -39,6 +39,7 @@ struct BuildOptions {
   std::int64_t memory_pool_mb = 256;
   std::string calibration;  ///< int8 of an fp32 bundle: a prepared dataset or a calibration.json; an int8
                             ///< bundle needs none
+  std::string image_root;   ///< of that dataset's images, where they were moved; else ""
 };
 
 /// Imports, optimizes, checks every batch profile against the memory pool, writes the plan; returns the

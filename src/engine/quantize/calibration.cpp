@@ -175,7 +175,7 @@ Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, i
   if (!(options.percentile > 50 && options.percentile <= 100))
     invalid_input("--percentile {}: must be above 50 and at most 100 (min/max)", options.percentile);
   require_exclusions(bundle, options.exclude);
-  const Dataset dataset = open_dataset(options.data);
+  const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
   const auto split = dataset.split(options.split);
   const auto chosen = spread(static_cast<std::int64_t>(split.size()), options.samples);
 

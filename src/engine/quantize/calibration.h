@@ -15,6 +15,8 @@ namespace edgeclip::engine {
 /// How activations are observed and their ranges chosen.
 struct CalibrationOptions {
   std::string data;  ///< prepared dataset
+  std::string
+      image_root;  ///< of its images, where they were moved; else "".  Not written to calibration.json
   std::string split = "train";
   int samples = 256;                 ///< images, and as many captions
   std::string range = "percentile";  ///< "percentile" | "mse"

@@ -35,6 +35,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
 
   CalibrationOptions calibration_options;
   calibration_options.data = options.data;
+  calibration_options.image_root = options.image_root;
   calibration_options.split = options.split;
   calibration_options.samples = options.samples;
   calibration_options.range = options.range;

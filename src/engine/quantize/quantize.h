@@ -11,8 +11,9 @@ struct QuantizeOptions {
   std::string bundle, out;
   bool overwrite = false;  ///< a bundle at `out` may be replaced
   std::string method =
-      "static";      ///< "static" (calibrated activations); "dynamic" is not there yet: a clear error
-  std::string data;  ///< prepared dataset for calibration
+      "static";            ///< "static" (calibrated activations); "dynamic" is not there yet: a clear error
+  std::string data;        ///< prepared dataset for calibration
+  std::string image_root;  ///< of its images, where they were moved; else ""
   std::string split = "train";
   int samples = 256;                 ///< images and captions used
   std::string range = "percentile";  ///< activations' ranges: "percentile" | "mse" (least mean square error)
