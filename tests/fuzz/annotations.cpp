@@ -1,5 +1,6 @@
 #include "data/dataset/annotations.h"
 
+#include "data/dataset/dataset_format.h"
 #include "fuzz_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -12,5 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             record.path.rfind('/', 0) == 0)
           ::abort();
     });
+  edgeclip::fuzz::reads([&] {
+    for (const auto& record : edgeclip::read_annotations(file.path(), "auto", "", true).records)
+      if (!edgeclip::is_split_name(record.split)) ::abort();
+  });
   return 0;
 }
