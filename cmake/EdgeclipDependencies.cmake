@@ -44,6 +44,10 @@ endif()
 
 if(EDGECLIP_TORCH)
   find_package(Torch REQUIRED)
+  # It says what libstdc++ does anyway, but g++ takes a precompiled header for no other command line than its own.
+  get_target_property(torch_options torch INTERFACE_COMPILE_OPTIONS)
+  list(REMOVE_ITEM torch_options "-D_GLIBCXX_USE_CXX11_ABI=1")
+  set_target_properties(torch PROPERTIES INTERFACE_COMPILE_OPTIONS "${torch_options}")
 endif()
 if(EDGECLIP_TESTS)
   find_package(GTest REQUIRED)
