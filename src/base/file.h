@@ -7,7 +7,7 @@
 namespace edgeclip {
 
 /// What a reader holds in memory at most; a larger file is refused, not read.
-inline constexpr std::int64_t kMostTextBytes = std::int64_t{4} << 30;     ///< JSON, CSV, lists, vocabularies
+inline constexpr std::int64_t kMostTextBytes = std::int64_t{1} << 30;     ///< JSON, CSV, lists, vocabularies
 inline constexpr std::int64_t kMostImageBytes = std::int64_t{512} << 20;  ///< one coded image
 
 /// The whole file.  A pipe is read to its end, but not waited for longer than half a minute; a device or socket

@@ -15,7 +15,12 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
   if (fd < 0) throw_io_error(path, "cannot be opened", errno);
   struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+  if (::fstat(fd, &info) != 0) {
+    const int error = errno;
+    ::close(fd);
+    throw_io_error(path, "cannot be read", error);
+  }
+  if (!S_ISREG(info.st_mode)) {
     ::close(fd);
     invalid_input("{}: is not a regular file", path.string());
   }

@@ -7,7 +7,9 @@
 #include "base/build_info.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/io_error.h"
 #include "base/signals.h"
+#include "data/dataset/image_root.h"
 
 namespace edgeclip {
 
@@ -17,12 +19,6 @@ namespace {
 
 constexpr int kBundleFormat = 1;
 constexpr const char* kBundleJson = "bundle.json";
-
-/// Refuses names that would lead out of the folder.
-bool stays_inside(const fs::path& name) {
-  return !name.empty() && name.is_relative() &&
-         std::none_of(name.begin(), name.end(), [](const fs::path& part) { return part == ".."; });
-}
 
 }  // namespace
 
@@ -44,15 +40,14 @@ void check_file_table(const fs::path& directory, const Json& table, const std::s
   for (const auto& [name, entry] : table.items()) {
     throw_if_interrupted();
     const std::string at = fmt::format("{}: files.{}", where, name);
-    if (!stays_inside(name)) invalid_input("{}: leads out of the folder", at);
+    if (!stays_below_root(name)) invalid_input("{}: leads out of the folder", at);
     const auto bytes = json_get<std::uint64_t>(entry, "bytes", at);
     const auto hash = json_get<std::string>(entry, "xxh3", at);
     const fs::path path = directory / name;
-    std::error_code error;
-    if (!fs::is_regular_file(path, error))
+    if (file_type_at(path) != fs::file_type::regular)
       invalid_input("{}: is missing; copy the folder again", path.string());
-    const auto size = fs::file_size(path, error);
-    if (error || size != bytes)
+    const auto size = fs::file_size(path);
+    if (size != bytes)
       invalid_input("{}: has {} bytes, {} says {}; copy the folder again", path.string(), size, where, bytes);
     if (hash_file(path) != hash)
       invalid_input("{}: is damaged (its checksum is not that in {}); copy the folder again", path.string(),

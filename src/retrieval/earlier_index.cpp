@@ -21,8 +21,8 @@ std::string difference(const Gallery& gallery, const Encoder& encoder, const Ima
     if (gallery.source.value(key, Json()) != source_json.value(key, Json()))
       return fmt::format("of another {} ({})", key, gallery.source.value(key, Json()).dump());
   const fs::path given = gallery.source.value("path", std::string());
-  if (gallery.image_root != source.image_root ||
-      given.filename() != fs::path(source.description).filename())
+  const bool other_video = source.kind == "video" && given.filename() != source.video.filename();
+  if (gallery.image_root != source.image_root || other_video)  // a folder has many names, and one root
     return fmt::format("of other images ({})", given.string());
   return "";
 }

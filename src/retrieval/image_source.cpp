@@ -8,7 +8,7 @@
 #include <set>
 #include <sstream>
 
-#include "base/error.h"
+#include "base/io_error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -63,9 +63,7 @@ class FolderWalk {
       return;
     }
     for (; !error && entries != fs::directory_iterator(); entries.increment(error)) add(*entries, name);
-    if (error)
-      invalid_input("{}: cannot be read: {}; make it readable or move it away", folder.string(),
-                    error.message());
+    if (error) throw_io_error(folder, "cannot be read", error.value(), "make it readable or move it away");
   }
 
   void add(const fs::directory_entry& entry, const std::string& folder) {

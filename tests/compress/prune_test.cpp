@@ -268,7 +268,7 @@ TEST_F(PruneTest, BothImportancesAndBothRankings) {
       o.importance = importance;
       o.global = global;
       o.mlp_ratio = 0.5;
-      const Json report = prune(o, at("run/final"), at("data"), at("variant"));
+      const Json report = prune(o, at("run/final"), at("data"), at("variant"), "", /*overwrite=*/true);
       EXPECT_EQ(report["neurons"]["after"], 4 * 32);
       EXPECT_TRUE(report["recovery"].is_null());
     }

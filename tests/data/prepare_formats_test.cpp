@@ -228,6 +228,7 @@ TEST(AnnotationFiles, SplitsHaveTheirUsualNames) {
   PrepareOptions options;
   options.images = dir.path().string();
   options.tokenizer = "train:60";
+  options.overwrite = true;
   for (const std::string& text : {rows, list.dump(), Json{{"images", images}}.dump()}) {
     write_text(dir / "annotations", text);
     options.annotations = (dir / "annotations").string();

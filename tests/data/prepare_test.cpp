@@ -204,6 +204,11 @@ TEST(Prepare, ASecondRunFindsWhatChanged) {
     EXPECT_EQ(second[key], first[key]) << key;
 
   write_png(folder.dir / "images/sub/1.png", picture(20, 32, 9));
+  const std::string refused = invalid_input_of([&] { folder.prepare(records); });
+  EXPECT_NE(refused.find("changed: images_hash"), std::string::npos) << refused;
+  EXPECT_NE(refused.find("--overwrite"), std::string::npos) << refused;
+  EXPECT_EQ(read_file(fs::path(folder.options.out) / "dataset.json"), before);
+  folder.options.overwrite = true;
   EXPECT_EQ(folder.prepare(records)["changed"], Json::array({"images_hash"}));
   write_png(folder.dir / "images/sub/1.png", picture(16, 32, 1));
   EXPECT_EQ(folder.prepare(records)["changed"], Json::array({"images_hash"}));
@@ -286,6 +291,7 @@ TEST(Prepare, ImagesInTheOutputFolderStay) {
   f.prepare({Folder::record(0), Folder::record(1)});
   fs::rename(f.dir / "images", f.dir / "out/images");
   f.options.images = (f.dir / "out/images").string();
+  f.options.overwrite = true;
   const std::string message = invalid_input_of([&] { prepare_dataset(f.options); });
   EXPECT_NE(message.find("would go with it"), std::string::npos) << message;
   EXPECT_TRUE(fs::exists(f.dir / "out/images/sub/0.png"));

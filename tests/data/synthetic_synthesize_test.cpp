@@ -53,6 +53,7 @@ TEST(SyntheticSynthesize, TestDescriptionsAreDifferentAndOccurNowhereInTraining)
   std::map<std::string, std::int64_t> owner;
   for (const std::uint64_t seed : {1ull, 2ull}) {  // across seeds as well
     options.draw.seed = seed;
+    options.overwrite = true;
     synthesize_dataset(options);
     const Dataset dataset = open_dataset(options.out);
     std::set<std::int64_t> people, descriptions;

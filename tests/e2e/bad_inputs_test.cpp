@@ -211,7 +211,7 @@ TEST(FullDisk, LeavesNothingBehind) {
   if (!disk.mounted()) GTEST_SKIP() << "needs to mount a tmpfs: " << disk.error();
   const ProcessResult result = run({EDGECLIP_PROGRAM, "synthesize", "--out", (dir / "disk/dataset").string(),
                                     "--people", "200", "--test-people", "20", "--val-people", "10"});
-  EXPECT_EQ(result.code, 2) << result.err;
+  EXPECT_EQ(result.code, 4) << result.err;
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   EXPECT_NE(result.err.find("No space left on device"), std::string::npos) << result.err;
   EXPECT_TRUE(fs::is_empty(dir / "disk")) << "left: " << listing(dir / "disk").size() << " files";

@@ -78,8 +78,8 @@ TEST(Programs, SystemInspection) {
 TEST(Programs, ClosedOutputIsAnErrorNotSilence) {
   const ProcessResult result =
       run({"/bin/sh", "-c", std::string(EDGECLIP_EDGE_PROGRAM) + " --help > /dev/full"});
-  EXPECT_EQ(result.code, 2);
-  EXPECT_NE(result.err.find("standard output cannot be written"), std::string::npos) << result.err;
+  EXPECT_EQ(result.code, 4);
+  EXPECT_NE(result.err.find("standard output: cannot be written"), std::string::npos) << result.err;
 }
 
 }  // namespace

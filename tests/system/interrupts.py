@@ -76,11 +76,11 @@ def commands(programs, world):
         workshop, "synthesize", "--out", out, "--people", "1000", "--test-people", "20", "--val-people", "20",
         *again(workshop, "synthesize")], artifact, w / "dataset")
     yield Command("train", lambda out: [
-        workshop, "train", "--config", w / "tiny.json", "--data", w / "dataset", "--out", out, "--set", "steps=600",
+        workshop, "train", "--config", w / "tiny.json", "--data", w / "dataset", "--out", out, "--set", "steps=300",
         "--set", "validate_every=50", "--overwrite"], training, w / "run")
     yield Command("prune", lambda out: [
         workshop, "prune", "--checkpoint", w / "run/best", "--data", w / "dataset", "--out", out, "--set",
-        "recovery.steps=300", "--set", "recovery.batch=4", *again(workshop, "prune")], artifact, w / "run/best")
+        "recovery.steps=100", "--set", "recovery.batch=4", *again(workshop, "prune")], artifact, w / "run/best")
     yield Command("index", lambda out: [
         edge, "index", "--plan", w / "plan", "--images", w / "long.txt", "--out", out, *again(edge, "index")], gallery,
         w / "gallery-long", ("out", "out.partial"))

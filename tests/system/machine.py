@@ -70,7 +70,7 @@ def fresh(folder):
 def few_descriptors(table, world, work):
     """From the fewest with which a program starts, one more each time: all is read, or the machine is named."""
     data = world.prepared()
-    cases = [("index", world.edge, lambda out: world.index(out, None, "--producers", "8")),
+    cases = [("index", world.edge, lambda out: world.index(out, None, "--producers", "32")),
              ("prepare", world.workshop, lambda out: world.prepare(out, None, "--threads", "8")),
              ("train, corrupt images left out", world.workshop, lambda out: world.train(
                  out, data, "--set", "loading.on_corrupt=skip", "--set", "loading.threads=8", "--threads", "8")),
@@ -210,8 +210,10 @@ def little_memory(table, world, work):
                 limit = memory_of(process.pid, "VmRSS") + megabytes * 2**20
                 subprocess.run(["prlimit", "--pid", str(process.pid), f"--data={limit}:{limit}"], capture_output=True)
                 result = finish(process, 120)
-                codes.append(result.code)
-                if result.code not in (0, 4) or (result.code == 4 and not result.one_line()):
+                codes.append("hangs" if result.timed_out else result.code)
+                if result.timed_out:
+                    faults.append(f"after {moment} s: hangs")
+                elif result.code not in (0, 4) or (result.code == 4 and not result.one_line()):
                     faults.append(f"after {moment} s: exit {result.code}: {result.message() or result.err}")
                 elif result.code == 4:
                     least = result.message()

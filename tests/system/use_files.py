@@ -92,6 +92,7 @@ def own_outputs(case):
     index = [case.edge, "index", "--plan", w / "plan", "--images", w / "images", "--out", case.folder / "gallery"]
     case.done("index", index)
     case.done("index again, up to date", index)
+    case.done("index again, the folder with a slash", [*index[:5], f"{w}/images/", *index[6:]])
 
 
 @case

@@ -231,11 +231,12 @@ int run_program(int argc, char** argv, const char* program, CommandList commands
                             e.path1().string(), e.code().message()),
                 is_machine_error(e.code().value()) ? kMachineFault : kInvalidInput);
   } catch (const std::system_error& e) {
-    if (e.code() != std::errc::resource_unavailable_try_again)
-      return fail(program, "internal error (please report it with this command line): " + one_line(e.what()),
-                  kInternalError);
-    return fail(program, "error: no more threads can be started here; use a smaller --threads",
-                kMachineFault);
+    if (e.code() == std::errc::resource_unavailable_try_again)
+      return fail(program, "error: no more threads can be started here; use a smaller --threads",
+                  kMachineFault);
+    if (is_machine_error(e.code().value())) return fail(program, "error: " + one_line(e.what()), kMachineFault);
+    return fail(program, "internal error (please report it with this command line): " + one_line(e.what()),
+                kInternalError);
   } catch (const CheckNotMet& e) {
     return fail(program, "not met: " + one_line(e.what()), kCheckNotMet);
   } catch (const Interrupted& e) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/error.h"
+#include "base/io_error.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -38,8 +38,7 @@ class Search {
 
  private:
   static bool exists(const fs::path& root, const std::string& path) {
-    std::error_code error;
-    return fs::exists(root / path, error);
+    return file_type_at(root / path) != fs::file_type::not_found;
   }
   std::vector<std::string> sample_;
 };

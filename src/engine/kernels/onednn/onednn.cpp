@@ -1,5 +1,7 @@
 #include "engine/kernels/onednn/onednn.h"
 
+#include <new>
+
 #include <utility>
 
 namespace edgeclip::engine {
@@ -98,6 +100,7 @@ void OneDnnCall::run() {
   if (scratchpad_) set(*scratchpad_, scratch_.data());
   const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream_.get(),
                                                       static_cast<int>(arguments_.size()), arguments_.data());
+  if (status == dnnl_out_of_memory) throw std::bad_alloc();
   EDGECLIP_CHECK(status == dnnl_success, "{} failed with status {}", implementation_,
                  static_cast<int>(status));
 }

@@ -1,3 +1,5 @@
+#include <new>
+
 #include "engine/kernels/onednn/families.h"
 #include "engine/kernels/onednn/quant_matmul.h"
 
@@ -30,6 +32,7 @@ std::unique_ptr<Kernel> select_kernel(const KernelRequest& request) {
       for (const Factory factory : kFamilies)
         if (auto kernel = factory(request)) return kernel;
     } catch (const dnnl::error& error) {
+      if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
       // A combination this oneDNN lacks on this CPU is what the reference is there for; anything else is our
       // mistake.
       EDGECLIP_CHECK(error.status == dnnl_unimplemented, "{} {}: oneDNN: {}", request.node.op,
