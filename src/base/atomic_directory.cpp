@@ -45,11 +45,13 @@ std::vector<fs::path> other_entries(const fs::path& folder, std::string_view mar
   if (fs::is_empty(folder)) return others;
   const std::set<std::string> own = own_entries(folder, marker);
   for (const auto& entry : fs::directory_iterator(folder))
-    if (own.count(entry.path().filename().string()) == 0) others.push_back(entry.path());
+    if (const fs::path name = entry.path().filename(); own.count(name.string()) == 0 && !is_temporary(name))
+      others.push_back(entry.path());
   return others;
 }
 
-/// Before the exchange, so that they are in the old folder or in both, never in none.  Whether there were any.
+/// Before the exchange, so that they are in the old folder or in both, never in none.  Whether there were
+/// any.
 bool carry_over(const fs::path& from, const fs::path& to, std::string_view marker) {
   bool any = false;
   for (const fs::path& other : other_entries(from, marker)) {
@@ -157,9 +159,10 @@ void AtomicDirectory::put_into_place() {
     }
     require_own_kind(path_, marker_);  // somebody may have put another thing there
     if (!rules_.overwrite && !fs::is_empty(path_))
-      invalid_input("{}: another process has written it meanwhile, so this result is dropped; choose another "
-                    "output path",
-                    path_.string());
+      invalid_input(
+          "{}: another process has written it meanwhile, so this result is dropped; choose another "
+          "output path",
+          path_.string());
     if (carry_over(path_, work_, marker_)) flush_tree(work_, path_);
     // Locked under whatever name it has now: the next process must not take it for a dead one's work.
     const OwnedFd old_lock = lock_folder(path_);

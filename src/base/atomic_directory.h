@@ -16,8 +16,8 @@ struct FolderRules {
   bool overwrite = false;
   /// What is read while the folder is made; refused if it lies in the folder that is replaced.
   std::vector<std::filesystem::path> inputs{};
-  /// Entries that are none of the artifact's are no reason to refuse: they are carried over.  For folders that a
-  /// command replaces again and again, where a note of the user's must not end hours of work.
+  /// Entries that are none of the artifact's are no reason to refuse: they are carried over.  For folders
+  /// that a command replaces again and again, where a note of the user's must not end hours of work.
   bool keep_others = false;
 };
 
@@ -25,12 +25,13 @@ struct FolderRules {
 void require_replaceable(const std::filesystem::path& path, std::string_view marker,
                          const FolderRules& rules = {});
 
-/// A folder that appears whole or not at all, whatever kills the process: fill work(), then commit() puts it in
-/// its place in one step (renameat2's exchange; where a file system has none, two renames that the next opening
-/// undoes if they were cut off).  From construction on no other process can write the same output.  An older
-/// folder there is replaced only if it is empty, or an artifact of ours headed by `marker` (base/artifact.h) and
-/// the rules allow it; anything else is refused at construction, before any work is done.  What somebody puts
-/// into the old folder while the new one is made is carried over.  Parents as in AtomicFile.
+/// A folder that appears whole or not at all, whatever kills the process: fill work(), then commit() puts it
+/// in its place in one step (renameat2's exchange; where a file system has none, two renames that the next
+/// opening undoes if they were cut off).  From construction on no other process can write the same output. An
+/// older folder there is replaced only if it is empty, or an artifact of ours headed by `marker`
+/// (base/artifact.h) and the rules allow it; anything else is refused at construction, before any work is
+/// done.  What somebody puts into the old folder while the new one is made is carried over.  Parents as in
+/// AtomicFile.
 class AtomicDirectory {
  public:
   AtomicDirectory(const std::filesystem::path& path, std::string_view marker, FolderRules rules = {});

@@ -72,7 +72,8 @@ void AtomicFile::commit() {
     fd_.reset();
     return;
   }
-  if (flush_ == Flush::kWithFile && ::fsync(fd_.get()) != 0 && errno != EINVAL) throw_output_error(path_, errno);
+  if (flush_ == Flush::kWithFile && ::fsync(fd_.get()) != 0 && errno != EINVAL)
+    throw_output_error(path_, errno);
   if (::rename(temporary_of(path_).c_str(), path_.c_str()) != 0) throw_output_error(path_, errno);
   fd_.reset();
   if (flush_ == Flush::kWithFile) flush_parents(path_, created_);

@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
-/// Three error channels and one exit point: what the user can mend is an InvalidInput, what the machine lacks is
-/// a MachineFault, what is our bug is a failed EDGECLIP_CHECK; nothing but run_program() in cli/ catches and
-/// prints them.
+/// Three error channels and one exit point: what the user can mend is an InvalidInput, what the machine lacks
+/// is a MachineFault, what is our bug is a failed EDGECLIP_CHECK; nothing but run_program() in cli/ catches
+/// and prints them.
 namespace edgeclip {
 
 enum ExitCode {
@@ -26,9 +26,9 @@ struct InvalidInput : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The machine's fault (memory, disk, descriptors, I/O): the same command may succeed elsewhere or later, so no
-/// policy for bad inputs may take it for one.  Exit 4; what was finished before is kept.  base/io_error.h tells
-/// which error numbers are such.  std::bad_alloc is the same thing where nobody has made it one.
+/// The machine's fault (memory, disk, descriptors, I/O): the same command may succeed elsewhere or later, so
+/// no policy for bad inputs may take it for one.  Exit 4; what was finished before is kept.  base/io_error.h
+/// tells which error numbers are such.  std::bad_alloc is the same thing where nobody has made it one.
 struct MachineFault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

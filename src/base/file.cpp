@@ -50,8 +50,8 @@ std::optional<std::string> try_to_read(const fs::path& path, std::int64_t most_b
   if (S_ISBLK(info.st_mode)) invalid_input("{}: is a disk, not a file", path.string());
   const bool regular = S_ISREG(info.st_mode);
   const auto too_long = [&] {
-    invalid_input("{}: is longer than {} MiB, so it is not read; it is not what is needed here", path.string(),
-                  most_bytes >> 20);
+    invalid_input("{}: is longer than {} MiB, so it is not read; it is not what is needed here",
+                  path.string(), most_bytes >> 20);
   };
   std::string text;
   if (regular) {

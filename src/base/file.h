@@ -10,14 +10,15 @@ namespace edgeclip {
 inline constexpr std::int64_t kMostTextBytes = std::int64_t{1} << 30;     ///< JSON, CSV, lists, vocabularies
 inline constexpr std::int64_t kMostImageBytes = std::int64_t{512} << 20;  ///< one coded image
 
-/// The whole file.  A pipe is read to its end, but not waited for longer than half a minute; a device or socket
-/// that does not end is cut by the limit.  Throws InvalidInput if it cannot be read ("FILE: cannot be opened: No
-/// such file or directory") or is longer than most_bytes, MachineFault if the machine cannot read it.
+/// The whole file.  A pipe is read to its end, but not waited for longer than half a minute; a device or
+/// socket that does not end is cut by the limit.  Throws InvalidInput if it cannot be read ("FILE: cannot be
+/// opened: No such file or directory") or is longer than most_bytes, MachineFault if the machine cannot read
+/// it.
 std::string read_file(const std::filesystem::path& path, std::int64_t most_bytes = kMostTextBytes);
 
 /// Throws InvalidInput unless path is an existing file that is no folder (or an existing folder, which a
-/// replacement that was cut off may have to put back: base/output_claim.h), MachineFault if the machine cannot
-/// tell.
+/// replacement that was cut off may have to put back: base/output_claim.h), MachineFault if the machine
+/// cannot tell.
 void require_file(const std::filesystem::path& path, const char* what);
 void require_directory(const std::filesystem::path& path, const char* what);
 

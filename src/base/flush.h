@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-/// Bringing files, and the names of files, to the disk: what is renamed before it is flushed may be found empty
-/// after a power cut.  All throw MachineFault naming `output` if the disk fails.
+/// Bringing files, and the names of files, to the disk: what is renamed before it is flushed may be found
+/// empty after a power cut.  All throw MachineFault naming `output` if the disk fails.
 namespace edgeclip {
 
 /// The names in the folder above place, and those of the folders that were created for it (`topmost` of them,

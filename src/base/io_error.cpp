@@ -63,6 +63,13 @@ void throw_output_error(const fs::path& path, int error) {
   throw_io_error(path, "cannot be written", error, "choose another output path");
 }
 
+bool says_out_of_memory(const char* what) {
+  for (const char* text : {"can't allocate memory", "not enough memory", "out of memory", "out_of_memory",
+                           "Insufficient memory", "Failed to allocate", "could not allocate"})
+    if (std::strstr(what, text) != nullptr) return true;
+  return false;
+}
+
 bool is_machine_fault(const std::exception_ptr& error) {
   if (!error) return false;
   try {
@@ -71,8 +78,12 @@ bool is_machine_fault(const std::exception_ptr& error) {
     return true;
   } catch (const std::bad_alloc&) {
     return true;
+  } catch (const InvalidInput&) {
+    return false;
   } catch (const std::system_error& e) {
     return is_machine_error(e.code().value());
+  } catch (const std::exception& e) {
+    return says_out_of_memory(e.what());
   } catch (...) {
     return false;
   }

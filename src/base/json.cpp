@@ -9,8 +9,9 @@
 
 namespace edgeclip {
 
-Json read_json(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+Json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path); }
+
+Json parse_json(const std::string& text, const std::filesystem::path& path) {
   require_shallow_json(text, path.string());
   try {
     return Json::parse(text);

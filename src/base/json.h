@@ -14,6 +14,9 @@ using Json = nlohmann::ordered_json;
 /// Reads a whole JSON file.  Throws InvalidInput naming the file, line and column of the first error.
 Json read_json(const std::filesystem::path& path);
 
+/// Parses the whole text of a file, likewise: for those who have read it already (a pipe is read once).
+Json parse_json(const std::string& text, const std::filesystem::path& path);
+
 /// Writes it indented by two spaces through a temporary name and a rename.
 void write_json(const std::filesystem::path& path, const Json& json);
 

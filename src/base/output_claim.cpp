@@ -52,11 +52,17 @@ void sweep(const fs::path& path, const fs::path& place) {
   const OwnedFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (fd.get() < 0 && errno == ENOENT) return;
   if (fd.get() < 0 && is_machine_error(errno)) throw_io_error(path, "cannot be opened", errno);
-  if (fd.get() >= 0) {  // else a link, or unreadable: not one of ours that is alive
+  if (fd.get() < 0 && errno == EACCES)
+    invalid_input(
+        "{}: another user's process may be writing it ({} is there); remove that if none does, or choose "
+        "another output path",
+        place.string(), path.string());
+  if (fd.get() >= 0) {  // else a link: not one of ours
     const Lock lock = try_lock(fd.get());
     if (lock == Lock::kBusy)
-      invalid_input("{}: another process is writing it; wait until it has ended, or choose another output path",
-                    place.string());
+      invalid_input(
+          "{}: another process is writing it; wait until it has ended, or choose another output path",
+          place.string());
     if (lock == Lock::kUnsupported)
       invalid_input(
           "{}: {} is there, of a process that writes or was killed (this disk has no locks that could tell); "
@@ -71,6 +77,10 @@ void sweep(const fs::path& path, const fs::path& place) {
 }
 
 }  // namespace
+
+bool is_temporary(const fs::path& name) {
+  return name.string().front() == '.' && name.extension() == kTemporaryEnding;
+}
 
 fs::path temporary_of(const fs::path& place) { return sibling(place, kTemporaryEnding); }
 fs::path parked_of(const fs::path& place) { return sibling(place, ".edgeclip-old"); }
@@ -165,17 +175,16 @@ OwnedFd claim_output(const fs::path& place, EntryKind kind) {
     if (lock == Lock::kUnsupported) return owned;
     if (lock == Lock::kHeld && still_at(fd, temporary)) return owned;
   }
-  invalid_input("{}: other processes are writing it; wait until they have ended, or choose another output path",
-                place.string());
+  invalid_input(
+      "{}: other processes are writing it; wait until they have ended, or choose another output path",
+      place.string());
 }
 
 void sweep_leftovers(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.front() == '.' && entry.path().extension() == kTemporaryEnding) found.push_back(entry.path());
-  }
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (is_temporary(entry.path().filename())) found.push_back(entry.path());
   for (const fs::path& entry : found) sweep(entry, entry);
 }
 

@@ -6,17 +6,21 @@
 /// How two processes are kept from writing one output, and how what a killed one left is found.
 ///
 /// While an output PARENT/NAME is made, PARENT/.NAME.edgeclip-tmp exists and is locked (flock): it is the new
-/// file or folder itself, or for an output that grows in place an empty folder.  Its name is fixed, so it needs
-/// neither process ids, which repeat between containers, nor a second look-up; the lock goes with the process,
-/// however it ends.  An entry of that name that nobody has locked is what a dead process left, and is removed by
-/// the next one that opens the output.  flock works between containers and users that share the disk; where a
-/// file system refuses it (some network disks), outputs are not guarded against each other.
+/// file or folder itself, or for an output that grows in place an empty folder.  Its name is fixed, so it
+/// needs neither process ids, which repeat between containers, nor a second look-up; the lock goes with the
+/// process, however it ends.  An entry of that name that nobody has locked is what a dead process left, and
+/// is removed by the next one that opens the output.  flock works between containers and users that share the
+/// disk; where a file system refuses it (some network disks), outputs are not guarded against each other.
 namespace edgeclip {
 
 /// PARENT/.NAME.edgeclip-tmp (a hash instead of a name that would become too long).
 std::filesystem::path temporary_of(const std::filesystem::path& place);
 
-/// PARENT/.NAME.edgeclip-old: where a replaced folder lies for a moment, on file systems that cannot exchange.
+/// Whether a file's name is that of such an entry.
+bool is_temporary(const std::filesystem::path& name);
+
+/// PARENT/.NAME.edgeclip-old: where a replaced folder lies for a moment, on file systems that cannot
+/// exchange.
 std::filesystem::path parked_of(const std::filesystem::path& place);
 
 enum class EntryKind { kFile, kFolder };
@@ -42,13 +46,13 @@ class OwnedFd {
   int fd_ = -1;
 };
 
-/// Makes the temporary entry of place, new and empty, and locks it; what a dead process left of an earlier one,
-/// and of an interrupted replacement, is swept or put back first.  Throws InvalidInput ("another process is
-/// writing it") if a living one has it, MachineFault or InvalidInput if it cannot be made.
+/// Makes the temporary entry of place, new and empty, and locks it; what a dead process left of an earlier
+/// one, and of an interrupted replacement, is swept or put back first.  Throws InvalidInput ("another process
+/// is writing it") if a living one has it, MachineFault or InvalidInput if it cannot be made.
 OwnedFd claim_output(const std::filesystem::path& place, EntryKind kind);
 
-/// Locks the folder at path, waiting some seconds for whoever is about to let it go.  An fd below 0: the folder
-/// is not there, or its file system has no locks.
+/// Locks the folder at path, waiting some seconds for whoever is about to let it go.  An fd below 0: the
+/// folder is not there, or its file system has no locks.
 OwnedFd lock_folder(const std::filesystem::path& path);
 
 /// If a replacement of place was cut off between its two renames, the old folder gets its name back.  Cheap

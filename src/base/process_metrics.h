@@ -9,13 +9,13 @@ namespace edgeclip {
 /// Resident memory of this process; 0 if not readable.
 struct ResidentMemory {
   std::int64_t anonymous = 0;  ///< bytes of its own: heap, stacks, activations, packed weights
-  std::int64_t mapped = 0;     ///< bytes of files (programs, weights, galleries) and shared memory: the system can
-                               ///< take them back, and processes share them
+  std::int64_t mapped = 0;  ///< bytes of files (programs, weights, galleries) and shared memory: the system
+                            ///< can take them back, and processes share them
   std::int64_t total() const { return anonymous + mapped; }
 };
 ResidentMemory resident_memory();  ///< /proc/self/statm
 
-std::int64_t peak_rss_bytes();  ///< its highest value so far (VmHWM)
+std::int64_t peak_rss_bytes();       ///< its highest value so far (VmHWM)
 std::int64_t usable_memory_bytes();  ///< MemTotal, cut by a container's limit (base/cgroup.h)
 double process_cpu_seconds();        ///< user + system time of all threads
 

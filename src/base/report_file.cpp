@@ -19,7 +19,7 @@ namespace {
 std::string first_bytes(const fs::path& path) {
   const OwnedFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) throw_io_error(path, "cannot be opened", errno, "choose another output path");
-  std::string bytes(2048, '\0');
+  std::string bytes(1 << 16, '\0');
   const ssize_t n = ::read(fd.get(), bytes.data(), bytes.size());
   if (n < 0) throw_io_error(path, "cannot be read", errno, "choose another output path");
   bytes.resize(static_cast<std::size_t>(n));
@@ -66,8 +66,7 @@ const char* name_of(ReportKind kind) {
 void require_report_output(const fs::path& path, ReportKind kind, const std::vector<std::string>& inputs) {
   require_writable(path);
   const fs::file_type type = file_type_at(path);
-  if (type == fs::file_type::directory)
-    invalid_input("{}: is a folder; name a file to write", path.string());
+  if (type == fs::file_type::directory) invalid_input("{}: is a folder; name a file to write", path.string());
   if (type != fs::file_type::regular) return;
   for (const std::string& input : inputs) {
     std::error_code error;

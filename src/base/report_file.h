@@ -16,8 +16,9 @@ enum class ReportKind {
   kNpy    ///< any NumPy array
 };
 
-/// Checks, before any work, that path can be written, and that what lies there may go: nothing, an empty file, a
-/// device or pipe, or a report of this kind.  inputs: what is read, given or implied; path must be none of them
+/// Checks, before any work, that path can be written, and that what lies there may go: nothing, an empty
+/// file, a device or pipe, or a report of this kind.  inputs: what is read, given or implied; path must be
+/// none of them
 /// ("" and missing files are passed over).  Throws InvalidInput otherwise.
 void require_report_output(const std::filesystem::path& path, ReportKind kind,
                            const std::vector<std::string>& inputs = {});

@@ -7,9 +7,9 @@
 #include "base/openmp_waiting.h"
 #include "base/signals.h"
 
-/// Starts ../libexec/edgeclip/edgeclip, the workstation's program, and is replaced by it.  Loading LibTorch takes
-/// up to a second, in which a signal would end the process raw: it is held back here, and OpenMP's way of waiting
-/// is chosen before its library is loaded.
+/// Starts ../libexec/edgeclip/edgeclip, the workstation's program, and is replaced by it.  Loading LibTorch
+/// takes up to a second, in which a signal would end the process raw: it is held back here, and OpenMP's way
+/// of waiting is chosen before its library is loaded.
 int main(int, char** argv) {
   constexpr const char* kProgram = "/../libexec/edgeclip/edgeclip";
   char path[PATH_MAX];
@@ -21,6 +21,7 @@ int main(int, char** argv) {
     edgeclip::choose_openmp_waiting();
     execv(path, argv);
   }
-  fprintf(stderr, "edgeclip: %s: cannot be started (%s); install edgeclip again\n", length > 0 ? path : "", strerror(errno));
+  fprintf(stderr, "edgeclip: %s: cannot be started (%s); install edgeclip again\n", length > 0 ? path : "",
+          strerror(errno));
   return 1;
 }

@@ -85,6 +85,7 @@ void PruneOptions::validate(const std::string& where) const {
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
            const std::string& out, const std::string& image_root, bool overwrite) {
   options.validate("");
+  const bool replaces = std::filesystem::exists(std::filesystem::path(out) / kCheckpointFile);
   AtomicDirectory folder(out, kCheckpointFile, {overwrite, {checkpoint_folder(checkpoint_path), data}});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
@@ -120,7 +121,9 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
     try {
       report["recovery"] = Trainer(checkpoint, dataset, options.recovery, /*run=*/nullptr).fit();
       measure("recovered");
-    } catch (const Interrupted&) {  // what was recovered so far is kept
+    } catch (const Interrupted&) {
+      if (replaces) throw Interrupted("interrupted; the older checkpoint stays");
+      // What was recovered so far is kept.
       spdlog::warn("interrupted: {} holds the pruned model, not fully recovered", out);
     }
   } else {

@@ -3,17 +3,20 @@
 #include <map>
 
 #include "base/atomic_output.h"
+#include "base/build_info.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/safetensors.h"
+#include "bundle/bundle.h"
 #include "model/lora/adapter_file.h"
 
 namespace edgeclip {
 
 namespace {
 
-/// Heads no artifact of ours: only an empty folder, or none, gives way.
-constexpr const char* kMarker = "preprocessor_config.json";
+/// By which such a folder is known as ours, beside the files that transformers reads.
+constexpr const char* kMarker = "edgeclip.json";
+constexpr int kFormat = 1;
 
 template <class Tower>
 Json tower_config(const Tower& tower, const char* model_type, const std::string& where) {
@@ -145,8 +148,12 @@ Json export_huggingface(const ExportOptions& options) {
     write_adapter(checkpoint.model->adapters.adapter(), out.work() / "adapter");
   }
   write_json(out.work() / "config.json", config);
-  write_json(out.work() / kMarker, processor);
+  write_json(out.work() / "preprocessor_config.json", processor);
   write_tokenizer(checkpoint, out.work(), options.checkpoint);
+  write_json(out.work() / kMarker, {{"format", kFormat},
+                                    {"edgeclip", version()},
+                                    {"checkpoint", options.checkpoint},
+                                    {"files", file_table(out.work(), kMarker)}});
   out.commit();
   return {{"checkpoint", options.checkpoint},
           {"out", options.out},

@@ -1,10 +1,11 @@
 #include "retrieval/earlier_index.h"
 
-#include <set>
+#include <map>
 #include <string>
 
 #include "base/artifact.h"
 #include "base/error.h"
+#include "base/file.h"
 
 namespace edgeclip {
 
@@ -22,7 +23,8 @@ std::string difference(const Gallery& gallery, const Encoder& encoder, const Ima
       return fmt::format("of another {} ({})", key, gallery.source.value(key, Json()).dump());
   const fs::path given = gallery.source.value("path", std::string());
   const bool other_video = source.kind == "video" && given.filename() != source.video.filename();
-  if (gallery.image_root != source.image_root || other_video)  // a folder has many names, and one root
+  // A folder has many names, and one place.
+  if (output_place(gallery.image_root) != output_place(source.image_root) || other_video)
     return fmt::format("of other images ({})", given.string());
   return "";
 }
@@ -50,17 +52,27 @@ EarlierIndex earlier_index(const Encoder& encoder, const ImageSource& source, co
     if (changed(source.video)) refuse("of a video that has changed since");
     earlier.finished = gallery.complete;
   } else {
-    std::set<std::string> wanted, known;
+    std::map<std::string, const GalleryItem*> wanted;
     const auto total = static_cast<std::int64_t>(source.items.size());
-    for (std::int64_t i = shard.begin(total); i < shard.end(total); ++i)
-      wanted.insert(source.items[static_cast<std::size_t>(i)].path);
-    for (const GalleryItem& item : gallery.items) known.insert(item.path);
-    known.insert(gallery.left_out.begin(), gallery.left_out.end());
-    for (const std::string& path : known) {
-      if (wanted.count(path) == 0) refuse(fmt::format("of which {} is not in {} any more", path, source.description));
-      if (changed(source.image_root / path)) refuse(fmt::format("of which {} has changed since", path));
+    for (std::int64_t i = shard.begin(total); i < shard.end(total); ++i) {
+      const GalleryItem& item = source.items[static_cast<std::size_t>(i)];
+      wanted.emplace(item.path, &item);
     }
-    if (gallery.complete && known.size() < wanted.size())
+    const auto require = [&](const std::string& path) {
+      const auto at = wanted.find(path);
+      if (at == wanted.end())
+        refuse(fmt::format("of which {} is not in {} any more", path, source.description));
+      if (changed(source.image_root / path)) refuse(fmt::format("of which {} has changed since", path));
+      return at->second;
+    };
+    for (const GalleryItem& item : gallery.items) {
+      const GalleryItem& now = *require(item.path);
+      if (now.id != item.id || now.frame != item.frame || now.caption != item.caption)
+        refuse(fmt::format("of which {} has another person, frame or caption now", item.path));
+    }
+    if (gallery.complete)  // else they are tried again
+      for (const std::string& path : gallery.left_out) require(path);
+    if (gallery.complete && gallery.items.size() + gallery.left_out.size() < wanted.size())
       refuse(fmt::format("where {} has {} now", source.description, wanted.size()));
     earlier.finished = gallery.complete;
   }

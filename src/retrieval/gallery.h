@@ -33,14 +33,14 @@ struct Gallery {
   std::filesystem::path directory;   ///< empty: only in memory
   std::filesystem::path image_root;  ///< absolute; paths of items are relative to it
   std::string model_hash, model_name;
-  std::string precision;           ///< the encoder's, "" if not known
-  int embedding_dim = 0;           ///< D
-  ImageTransform image;            ///< how the images were preprocessed
-  bool complete = true;            ///< false: interrupted, or the video was cut off: the rest is missing
-  Json source = Json::object();    ///< what was indexed
+  std::string precision;                ///< the encoder's, "" if not known
+  int embedding_dim = 0;                ///< D
+  ImageTransform image;                 ///< how the images were preprocessed
+  bool complete = true;                 ///< false: interrupted, or the video was cut off: the rest is missing
+  Json source = Json::object();         ///< what was indexed
   std::vector<std::string> left_out{};  ///< paths of images that could not be read
-  std::vector<GalleryItem> items;  ///< N
-  Tensor embeddings;               ///< (N, D) float32, unit rows; memory-mapped when opened
+  std::vector<GalleryItem> items;       ///< N
+  Tensor embeddings;                    ///< (N, D) float32, unit rows; memory-mapped when opened
 
   std::int64_t size() const { return static_cast<std::int64_t>(items.size()); }
 };
@@ -54,8 +54,8 @@ Gallery open_gallery(const std::filesystem::path& directory);
 /// user's --image-root or "").  Throws InvalidInput if it is not known where.
 Gallery open_gallery_with_images(const std::filesystem::path& directory, const std::string& given = {});
 
-/// Writes the folder whole or not at all (commits it).  gallery.directory is not used.  Works after a signal too,
-/// so that interrupted indexing can keep what it has.
+/// Writes the folder whole or not at all (commits it).  gallery.directory is not used.  Works after a signal
+/// too, so that interrupted indexing can keep what it has.
 void write_gallery(AtomicDirectory& folder, const Gallery& gallery);
 inline void write_gallery(const std::filesystem::path& directory, const Gallery& gallery,
                           const FolderRules& rules = {}) {

@@ -26,8 +26,8 @@ struct GridOptions {
 Image draw_grid(const std::string& title, const std::vector<GridCell>& cells,
                 const GridOptions& options = {});
 
-/// Cells of one query's hits: images read from the gallery's image_root, captioned by the item's name where the
-/// gallery has no caption.  Those that cannot be read become empty frames, and one warning counts them;
+/// Cells of one query's hits: images read from the gallery's image_root, captioned by the item's name where
+/// the gallery has no caption.  Those that cannot be read become empty frames, and one warning counts them;
 /// InvalidInput if that is all of them.
 std::vector<GridCell> grid_cells(const Gallery& gallery, const std::vector<SearchHit>& hits);
 

@@ -8,8 +8,8 @@
 #include <set>
 #include <sstream>
 
-#include "base/io_error.h"
 #include "base/file.h"
+#include "base/io_error.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "data/dataset/dataset.h"

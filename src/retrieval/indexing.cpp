@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "base/artifact.h"
 #include "base/atomic_directory.h"
 #include "base/file.h"
 #include "base/io_error.h"
@@ -24,81 +25,13 @@
 #include "data/image/transform.h"
 #include "retrieval/earlier_index.h"
 #include "retrieval/encode.h"
+#include "retrieval/index_results.h"
 
 namespace edgeclip {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Sample {
-  std::int64_t index = 0;  ///< place in the input order
-  GalleryItem item;
-  std::vector<float> pixels;  ///< (3, H, W)
-};
-
-/// What is finished, by place in the input order.  Thread-safe.
-class Results {
- public:
-  explicit Results(std::int64_t dim) : dim_(dim) {}
-
-  void add(std::vector<Sample>& batch, const float* rows) {
-    std::lock_guard lock(mutex_);
-    for (std::size_t b = 0; b < batch.size(); ++b) {
-      places_.emplace(batch[b].index, static_cast<std::int64_t>(items_.size()));
-      items_.push_back(std::move(batch[b].item));
-    }
-    rows_.insert(rows_.end(), rows, rows + static_cast<std::int64_t>(batch.size()) * dim_);
-  }
-
-  /// What an earlier run encoded.
-  void add_known(std::int64_t index, const GalleryItem& item, const float* row) {
-    places_.emplace(index, static_cast<std::int64_t>(items_.size()));
-    items_.push_back(item);
-    rows_.insert(rows_.end(), row, row + dim_);
-  }
-  bool is_known(std::int64_t index) const { return known_ > 0 && places_before_.count(index) != 0; }
-  void known_ends() {
-    for (const auto& [index, place] : places_) places_before_.insert(index);
-    known_ = static_cast<std::int64_t>(places_.size());
-  }
-  std::int64_t known() const { return known_; }
-
-  void fail(std::int64_t index, const std::string& path, const std::string& reason) {
-    spdlog::warn("left out: {}", reason);
-    std::string name = path;
-    for (std::size_t bad; (bad = find_invalid_utf8(name)) != std::string::npos;) name[bad] = '?';
-    std::lock_guard lock(mutex_);
-    failed_.emplace(index, std::pair(std::move(name), reason));
-  }
-
-  /// Moves all into the gallery and the report, in input order.
-  void finish(Gallery& gallery, IndexReport& report) {
-    gallery.embeddings = Tensor(DType::f32, {static_cast<std::int64_t>(items_.size()), dim_});
-    float* out = gallery.embeddings.data<float>();
-    for (const auto& [index, place] : places_) {
-      gallery.items.push_back(std::move(items_[static_cast<std::size_t>(place)]));
-      std::copy_n(rows_.data() + place * dim_, dim_, out);
-      out += dim_;
-    }
-    for (auto& [index, failure] : failed_) {
-      gallery.left_out.push_back(failure.first);
-      report.failed.push_back(std::move(failure));
-    }
-    report.indexed = gallery.size();
-    report.resumed = known_;
-  }
-
- private:
-  const std::int64_t dim_;
-  std::mutex mutex_;
-  std::vector<float> rows_;
-  std::vector<GalleryItem> items_;
-  std::map<std::int64_t, std::int64_t> places_;
-  std::map<std::int64_t, std::pair<std::string, std::string>> failed_;
-  std::set<std::int64_t> places_before_;  ///< of an earlier run; fixed while threads run
-  std::int64_t known_ = 0;
-};
 
 class Pipeline {
  public:
@@ -124,8 +57,9 @@ class Pipeline {
     for (std::int64_t row = 0; row < earlier.size(); ++row)
       row_of.emplace(earlier.items[static_cast<std::size_t>(row)].path, row);
     const auto add = [&](std::int64_t index, std::int64_t row) {
-      results_.add_known(index, earlier.items[static_cast<std::size_t>(row)],
-                         earlier.embeddings.data<float>() + row * earlier.embedding_dim);
+      const GalleryItem& item = source_.kind == "video" ? earlier.items[static_cast<std::size_t>(row)]
+                                                        : source_.items[static_cast<std::size_t>(index)];
+      results_.add_known(index, item, earlier.embeddings.data<float>() + row * earlier.embedding_dim);
     };
     if (source_.kind == "video") {
       for (const auto& [path, row] : row_of) add(earlier.items[static_cast<std::size_t>(row)].frame, row);
@@ -134,7 +68,6 @@ class Pipeline {
         if (const auto at = row_of.find(source_.items[static_cast<std::size_t>(i)].path); at != row_of.end())
           add(i, at->second);
     }
-    results_.known_ends();
   }
 
   /// Returns when all is done, a signal has come, or something failed: error() then says what.
@@ -157,7 +90,7 @@ class Pipeline {
 
   std::exception_ptr error() const { return error_; }
 
-  Results& results() { return results_; }
+  IndexResults& results() { return results_; }
   /// The video ended before its time.
   bool cut_off() const { return cut_off_; }
 
@@ -273,7 +206,7 @@ class Pipeline {
   const ImageSource& source_;
   const IndexOptions& options_;
   const Shard shard_;
-  Results results_;
+  IndexResults results_;
   std::vector<std::unique_ptr<BoundedQueue<Sample>>> queues_;
   std::int64_t begin_ = 0, end_ = 0;
   std::atomic<std::int64_t> next_{0};
@@ -332,14 +265,27 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
   gallery.source = {{"path", source.description}, {"kind", source.kind}, {"shard", options.shard}};
   if (source.kind == "video") gallery.source["frame_step"] = options.frame_step;
 
+  const fs::path partial = output_place(out).string() + ".partial";
+  const auto earlier_at = [&](const fs::path& place) {
+    return earlier_index(encoder, source, parse_shard(options.shard), gallery.source, place);
+  };
   EarlierIndex earlier;
-  if (!options.overwrite)
-    earlier = earlier_index(encoder, source, parse_shard(options.shard), gallery.source, out);
+  if (!options.overwrite) earlier = earlier_at(out);
+  for (const fs::path& place : {out, partial}) {
+    if (!options.overwrite || earlier.gallery) break;
+    try {
+      if (EarlierIndex begun = earlier_at(place); begun.gallery && !begun.finished)
+        earlier = std::move(begun);
+    } catch (const InvalidInput&) {  // another gallery, which is to go
+    }
+  }
   if (earlier.finished) return unchanged(*earlier.gallery, std::move(report));
   const bool resuming = earlier.gallery.has_value();
-  std::optional<AtomicDirectory> folder(
-      std::in_place, out, kGalleryFile, FolderRules{options.overwrite || resuming, {source.image_root}});
+  std::optional<AtomicDirectory> folder(std::in_place, out, kGalleryFile,
+                                        FolderRules{options.overwrite || resuming, {source.image_root}});
 
+  if (source.kind == "video")
+    spdlog::info("{}: whole frames are indexed, not the people in them", source.description);
   const auto start = std::chrono::steady_clock::now();
   Pipeline pipeline(encoder, source, report.options);
   if (resuming) pipeline.resume(*earlier.gallery);
@@ -361,9 +307,10 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
     invalid_input("{}: holds no image of shard {}", source.description, options.shard);
   }
   fs::path place = out;
-  if ((stopped || error) && !resuming && fs::exists(out / kGalleryFile)) {  // which stays
+  if ((stopped || error) && is_artifact_head(out / kGalleryFile) &&
+      !(resuming && output_place(earlier.gallery->directory) == output_place(out))) {  // which stays
     folder.reset();
-    place = output_place(out).string() + ".partial";
+    place = partial;
     folder.emplace(place, kGalleryFile, FolderRules{true});
   }
   write_gallery(*folder, gallery);
@@ -372,6 +319,7 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
                  place.string(), gallery.size());
   if (error) std::rethrow_exception(error);
   if (stopped) throw Interrupted("interrupted");
+  if (resuming && output_place(earlier.gallery->directory) == partial) fs::remove_all(partial);
   return report;
 }
 

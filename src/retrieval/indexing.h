@@ -20,8 +20,8 @@ struct IndexOptions {
   int batch = 32;     ///< images encoded at once (at most the encoder's max_batch)
   std::string schedule =
       "dynamic";  ///< "dynamic": whoever is free takes the next image; "static": a fixed share for each
-  std::string shard = "1/1";  ///< i/n: only part i of n of the images
-  int frame_step = 10;        ///< of a video, every so many frames
+  std::string shard = "1/1";   ///< i/n: only part i of n of the images
+  int frame_step = 10;         ///< of a video, every so many frames
   double max_unreadable = 10;  ///< percent of the images; above it the index is written, but a check not met
   bool overwrite = false;      ///< another gallery at the output may be replaced
 
@@ -59,12 +59,11 @@ Json to_json(const IndexReport& report);
 /// Encodes the images of a source into a gallery at `out`.  Items keep the source's order whatever the
 /// schedule.  An image that cannot be read is warned about once, counted, and left out.  A gallery that an
 /// earlier run of the same indexing did not finish is finished; one that is complete is left as it is
-/// (retrieval/earlier_index.h); another one is replaced only with options.overwrite.  On a signal, or when the
-/// machine fails, the images finished so far become a valid gallery (gallery.json: "complete": false; beside a
-/// complete one as OUT.partial) and Interrupted or the failure is thrown; with none finished nothing is written.
-/// Throws InvalidInput if no image could be read at all.  Of
-/// a video one thread reads and every frame_step-th frame is an item; shards divide videos by frame number
-/// (as the container counts them).
+/// (retrieval/earlier_index.h); another one is replaced only with options.overwrite.  On a signal, or when
+/// the machine fails, the images finished so far become a valid gallery (gallery.json: "complete": false;
+/// beside a complete one as OUT.partial) and Interrupted or the failure is thrown; with none finished nothing
+/// is written. Throws InvalidInput if no image could be read at all.  Of a video one thread reads and every
+/// frame_step-th frame is an item; shards divide videos by frame number (as the container counts them).
 IndexReport index_images(Encoder& encoder, const ImageSource& source, const std::filesystem::path& out,
                          const IndexOptions& options);
 

@@ -8,7 +8,8 @@
 
 namespace edgeclip {
 
-/// The file of one of several queries: out.csv -> out.2.csv for the second; out.csv itself if there is but one.
+/// The file of one of several queries: out.csv -> out.2.csv for the second; out.csv itself if there is but
+/// one.
 std::filesystem::path numbered_file(std::filesystem::path path, std::size_t query, std::size_t count);
 
 /// Writes results as CSV with the header rank,score,path,id,caption (id and caption empty where unknown;

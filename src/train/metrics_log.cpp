@@ -37,8 +37,7 @@ MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t keep_until) : pa
 void MetricsLog::write(const Json& line) {
   errno = 0;
   file_ << line.dump() << '\n' << std::flush;
-  if (!file_)
-    throw_io_error(path_, "cannot be written", errno, "go on with --resume");
+  if (!file_) throw_io_error(path_, "cannot be written", errno, "go on with --resume");
 }
 
 }  // namespace edgeclip

@@ -63,8 +63,7 @@ void RunFolder::start(const Json& description) {
   } else if (!error) {
     fs::remove(metrics(), error);
   }
-  if (error)
-    throw_output_error(directory_, error.value());
+  if (error) throw_output_error(directory_, error.value());
   write_json(run_json(), json);
 }
 
@@ -74,8 +73,13 @@ void RunFolder::keep() {
   staged_ = false;
 }
 
-Json RunFolder::description() const {
-  Json json = read_artifact_head(run_json(), kRunFormat, "train without --resume");
+Json RunFolder::description() const { return read_run_description(directory_); }
+
+Json read_run_description(const fs::path& run) {
+  if (!fs::exists(run / "run.json"))
+    invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
+                  run.string());
+  Json json = read_artifact_head(run / "run.json", kRunFormat, "train without --resume");
   auto options = json.find("options");
   if (options == json.end() || !options->is_object()) return json;
   if (options->contains("flip")) {

@@ -52,6 +52,9 @@ class RunFolder {
   std::optional<OutputClaim> claim_;  ///< from construction on: no other process writes into the folder
 };
 
+/// run.json of a run, of whatever version of edgeclip.  Changes nothing, locks nothing.
+Json read_run_description(const std::filesystem::path& run);
+
 /// Throws InvalidInput naming the first option that differs: an exact resume needs those the run was started
 /// with.
 void require_same_options(const Json& before, const Json& now, const std::string& where);

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "base/error.h"
+#include "base/io_error.h"
 #include "base/json.h"
 
 namespace edgeclip {
@@ -38,9 +38,7 @@ void flush_folder(const fs::path& folder) {
 void rename_or_throw(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
-  if (error)
-    invalid_input("{}: cannot be renamed to {}: {}; the new run lies beside it", from.string(), to.string(),
-                  error.message());
+  if (error) throw_io_error(to, "the new run cannot be put there", error.value(), "it lies beside it");
 }
 
 /// next, which is of the new run, to its place.

@@ -56,9 +56,8 @@ void settle_older_run(Json& started, const std::string& init) {
 
 /// Options, data and init of the run to be resumed, with the changes that are allowed.
 void settle_resumed(TrainOptions& options, TrainPaths& paths) {
-  const RunFolder folder(paths.out, RunFolder::Use::kResume);
-  const std::string where = folder.run_json().string();
-  const Json run = folder.description();
+  const std::string where = (fs::path(paths.out) / "run.json").string();
+  const Json run = read_run_description(paths.out);
   if (paths.data.empty()) {
     paths.data = json_get<std::string>(run, "data", where);
     if (!fs::exists(paths.data))

@@ -1,7 +1,6 @@
 #include "train/torch_runtime.h"
 
 #include <ATen/Parallel.h>
-#include <c10/util/Exception.h>
 #include <dlfcn.h>
 
 #include <cstdlib>
@@ -61,16 +60,6 @@ void prepare_torch() {
   static const bool once = (choose_blas_kernels(), keep_tensor_memory(), true);
   static_cast<void>(once);
   at::set_num_threads(thread_count());
-}
-
-bool is_torch_out_of_memory(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const c10::Error& e) {
-    return std::string(e.what()).find("can't allocate memory") != std::string::npos;
-  } catch (...) {
-    return false;
-  }
 }
 
 }  // namespace edgeclip

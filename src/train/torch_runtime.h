@@ -1,6 +1,5 @@
 #pragma once
 
-#include <exception>
 #include <string>
 
 namespace edgeclip {
@@ -15,8 +14,5 @@ void prepare_torch();
 
 /// The CPU that OpenBLAS has kernels in use for ("SkylakeX"); "" if the BLAS is another one.
 std::string blas_core();
-
-/// Whether LibTorch threw it because there was no memory, which it says by a sentence alone.
-bool is_torch_out_of_memory(const std::exception_ptr& error);
 
 }  // namespace edgeclip

@@ -98,8 +98,8 @@ struct TrainOptions {
 struct TrainPaths {
   std::string data, out, init;
   bool resume = false;
-  bool overwrite = false;  ///< an older run in `out` goes, once the new one has saved something
-  Json named = nullptr;    ///< options that the caller named, with their defaults or not (asked_options.h)
+  bool overwrite = false;    ///< an older run in `out` goes, once the new one has saved something
+  Json named = nullptr;      ///< options that the caller named, with their defaults or not (asked_options.h)
   std::string image_root{};  ///< of the dataset's images, where they were moved; else ""
 };
 

@@ -10,7 +10,6 @@
 #include "train/precision.h"
 #include "train/schedule.h"
 #include "train/start.h"
-#include "train/torch_runtime.h"
 
 namespace edgeclip {
 
@@ -81,8 +80,8 @@ Json Trainer::fit() {
       train_step();
     }
   } catch (const Interrupted&) {
-    if (run_ != nullptr && run_->replaces_another() && state_.step == 0)
-      throw Interrupted("interrupted before the first step; the older run stays");
+    if (run_ != nullptr && run_->replaces_another())  // nothing has been kept of this one yet
+      throw Interrupted("interrupted before the first validation; the older run stays");
     finish();
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
@@ -111,8 +110,8 @@ Json Trainer::fit() {
 }
 
 void Trainer::keep_after_machine_fault(const std::exception_ptr& error) {
-  if (run_ == nullptr || state_.step == 0 || updating_) return;
-  if (!is_machine_fault(error) && !is_torch_out_of_memory(error)) return;
+  if (run_ == nullptr || run_->replaces_another() || state_.step == 0 || updating_) return;
+  if (!is_machine_fault(error)) return;
   try {
     finish();
     spdlog::warn("{} holds what was trained up to step {}; go on with --resume", run_->directory().string(),

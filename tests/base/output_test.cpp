@@ -1,7 +1,7 @@
 #include "base/artifact.h"
 #include "base/atomic_output.h"
-#include "base/error.h"
 #include "base/csv.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -97,8 +97,9 @@ TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
   EXPECT_NE(
       test::invalid_input_of([&] { AtomicDirectory(dir / "artifact", "other.json"); }).find("not replaced"),
       std::string::npos);
-  EXPECT_NE(test::invalid_input_of([&] { AtomicDirectory(dir / "artifact/", "marker.json"); }).find("--overwrite"),
-            std::string::npos);
+  EXPECT_NE(
+      test::invalid_input_of([&] { AtomicDirectory(dir / "artifact/", "marker.json"); }).find("--overwrite"),
+      std::string::npos);
   {
     AtomicDirectory out(dir / "artifact/", "marker.json", {.overwrite = true});
     EXPECT_EQ(out.work().parent_path(), dir.path()) << "a trailing slash is no other place";
@@ -111,7 +112,8 @@ TEST(AtomicDirectory, ReplacesOnlyItsOwnKind) {
 TEST(AtomicDirectory, WhatSomebodyElsePutThereStays) {
   test::TempDir dir;
   fs::create_directories(dir / "a/images");
-  test::write_text(dir / "a/marker.json", R"({"format": 1, "edgeclip": "0.1.0", "files": {"x.npy": {}, "deep/y": {}}})");
+  test::write_text(dir / "a/marker.json",
+                   R"({"format": 1, "edgeclip": "0.1.0", "files": {"x.npy": {}, "deep/y": {}}})");
   test::write_text(dir / "a/x.npy", "x");
   fs::create_directory(dir / "a/deep");
   fs::remove(dir / "a/images");

@@ -150,10 +150,11 @@ TEST(Program, EveryErrorHasItsExitCode) {
   expect_failure(run_throwing(std::filesystem::filesystem_error(
                      "x", "some/file", std::make_error_code(std::errc::permission_denied))),
                  kInvalidInput, "some/file: Permission denied");
-  expect_failure(run_throwing(MachineFault("f: cannot be read: Input/output error")), kMachineFault, "f: cannot");
+  expect_failure(run_throwing(MachineFault("f: cannot be read: Input/output error")), kMachineFault,
+                 "f: cannot");
   expect_failure(run_throwing(std::system_error(EAGAIN, std::generic_category())), kMachineFault, "threads");
-  expect_failure(run_throwing(std::runtime_error("DefaultCPUAllocator: can't allocate memory")), kMachineFault,
-                 "out of memory");
+  expect_failure(run_throwing(std::runtime_error("DefaultCPUAllocator: can't allocate memory")),
+                 kMachineFault, "out of memory");
 }
 
 TEST(Program, ReportCarriesVersionAndCommand) {

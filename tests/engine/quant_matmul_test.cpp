@@ -90,14 +90,15 @@ struct Problem {
   Tensor reference() { return run(*make_reference_kernel(node)); }
 };
 
-/// Within tolerance of the size of what is added up, which what is left of it after cancellation does not tell:
-/// the root mean square of the tensor stands for it.
+/// Within tolerance of the size of what is added up, which what is left of it after cancellation does not
+/// tell: the root mean square of the tensor stands for it.
 void expect_near(const Tensor& expected, const Tensor& actual, double tolerance) {
   ASSERT_EQ(expected.shape(), actual.shape());
   double squares = 0;
   for (std::int64_t i = 0; i < expected.elements(); ++i)
     squares += std::pow(static_cast<double>(expected.data<float>()[i]), 2);
-  const double size = std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(1, expected.elements())));
+  const double size =
+      std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(1, expected.elements())));
   for (std::int64_t i = 0; i < expected.elements(); ++i) {
     const double e = expected.data<float>()[i];
     ASSERT_NEAR(e, actual.data<float>()[i], tolerance * (1 + std::max(size, std::abs(e)))) << "at " << i;

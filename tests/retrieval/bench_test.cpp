@@ -34,10 +34,10 @@ TEST(Bench, ReportHasTheKeysOfTheContract) {
   const Json json = to_json(BenchReport{});
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"precision", "batch", "total_queries", "total_time_s",
-                                            "total_inference_time_s", "avg_inference_time_s", "avg_qps",
-                                            "latency_ms", "cpu_percent", "memory_percent", "rss_mb", "anonymous_mb", "mapped_mb",
-                                            "gpu_percent", "power_w", "model_mb"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{
+                      "precision", "batch", "total_queries", "total_time_s", "total_inference_time_s",
+                      "avg_inference_time_s", "avg_qps", "latency_ms", "cpu_percent", "memory_percent",
+                      "rss_mb", "anonymous_mb", "mapped_mb", "gpu_percent", "power_w", "model_mb"}));
   EXPECT_TRUE(json["gpu_percent"].is_null());
   EXPECT_TRUE(json["power_w"].is_null());
   EXPECT_TRUE(json["latency_ms"].contains("p99"));

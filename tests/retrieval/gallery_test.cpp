@@ -173,8 +173,9 @@ TEST(Gallery, ReplacesAGalleryButNoOtherFolder) {
   test::TempDir dir;
   test::FakeEncoder encoder;
   write_gallery(dir / "g", small_gallery(encoder));
-  EXPECT_NE(test::invalid_input_of([&] { write_gallery(dir / "g", gallery_for(encoder)); }).find("--overwrite"),
-            std::string::npos);
+  EXPECT_NE(
+      test::invalid_input_of([&] { write_gallery(dir / "g", gallery_for(encoder)); }).find("--overwrite"),
+      std::string::npos);
   write_gallery(dir / "g", gallery_for(encoder), {.overwrite = true});
   EXPECT_EQ(open_gallery(dir / "g").size(), 0);
   std::filesystem::create_directory(dir / "other");

@@ -43,10 +43,11 @@ class IndexCommand : public OptionsCommand<Options> {
     report["out"] = options.out;
     if (result.unreadable() > options.max_unreadable)
       throw CheckNotMetWithReport(
-          fmt::format("{}: {} of {} images cannot be read ({:.1f} %, --max-unreadable {}); {} holds the others",
-                      options.images, result.failed.size(),
-                      result.indexed + static_cast<std::int64_t>(result.failed.size()), result.unreadable(),
-                      options.max_unreadable, options.out),
+          fmt::format(
+              "{}: {} of {} images cannot be read ({:.1f} %, --max-unreadable {}); {} holds the others",
+              options.images, result.failed.size(),
+              result.indexed + static_cast<std::int64_t>(result.failed.size()), result.unreadable(),
+              options.max_unreadable, options.out),
           report);
     return report;
   }

@@ -49,14 +49,6 @@ std::string one_line(std::string text, bool first_line_only = false) {
 
 constexpr const char* kOutOfMemory = "error: out of memory; use a smaller batch or fewer threads";
 
-/// LibTorch, oneDNN and OpenCV have exceptions of their own for it.
-bool says_out_of_memory(const std::string& what) {
-  for (const char* text : {"can't allocate memory", "not enough memory", "out of memory", "out_of_memory",
-                           "Insufficient memory", "Failed to allocate", "could not allocate"})
-    if (what.find(text) != std::string::npos) return true;
-  return false;
-}
-
 int fail(const char* program, const std::string& message, int code) {
   std::fprintf(stderr, "%s: %s\n", program, message.c_str());
   return code;
@@ -234,7 +226,8 @@ int run_program(int argc, char** argv, const char* program, CommandList commands
     if (e.code() == std::errc::resource_unavailable_try_again)
       return fail(program, "error: no more threads can be started here; use a smaller --threads",
                   kMachineFault);
-    if (is_machine_error(e.code().value())) return fail(program, "error: " + one_line(e.what()), kMachineFault);
+    if (is_machine_error(e.code().value()))
+      return fail(program, "error: " + one_line(e.what()), kMachineFault);
     return fail(program, "internal error (please report it with this command line): " + one_line(e.what()),
                 kInternalError);
   } catch (const CheckNotMet& e) {

@@ -116,6 +116,8 @@ class SearchCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.plan, "--plan");
     require(options.gallery, "--gallery");
+    if (options.grid.empty() && (options.person >= 0 || !options.image_root.empty()))
+      throw InvalidInput("--person and --image-root are for a picture; add --grid F.png, or leave them out");
     const auto texts = texts_of(options);
     const std::vector<std::string> inputs = {options.texts, options.image};
     const std::size_t queries_given = std::max<std::size_t>(1, texts.size());

@@ -36,7 +36,7 @@ std::vector<std::string> read_texts(const std::filesystem::path& path) {
   const bool json = first != std::string::npos && content[first] == '[';
   std::vector<std::string> texts;
   if (json) {
-    const Json list = read_json(path);
+    const Json list = parse_json(content, path);
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (!list[i].is_string())
         invalid_input("{}: [{}]: expected a string, found {}", path.string(), i, json_kind(list[i]));

@@ -49,7 +49,9 @@ class MergeCommand : public OptionsCommand<Options> {
       spdlog::warn("{}: has no adapter; its weights are copied as they are", options.checkpoint);
     }
     checkpoint.provenance.push_back(
-        {{"command", "merge"}, {"version", version()}, {"options", {{"checkpoint", options.checkpoint}, {"adapter", options.adapter}}}});
+        {{"command", "merge"},
+         {"version", version()},
+         {"options", {{"checkpoint", options.checkpoint}, {"adapter", options.adapter}}}});
     save_checkpoint(out, checkpoint);
     print(fmt::format("{}: checkpoint written\n", options.out));
     return {{"checkpoint", options.checkpoint}, {"out", options.out}, {"merged", had_adapter}};

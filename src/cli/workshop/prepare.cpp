@@ -82,9 +82,10 @@ class PrepareCommand : public OptionsCommand<Options> {
     print(statistics(report));
     if (const double percent = report.at("unusable_percent").get<double>(); percent > options.max_unreadable)
       throw CheckNotMetWithReport(
-          fmt::format("{}: {} of {} records are unusable ({:.1f} %, --max-unreadable {}); {} holds the others",
-                      options.annotations, report.at("unusable_records").dump(), report.at("records").dump(),
-                      percent, options.max_unreadable, options.out),
+          fmt::format(
+              "{}: {} of {} records are unusable ({:.1f} %, --max-unreadable {}); {} holds the others",
+              options.annotations, report.at("unusable_records").dump(), report.at("records").dump(), percent,
+              options.max_unreadable, options.out),
           report);
     return report;
   }

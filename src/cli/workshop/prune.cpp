@@ -39,8 +39,8 @@ class PruneCommand : public OptionsCommand<Options> {
     require(options.checkpoint, "--checkpoint");
     require(options.data, "--data");
     require(options.out, "--out");
-    const Json report = prune(options, options.checkpoint, options.data, options.out, options.image_root,
-                              options.overwrite);
+    const Json report =
+        prune(options, options.checkpoint, options.data, options.out, options.image_root, options.overwrite);
     print(fmt::format("{}: pruned checkpoint written\n", options.out));
     return report;
   }

@@ -60,10 +60,11 @@ class TrainCommand : public OptionsCommand<Options> {
     if (const double percent = report.at("unreadable_percent").get<double>();
         percent > options.loading.max_unreadable)
       throw CheckNotMetWithReport(
-          fmt::format("{}: {} images cannot be read ({:.1f} %, loading.max_unreadable {}); {} is trained on the "
-                      "others",
-                      options.data, report.at("corrupt_images").dump(), percent,
-                      options.loading.max_unreadable, options.out),
+          fmt::format(
+              "{}: {} images cannot be read ({:.1f} %, loading.max_unreadable {}); {} is trained on the "
+              "others",
+              options.data, report.at("corrupt_images").dump(), percent, options.loading.max_unreadable,
+              options.out),
           report);
     return report;
   }

@@ -58,7 +58,7 @@ AnnotationFile read_annotation_file(const std::string& path) {
   if (first == std::string::npos) invalid_input("{}: is empty; name an annotation file", path);
   if (text[first] == '[' || text[first] == '{') {
     file.json = read_json_lines(path, text, first);
-    if (file.json.is_null()) file.json = read_json(path);
+    if (file.json.is_null()) file.json = parse_json(text, path);
     return file;
   }
   require_utf8(text, path);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/io_error.h"
 #include "base/file.h"
+#include "base/io_error.h"
 #include "base/log.h"
 
 namespace edgeclip {

@@ -31,7 +31,8 @@ struct LoadingOptions {
     v("images_per_identity", images_per_identity, "images of each person of a batch; 0: off");
     v("on_corrupt", on_corrupt, "an image that cannot be read ends the training, or is left out and counted",
       {"error", "skip"});
-    v("max_unreadable", max_unreadable, "skip: percent of the images that may be unreadable; above it exit 3");
+    v("max_unreadable", max_unreadable,
+      "skip: percent of the images that may be unreadable; above it exit 3");
     v("threads", threads, "decoding threads; 0: as many as --threads");
     v("queue", queue, "batches decoded ahead");
     v("cache_mb", cache_mb, "decoded pixels kept in memory, MiB; 0: none");

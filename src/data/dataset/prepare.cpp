@@ -167,6 +167,8 @@ std::size_t fill(NewDataset& dataset, Annotations& annotations, const PrepareOpt
 }  // namespace
 
 Json prepare_dataset(const PrepareOptions& options) {
+  if (!(options.max_unreadable >= 0 && options.max_unreadable <= 100))
+    invalid_input("--max-unreadable {}: is no percentage (0 to 100)", options.max_unreadable);
   const double fraction = test_fraction(options.split);
   require_file(options.annotations, "annotations");
   Annotations annotations =
@@ -203,8 +205,7 @@ Json prepare_dataset(const PrepareOptions& options) {
           options.out, fmt::join(changed, ", "));
     spdlog::info("{}: is made again; changed: {}", options.out, fmt::join(changed, ", "));
   }
-  AtomicDirectory out(options.out, kDatasetFile,
-                      {options.overwrite, {options.images, options.annotations}});
+  AtomicDirectory out(options.out, kDatasetFile, {options.overwrite, {options.images, options.annotations}});
   if (annotations.video) {  // image_root of a video: the dataset itself
     cut_video_crops(annotations, options.images, out.work());
     dataset.source["crops_hash"] = hash_folder(out.work() / "crops");

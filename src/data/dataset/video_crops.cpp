@@ -131,8 +131,7 @@ void cut_video_crops(Annotations& annotations, const fs::path& images, const fs:
     VideoReader probe(images);  // one video that does not open is no matter of single records
   }
   fs::create_directories(directory / "crops", error);
-  if (error)
-    throw_output_error(directory, error.value());
+  if (error) throw_output_error(directory, error.value());
   for (const auto& [name, records] : videos) {
     if (!folder) {
       cutter.cut(images, records);

@@ -119,8 +119,7 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
   const auto tokenizer = make_tokenizer(dataset.tokenizer, dataset.convention, pairs);
   std::error_code error;
   fs::create_directory(work / kTokenizerFolder, error);
-  if (error)
-    throw_output_error(work, error.value());
+  if (error) throw_output_error(work, error.value());
   tokenizer->save(work / kTokenizerFolder);
 
   const auto n = static_cast<std::int64_t>(pairs.size());

@@ -104,8 +104,8 @@ int64_t frame_count(void* handle) {
 
 void close_video(void* handle) { delete static_cast<Video*>(handle); }
 
-/// imdecode writes to std::cerr what it could not read, past OpenCV's own logging.  While any thread is inside,
-/// std::cerr goes nowhere; the program's log does not use it.
+/// imdecode writes to std::cerr what it could not read, past OpenCV's own logging.  While any thread is
+/// inside, std::cerr goes nowhere; the program's log does not use it.
 class SilentCerr {
  public:
   SilentCerr() {
@@ -156,7 +156,7 @@ void* decode_image(const uint8_t* bytes, size_t count, EdgeclipPixels* image, Ed
 
 void close_image(void* handle) { delete static_cast<Picture*>(handle); }
 
-constexpr EdgeclipMediaApi kApi = {open_video,  next_frame, fps,        frame_count,
+constexpr EdgeclipMediaApi kApi = {open_video,  next_frame,   fps,        frame_count,
                                    close_video, decode_image, close_image};
 
 }  // namespace

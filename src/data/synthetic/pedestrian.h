@@ -60,7 +60,7 @@ Pedestrian draw_pedestrian(std::int64_t i, const PedestrianOptions& options);
 struct SynthesizeOptions {
   std::string out;
   bool overwrite = false;  ///< a dataset at `out` may be replaced
-  int people = 2000;  ///< of all splits together
+  int people = 2000;       ///< of all splits together
   int test_people =
       -1;  ///< of these, how many are split "test" (descriptions pairwise different); -1: a quarter
   int val_people = -1;  ///< -1: a twentieth

@@ -21,7 +21,8 @@ Json quantize_bundle(const QuantizeOptions& options) {
   if (options.range != "percentile" && options.range != "mse")
     invalid_input("--range {}: unknown{}", options.range, did_you_mean(options.range, {"percentile", "mse"}));
   if (options.range == "mse" && options.percentile != QuantizeOptions().percentile)
-    invalid_input("--percentile {}: has no effect with --range mse; leave one of them out", options.percentile);
+    invalid_input("--percentile {}: has no effect with --range mse; leave one of them out",
+                  options.percentile);
   if (options.weight_bits != 7 && options.weight_bits != 8)
     invalid_input("--weight-bits {}: must be 7 or 8", options.weight_bits);
   if (options.data.empty()) invalid_input("--method static needs --data DATASET to calibrate with");

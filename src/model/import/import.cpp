@@ -23,8 +23,8 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const ImportPart& text, const Impo
     for (const char* name : {"tokenizer.json", "vocab.json", "vocab.txt"})
       if (fs::exists(fs::path(text.path) / name, error)) spec = text.path;
   if (spec.empty() && !options.convention.empty())
-    invalid_input("convention: {}: {} has no tokenizer beside it; name one with tokenizer", options.convention,
-                  text.path);
+    invalid_input("convention: {}: {} has no tokenizer beside it; name one with tokenizer",
+                  options.convention, text.path);
   return spec.empty() ? nullptr : load_tokenizer(spec, options.convention);
 }
 

@@ -187,7 +187,8 @@ std::string html_section(const std::string& title, const std::string& body) {
 
 std::string html_page(const std::string& title, const std::string& body, const std::string& footer) {
   return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"generator\" content=\"edgeclip\">\n"
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"generator\" "
+      "content=\"edgeclip\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, "
       "initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>\n"
       "</head>\n<body>\n<main>\n<h1>{0}</h1>\n{2}<footer>{3}</footer>\n</main>\n</body>\n</html>\n",
