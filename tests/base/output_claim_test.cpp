@@ -116,6 +116,14 @@ TEST(OutputClaim, AReplacementCutOffBetweenItsRenamesIsUndone) {
   EXPECT_EQ(entries(dir.path()), 1u);
 }
 
+TEST(OutputClaim, WhatAKilledReportLeftInAFolderIsNobodysFile) {
+  test::TempDir dir;
+  write_artifact(dir / "a", "1");
+  test::write_text(temporary_of(dir / "a/report.json"), "half");
+  write_artifact(dir / "a", "2");
+  EXPECT_EQ(entries(dir / "a"), 2u);
+}
+
 TEST(OutputClaim, ALongNameHasAClaimToo) {
   test::TempDir dir;
   const std::string name(255, 'n');

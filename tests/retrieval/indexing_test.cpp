@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/file.h"
 #include "base/signals.h"
 #include "retrieval/encode.h"
 #include "retrieval/fake_encoder.h"
@@ -213,6 +214,38 @@ TEST(Indexing, KeepsWhatWasFinishedWhenTheMachineFails) {
   EXPECT_THROW(index_images(again, source, (dir / "g").string() + "/", options), std::bad_alloc);
   EXPECT_TRUE(open_gallery(dir / "g").complete);
   EXPECT_FALSE(open_gallery(dir / "g.partial").complete);
+  test::FakeEncoder last;  // goes on from there
+  const IndexReport report = index_images(last, source, dir / "g", options);
+  EXPECT_EQ(report.resumed, 8);
+  EXPECT_EQ(open_gallery(dir / "g").size(), 40);
+  EXPECT_FALSE(std::filesystem::exists(dir / "g.partial"));
+}
+
+TEST(Indexing, AFolderHasManyNames) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 3);
+  std::filesystem::create_directory_symlink(dir / "images", dir / "link");
+  test::FakeEncoder encoder;
+  index_images(encoder, open_image_source(dir / "images"), dir / "g", {});
+  for (const char* name : {"images/", "./images", "link"})
+    EXPECT_TRUE(index_images(encoder, open_image_source(dir / name), dir / "g", {}).unchanged) << name;
+}
+
+TEST(Indexing, ABrokenImageThatWasMendedIsTriedAgain) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 12);
+  const std::string good = read_file(paths[0]);
+  test::write_text(paths[0], "no image");
+  test::FakeEncoder encoder;
+  encoder.interrupt_at_call = 1;
+  IndexOptions options;
+  options.batch = 4;
+  EXPECT_THROW(index_images(encoder, open_image_source(dir / "images"), dir / "g", options), Interrupted);
+  set_interrupted(false);
+  test::write_text(paths[0], good);
+  test::FakeEncoder plain;
+  EXPECT_EQ(index_images(plain, open_image_source(dir / "images"), dir / "g", options).indexed, 12);
+  EXPECT_TRUE(open_gallery(dir / "g").left_out.empty());
 }
 
 TEST(Indexing, SaysWhatShareIsUnreadable) {
