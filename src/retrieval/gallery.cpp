@@ -139,11 +139,16 @@ void require_same_model(const Gallery& gallery, const Encoder& encoder) {
   const std::string precision = encoder.precision();
   const bool other_precision =
       !gallery.precision.empty() && !precision.empty() && gallery.precision != precision;
-  invalid_input("{}: was made with {}, not with {}; {}, or index the images again with this one",
-                gallery.directory.string(), model(gallery.precision, gallery.model_name, gallery.model_hash),
-                model(precision, encoder.card().name, encoder.model_hash()),
-                other_precision ? "search it with the " + gallery.precision + " plan"
-                                : std::string("search it with the plan it was made with"));
+  if (other_precision)  // the hashes of the two plans would say nothing more
+    invalid_input(
+        "{}: was made with an {} plan, not with this {} one; search it with the {} plan, or index the "
+        "images again with this one",
+        gallery.directory.string(), gallery.precision, precision, gallery.precision);
+  invalid_input(
+      "{}: was made with {}, not with {}; search it with the plan it was made with, or index the images "
+      "again with this one",
+      gallery.directory.string(), model(gallery.precision, gallery.model_name, gallery.model_hash),
+      model(precision, encoder.card().name, encoder.model_hash()));
 }
 
 Gallery gallery_for(const Encoder& encoder) {

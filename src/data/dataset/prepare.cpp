@@ -171,6 +171,11 @@ Json prepare_dataset(const PrepareOptions& options) {
     invalid_input("--max-unreadable {}: is no percentage (0 to 100)", options.max_unreadable);
   const double fraction = test_fraction(options.split);
   require_file(options.annotations, "annotations");
+  // From here on no other process makes this dataset; whether the one that is there may go is judged below.
+  AtomicDirectory out(options.out, kDatasetFile,
+                      {/*overwrite=*/true,
+                       {options.images, options.annotations},
+                       /*keep_others=*/!options.overwrite});
   Annotations annotations =
       read_annotations(options.annotations, options.format, options.strip_prefix, fraction == 0);
   if (options.val_from_frame >= 0 && !annotations.video)
@@ -205,7 +210,6 @@ Json prepare_dataset(const PrepareOptions& options) {
           options.out, fmt::join(changed, ", "));
     spdlog::info("{}: is made again; changed: {}", options.out, fmt::join(changed, ", "));
   }
-  AtomicDirectory out(options.out, kDatasetFile, {options.overwrite, {options.images, options.annotations}});
   if (annotations.video) {  // image_root of a video: the dataset itself
     cut_video_crops(annotations, options.images, out.work());
     dataset.source["crops_hash"] = hash_folder(out.work() / "crops");
