@@ -116,7 +116,7 @@ TEST(Gallery, AMismatchOfPrecisionNamesBothAndTheRemedy) {
   const std::string message =
       test::invalid_input_of([&] { require_same_model(open_gallery(dir / "g"), fp32); });
   for (const char* part :
-       {"made with int8 model fake", "not with fp32 model fake", "search it with the int8 plan"})
+       {"made with an int8 plan", "not with this fp32 one", "search it with the int8 plan"})
     EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 
