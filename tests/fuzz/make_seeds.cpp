@@ -248,7 +248,7 @@ Model constants() {
   m.node("Split", {"x"}, {"s0", "s1"}, {{"axis", 2}})
       .node("Concat", {"s0", "s1", "x"}, {"joined"}, {{"axis", 2}});
   m.ints("pads", {0, 1, 0, 0, 1, 2})
-      .node("Pad", {"x", "pads"}, {"padded"}, {{"mode", std::string("reflect")}});
+      .node("Pad", {"x", "pads"}, {"padded"}, {{"mode", std::string("constant")}});
   m.node("Trilu", {"x"}, {"lower"}, {{"upper", 0}})
       .constant<std::int64_t>("dim", {}, {-1})
       .node("CumSum", {"x", "dim"}, {"sums"});
