@@ -81,8 +81,11 @@ class Reader {
 
   static std::string text(const flatbuffers::String* s) { return s ? s->str() : std::string(); }
 
+  /// FlatBuffers' verifier does not look at where the elements of a list begin.
   template <class T, class From>
-  static std::vector<T> list(const From* from) {
+  std::vector<T> list(const From* from) const {
+    if (from && reinterpret_cast<std::uintptr_t>(from->Data()) % alignof(T) != 0)
+      damaged("a list of its graph is not aligned");
     return from ? std::vector<T>(from->begin(), from->end()) : std::vector<T>();
   }
 
