@@ -84,7 +84,7 @@ class Reader {
   /// FlatBuffers' verifier does not look at where the elements of a list begin.
   template <class T, class From>
   std::vector<T> list(const From* from) const {
-    if (from && reinterpret_cast<std::uintptr_t>(from->Data()) % alignof(T) != 0)
+    if (from && from->size() > 0 && reinterpret_cast<std::uintptr_t>(from->Data()) % alignof(T) != 0)
       damaged("a list of its graph is not aligned");
     return from ? std::vector<T>(from->begin(), from->end()) : std::vector<T>();
   }
