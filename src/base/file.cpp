@@ -21,13 +21,6 @@ namespace {
 
 constexpr int kMostWaitSeconds = 30;
 
-struct Descriptor {
-  int fd = -1;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 /// Until there is something to read, or an end.
 void wait_for_data(int fd, const fs::path& path) {
   for (int waited = 0; waited < 10 * kMostWaitSeconds; ++waited) {
@@ -42,11 +35,11 @@ void wait_for_data(int fd, const fs::path& path) {
 /// Nothing if the file was replaced on a network disk, unless this is the last try.
 std::optional<std::string> try_to_read(const fs::path& path, std::int64_t most_bytes, bool last) {
   // Non-blocking: opening a pipe would wait for a writer for ever.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0 && errno == ESTALE && !last) return std::nullopt;
-  if (file.fd < 0) throw_io_error(path, "cannot be opened", errno);
+  const OwnedFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0 && errno == ESTALE && !last) return std::nullopt;
+  if (file.get() < 0) throw_io_error(path, "cannot be opened", errno);
   struct stat info {};
-  if (::fstat(file.fd, &info) != 0) throw_io_error(path, "cannot be read", errno);
+  if (::fstat(file.get(), &info) != 0) throw_io_error(path, "cannot be read", errno);
   if (S_ISBLK(info.st_mode)) invalid_input("{}: is a disk, not a file", path.string());
   const bool regular = S_ISREG(info.st_mode);
   const auto too_long = [&] {
@@ -60,8 +53,8 @@ std::optional<std::string> try_to_read(const fs::path& path, std::int64_t most_b
   }
   char buffer[1 << 16];
   for (;;) {
-    if (!regular) wait_for_data(file.fd, path);
-    const ssize_t n = ::read(file.fd, buffer, sizeof buffer);
+    if (!regular) wait_for_data(file.get(), path);
+    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
     if (n < 0 && (errno == EINTR || (errno == EAGAIN && !regular))) continue;
     if (n < 0 && errno == ESTALE && !last) return std::nullopt;
     if (n < 0) throw_io_error(path, "cannot be read", errno);
