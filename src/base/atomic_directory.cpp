@@ -133,8 +133,8 @@ AtomicDirectory::~AtomicDirectory() {
 void AtomicDirectory::drop() {
   if (fd_.get() >= 0) {
     std::error_code error;
-    // Under the lock.  An empty one first, which takes no descriptor: there may be none left.
-    if (::rmdir(work_.c_str()) != 0) fs::remove_all(work_, error);
+    reserve_.release();            // there may be no other descriptor left
+    fs::remove_all(work_, error);  // under the lock
     fd_.reset();
   }
   remove_created(path_, created_);

@@ -50,6 +50,7 @@ class AtomicDirectory {
   std::filesystem::path path_, work_, created_;  ///< path_ without symbolic links: their target is replaced
   const std::string marker_;
   const FolderRules rules_;
+  DescriptorReserve reserve_;  ///< for drop()
   OwnedFd fd_;
   bool committed_ = false;
 };

@@ -85,24 +85,6 @@ bool is_temporary(const fs::path& name) {
 fs::path temporary_of(const fs::path& place) { return sibling(place, kTemporaryEnding); }
 fs::path parked_of(const fs::path& place) { return sibling(place, ".edgeclip-old"); }
 
-OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-int OwnedFd::release() {
-  const int fd = fd_;
-  fd_ = -1;
-  return fd;
-}
-
-void OwnedFd::reset() {
-  if (fd_ >= 0) ::close(release());
-}
-
 fs::path create_parents(const fs::path& place) {
   const fs::path parent = place.parent_path();
   fs::path topmost;

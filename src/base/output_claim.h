@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "base/owned_fd.h"
+
 /// How two processes are kept from writing one output, and how what a killed one left is found.
 ///
 /// While an output PARENT/NAME is made, PARENT/.NAME.edgeclip-tmp exists and is locked (flock): it is the new
@@ -29,22 +31,6 @@ enum class EntryKind { kFile, kFolder };
 std::filesystem::path create_parents(const std::filesystem::path& place);
 /// Undoes create_parents(), as far as the folders are empty.
 void remove_created(const std::filesystem::path& place, const std::filesystem::path& topmost);
-
-/// An open descriptor that is closed with it; closing gives its lock back.  Moves only.
-class OwnedFd {
- public:
-  OwnedFd() = default;
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(other.release()) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept;
-  ~OwnedFd() { reset(); }
-  int get() const { return fd_; }
-  int release();
-  void reset();
-
- private:
-  int fd_ = -1;
-};
 
 /// Makes the temporary entry of place, new and empty, and locks it; what a dead process left of an earlier
 /// one, and of an interrupted replacement, is swept or put back first.  Throws InvalidInput ("another process

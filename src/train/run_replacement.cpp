@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdint>
 
+#include "base/flush.h"
 #include "base/io_error.h"
 #include "base/json.h"
 
@@ -28,12 +28,7 @@ std::uint64_t inode_of(const fs::path& path) {
   return ::lstat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_ino) : 0;
 }
 
-void flush_folder(const fs::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);  // some file systems cannot: the names are then as safe as they can be
-  ::close(fd);
-}
+void flush_folder(const fs::path& folder) { flush_parents(folder / "entry", {}); }
 
 void rename_or_throw(const fs::path& from, const fs::path& to) {
   std::error_code error;

@@ -1,10 +1,12 @@
 #include "train/torch_runtime.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 
 #include <cstdlib>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/threads.h"
 #include "train/cpu_allocator.h"
@@ -49,6 +51,18 @@ void choose_blas_kernels() {
   spdlog::debug("OpenBLAS does not know this CPU: {} kernels instead of Prescott's", blas_core());
 }
 
+/// LibTorch seeds its generator from /dev/urandom when it is first asked for; what it throws without a
+/// descriptor left does not tell the machine's fault from ours.
+void seed_generator() {
+  try {
+    at::globalContext().defaultGenerator(at::kCPU);
+  } catch (const c10::Error& e) {
+    throw MachineFault(
+        fmt::format("the random generator cannot be seeded: {}; raise the limit of open files (ulimit -n)",
+                    e.what_without_backtrace()));
+  }
+}
+
 }  // namespace
 
 std::string blas_core() {
@@ -57,7 +71,7 @@ std::string blas_core() {
 }
 
 void prepare_torch() {
-  static const bool once = (choose_blas_kernels(), keep_tensor_memory(), true);
+  static const bool once = (choose_blas_kernels(), keep_tensor_memory(), seed_generator(), true);
   static_cast<void>(once);
   at::set_num_threads(thread_count());
 }
