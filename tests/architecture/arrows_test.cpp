@@ -47,13 +47,13 @@ TEST(Arrows, LinksFollowTheMap) {
 TEST(Arrows, AReversedIncludeIsFound) {
   TempDir dir;
   fs::create_directories(dir / "base");
-  fs::create_directories(dir / "engine/kernels");
+  fs::create_directories(dir / "engine/cpu");
   fs::create_directories(dir / "cli/runtime");
   write_text(dir / "base/a.cpp", "#include <vector>\n#include \"data/image/image.h\"\n");
-  write_text(dir / "engine/kernels/k.h",
+  write_text(dir / "engine/cpu/k.h",
              "#include \"base/error.h\"\n#  include <torch/torch.h>\n#include \"retrieval/encoder.h\"\n"
              "#include <retrieval/encoder.h>\n#include \"../../cli/runtime/c.h\"\n#include \"k2.h\"\n");
-  write_text(dir / "engine/kernels/k2.h", "");
+  write_text(dir / "engine/cpu/k2.h", "");
   write_text(dir / "cli/runtime/c.h", "");
   write_text(dir / "cli/runtime/c.cpp",
              "#include \"engine/verify.h\"\n#include <opencv2/videoio.hpp>\n#include \"cli/workshop/w.h\"\n");
@@ -62,10 +62,10 @@ TEST(Arrows, AReversedIncludeIsFound) {
       "cli/runtime/c.cpp:2: only data/media_module may use OpenCV's imgcodecs and videoio "
       "(opencv2/videoio.hpp)",
       "cli/runtime/c.cpp:3: cli_runtime may not include cli_workshop",
-      "engine/kernels/k.h:2: engine may not include LibTorch (torch/torch.h)",
-      "engine/kernels/k.h:3: engine may not include retrieval",
-      "engine/kernels/k.h:4: engine may not include retrieval",
-      "engine/kernels/k.h:5: engine may not include cli_runtime",
+      "engine/cpu/k.h:2: engine may not include LibTorch (torch/torch.h)",
+      "engine/cpu/k.h:3: engine may not include retrieval",
+      "engine/cpu/k.h:4: engine may not include retrieval",
+      "engine/cpu/k.h:5: engine may not include cli_runtime",
   };
   EXPECT_EQ(check_includes(dir.path(), the_map()), expected);
 }

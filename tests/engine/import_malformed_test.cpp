@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "engine/import/onnx_import.h"
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/passes/passes.h"
 #include "support/support.h"
 

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/runtime/session.h"
 #include "onnx/graph_builder.h"
 #include "support/support.h"

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "base/rng.h"
-#include "engine/kernels/onednn/onednn.h"
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/cpu/onednn.h"
+#include "engine/ops/interpreter.h"
 #include "support/support.h"
 
 namespace edgeclip::engine {

@@ -6,7 +6,7 @@
 
 #include "engine/graph/shape_inference.h"
 #include "engine/graph_support.h"
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/passes/eliminate_identity.h"
 #include "engine/passes/fold_constants.h"
 #include "engine/passes/fuse_gelu.h"

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "engine/import/onnx_import.h"
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
 #include "small_bundle.h"

@@ -5,9 +5,9 @@
 #include <cstdlib>
 
 #include "base/rng.h"
-#include "engine/kernels/onednn/onednn.h"
-#include "engine/kernels/onednn/quant_matmul.h"
-#include "engine/kernels/reference/quant_matmul.h"
+#include "engine/cpu/onednn.h"
+#include "engine/cpu/quant_matmul.h"
+#include "engine/ops/quant_matmul.h"
 #include "support/support.h"
 
 namespace edgeclip::engine {

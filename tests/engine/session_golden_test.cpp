@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/npy.h"
 #include "engine/import/onnx_import.h"
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/passes/passes.h"
 #include "engine/plan/plan.h"
 #include "engine/runtime/session.h"

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "base/rng.h"
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/runtime/session.h"
 #include "small_graphs.h"
 #include "support/support.h"

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <map>
 
-#include "engine/kernels/kernel.h"
-#include "engine/kernels/reference/interpreter.h"
-#include "engine/kernels/reference/support.h"
+#include "engine/ops/operator.h"
+#include "engine/ops/interpreter.h"
+#include "engine/ops/support.h"
 
 namespace edgeclip::engine {
 

@@ -5,7 +5,7 @@
 #include <cctype>
 #include <sstream>
 
-#include "engine/kernels/reference/support.h"
+#include "engine/ops/support.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::engine {

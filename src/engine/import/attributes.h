@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "engine/graph/graph.h"
-#include "engine/kernels/kernel.h"
+#include "engine/ops/operator.h"
 
 namespace onnx {
 class NodeProto;

@@ -8,8 +8,8 @@
 
 #include "engine/graph/shape_inference.h"
 #include "engine/import/attributes.h"
-#include "engine/kernels/kernel.h"
-#include "engine/kernels/reference/support.h"
+#include "engine/ops/operator.h"
+#include "engine/ops/support.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::engine {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/kernels/reference/interpreter.h"
+#include "engine/ops/interpreter.h"
 #include "engine/passes/passes.h"
 
 // constants ─► any operator ─► y      ⇒  y is a constant

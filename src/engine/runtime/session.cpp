@@ -6,7 +6,7 @@
 #include <list>
 #include <utility>
 
-#include "engine/runtime/check_node.h"
+#include "engine/ops/check_node.h"
 #include "engine/runtime/memory_planner.h"
 #include "engine/runtime/specialization.h"
 

@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "engine/graph/graph.h"
-#include "engine/kernels/kernel.h"
+#include "engine/ops/operator.h"
 
 namespace edgeclip::engine {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/kernels/onednn/onednn.h"
+#include "engine/cpu/onednn.h"
 #include "engine/runtime/session.h"
 
 namespace edgeclip::engine {

@@ -1,0 +1,134 @@
+#include "engine/cpu/families.h"
+
+namespace edgeclip::engine {
+
+namespace {
+
+using Dims = dnnl::memory::dims;
+
+/// C = A B, and for Gemm + a third input, added after the scaling.
+class MatMulKernel : public Kernel {
+ public:
+  MatMulKernel(OneDnnCall call, const dnnl::matmul::primitive_desc& pd, bool packed,
+               const dnnl::memory::desc* addend)
+      : call_(std::move(call)) {
+    a_ = call_.bind(DNNL_ARG_SRC, pd.src_desc());
+    if (!packed) b_ = call_.bind(DNNL_ARG_WEIGHTS, pd.weights_desc());
+    c_ = call_.bind(DNNL_ARG_DST, pd.dst_desc());
+    if (addend) addend_ = call_.bind(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, *addend);
+  }
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    call_.set(a_, inputs[0].data);
+    if (b_) call_.set(*b_, inputs[1].data);
+    call_.set(c_, outputs[0].data);
+    if (addend_) call_.set(*addend_, inputs[2].data);
+    call_.run();
+  }
+
+  std::string implementation() const override { return call_.implementation(); }
+
+ private:
+  OneDnnCall call_;
+  std::size_t a_ = 0, c_ = 0;
+  std::optional<std::size_t> b_, addend_;
+};
+
+/// The two operands and the result as oneDNN wants them: same rank, dimensions 1 where a batch dimension is
+/// broadcast.
+struct Operands {
+  dnnl::memory::desc a, b, c;
+};
+
+std::unique_ptr<Kernel> make(const KernelRequest& request, Operands operands, float alpha,
+                             const dnnl::memory::desc* addend) {
+  dnnl::primitive_attr attributes = onednn_attributes();
+  if (alpha != 1.0f) attributes.set_output_scales(0, {alpha});
+  if (addend) {
+    dnnl::post_ops post;
+    post.append_binary(dnnl::algorithm::binary_add, *addend);
+    attributes.set_post_ops(post);
+  }
+  const dnnl::memory::desc plain = operands.b;
+  const bool packed = request.inputs[1].data != nullptr && plain.dims().size() == 2;
+  if (packed) operands.b = dnnl::memory::desc(plain.dims(), kF32, dnnl::memory::format_tag::any);
+  const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(operands.a, operands.b, operands.c), attributes,
+                                        onednn_engine());
+  OneDnnCall call(dnnl::matmul(pd), pd, request);
+  if (packed)
+    call.bind(DNNL_ARG_WEIGHTS, request.weights.get(request.inputs[1].data, plain, pd.weights_desc()));
+  return std::make_unique<MatMulKernel>(std::move(call), pd, packed, addend);
+}
+
+/// Batch dimensions of `shape` (all but the last two), with ones in front up to `rank`.
+Dims batch_dims(const Shape& shape, std::size_t rank) {
+  Dims batch(rank, 1);
+  for (std::size_t i = 0; i + 2 < shape.size(); ++i) batch[rank - (shape.size() - 2) + i] = shape[i];
+  return batch;
+}
+
+Dims with_matrix(Dims batch, std::int64_t rows, std::int64_t columns) {
+  batch.push_back(rows);
+  batch.push_back(columns);
+  return batch;
+}
+
+std::unique_ptr<Kernel> make_plain(const KernelRequest& request) {
+  Shape a = request.inputs[0].shape, b = request.inputs[1].shape;
+  if (a.empty() || b.empty()) return nullptr;
+  if (a.size() == 1) a.insert(a.begin(), 1);  // a row
+  if (b.size() == 1) b.push_back(1);          // a column
+  const std::int64_t m = a[a.size() - 2], k = a.back(), n = b.back();
+  if (b[b.size() - 2] != k) return nullptr;
+  if (b.size() == 2) {  // one matrix for every row of A: one product
+    const std::int64_t rows = num_elements(a) / k;
+    return make(request, {dense_desc({rows, k}, kF32), dense_desc({k, n}, kF32), dense_desc({rows, n}, kF32)},
+                1, nullptr);
+  }
+  const std::size_t rank = std::max(a.size(), b.size()) - 2;
+  Dims batch_a = batch_dims(a, rank), batch_b = batch_dims(b, rank), batch_c = batch_a;
+  if (batch_a == batch_b) {  // attention's Q K^T and P V: one batch dimension runs fastest
+    std::int64_t count = 1;
+    for (const auto d : batch_a) count *= d;
+    batch_a = batch_b = batch_c = {count};
+  }
+  for (std::size_t i = 0; i < batch_c.size(); ++i) batch_c[i] = std::max(batch_a[i], batch_b[i]);
+  if (batch_c.size() > 10) return nullptr;  // oneDNN's limit is 12 dimensions
+  return make(request,
+              {dense_desc(with_matrix(batch_a, m, k), kF32), dense_desc(with_matrix(batch_b, k, n), kF32),
+               dense_desc(with_matrix(batch_c, m, n), kF32)},
+              1, nullptr);
+}
+
+std::unique_ptr<Kernel> make_gemm(const KernelRequest& request) {
+  const Node& node = request.node;
+  const Shape &a = request.inputs[0].shape, &b = request.inputs[1].shape;
+  if (a.size() != 2 || b.size() != 2) return nullptr;
+  const bool transpose_a = node.int_or("transA", 0) != 0, transpose_b = node.int_or("transB", 0) != 0;
+  const std::int64_t m = a[transpose_a ? 1 : 0], k = a[transpose_a ? 0 : 1], n = b[transpose_b ? 0 : 1];
+  if (b[transpose_b ? 1 : 0] != k) return nullptr;
+  const Operands operands = {dnnl::memory::desc({m, k}, kF32, transpose_a ? Dims{1, m} : Dims{k, 1}),
+                             dnnl::memory::desc({k, n}, kF32, transpose_b ? Dims{1, k} : Dims{n, 1}),
+                             dense_desc({m, n}, kF32)};
+  const float alpha = node.float_or("alpha", 1);
+  const bool has_c = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
+  if (!has_c) return make(request, operands, alpha, nullptr);
+  const Shape& c = request.inputs[2].shape;
+  if (node.float_or("beta", 1) != 1.0f || request.inputs[2].dtype != DType::f32 || c.size() > 2)
+    return nullptr;
+  const Dims dims = {c.size() == 2 ? c[0] : 1, c.empty() ? 1 : c.back()};
+  if ((dims[0] != 1 && dims[0] != m) || (dims[1] != 1 && dims[1] != n)) return nullptr;
+  const dnnl::memory::desc addend = dense_desc(dims, kF32);
+  return make(request, operands, alpha, &addend);
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_onednn_matmul(const KernelRequest& request) {
+  const bool gemm = request.node.is("Gemm");
+  if (!gemm && !request.node.is("MatMul")) return nullptr;
+  if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32) return nullptr;
+  return gemm ? make_gemm(request) : make_plain(request);
+}
+
+}  // namespace edgeclip::engine

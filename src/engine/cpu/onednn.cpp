@@ -1,0 +1,108 @@
+#include "engine/cpu/onednn.h"
+
+#include <new>
+
+#include <utility>
+
+namespace edgeclip::engine {
+
+const dnnl::engine& onednn_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+std::optional<dnnl::memory::data_type> onednn_dtype(DType dtype) {
+  using Type = dnnl::memory::data_type;
+  switch (dtype) {
+    case DType::f32:
+      return Type::f32;
+    case DType::f16:
+      return Type::f16;
+    case DType::bf16:
+      return Type::bf16;
+    case DType::i32:
+      return Type::s32;
+    case DType::i8:
+      return Type::s8;
+    case DType::u8:
+      return Type::u8;
+    default:
+      return std::nullopt;
+  }
+}
+
+dnnl::memory::dims dense_strides(const dnnl::memory::dims& dims) {
+  dnnl::memory::dims strides(dims.size(), 1);
+  for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
+  return strides;
+}
+
+dnnl::memory::desc dense_desc(const dnnl::memory::dims& dims, dnnl::memory::data_type type) {
+  return dnnl::memory::desc(dims, type, dense_strides(dims));
+}
+
+dnnl::memory PackedWeights::get(const std::byte* constant, const dnnl::memory::desc& from,
+                                const dnnl::memory::desc& to) {
+  // oneDNN takes pointers to non-const throughout; sources are only read.
+  void* const data = const_cast<std::byte*>(constant);
+  if (from == to) return dnnl::memory(from, onednn_engine(), data);
+  std::lock_guard lock(mutex_);
+  const auto [first, last] = entries_.equal_range(constant);
+  for (auto it = first; it != last; ++it)
+    if (it->second.from == from && it->second.to == to) return it->second.packed;
+  dnnl::memory source(from, onednn_engine(), data);
+  dnnl::memory packed(to, onednn_engine());
+  dnnl::stream stream(onednn_engine());
+  dnnl::reorder(source, packed).execute(stream, source, packed);
+  stream.wait();
+  entries_.emplace(constant, Entry{from, to, packed});
+  bytes_ += to.get_size();
+  return packed;
+}
+
+std::size_t PackedWeights::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+dnnl::primitive_attr onednn_attributes() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+OneDnnCall::OneDnnCall(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
+                       const char* implementation, const KernelRequest& request)
+    : primitive_(primitive),
+      stream_(request.stream),
+      scratch_(request.scratch),
+      implementation_(std::string("onednn:") + implementation) {
+  if (scratchpad.get_size() == 0) return;
+  request.scratch.reserve(scratchpad.get_size());
+  scratchpad_ = bind(DNNL_ARG_SCRATCHPAD, scratchpad);
+}
+
+void OneDnnCall::bind(int argument, const dnnl::memory& memory) {
+  memories_.push_back(memory);
+  arguments_.push_back({argument, memory.get()});
+}
+
+std::size_t OneDnnCall::bind(int argument, const dnnl::memory::desc& desc) {
+  bind(argument, dnnl::memory(desc, onednn_engine(), DNNL_MEMORY_NONE));
+  return memories_.size() - 1;
+}
+
+void OneDnnCall::set(std::size_t index, const std::byte* data) {
+  memories_[index].set_data_handle(const_cast<std::byte*>(data));
+}
+
+void OneDnnCall::run() {
+  if (scratchpad_) set(*scratchpad_, scratch_.data());
+  const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream_.get(),
+                                                      static_cast<int>(arguments_.size()), arguments_.data());
+  if (status == dnnl_out_of_memory) throw std::bad_alloc();
+  EDGECLIP_CHECK(status == dnnl_success, "{} failed with status {}", implementation_,
+                 static_cast<int>(status));
+}
+
+}  // namespace edgeclip::engine

@@ -1,0 +1,211 @@
+#include "engine/cpu/quant_matmul.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/ops/quant_matmul.h"
+
+namespace edgeclip::engine {
+namespace {
+
+using dnnl::memory;
+
+/// Below this loops are not worth waking other threads.
+constexpr std::int64_t kParallelElements = 1 << 14;
+
+bool present(const KernelRequest& request, std::size_t i) {
+  return i < request.inputs.size() && request.node.inputs.at(i) != kNoValue;
+}
+
+memory::desc row_major(std::int64_t rows, std::int64_t columns, memory::data_type type) {
+  return {{rows, columns}, type, memory::format_tag::ab};
+}
+
+/// a - zero_point as float32: exact.
+void widen(const std::uint8_t* a, std::int64_t n, float zero_point, float* out) {
+#pragma omp parallel for simd schedule(static) if (n > kParallelElements)
+  for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(a[i]) - zero_point;
+}
+
+/// One matmul primitive over A as (M, K).  oneDNN 2.6 computes scale[n] * (sum + bias[n]), so bias is divided
+/// first.
+class OneDnnQuantMatMul final : public Kernel {
+ public:
+  OneDnnQuantMatMul(const KernelRequest& request, const QuantMatMulAttributes& attributes,
+                    QuantMatMulPath path, const std::vector<float>& scales)
+      : path_(path), zero_point_(attributes.a_zero_point), scratch_(request.scratch) {
+    const TensorView& w = request.inputs[kQuantW];
+    const std::int64_t k = w.shape[0], n = w.shape[1];
+    elements_ = request.inputs[kQuantA].elements();
+    const std::int64_t m = elements_ / k;
+
+    const bool widened = path == QuantMatMulPath::widened;
+    const auto a_desc = row_major(m, k, widened ? memory::data_type::f32 : memory::data_type::u8);
+    const auto dst_desc = row_major(m, n, memory::data_type::f32),
+               bias_desc = row_major(1, n, memory::data_type::f32);
+    const memory::desc w_any({k, n}, widened ? memory::data_type::f32 : memory::data_type::s8,
+                             memory::format_tag::any);
+
+    dnnl::primitive_attr attr = onednn_attributes();
+    attr.set_output_scales(1 << 1, scales);
+    if (!widened && zero_point_ != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {zero_point_});
+    dnnl::post_ops post;
+    if (attributes.activation == "gelu") post.append_eltwise(1, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+    if (attributes.activation == "quick_gelu")
+      post.append_eltwise(1, dnnl::algorithm::eltwise_swish, 1.702f, 0);
+    if (attributes.activation == "relu") post.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+    const bool residual = present(request, kQuantResidual);
+    if (residual) post.append_binary(dnnl::algorithm::binary_add, dst_desc);
+    attr.set_post_ops(post);
+
+    const bool bias = present(request, kQuantBias);
+    const dnnl::matmul::desc desc = bias ? dnnl::matmul::desc(a_desc, w_any, bias_desc, dst_desc)
+                                         : dnnl::matmul::desc(a_desc, w_any, dst_desc);
+    const dnnl::matmul::primitive_desc pd(desc, attr, onednn_engine());
+    call_.emplace(dnnl::matmul(pd), pd, request);
+
+    a_slot_ = call_->bind(DNNL_ARG_SRC, a_desc);
+    dst_slot_ = call_->bind(DNNL_ARG_DST, dst_desc);
+    // The reorder widens s8 to f32 as well; scales stay outside, so the widened weights are exact.
+    call_->bind(DNNL_ARG_WEIGHTS,
+                request.weights.get(w.data, row_major(k, n, memory::data_type::s8), pd.weights_desc()));
+    if (bias) {
+      const float* given = request.inputs[kQuantBias].as<float>();
+      bias_.resize(static_cast<std::size_t>(n));
+      for (std::size_t i = 0; i < bias_.size(); ++i) bias_[i] = given[i] / scales[i];
+      call_->bind(DNNL_ARG_BIAS, memory(bias_desc, onednn_engine(), bias_.data()));
+    }
+    if (residual)
+      residual_slot_ = call_->bind(DNNL_ARG_ATTR_MULTIPLE_POST_OP(post.len() - 1) | DNNL_ARG_SRC_1, dst_desc);
+    if (widened) {  // behind the primitive's own scratchpad, which starts at the same address
+      widened_offset_ = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
+      scratch_.reserve(widened_offset_ + static_cast<std::size_t>(elements_) * sizeof(float));
+    }
+  }
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    if (path_ == QuantMatMulPath::widened) {
+      auto* wide = reinterpret_cast<float*>(scratch_.data() + widened_offset_);
+      widen(inputs[kQuantA].as<std::uint8_t>(), elements_, static_cast<float>(zero_point_), wide);
+      call_->set(a_slot_, reinterpret_cast<const std::byte*>(wide));
+    } else {
+      call_->set(a_slot_, inputs[kQuantA].data);
+    }
+    call_->set(dst_slot_, outputs[0].data);
+    if (residual_slot_) call_->set(*residual_slot_, inputs[kQuantResidual].data);
+    call_->run();
+  }
+
+  std::string implementation() const override {
+    return call_->implementation() + (path_ == QuantMatMulPath::widened ? " (int8 widened to float32)" : "");
+  }
+
+ private:
+  const QuantMatMulPath path_;
+  const std::int32_t zero_point_;
+  Scratch& scratch_;
+  std::int64_t elements_ = 0;
+  std::size_t widened_offset_ = 0;
+  std::vector<float> bias_;
+  std::optional<OneDnnCall> call_;
+  std::size_t a_slot_ = 0, dst_slot_ = 0;
+  std::optional<std::size_t> residual_slot_;
+};
+
+class FastQuantizeLinear final : public Kernel {
+ public:
+  FastQuantizeLinear(float scale, std::uint8_t zero_point) : scale_(scale), zero_point_(zero_point) {}
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const float* x = inputs[0].as<float>();
+    auto* y = outputs[0].as<std::uint8_t>();
+    // Adding 1.5 * 2^23 leaves an integer in the low mantissa bits, rounded half to even, without a call or
+    // SSE4.1.
+    constexpr float kMagic = 12582912.0f;
+    const float scale = scale_, low = -static_cast<float>(zero_point_), high = 255.0f + low;
+    const std::int32_t zero_point = zero_point_;
+    const std::int64_t n = inputs[0].elements();
+#pragma omp parallel for simd schedule(static) if (n > kParallelElements)
+    for (std::int64_t i = 0; i < n; ++i) {
+      float v = x[i] / scale;
+      v = v == v ? v : 0.0f;  // NaN becomes the zero point, as in the reference kernel
+      v = v > low ? v : low;
+      v = v < high ? v : high;
+      const float shifted = v + kMagic;
+      std::int32_t bits;
+      std::memcpy(&bits, &shifted, sizeof bits);
+      y[i] = static_cast<std::uint8_t>(bits - 0x4B400000 + zero_point);
+    }
+  }
+
+  std::string implementation() const override { return "simd:quantize_linear"; }
+
+ private:
+  const float scale_;
+  const std::uint8_t zero_point_;
+};
+
+}  // namespace
+
+bool int8_products_saturate() {
+#if defined(__x86_64__) || defined(__i386__)
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto has = [isa](dnnl::cpu_isa level) {
+    return (isa & static_cast<unsigned>(level)) == static_cast<unsigned>(level);
+  };
+  return !has(dnnl::cpu_isa::avx512_core_vnni) && !has(dnnl::cpu_isa::avx2_vnni);
+#else
+  return false;
+#endif
+}
+
+QuantMatMulPath quant_matmul_path(const TensorView& weights, bool saturating) {
+  if (!saturating) return QuantMatMulPath::int8;
+  const auto* w = weights.as<std::int8_t>();
+  const bool seven_bits =
+      std::all_of(w, w + weights.elements(), [](std::int8_t x) { return x >= -64 && x <= 64; });
+  return seven_bits ? QuantMatMulPath::int8 : QuantMatMulPath::widened;
+}
+
+std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request, QuantMatMulPath path) {
+  if (!request.node.is("QuantMatMul", "edgeclip")) return nullptr;
+  const Inputs& in = request.inputs;
+  if (!in[kQuantW].data || !in[kQuantWScale].data) return nullptr;
+  if (present(request, kQuantBias) && !in[kQuantBias].data) return nullptr;
+  if (present(request, kQuantResidual) && in[kQuantResidual].shape != request.outputs[0].shape)
+    return nullptr;
+  if (in[kQuantA].elements() == 0 || in[kQuantW].elements() == 0) return nullptr;
+  Shape product = in[kQuantA].shape;
+  product.back() = in[kQuantW].shape[1];
+  if (request.outputs[0].shape != product) return nullptr;
+
+  const QuantMatMulAttributes attributes = quant_matmul_attributes(request.node);
+  const float* w_scale = in[kQuantWScale].as<float>();
+  std::vector<float> scales(w_scale, w_scale + in[kQuantW].shape[1]);
+  for (float& scale : scales) {
+    scale *= attributes.a_scale;
+    if (!(scale > 1e-30f) || !std::isfinite(scale)) return nullptr;
+  }
+  return std::make_unique<OneDnnQuantMatMul>(request, attributes, path, scales);
+}
+
+std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request) {
+  if (!request.node.is("QuantMatMul", "edgeclip") || !request.inputs[kQuantW].data) return nullptr;
+  return make_onednn_quant_matmul(request,
+                                  quant_matmul_path(request.inputs[kQuantW], int8_products_saturate()));
+}
+
+std::unique_ptr<Kernel> make_fast_quantize_linear(const KernelRequest& request) {
+  const Inputs& in = request.inputs;
+  if (!request.node.is("QuantizeLinear") || in.size() != 3 || in[0].dtype != DType::f32) return nullptr;
+  const TensorView &scale = in[1], &zero_point = in[2];
+  if (!scale.data || !zero_point.data || scale.dtype != DType::f32 || zero_point.dtype != DType::u8)
+    return nullptr;
+  if (scale.elements() != 1 || zero_point.elements() != 1) return nullptr;
+  const float s = *scale.as<float>();
+  if (!(s > 0) || !std::isfinite(s)) return nullptr;
+  return std::make_unique<FastQuantizeLinear>(s, *zero_point.as<std::uint8_t>());
+}
+
+}  // namespace edgeclip::engine

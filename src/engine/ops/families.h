@@ -1,0 +1,29 @@
+#pragma once
+
+#include <vector>
+
+#include "engine/ops/operator.h"
+
+/// The operator table in parts: one function per family, each in the file of its name.  registry.cpp collects
+/// them. To add a family: write its file, declare it here, name it in registry.cpp.
+namespace edgeclip::engine {
+
+const std::vector<Operator>& unary_operators();   ///< Abs ... Tanh, Not, IsNaN
+const std::vector<Operator>& binary_operators();  ///< Add ... Xor, Min, Max, Clip, Where
+const std::vector<Operator>& cast_operators();    ///< Cast, CastLike
+const std::vector<Operator>& shape_operators();   ///< Shape, Reshape, Range, ...: same elements, other shape
+const std::vector<Operator>& movement_operators();  ///< Transpose, Concat, Slice, Pad, ...: elements move
+const std::vector<Operator>& pad_operators();       ///< Pad
+const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND
+const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum
+const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax
+const std::vector<Operator>& normalization_operators();  ///< LayerNormalization, BatchNormalization
+const std::vector<Operator>& matmul_operators();         ///< MatMul, Gemm, and the integer ones
+const std::vector<Operator>& conv_operators();           ///< Conv
+const std::vector<Operator>& pool_operators();           ///< MaxPool, AveragePool, global ones
+const std::vector<Operator>&
+quantize_operators();                            ///< QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear
+const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
+const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
+
+}  // namespace edgeclip::engine
