@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "base/json.h"
 
@@ -14,5 +15,16 @@ bool is_artifact_head(const std::filesystem::path& file);
 /// Reads it.  Throws InvalidInput if its format is newer or older than `format`; remedy: what to do about an
 /// older one ("prepare the dataset again").
 Json read_artifact_head(const std::filesystem::path& file, int format, const char* remedy);
+
+/// "files": {"image.onnx": {"bytes", "xxh3"}} for all files below `directory` but `except`; shared by
+/// checkpoint, bundle, plan and gallery.  Works after a signal too: an interrupted training keeps its
+/// checkpoint.
+Json file_table(const std::filesystem::path& directory, const std::string& except);
+
+enum class FileCheck { kContents, kSizes };
+/// Throws InvalidInput naming the first file that is missing, of another size, or damaged (kContents: which
+/// reads all of it).
+void check_file_table(const std::filesystem::path& directory, const Json& table, const std::string& where,
+                      FileCheck check = FileCheck::kContents);
 
 }  // namespace edgeclip

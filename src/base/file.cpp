@@ -95,6 +95,11 @@ bool lies_within(const fs::path& path, const fs::path& folder) {
   return !inside.empty() && *inside.begin() != "..";
 }
 
+bool stays_below_root(const std::string& text) {
+  const fs::path path = fs::path(text).lexically_normal();
+  return !path.empty() && !path.is_absolute() && *path.begin() != "..";
+}
+
 void require_writable(const fs::path& path) {
   if (path.empty()) invalid_input("the output path is empty; name a file or folder");
   fs::path parent = fs::absolute(path).lexically_normal().parent_path();

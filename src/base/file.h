@@ -25,6 +25,10 @@ void require_directory(const std::filesystem::path& path, const char* what);
 /// Whether path is folder or lies below it, links followed; neither need exist.
 bool lies_within(const std::filesystem::path& path, const std::filesystem::path& folder);
 
+/// Whether a stored path stays below the folder that it is relative to: neither empty nor absolute, and no
+/// ".." leads out of it.  Links are not looked at.
+bool stays_below_root(const std::string& path);
+
 /// Checks, before hours of work, that an output can be created at path: the nearest parent that exists is a
 /// writable folder.  Throws InvalidInput otherwise.  Changes nothing: AtomicFile and AtomicDirectory create
 /// missing parents.

@@ -36,14 +36,7 @@ Bundle open_bundle(const std::filesystem::path& directory);
 /// Writes bundle.json over the files already lying in `work` (sizes and checksums are taken from them).
 void write_bundle_json(const std::filesystem::path& work, const Bundle& bundle);
 
-/// "files": {"image.onnx": {"bytes", "xxh3"}} for all files below `directory` but `except`; shared by
-/// checkpoint, bundle, plan and gallery.  Works after a signal too: an interrupted training keeps its
-/// checkpoint.
-Json file_table(const std::filesystem::path& directory, const std::string& except);
 /// Of checkpoint folders (src/model/checkpoint.h): here, where a device without LibTorch finds it too.
 inline constexpr int kCheckpointFormat = 1;
-
-/// Throws InvalidInput naming the first file that is missing, of another size, or damaged.
-void check_file_table(const std::filesystem::path& directory, const Json& table, const std::string& where);
 
 }  // namespace edgeclip

@@ -4,8 +4,18 @@
 
 namespace edgeclip {
 
+void ClipSampling::validate(const std::string& where) const {
+  if (frames < 0) invalid_input("{}frames: {} is not at least 0", where, frames);
+  if (stride < 1) invalid_input("{}stride: {} is not at least 1", where, stride);
+  if (step < 0) invalid_input("{}step: {} is not at least 0", where, step);
+}
+
 void ModelCard::validate(const std::string& where) const {
   image.validate(where + "image.");
+  clip.validate(where + "clip.");
+  if (task == "clip_classifier" && clip.frames == 0)
+    invalid_input("{}clip.frames: a clip_classifier needs at least 1", where);
+  if (task != "dual_encoder") return;
   // A text is its begin and its end at least.
   if (context_length < 2) invalid_input("{}context_length: {} is not at least 2", where, context_length);
   const auto positive = [&](int value, const char* key) {

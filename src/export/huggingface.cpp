@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/artifact.h"
 #include "base/atomic_output.h"
 #include "base/build_info.h"
 #include "base/error.h"

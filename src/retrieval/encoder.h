@@ -9,7 +9,7 @@
 
 namespace edgeclip {
 
-/// Images or tokens to unit rows.  Implemented over the engine's plans (cli/runtime/plan_encoder.h) and over
+/// Images or tokens to unit rows.  Implemented over the engine's plans (dual_encoder/plan_encoder.h) and over
 /// LibTorch's modules (train/checkpoint_encoder.h); retrieval knows neither.
 class Encoder {
  public:

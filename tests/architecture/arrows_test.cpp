@@ -55,8 +55,9 @@ TEST(Arrows, AReversedIncludeIsFound) {
              "#include <retrieval/encoder.h>\n#include \"../../cli/runtime/c.h\"\n#include \"k2.h\"\n");
   write_text(dir / "engine/cpu/k2.h", "");
   write_text(dir / "cli/runtime/c.h", "");
-  write_text(dir / "cli/runtime/c.cpp",
-             "#include \"engine/verify.h\"\n#include <opencv2/videoio.hpp>\n#include \"cli/workshop/w.h\"\n");
+  write_text(
+      dir / "cli/runtime/c.cpp",
+      "#include \"builder/verify.h\"\n#include <opencv2/videoio.hpp>\n#include \"cli/workshop/w.h\"\n");
   const std::vector<std::string> expected = {
       "base/a.cpp:2: base may not include data",
       "cli/runtime/c.cpp:2: only data/media_module may use OpenCV's imgcodecs and videoio "
@@ -75,7 +76,7 @@ TEST(Arrows, AReversedLinkIsFound) {
   write_text(
       dir / "graph.txt",
       "base: fmt::fmt\ndata: edgeclip_base edgeclip_flags\nretrieval: edgeclip_bundle edgeclip_engine\n"
-      "engine: edgeclip_bundle /usr/lib/libtorch_cpu.so\n");
+      "engine: edgeclip_base /usr/lib/libtorch_cpu.so\n");
   const std::vector<std::string> expected = {"retrieval may not link engine",
                                              "engine may not link LibTorch (/usr/lib/libtorch_cpu.so)"};
   EXPECT_EQ(check_links(dir / "graph.txt", the_map()), expected);

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "builder/build_plan.h"
 #include "cli/runtime/command.h"
 #include "data/image/image.h"
 #include "support/support.h"
@@ -40,10 +41,15 @@ class MovedImages : public testing::Test {
     fs::rename(dir_ / "dataset/images", dir_ / "elsewhere/images");
     edit("dataset/dataset.json", "images");
     edit("gallery/gallery.json", "image_root");
+    builder::BuildOptions plan;
+    plan.bundle = golden("bundle");
+    plan.out = at("plan");
+    const Json built = builder::build_plan(plan);
+    edit("gallery/gallery.json", "model_hash", built["model_hash"]);
   }
-  void edit(const char* file, const char* key) {
+  void edit(const char* file, const char* key, const Json& value = "/gone") {
     Json json = read_json(dir_ / file);
-    json[key] = "/gone";
+    json[key] = value;
     write_json(dir_ / file, json);
   }
   std::string at(const std::string& name) const { return (dir_ / name).string(); }
@@ -57,18 +63,22 @@ class MovedImages : public testing::Test {
     EXPECT_NE(without.err.find("are not below /gone any more"), std::string::npos) << without.err;
     EXPECT_NE(without.err.find("--image-root"), std::string::npos) << without.err;
     EXPECT_EQ(std::count(without.err.begin(), without.err.end(), '\n'), 1) << without.err;
-    if (!out.empty()) EXPECT_FALSE(fs::exists(out));
+    if (!out.empty()) {
+      EXPECT_FALSE(fs::exists(out));
+    }
     command.insert(command.end(), {"--image-root", at("elsewhere")});
     const Outcome with = run(command);
     EXPECT_EQ(with.code, kDone) << with.err;
-    if (!out.empty()) EXPECT_TRUE(fs::exists(out));
+    if (!out.empty()) {
+      EXPECT_TRUE(fs::exists(out));
+    }
   }
 
   test::TempDir dir_;
 };
 
 TEST_F(MovedImages, AreFoundWithTheOptionByEachCommandThatReadsThem) {
-  const std::string plan = golden("plan"), bundle = golden("bundle"), data = at("dataset"), out = at("out");
+  const std::string plan = at("plan"), bundle = golden("bundle"), data = at("dataset"), out = at("out");
   expect_needs_root({"evaluate", "--plan", plan, "--data", data}, "");
   expect_needs_root({"bench", "--plan", plan, "--data", data, "--queries", "2"}, "");
   expect_needs_root({"index", "--plan", plan, "--images", data, "--out", out + "1"}, out + "1");
@@ -83,16 +93,15 @@ TEST_F(MovedImages, AreFoundWithTheOptionByEachCommandThatReadsThem) {
 }
 
 TEST_F(MovedImages, ATextAnswerNeedsNone) {
-  EXPECT_EQ(run({"search", "--plan", golden("plan"), "--gallery", at("gallery"), "--text", "a man"}).code,
-            kDone);
+  EXPECT_EQ(run({"search", "--plan", at("plan"), "--gallery", at("gallery"), "--text", "a man"}).code, kDone);
   EXPECT_EQ(run({"inspect", at("dataset")}).code, kDone);
 }
 
 TEST_F(MovedImages, APictureOfSomeOfThemSaysHowManyAreMissing) {
   fs::remove(dir_ / "elsewhere/images/000000_0.png");
   fs::remove(dir_ / "elsewhere/images/000001_0.png");
-  const Outcome outcome = run({"search", "--plan", golden("plan"), "--gallery", at("gallery"), "--text",
-                               "a man", "--grid", at("g.png"), "--image-root", at("elsewhere")});
+  const Outcome outcome = run({"search", "--plan", at("plan"), "--gallery", at("gallery"), "--text", "a man",
+                               "--grid", at("g.png"), "--image-root", at("elsewhere")});
   EXPECT_EQ(outcome.code, kDone) << outcome.err;
   EXPECT_NE(outcome.err.find("2 of 6 images are not in the grid"), std::string::npos) << outcome.err;
   EXPECT_GT(read_image(dir_ / "g.png").width, 100);

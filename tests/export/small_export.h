@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/file.h"
+#include "builder/import/onnx_import.h"
+#include "builder/passes/passes.h"
 #include "bundle/bundle.h"
-#include "engine/import/onnx_import.h"
-#include "engine/passes/passes.h"
 #include "engine/runtime/session.h"
 #include "export/export.h"
 #include "support/support.h"
@@ -71,9 +71,9 @@ inline Json export_to(const TempDir& dir, const Checkpoint& checkpoint) {
 /// Largest difference between the engine and LibTorch over all reference cases of one tower.
 inline double replay(const Bundle& bundle, const fs::path& onnx, const std::string& tower,
                      bool reference_kernels) {
-  engine::Graph graph = engine::import_onnx(onnx);
-  EXPECT_EQ(engine::fold_constants(graph), 0);
-  if (!reference_kernels) engine::optimize(graph);
+  engine::Graph graph = builder::import_onnx(onnx);
+  EXPECT_EQ(builder::fold_constants(graph), 0);
+  if (!reference_kernels) builder::optimize(graph);
   engine::SessionOptions options;
   options.reference = reference_kernels;
   const engine::Session session(std::move(graph), options);

@@ -14,10 +14,9 @@
 #include <variant>
 
 #include "base/file.h"
+#include "builder/import/onnx_import.h"
+#include "builder/passes/passes.h"
 #include "data/image/image.h"
-#include "engine/import/onnx_import.h"
-#include "engine/passes/passes.h"
-#include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
 #include "onnx/graph_builder.h"
 
@@ -381,9 +380,10 @@ int main(int argc, char** argv) {
                               {"stored", stored()}}) {
     write(corpus / "onnx" / name, model.bytes());
     write(work / "model.onnx", model.bytes());
-    engine::Graph graph = engine::import_onnx(work / "model.onnx");  // every seed is a model that can be read
+    engine::Graph graph =
+        builder::import_onnx(work / "model.onnx");  // every seed is a model that can be read
     if (std::string(name).rfind("unary", 0) == 0 || std::string(name) == "constants") continue;
-    engine::optimize(graph);
+    builder::optimize(graph);
     engine::write_plan_graph(work / "graph.plan", graph);
     const std::string plan = read_file(work / "graph.plan");
     engine::PlanHeader header;

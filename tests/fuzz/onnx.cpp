@@ -2,8 +2,8 @@
 
 #include <fstream>
 
+#include "builder/import/onnx_import.h"
 #include "engine/graph/shape_inference.h"
-#include "engine/import/onnx_import.h"
 #include "fuzz_file.h"
 
 namespace {
@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::ofstream(file, std::ios::binary | std::ios::trunc)
       .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   edgeclip::fuzz::reads([&] {
-    const edgeclip::engine::Graph graph = edgeclip::engine::import_onnx(file);
+    const edgeclip::engine::Graph graph = edgeclip::builder::import_onnx(file);
     graph.check();
     std::vector<edgeclip::Shape> shapes;
     for (const auto id : graph.inputs) {

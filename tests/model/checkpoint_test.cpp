@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/artifact.h"
 #include "base/log.h"
 #include "bundle/bundle.h"
 #include "tiny_clip.h"

@@ -18,6 +18,7 @@
 #include "data/image/image.h"
 #include "data/image/media.h"
 #include "engine/plan/plan.h"
+#include "engine/plan/plan_file.h"
 #include "onnx/graph_builder.h"
 #include "retrieval/gallery.h"
 
@@ -120,11 +121,13 @@ void describe_bundle(const fs::path& path, Json& info) {
 
 void describe_plan(const fs::path& path, Json& info) {
   const engine::PlanInfo plan = engine::open_plan_info(path);
+  engine::check_plan_files(plan);
   info["precision"] = plan.precision;
   info["batches"] = plan.batches;
   info["memory_pool_mb"] = plan.memory_pool_mb;
   info["model_hash"] = plan.model_hash;
-  info["card"] = options_to_json(plan.card);
+  info["graphs"] = plan.graphs;
+  info["card"] = plan.card;
 }
 
 void describe_checkpoint(const fs::path& path, Json& info) {

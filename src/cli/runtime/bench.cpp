@@ -4,7 +4,8 @@
 
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
-#include "cli/runtime/plan_encoder.h"
+#include "data/dataset/dataset.h"
+#include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
 

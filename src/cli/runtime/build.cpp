@@ -1,12 +1,13 @@
+#include "builder/build_plan.h"
+
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
-#include "engine/plan/plan.h"
 
 namespace edgeclip {
 
 namespace {
 
-struct Options : engine::BuildOptions {
+struct Options : builder::BuildOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("bundle", bundle, "bundle to build from");
@@ -33,7 +34,7 @@ class BuildCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.bundle, "--bundle");
     require(options.out, "--out");
-    const Json report = engine::build_plan(options);
+    const Json report = builder::build_plan(options);
     print(fmt::format("{}: {} plan written\n", options.out, options.precision));
     return report;
   }

@@ -1,7 +1,7 @@
 #include "cli/runtime/encoder_source.h"
 
 #include "base/error.h"
-#include "cli/runtime/plan_encoder.h"
+#include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
 

@@ -1,6 +1,6 @@
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
-#include "cli/runtime/plan_encoder.h"
+#include "dual_encoder/plan_encoder.h"
 #include "retrieval/indexing.h"
 
 namespace edgeclip {

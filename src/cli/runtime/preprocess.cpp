@@ -4,7 +4,7 @@
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "data/image/transform.h"
-#include "engine/plan/plan.h"
+#include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
 
@@ -42,7 +42,7 @@ class PreprocessCommand : public OptionsCommand<Options> {
     require_report_output(out, out.extension() == ".png" ? ReportKind::kPng : ReportKind::kNpy,
                           {options.image});
     ImageTransform transform = options.transform;
-    if (!options.plan.empty()) transform = engine::open_plan_info(options.plan).card.image;
+    if (!options.plan.empty()) transform = dual_encoder_card(engine::open_plan_info(options.plan)).image;
     transform.validate("transform.");
     const Image image = load_image(options.image, transform);
     if (out.extension() == ".png") {

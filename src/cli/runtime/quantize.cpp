@@ -1,4 +1,4 @@
-#include "engine/quantize/quantize.h"
+#include "builder/quantize/quantize.h"
 
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
@@ -7,7 +7,7 @@ namespace edgeclip {
 
 namespace {
 
-struct Options : engine::QuantizeOptions {
+struct Options : builder::QuantizeOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("bundle", bundle, "fp32 bundle to quantize");
@@ -42,7 +42,7 @@ class QuantizeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.bundle, "--bundle");
     require(options.out, "--out");
-    const Json report = engine::quantize_bundle(options);
+    const Json report = builder::quantize_bundle(options);
     print(fmt::format("{}: int8 bundle written\n", options.out));
     return report;
   }

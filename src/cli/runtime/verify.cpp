@@ -1,13 +1,16 @@
-#include "engine/verify.h"
+#include "builder/verify.h"
 
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
+#include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
 
 namespace {
 
-struct Options : engine::VerifyOptions {
+struct Options : builder::VerifyOptions {
+  std::string plan;
+
   template <class Visitor>
   void fields(Visitor& v) {
     v("bundle", bundle, "bundle folder");
@@ -24,8 +27,8 @@ struct Options : engine::VerifyOptions {
   }
 };
 
-Json run_verify(const engine::VerifyOptions& options) {
-  const Json report = engine::verify_bundle(options);
+Json run_verify(const builder::VerifyOptions& options, const builder::PlanUnderTest* plan = nullptr) {
+  const Json report = builder::verify_bundle(options, plan);
   std::size_t failed = 0;
   print(fmt::format("{:<28} {:>12} {:>12}  {}\n", "case", "max abs", "cosine", "result"));
   for (const auto& one : report.at("cases")) {
@@ -58,14 +61,20 @@ class VerifyCommand : public OptionsCommand<Options> {
  protected:
   Json execute(const Options& options) override {
     require(options.bundle, "--bundle");
-    return run_verify(options);
+    if (options.plan.empty()) return run_verify(options);
+    PlanEncoder plan(options.plan);
+    const builder::PlanUnderTest tested = {
+        options.plan, plan.precision(), options_to_json(plan.card()),
+        [&](const TensorView& pixels) { return plan.encode_images(pixels); },
+        [&](const TensorView& tokens) { return plan.encode_tokens(tokens); }};
+    return run_verify(options, &tested);
   }
 };
 
 }  // namespace
 
 Json verify_and_print(const std::string& bundle) {
-  engine::VerifyOptions options;
+  builder::VerifyOptions options;
   options.bundle = bundle;
   return run_verify(options);
 }

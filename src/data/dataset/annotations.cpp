@@ -8,10 +8,10 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/nearest.h"
 #include "data/dataset/dataset_format.h"
 #include "data/dataset/formats.h"
-#include "data/dataset/image_root.h"
 
 namespace edgeclip {
 

@@ -55,11 +55,6 @@ std::vector<fs::path> neighbourhood(const NamedImages& images) {
 
 }  // namespace
 
-bool stays_below_root(const std::string& text) {
-  const fs::path path = fs::path(text).lexically_normal();
-  return !path.empty() && !path.is_absolute() && *path.begin() != "..";
-}
-
 fs::path find_image_root(const NamedImages& images, const std::string& given) {
   const Search search(images);
   if (!given.empty()) {

@@ -8,10 +8,6 @@
 /// Where the images lie that an artifact (a prepared dataset, a gallery) names by paths below one root.
 namespace edgeclip {
 
-/// Whether a stored path stays below the folder that it is relative to: neither empty nor absolute, and no
-/// ".." leads out of it.  Links are not looked at.
-bool stays_below_root(const std::string& path);
-
 struct NamedImages {
   std::filesystem::path artifact;  ///< absolute folder of the dataset or gallery
   std::filesystem::path stored;    ///< absolute root that it stores

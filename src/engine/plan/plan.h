@@ -1,65 +1,47 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
-#include "bundle/bundle.h"
-#include "data/dataset/dataset.h"
-#include "engine/runtime/session.h"
+#include "engine/graph/graph.h"
 
 namespace edgeclip::engine {
 
-/// A plan folder (docs/formats.md): plan.json, image.plan, text.plan, tokenizer/.
+/// A plan folder (docs/formats.md): plan.json, a file NAME.plan for every graph, and what the model card
+/// needs beside them (a tokenizer).
 struct PlanInfo {
   std::filesystem::path directory;
-  ModelCard card;
+  Json card;                 ///< the model card, word for word: who runs the plan reads it, not the engine
   std::string precision;     ///< "fp32" | "int8"
   std::vector<int> batches;  ///< batch profiles, ascending; the last is the largest that runs at once
   std::int64_t memory_pool_mb = 256;
-  std::string model_hash;  ///< of both .plan files
-  Json json;               ///< plan.json
+  std::vector<std::string> graphs;  ///< their names, in the order that they were built in
+  std::string model_hash;           ///< of all graphs and their weights
+  Json json;                        ///< plan.json
+
+  bool has(const std::string& graph) const;
 };
 
-/// Checks versions, sizes and checksums.  Throws InvalidInput.
+/// Reads plan.json; the files that it lists must be there and as long as it says.  What is in them is checked
+/// where they are read, so that nothing is read that is not used.  Throws InvalidInput.
 PlanInfo open_plan_info(const std::filesystem::path& directory);
 
-/// One tower's file: weights stay memory-mapped.  checked: its bytes were compared with a checksum already
-/// (open_plan_info() does so), not again.
-Graph read_plan_graph(const std::filesystem::path& file, bool checked = false);
-void write_plan_graph(const std::filesystem::path& file, const Graph& graph);
+/// One graph of a plan; its weights stay memory-mapped.  Throws InvalidInput if it is damaged, is none of
+/// this plan's, or the plan has none of that name.
+Graph open_plan_graph(const PlanInfo& plan, const std::string& name);
 
-struct BuildOptions {
-  std::string bundle, out;
-  bool overwrite = false;          ///< a plan at `out` may be replaced
-  std::string precision = "fp32";  ///< "fp32" | "int8"
-  std::vector<int> batches = {1, 4, 8};
-  std::int64_t memory_pool_mb = 256;
-  std::string calibration;  ///< int8 of an fp32 bundle: a prepared dataset or a calibration.json; an int8
-                            ///< bundle needs none
-  std::string image_root;   ///< of that dataset's images, where they were moved; else ""
-};
+/// Compares every file of the folder with its checksum.  Throws InvalidInput naming the first that differs.
+void check_plan_files(const PlanInfo& plan);
 
-/// Imports, optimizes, checks every batch profile against the memory pool, writes the plan; returns the
-/// report (passes, arena bytes per profile, sizes).
-Json build_plan(const BuildOptions& options);
+/// Writes plan.json beside the graphs' files that lie in info.directory already; fills in model_hash, files
+/// and json.  provenance: its history, as in a bundle.
+void write_plan_info(PlanInfo& info, const Json& provenance);
 
-/// A plan made ready: both towers.  encode_*: unit rows; batches larger than the largest profile are cut.
-/// Thread-safe: contexts are kept in a pool, one per concurrent call.
-class PlanRunner {
- public:
-  explicit PlanRunner(const std::filesystem::path& directory);
-  ~PlanRunner();
-  const PlanInfo& info() const;
-  std::shared_ptr<const Tokenizer> tokenizer() const;
-  Tensor encode_images(const TensorView& pixels);  ///< (B, 3, H, W) float32 -> (B, D)
-  Tensor encode_tokens(const TensorView& tokens);  ///< (B, T) int32 or int64 -> (B, D)
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
+/// Ascending, each once.  Throws InvalidInput if there is none or one is out of range.
+std::vector<int> batch_profiles(std::vector<int> batches, const std::string& where);
+/// Throws InvalidInput unless it is a size of a memory pool.
+void check_memory_pool_mb(std::int64_t megabytes, const std::string& where);
 
 }  // namespace edgeclip::engine

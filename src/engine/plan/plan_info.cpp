@@ -1,21 +1,38 @@
 #include <algorithm>
 
 #include "base/artifact.h"
+#include "base/build_info.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
-#include "engine/plan/plan_json.h"
 
 namespace edgeclip::engine {
 
-std::string plan_model_hash(const Json& files, const std::string& where) {
-  std::string both;
-  for (const char* name : {kImagePlan, kTextPlan}) {
-    if (!files.is_object() || !files.contains(name))
-      invalid_input("{}: files: {} is not listed; build the plan again", where, name);
-    both += json_get<std::string>(files[name], "xxh3", fmt::format("{}: files.{}", where, name));
-  }
-  return hash_text(both);
+namespace {
+
+constexpr const char* kPlanJson = "plan.json";
+constexpr int kMaxBatch = 65536;
+constexpr std::int64_t kMostPoolMb = 1 << 24;
+
+/// A graph's name is the name of its file.
+bool is_graph_name(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+std::string model_hash_of(const Json& graphs, const std::string& where) {
+  std::string all;
+  for (const auto& [name, hash] : graphs.items())
+    all += name + json_get<std::string>(graphs, name.c_str(), where);
+  return hash_text(all);
+}
+
+}  // namespace
+
+bool PlanInfo::has(const std::string& graph) const {
+  return std::find(graphs.begin(), graphs.end(), graph) != graphs.end();
 }
 
 std::vector<int> batch_profiles(std::vector<int> batches, const std::string& where) {
@@ -28,19 +45,33 @@ std::vector<int> batch_profiles(std::vector<int> batches, const std::string& whe
   return batches;
 }
 
+void check_memory_pool_mb(std::int64_t megabytes, const std::string& where) {
+  if (megabytes < 1 || megabytes > kMostPoolMb)
+    invalid_input("{}: {} is not within 1 to {}", where, megabytes, kMostPoolMb);
+}
+
 PlanInfo open_plan_info(const std::filesystem::path& directory) {
   require_directory(directory, "plan");
   const std::filesystem::path file = directory / kPlanJson;
   const std::string where = file.string();
   PlanInfo info;
   info.directory = directory;
-  info.json = read_artifact_head(file, kPlanFormat, "build the plan again");
+  info.json = read_artifact_head(file, kPlanFormat, kPlanRemedy);
   const Json& files = json_at(info.json, "files", where);
-  info.model_hash = plan_model_hash(files, where);
+  const Json& graphs = json_at(info.json, "graphs", where);
+  if (!graphs.is_object() || graphs.empty())
+    invalid_input("{}: graphs: names none; build the plan again", where);
+  for (const auto& [name, hash] : graphs.items()) {
+    if (!is_graph_name(name)) invalid_input("{}: graphs: \"{}\" is no name of a graph", where, name);
+    if (!files.is_object() || !files.contains(name + ".plan"))
+      invalid_input("{}: files: {}.plan is not listed; build the plan again", where, name);
+    info.graphs.push_back(name);
+  }
+  info.model_hash = model_hash_of(graphs, where + ": graphs");
   if (json_get<std::string>(info.json, "model_hash", where) != info.model_hash)
-    invalid_input("{}: model_hash is not that of its files; build the plan again", where);
-  check_file_table(directory, files, where);
-  options_from_json(json_at(info.json, "card", where), info.card, where + ": card");
+    invalid_input("{}: model_hash is not that of its graphs; build the plan again", where);
+  check_file_table(directory, files, where, FileCheck::kSizes);
+  info.card = json_at(info.json, "card", where);
   info.precision = json_get<std::string>(info.json, "precision", where);
   if (info.precision != "fp32" && info.precision != "int8")
     invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, info.precision);
@@ -51,9 +82,45 @@ PlanInfo open_plan_info(const std::filesystem::path& directory) {
   }
   info.batches = batch_profiles(info.batches, where + ": batches");
   info.memory_pool_mb = json_get<std::int64_t>(info.json, "memory_pool_mb", where);
-  if (info.memory_pool_mb < 1 || info.memory_pool_mb > kMostPoolMb)
-    invalid_input("{}: memory_pool_mb: {} is not within 1 to {}", where, info.memory_pool_mb, kMostPoolMb);
+  check_memory_pool_mb(info.memory_pool_mb, where + ": memory_pool_mb");
   return info;
+}
+
+Graph open_plan_graph(const PlanInfo& plan, const std::string& name) {
+  if (!plan.has(name))
+    invalid_input("{}: has no graph \"{}\" (it has {}); name another plan", plan.directory.string(), name,
+                  fmt::join(plan.graphs, ", "));
+  const std::filesystem::path file = plan.directory / (name + ".plan");
+  if (plan_graph_hash(file) != plan.json.at("graphs").at(name).get<std::string>())
+    invalid_input("{}: is not the file that {} lists; copy the folder again, or build the plan again",
+                  file.string(), (plan.directory / kPlanJson).string());
+  return read_plan_graph(file);
+}
+
+void check_plan_files(const PlanInfo& plan) {
+  check_file_table(plan.directory, plan.json.at("files"), (plan.directory / kPlanJson).string());
+}
+
+void write_plan_info(PlanInfo& info, const Json& provenance) {
+  Json graphs = Json::object();
+  for (const std::string& name : info.graphs) {
+    EDGECLIP_CHECK(is_graph_name(name), "\"{}\"", name);
+    graphs[name] = plan_graph_hash(info.directory / (name + ".plan"));
+  }
+  info.model_hash = model_hash_of(graphs, kPlanJson);
+  Json json = Json::object();
+  json["format"] = kPlanFormat;
+  json["edgeclip"] = version();
+  json["precision"] = info.precision;
+  json["batches"] = info.batches;
+  json["memory_pool_mb"] = info.memory_pool_mb;
+  json["card"] = info.card;
+  json["provenance"] = provenance;
+  json["graphs"] = graphs;
+  json["model_hash"] = info.model_hash;
+  json["files"] = file_table(info.directory, kPlanJson);
+  write_json(info.directory / kPlanJson, json);
+  info.json = std::move(json);
 }
 
 }  // namespace edgeclip::engine

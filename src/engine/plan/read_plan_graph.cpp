@@ -3,7 +3,6 @@
 
 #include "base/hash.h"
 #include "base/mapped_file.h"
-#include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/plan_generated.h"
 
@@ -15,11 +14,10 @@ namespace {
 /// out of bounds.
 class Reader {
  public:
-  Reader(const std::filesystem::path& path, bool checked)
-      : file_(path), where_(path.string()), checked_(checked) {}
+  explicit Reader(const std::filesystem::path& path) : file_(path), where_(path.string()) {}
 
   Graph read() {
-    const fbs::Graph& from = check_header();
+    const fbs::Graph& from = checked_graph();
     Graph graph;
     graph.name = text(from.name());
     if (from.values())
@@ -39,12 +37,7 @@ class Reader {
     return graph;
   }
 
- private:
-  [[noreturn]] void damaged(const std::string& what) const {
-    invalid_input("{}: not a sound plan file: {}; build the plan again", where_, what);
-  }
-
-  const fbs::Graph& check_header() {
+  PlanHeader header() const {
     if (file_.size() == 0) damaged("it is empty");
     PlanHeader header;
     const PlanHeader good;
@@ -56,22 +49,37 @@ class Reader {
       invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where_, header.format,
                     kPlanFormat);
     if (header.format < kPlanFormat)
-      invalid_input("{}: format {} is older than this build ({}); build the plan again", where_,
-                    header.format, kPlanFormat);
+      invalid_input("{}: format {} is older than this build ({}); {}", where_, header.format, kPlanFormat,
+                    kPlanRemedy);
     const std::uint64_t size = file_.size();
     if (header.header_bytes != sizeof header || header.graph_bytes > size || header.weights_bytes > size ||
         header.weights_offset > size || header.weights_offset % kPlanAlignment != 0 ||
         header.weights_offset < sizeof header + header.graph_bytes ||
         header.weights_offset + header.weights_bytes != size)
       damaged(fmt::format("its sizes do not add up to the {} bytes of the file", size));
+    return header;
+  }
+
+  std::string hash() const {
+    const PlanHeader h = header();
+    return hash_text(std::string(h.graph_hash, sizeof h.graph_hash) +
+                     std::string(h.weights_hash, sizeof h.weights_hash));
+  }
+
+ private:
+  [[noreturn]] void damaged(const std::string& what) const {
+    invalid_input("{}: not a sound plan file: {}; build the plan again", where_, what);
+  }
+
+  const fbs::Graph& checked_graph() {
+    const PlanHeader header = this->header();
     const auto* graph = reinterpret_cast<const std::uint8_t*>(file_.data()) + sizeof header;
     weights_offset_ = header.weights_offset;
     weights_bytes_ = header.weights_bytes;
-    if (!checked_ &&
-        hash_bytes(graph, header.graph_bytes) != std::string(header.graph_hash, sizeof header.graph_hash))
+    if (hash_bytes(graph, header.graph_bytes) != std::string(header.graph_hash, sizeof header.graph_hash))
       damaged("the checksum of its graph differs");
-    if (!checked_ && hash_bytes(file_.data() + weights_offset_, weights_bytes_) !=
-                         std::string(header.weights_hash, sizeof header.weights_hash))
+    if (hash_bytes(file_.data() + weights_offset_, weights_bytes_) !=
+        std::string(header.weights_hash, sizeof header.weights_hash))
       damaged("the checksum of its weights differs");
     flatbuffers::Verifier verifier(graph, header.graph_bytes);
     if (header.graph_bytes < 8 || !fbs::VerifyGraphBuffer(verifier))
@@ -199,7 +207,6 @@ class Reader {
 
   const MappedFile file_;
   const std::string where_;
-  const bool checked_;
   std::uint64_t weights_offset_ = 0, weights_bytes_ = 0;
   std::int64_t count_ = 0;
   std::vector<bool> made_;
@@ -207,8 +214,8 @@ class Reader {
 
 }  // namespace
 
-Graph read_plan_graph(const std::filesystem::path& file, bool checked) {
-  return Reader(file, checked).read();
-}
+Graph read_plan_graph(const std::filesystem::path& file) { return Reader(file).read(); }
+
+std::string plan_graph_hash(const std::filesystem::path& file) { return Reader(file).hash(); }
 
 }  // namespace edgeclip::engine

@@ -3,7 +3,6 @@
 
 #include "base/atomic_output.h"
 #include "base/hash.h"
-#include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/plan_generated.h"
 
@@ -27,15 +26,16 @@ class WeightSection {
                                builder.CreateVector(tensor.shape()), it->second, bytes);
   }
 
-  /// The section as one buffer: what is hashed is what is written.
-  std::string bytes() const {
-    std::string all(size_, '\0');
-    std::uint64_t offset = 0;
+  std::uint64_t size() const { return size_; }
+
+  /// The section piece by piece, zeros between constants included.
+  template <class Use>
+  void each(Use use) const {
+    constexpr char kZeros[kPlanAlignment] = {};
     for (const Tensor& tensor : tensors_) {
-      if (tensor.bytes() > 0) std::memcpy(all.data() + offset, tensor.raw(), tensor.bytes());
-      offset = align_up(offset + tensor.bytes());
+      use(static_cast<const void*>(tensor.raw()), tensor.bytes());
+      use(static_cast<const void*>(kZeros), align_up(tensor.bytes()) - tensor.bytes());
     }
-    return all;
   }
 
  private:
@@ -125,22 +125,23 @@ void write_plan_graph(const std::filesystem::path& file, const Graph& graph) {
   const auto inputs = builder.CreateVector(graph.inputs), outputs = builder.CreateVector(graph.outputs);
   fbs::FinishGraphBuffer(builder, fbs::CreateGraph(builder, name, all_values, all_nodes, inputs, outputs));
 
-  const std::string raw = weights.bytes();
+  Hasher hasher;
+  weights.each([&](const void* data, std::size_t bytes) { hasher.add(data, bytes); });
   PlanHeader header;
   header.header_bytes = sizeof header;
   header.graph_bytes = builder.GetSize();
   header.weights_offset =
       (sizeof header + header.graph_bytes + kPlanAlignment - 1) / kPlanAlignment * kPlanAlignment;
-  header.weights_bytes = raw.size();
+  header.weights_bytes = weights.size();
   set_hash(header.graph_hash, hash_bytes(builder.GetBufferPointer(), builder.GetSize()));
-  set_hash(header.weights_hash, hash_bytes(raw.data(), raw.size()));
+  set_hash(header.weights_hash, hasher.result());
 
   AtomicFile output(file);
   output.write(&header, sizeof header);
   output.write(builder.GetBufferPointer(), builder.GetSize());
   output.pad_to(kPlanAlignment);
   EDGECLIP_CHECK(output.offset() == header.weights_offset, "weights at {}", output.offset());
-  output.write(raw);
+  weights.each([&](const void* data, std::size_t bytes) { output.write(data, bytes); });
   output.commit();
 }
 

@@ -22,7 +22,6 @@ edgeclip train --config adapt.json --set lora_mode=adapter --set lora.rank=2 --i
 edgeclip export --checkpoint run-lora/final --out bundle
 edgeclip quantize --method static --bundle bundle --data dataset --out bundle-int8
 edgeclip build --bundle bundle --precision fp32 --batches 1,2 --memory-pool-mb 16 --out plan
-edgeclip build --bundle bundle-int8 --precision int8 --batches 1,2 --memory-pool-mb 16 --out plan-int8
 edgeclip index --plan plan --images dataset --out gallery
 # Three boxes of the demo's video.
 jq '.[:3]' ../../../../examples/vtest_pedes/annotations.json >three.json

@@ -1,0 +1,86 @@
+#include "builder/passes/fuse_l2_normalize.h"
+
+#include "builder/passes/pattern.h"
+#include "engine/graph/shape_inference.h"
+
+// x ─┬─► ReduceL2(one axis, keepdims) ─► [Clip(min eps) | Max(eps)] ─► [Expand(shape of x)] ─► Div ─► y   ⇒
+// L2Normalize(x)
+//    └───────────────────────────────────────────────────────────────────────────────────────►┘
+// Refuses several axes, keepdims = 0, a Clip with an upper bound, a negative or infinite eps, an Expand to
+// another shape, and intermediates with other readers or that are graph outputs.
+namespace edgeclip::builder {
+
+using namespace engine;
+
+namespace {
+
+std::optional<std::int64_t> single_axis(const Graph& graph, const Node& reduce) {
+  std::vector<std::int64_t> axes = reduce.ints_or("axes", {});
+  if (reduce.inputs.size() > 1 && reduce.inputs[1] != kNoValue) {
+    const auto& constant = graph.value(reduce.inputs[1]).constant;
+    if (!constant || constant->dtype() != DType::i64 || constant->elements() != 1) return {};
+    axes = {*constant->data<std::int64_t>()};
+  }
+  if (axes.size() != 1 || reduce.int_or("keepdims", 1) == 0) return {};
+  return axes[0];
+}
+
+/// The lower bound that node puts on its first or second input, and which value that is.
+struct Bound {
+  ValueId x;
+  double epsilon;
+};
+
+std::optional<Bound> lower_bound(const Graph& graph, const Node& node) {
+  if (node.is("Clip")) {
+    if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) return {};
+    if (node.has("max")) return {};
+    if (node.has("min")) return Bound{node.inputs[0], static_cast<double>(node.float_or("min", 0))};
+    if (node.inputs.size() < 2) return {};
+    const auto epsilon = scalar(graph, node.inputs[1]);
+    return epsilon ? std::optional<Bound>({node.inputs[0], *epsilon}) : std::nullopt;
+  }
+  if (node.is("Max") && node.inputs.size() == 2) {
+    for (const std::size_t side : {0, 1})
+      if (const auto epsilon = scalar(graph, node.inputs[side]);
+          epsilon && graph.value(node.inputs[side]).constant->shape().size() <= 1)
+        return Bound{node.inputs[1 - side], *epsilon};
+  }
+  return {};
+}
+
+bool rewrite_l2_normalize(Graph& graph, const GraphIndex& index, const ShapeFacts& facts, std::size_t i) {
+  Node& node = graph.nodes()[i];
+  if (!node.is("Div")) return false;
+  const ValueId x = node.inputs[0];
+  ValueId norm = node.inputs[1];
+  if (const Node* expand = index.inner(norm, "Expand")) {
+    if (!facts.same(norm, x)) return false;
+    norm = expand->inputs[0];
+  }
+  double epsilon = 0;
+  if (const Node* clip = index.producer(norm); clip && index.read_once(norm)) {
+    if (const auto bound = lower_bound(graph, *clip)) {
+      norm = bound->x;
+      epsilon = bound->epsilon;
+    }
+  }
+  const Node* reduce = index.inner(norm, "ReduceL2");
+  if (!reduce || reduce->inputs[0] != x || !(epsilon >= 0 && epsilon < 1e30)) return false;
+  const auto axis = single_axis(graph, *reduce);
+  const auto dtype = facts.dtype(x);
+  if (!axis || (dtype != DType::f32 && dtype != DType::f64)) return false;
+  become(node, "L2Normalize", {x}, {{"axis", *axis}, {"epsilon", static_cast<float>(epsilon)}});
+  return true;
+}
+
+}  // namespace
+
+int fuse_l2_normalize(Graph& graph) {
+  const ShapeFacts facts(graph);
+  return rewrite_nodes(graph, [&](Graph& g, const GraphIndex& index, std::size_t i) {
+    return rewrite_l2_normalize(g, index, facts, i);
+  });
+}
+
+}  // namespace edgeclip::builder

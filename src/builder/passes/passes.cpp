@@ -1,0 +1,65 @@
+#include "builder/passes/passes.h"
+
+#include "builder/passes/eliminate_identity.h"
+#include "builder/passes/fold_constants.h"
+#include "builder/passes/fuse_gelu.h"
+#include "builder/passes/fuse_l2_normalize.h"
+#include "builder/passes/fuse_matmul.h"
+#include "builder/passes/fuse_quantized_matmul.h"
+#include "builder/passes/fuse_quick_gelu.h"
+
+namespace edgeclip::builder {
+
+using namespace engine;
+
+namespace {
+
+int remove_dead(Graph& graph) {
+  const std::size_t before = graph.nodes().size();
+  graph.remove_dead();
+  return static_cast<int>(before - graph.nodes().size());
+}
+
+struct Pass {
+  const char* name;
+  int (*run)(Graph&);
+};
+
+constexpr Pass kPasses[] = {
+    // What nobody reads would only hinder: patterns count readers.
+    {"remove_dead", remove_dead},
+    // First of the rewrites, because the others recognise weights and scalars by their being constants.
+    {"fold_constants", fold_constants},
+    // Before the patterns, which do not look through nodes that do nothing.
+    {"eliminate_identity", eliminate_identity},
+    // Activations before the products that take them in.
+    {"fuse_gelu", fuse_gelu},
+    {"fuse_quick_gelu", fuse_quick_gelu},
+    {"fuse_l2_normalize", fuse_l2_normalize},
+    // Quantized products before float ones: both want the Add of a bias.
+    {"fuse_quantized_matmul", fuse_quantized_matmul},
+    {"fuse_matmul", fuse_matmul},
+    // Weights that stayed int8 for the quantized products and found none: last, so that those had every
+    // chance.  The
+    // next round may fuse what this makes constant.
+    {"fold_dequantized", fold_dequantized},
+};
+
+}  // namespace
+
+std::vector<PassReport> optimize(Graph& graph) {
+  std::vector<PassReport> reports;
+  for (const Pass& pass : kPasses) reports.push_back({pass.name, 0});
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t i = 0; i < std::size(kPasses); ++i) {
+      const int rewrites = kPasses[i].run(graph);
+      reports[i].rewrites += rewrites;
+      changed = changed || rewrites > 0;
+    }
+  }
+  graph.check();
+  return reports;
+}
+
+}  // namespace edgeclip::builder

@@ -1,0 +1,92 @@
+#include "builder/passes/pattern.h"
+
+#include <cmath>
+
+namespace edgeclip::builder {
+
+using namespace engine;
+
+GraphIndex::GraphIndex(const Graph& graph)
+    : graph_(graph),
+      alive_(graph.nodes().size(), false),
+      producers_(graph.value_count(), -1),
+      reads_(graph.value_count(), 0) {
+  const auto& nodes = graph.nodes();
+  for (const ValueId id : graph.outputs) reads_[static_cast<std::size_t>(id)] += 2;
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    for (const ValueId id : nodes[i].outputs) {
+      if (id == kNoValue) continue;
+      producers_[static_cast<std::size_t>(id)] = static_cast<std::ptrdiff_t>(i);
+      if (reads_[static_cast<std::size_t>(id)] > 0) alive_[i] = true;
+    }
+    if (alive_[i])
+      for (const ValueId id : nodes[i].inputs)
+        if (id != kNoValue) ++reads_[static_cast<std::size_t>(id)];
+  }
+}
+
+const Node* GraphIndex::producer(ValueId id) const {
+  if (id == kNoValue || static_cast<std::size_t>(id) >= producers_.size()) return nullptr;
+  const std::ptrdiff_t node = producers_[static_cast<std::size_t>(id)];
+  return node < 0 ? nullptr : &graph_.nodes()[static_cast<std::size_t>(node)];
+}
+
+bool GraphIndex::read_once(ValueId id) const {
+  return id != kNoValue && static_cast<std::size_t>(id) < reads_.size() &&
+         reads_[static_cast<std::size_t>(id)] == 1;
+}
+
+const Node* GraphIndex::inner(ValueId id, const char* op, const char* domain) const {
+  const Node* node = producer(id);
+  return node && node->is(op, domain) && node->outputs.size() == 1 && read_once(id) ? node : nullptr;
+}
+
+std::optional<double> scalar(const Graph& graph, ValueId id) {
+  if (id == kNoValue || !graph.value(id).is_constant()) return {};
+  const Tensor& tensor = *graph.value(id).constant;
+  if (tensor.elements() != 1) return {};
+  if (tensor.dtype() == DType::f32) return static_cast<double>(*tensor.data<float>());
+  if (tensor.dtype() == DType::f64) return *tensor.data<double>();
+  return {};
+}
+
+bool near(double a, double b) { return std::fabs(a - b) <= 1e-5 * std::fabs(b); }
+
+std::optional<Scaled> scaled(const Graph& graph, const Node& node) {
+  const bool mul = node.is("Mul"), div = node.is("Div");
+  if (!mul && !div) return {};
+  for (const std::size_t side : {1, 0}) {
+    if (div && side == 0) continue;
+    const ValueId constant = node.inputs[side], x = node.inputs[1 - side];
+    const auto factor = scalar(graph, constant);
+    if (!factor || (div && *factor == 0)) continue;
+    const std::size_t rank = graph.value(constant).constant->shape().size();
+    const auto& shape = graph.value(x).shape;
+    if (rank > 0 && (!shape || shape->size() < rank)) continue;  // (1, 1) times (N) is (1, N)
+    return Scaled{x, mul ? *factor : 1 / *factor};
+  }
+  return {};
+}
+
+int rewrite_nodes(Graph& graph, const std::function<bool(Graph&, const GraphIndex&, std::size_t)>& rewrite) {
+  int count = 0;
+  std::optional<GraphIndex> index(graph);
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    if (!index->alive(i) || !rewrite(graph, *index, i)) continue;
+    ++count;
+    index.emplace(graph);
+  }
+  if (count > 0) graph.remove_dead();
+  return count;
+}
+
+void become(Node& node, const char* op, std::vector<ValueId> inputs,
+            std::map<std::string, Attribute> attributes) {
+  node.op = op;
+  node.domain = "edgeclip";
+  node.opset = 1;
+  node.inputs = std::move(inputs);
+  node.attributes = std::move(attributes);
+}
+
+}  // namespace edgeclip::builder

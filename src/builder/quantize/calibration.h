@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "builder/quantize/histogram.h"
+#include "builder/quantize/quant_math.h"
+#include "bundle/bundle.h"
+
+namespace edgeclip::builder {
+
+/// How activations are observed and their ranges chosen.
+struct CalibrationOptions {
+  std::string data;  ///< prepared dataset
+  std::string
+      image_root;  ///< of its images, where they were moved; else "".  Not written to calibration.json
+  std::string split = "train";
+  int samples = 256;                 ///< images, and as many captions
+  std::string range = "percentile";  ///< "percentile" | "mse"
+  double percentile = 99.99;
+  std::vector<std::string> exclude = {"visual_projection",
+                                      "text_projection"};  ///< parts of names that stay float32
+};
+
+/// Range of one activation and what it was made of.
+struct TensorCalibration {
+  ActivationScale scale;
+  double min = 0, max = 0;  ///< seen
+};
+
+/// calibration.json: what quantization needs besides the weights, keyed by the ONNX name of the activation.
+struct Calibration {
+  CalibrationOptions options;  ///< samples: as many as were used
+  int weight_bits = 8;
+  std::map<std::string, TensorCalibration> image, text;
+
+  Json to_json() const;
+  /// Throws InvalidInput naming file and key.
+  static Calibration read(const std::filesystem::path& file);
+};
+
+/// The range of a histogram as the options say.
+ActivationScale choose_scale(const Histogram& histogram, const CalibrationOptions& options);
+
+/// Runs both towers of an fp32 bundle over evenly spread images of the split and their captions (a pure
+/// function of dataset and options) and records what goes into every quantizable MatMul.  Throws InvalidInput
+/// if the dataset does not have the split.
+Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, int weight_bits);
+
+}  // namespace edgeclip::builder

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "builder/quantize/quant_math.h"
+
+namespace onnx {
+class ModelProto;
+}  // namespace onnx
+
+namespace edgeclip::builder {
+
+/// A MatMul that can be quantized: its right input is a float32 matrix (K, N) among the initializers.
+struct QuantizableMatMul {
+  int node = 0;            ///< index in the graph
+  std::string name;        ///< of the node
+  std::string activation;  ///< ONNX name of its left input
+  std::string weights;     ///< ONNX name of its right input
+};
+
+/// All of them in the graph's order, but those whose node name or weight name contains one of `exclude`.
+std::vector<QuantizableMatMul> find_quantizable(const ::onnx::ModelProto& model,
+                                                const std::vector<std::string>& exclude);
+
+/// Rewrites those MatMuls whose activation has an entry in `activations`:
+///   x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul ◄─ DequantizeLinear(axis 1) ◄─ W int8
+/// Activations and weights with several readers are quantized once; float32 weights that nobody reads any
+/// more go. External data is taken in; everything else stays as it was.  bits: 7 or 8, see
+/// quantize_weights().  Returns how many MatMuls were rewritten.  file: where the model was read, for
+/// external data and messages.  Throws InvalidInput if its opset is older than 13 (no scales per column).
+int insert_qdq(::onnx::ModelProto& model, const std::map<std::string, ActivationScale>& activations,
+               const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file);
+
+}  // namespace edgeclip::builder

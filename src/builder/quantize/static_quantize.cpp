@@ -1,0 +1,61 @@
+#include "builder/quantize/static_quantize.h"
+
+#include <onnx/onnx_pb.h>
+
+#include "base/log.h"
+#include "base/signals.h"
+#include "builder/quantize/qdq_writer.h"
+#include "onnx/graph_builder.h"
+
+namespace edgeclip::builder {
+namespace {
+
+int write_tower(const std::filesystem::path& file, const std::map<std::string, TensorCalibration>& tensors,
+                const Calibration& calibration, const std::filesystem::path& out) {
+  throw_if_interrupted();
+  std::map<std::string, ActivationScale> scales;
+  for (const auto& [name, tensor] : tensors) scales[name] = tensor.scale;
+  ::onnx::ModelProto model = onnx_ir::read_model(file);
+  const auto all = find_quantizable(model, {});
+  const int count = insert_qdq(model, scales, calibration.options.exclude, calibration.weight_bits, file);
+  if (count == 0 && !tensors.empty())
+    invalid_input(
+        "{}: the calibration names none of its activations; it was made for another model, calibrate again",
+        file.string());
+  onnx_ir::check_model(model, out.string());
+  onnx_ir::write_model(out, model);
+  spdlog::info("{}: {} of {} MatMuls with constant weights are int8", out.filename().string(), count,
+               all.size());
+  return count;
+}
+
+}  // namespace
+
+QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& calibration,
+                                       const std::filesystem::path& out) {
+  if (bundle.precision != "fp32")
+    invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", bundle.directory.string(),
+                  bundle.precision);
+  if (calibration.image.empty() && calibration.text.empty())
+    invalid_input("{}: the calibration holds no tensors; calibrate again", bundle.directory.string());
+  QuantizedCounts counts;
+  counts.image = write_tower(bundle.image_onnx(), calibration.image, calibration, out / "image.onnx");
+  counts.text = write_tower(bundle.text_onnx(), calibration.text, calibration, out / "text.onnx");
+  write_json(out / "calibration.json", calibration.to_json());
+  return counts;
+}
+
+Calibration calibration_from(const Bundle& bundle, const std::string& source, const std::string& image_root) {
+  std::error_code error;
+  if (std::filesystem::is_directory(source, error)) {
+    CalibrationOptions options;
+    options.data = source;
+    options.image_root = image_root;
+    return calibrate(bundle, options, 8);
+  }
+  if (!image_root.empty())
+    invalid_input("--image-root {}: goes with a dataset; --calibration {} is none", image_root, source);
+  return Calibration::read(source);
+}
+
+}  // namespace edgeclip::builder

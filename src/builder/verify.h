@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/json.h"
+#include "base/tensor.h"
+
+namespace edgeclip::builder {
+
+struct VerifyOptions {
+  std::string bundle;
+  double max_abs = 2e-5;  ///< of unit embeddings, fp32 bundles
+  double min_cosine = 0.99999;
+  double int8_min_cosine = 0.99;  ///< int8 bundles (Q/DQ) and plans are compared by cosine only
+};
+
+/// What is compared instead of the bundle's ONNX files: a plan that was built from it.
+struct PlanUnderTest {
+  std::string where;  ///< for messages
+  std::string precision;
+  Json card;
+  std::function<Tensor(const TensorView& pixels)> image;  ///< (B, 3, H, W) -> (B, D)
+  std::function<Tensor(const TensorView& tokens)> text;   ///< (B, T) -> (B, D)
+};
+
+/// Replays the bundle's reference inputs (batches 1, 3, 8; token counts 5, 20, context length) through the
+/// engine and compares with LibTorch's outputs.  With a plan its files are run, by its precision's tolerance.
+/// {"passed", "tolerance", "cases":
+/// [{"name","max_abs","cosine","passed"}]}
+Json verify_bundle(const VerifyOptions& options, const PlanUnderTest* plan = nullptr);
+
+}  // namespace edgeclip::builder

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "engine/plan/plan.h"
+#include "retrieval/encoder.h"
+
+namespace edgeclip {
+
+/// A plan of a dual encoder (graphs "image" and "text", a tokenizer, a model card of task "dual_encoder") as
+/// an Encoder.  A tower is opened, and its file read and checked, when it is first used.  Batches larger than
+/// the plan's largest profile are cut.  Thread-safe: every call has a context of its own.
+class PlanEncoder : public Encoder {
+ public:
+  /// Throws InvalidInput if the folder is no such plan, of another format version, or damaged.
+  explicit PlanEncoder(const std::filesystem::path& plan);
+  ~PlanEncoder() override;
+
+  const ModelCard& card() const override;
+  std::shared_ptr<const Tokenizer> tokenizer() const override;
+  Tensor encode_images(const TensorView& pixels) override;
+  /// Also int64 tokens.
+  Tensor encode_tokens(const TensorView& tokens) override;
+  std::string model_hash() const override;
+  std::string precision() const override;
+  int max_batch() const override;
+
+  const engine::PlanInfo& info() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The model card of a plan of this task.  Throws InvalidInput if it is of another one.
+ModelCard dual_encoder_card(const engine::PlanInfo& plan);
+
+}  // namespace edgeclip

@@ -1,0 +1,42 @@
+#include "dual_encoder/tower.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace edgeclip {
+
+Tower::Opened& Tower::opened() {
+  std::lock_guard lock(mutex_);
+  if (opened_) return *opened_;
+  engine::SessionOptions options;
+  options.memory_pool_mb = plan_.memory_pool_mb;
+  engine::Session session(engine::open_plan_graph(plan_, graph_), options);
+  const engine::Graph& graph = session.graph();
+  if (graph.inputs.size() != 1 || graph.outputs.size() != 1)
+    invalid_input("{}: graph {} has {} inputs and {} outputs, a tower one of each; build the plan again",
+                  plan_.directory.string(), graph_, graph.inputs.size(), graph.outputs.size());
+  opened_ = std::make_unique<Opened>(std::move(session));
+  return *opened_;
+}
+
+Tensor Tower::encode(const TensorView& input) {
+  const std::int64_t rows = input.shape[0], most = plan_.batches.back();
+  Tensor result(DType::f32, {rows, width_});
+  if (rows == 0) return result;
+  const std::size_t row_bytes = input.bytes() / static_cast<std::size_t>(rows);
+  engine::ContextPool::Lease context(opened().contexts);
+  for (std::int64_t done = 0; done < rows; done += most) {
+    TensorView part = input;
+    part.shape[0] = std::min<std::int64_t>(rows - done, most);
+    part.data = input.data + static_cast<std::size_t>(done) * row_bytes;
+    const std::vector<Tensor> outputs = context->run({part});
+    if (outputs[0].dtype() != DType::f32 || outputs[0].shape() != Shape{part.shape[0], width_})
+      invalid_input("{}: graph {} gives {} {}, the model card says embeddings of {}; build the plan again",
+                    plan_.directory.string(), graph_, dtype_name(outputs[0].dtype()),
+                    shape_string(outputs[0].shape()), width_);
+    std::memcpy(result.data<float>() + done * width_, outputs[0].raw(), outputs[0].bytes());
+  }
+  return result;
+}
+
+}  // namespace edgeclip

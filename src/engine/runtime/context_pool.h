@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/runtime/session.h"
+
+namespace edgeclip::engine {
+
+/// Contexts of one session, lent to one call at a time: as many as calls run at once, kept for the next ones.
+/// Thread-safe.  The session must outlive it.
+class ContextPool {
+ public:
+  explicit ContextPool(const Session& session) : session_(session) {}
+
+  /// Gives its context back when it goes.
+  class Lease {
+   public:
+    explicit Lease(ContextPool& pool);
+    ~Lease();
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Context* operator->() { return context_.get(); }
+
+   private:
+    ContextPool& pool_;
+    std::unique_ptr<Context> context_;
+  };
+
+ private:
+  const Session& session_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Context>> idle_;  ///< the last used last: its shapes and its arena are warm
+  std::size_t lent_ = 0;
+};
+
+}  // namespace edgeclip::engine

@@ -1,0 +1,330 @@
+#include "builder/passes/passes.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "builder/passes/eliminate_identity.h"
+#include "builder/passes/fold_constants.h"
+#include "builder/passes/fuse_gelu.h"
+#include "builder/passes/fuse_l2_normalize.h"
+#include "builder/passes/fuse_matmul.h"
+#include "builder/passes/fuse_quick_gelu.h"
+#include "engine/graph/shape_inference.h"
+#include "engine/graph_support.h"
+#include "engine/ops/interpreter.h"
+
+namespace edgeclip::builder {
+
+using namespace engine;
+
+namespace {
+
+using test::count_ops;
+using test::GraphMaker;
+
+Tensor ramp(const Shape& shape) {
+  Tensor t(DType::f32, shape);
+  for (std::int64_t i = 0; i < t.elements(); ++i)
+    t.data<float>()[i] = std::sin(static_cast<float>(i) * 0.7F) * 2;
+  return t;
+}
+
+/// Runs the graph (one f32 input) before and after `pass`: same results, and returns the number of rewrites.
+int rewrites_of(GraphMaker& m, int (*pass)(Graph&), std::vector<ValueId> outputs,
+                const std::vector<Shape>& shapes = {{2, 4}}) {
+  m.graph.outputs = std::move(outputs);
+  annotate_shapes(m.graph);
+  Graph after = m.graph;
+  const int rewrites = pass(after);
+  after.check();
+  std::vector<Tensor> inputs;
+  std::vector<TensorView> views;
+  for (const auto& shape : shapes) inputs.push_back(ramp(shape));
+  for (const auto& input : inputs) views.push_back(input.view());
+  const auto want = run_reference(m.graph, views), got = run_reference(after, views);
+  EXPECT_EQ(want.size(), got.size());
+  for (std::size_t k = 0; k < want.size(); ++k) {
+    EXPECT_EQ(want[k].shape(), got[k].shape());
+    if (want[k].dtype() != DType::f32) continue;
+    for (std::int64_t i = 0; i < want[k].elements(); ++i)
+      EXPECT_NEAR(want[k].data<float>()[i], got[k].data<float>()[i], 1e-5F);
+  }
+  EXPECT_EQ(m.graph.value(m.graph.outputs[0]).name, after.value(after.outputs[0]).name);
+  m.graph = std::move(after);
+  return rewrites;
+}
+
+struct Gelu : ::testing::Test {
+  GraphMaker m;
+  ValueId x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  ValueId one_plus_erf(ValueId inside) { return m.node("Add", {m.node("Erf", {inside}), m.scalar(1)}); }
+  ValueId divided() { return m.node("Div", {x, m.scalar(1.41421356F)}); }
+};
+
+TEST_F(Gelu, HalfLast) {
+  const auto y = m.node("Mul", {m.node("Mul", {x, one_plus_erf(divided())}), m.scalar(0.5F)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 1);
+  EXPECT_EQ(m.graph.nodes().size(), 1U);
+}
+TEST_F(Gelu, HalfFirst) {
+  const auto half = m.node("Mul", {m.scalar(0.5F), x});
+  const auto y = m.node("Mul", {half, one_plus_erf(m.node("Mul", {x, m.scalar(0.70710678F)}))});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 1);
+}
+TEST_F(Gelu, HalfOnTheErf) {
+  const auto y = m.node("Mul", {m.node("Mul", {one_plus_erf(divided()), m.scalar(0.5F)}), x});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 1);
+}
+TEST_F(Gelu, DividedByTwo) {
+  const auto y = m.node("Div", {m.node("Mul", {x, one_plus_erf(divided())}), m.scalar(2)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 1);
+}
+TEST_F(Gelu, RefusesAnotherConstant) {
+  const auto y =
+      m.node("Mul", {m.node("Mul", {x, one_plus_erf(m.node("Div", {x, m.scalar(1.5F)}))}), m.scalar(0.5F)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 0);
+}
+TEST_F(Gelu, RefusesAnotherFactor) {
+  const auto y = m.node("Mul", {m.node("Mul", {x, one_plus_erf(divided())}), m.scalar(0.6F)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 0);
+}
+TEST_F(Gelu, RefusesAnotherX) {
+  const auto other = m.node("Relu", {x});
+  const auto y = m.node("Mul", {m.node("Mul", {other, one_plus_erf(divided())}), m.scalar(0.5F)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 0);
+}
+TEST_F(Gelu, RefusesIntermediatesThatAreOutputs) {
+  const auto inside = one_plus_erf(divided());
+  const auto y = m.node("Mul", {m.node("Mul", {x, inside}), m.scalar(0.5F)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y, inside}), 0);
+}
+TEST_F(Gelu, RefusesIntermediatesWithOtherReaders) {
+  const auto inside = one_plus_erf(divided());
+  const auto y = m.node("Mul", {m.node("Mul", {x, inside}), m.scalar(0.5F)});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y, m.node("Relu", {inside})}), 0);
+}
+TEST_F(Gelu, RefusesAConstantThatWidens) {
+  const auto half = m.constant<float>({1, 1, 1}, {0.5F});
+  const auto y = m.node("Mul", {m.node("Mul", {x, one_plus_erf(divided())}), half});
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 0);
+}
+
+TEST_F(Gelu, Quick) {
+  const auto y = m.node("Mul", {x, m.node("Sigmoid", {m.node("Mul", {x, m.scalar(1.702F)})})});
+  EXPECT_EQ(rewrites_of(m, fuse_quick_gelu, {y}), 1);
+  EXPECT_TRUE(m.graph.nodes()[0].is("QuickGelu", "edgeclip"));
+}
+TEST_F(Gelu, QuickRefusesSilu) {
+  const auto y = m.node("Mul", {x, m.node("Sigmoid", {x})});
+  EXPECT_EQ(rewrites_of(m, fuse_quick_gelu, {y}), 0);
+}
+TEST_F(Gelu, QuickRefusesAnotherConstant) {
+  const auto y = m.node("Mul", {x, m.node("Sigmoid", {m.node("Mul", {x, m.scalar(1.7F)})})});
+  EXPECT_EQ(rewrites_of(m, fuse_quick_gelu, {y}), 0);
+}
+TEST_F(Gelu, QuickRefusesIntermediatesThatAreOutputs) {
+  const auto sigmoid = m.node("Sigmoid", {m.node("Mul", {x, m.scalar(1.702F)})});
+  EXPECT_EQ(rewrites_of(m, fuse_quick_gelu, {m.node("Mul", {x, sigmoid}), sigmoid}), 0);
+}
+
+struct FusedMatMul : ::testing::Test {
+  GraphMaker m;
+  ValueId x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  ValueId w = m.graph.add_constant("w", ramp({4, 4}));
+  ValueId b = m.graph.add_constant("b", ramp({4}));
+  ValueId product() { return m.node("MatMul", {x, w}); }
+  ValueId biased() { return m.node("Add", {b, product()}); }
+  ValueId quick(ValueId v) {
+    return m.node("Mul", {v, m.node("Sigmoid", {m.node("Mul", {v, m.scalar(1.702F)})})});
+  }
+};
+
+TEST_F(FusedMatMul, Bias) {
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {biased()}), 1);
+  EXPECT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(m.graph.nodes()[0].inputs.size(), 3U);
+}
+TEST_F(FusedMatMul, BiasActivationResidual) {
+  const auto y = m.node("Add", {x, quick(biased())});
+  EXPECT_EQ(rewrites_of(m, [](Graph& g) { return fuse_quick_gelu(g) + fuse_matmul(g); }, {y}), 4);
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(m.graph.nodes()[0].string_or("activation", ""), "quick_gelu");
+  EXPECT_EQ(m.graph.nodes()[0].inputs.size(), 4U);
+}
+TEST_F(FusedMatMul, Gemm) {
+  const auto y = m.node("Gemm", {x, w, b}, {{"transB", std::int64_t{1}}});
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {y}), 1);
+  EXPECT_EQ(m.graph.nodes()[0].op, "FusedMatMul");
+}
+TEST_F(FusedMatMul, GemmRefusesAlphaAndTransposedA) {
+  const auto scaled = m.node("Gemm", {x, w, b}, {{"alpha", 0.5F}});
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {scaled}), 0);
+  GraphMaker t;
+  const auto a = t.input("a", DType::f32, {4, 2});
+  const auto y = t.node("Gemm", {a, t.graph.add_constant("w", ramp({4, 4}))}, {{"transA", std::int64_t{1}}});
+  EXPECT_EQ(rewrites_of(t, fuse_matmul, {y}, {{4, 2}}), 0);
+}
+TEST_F(FusedMatMul, ActivationAfterResidualStays) {
+  const auto y = quick(m.node("Add", {biased(), x}));
+  EXPECT_EQ(rewrites_of(m, [](Graph& g) { return fuse_quick_gelu(g) + fuse_matmul(g); }, {y}), 3);
+  EXPECT_EQ(count_ops(m.graph, "QuickGelu"), 1);
+}
+TEST_F(FusedMatMul, RefusesAResidualToBroadcast) {
+  const auto row = m.graph.add_constant("row", ramp({1, 4}));
+  const auto y = m.node("Add", {biased(), row});
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {y}), 1);  // the bias alone
+  EXPECT_EQ(count_ops(m.graph, "Add"), 1);
+}
+TEST_F(FusedMatMul, RefusesABiasOfAnotherLength) {
+  const auto one = m.graph.add_constant("one", ramp({1}));
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Add", {product(), one})}), 0);
+}
+TEST_F(FusedMatMul, RefusesAProductThatIsAnOutput) {
+  const auto p = product();
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Add", {p, b}), p}), 0);
+}
+TEST_F(FusedMatMul, RefusesAProductReadTwice) {
+  const auto p = product();
+  const auto y = m.node("Add", {p, b});
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {y, m.node("Relu", {p})}), 0);
+}
+TEST_F(FusedMatMul, RefusesWeightsThatAreNoConstants) {
+  const auto v = m.input("v", DType::f32, {4, 4});
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Add", {m.node("MatMul", {x, v}), b})}, {{2, 4}, {4, 4}}), 0);
+}
+
+struct L2Normalize : ::testing::Test {
+  GraphMaker m;
+  ValueId x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  ValueId norm(std::vector<std::int64_t> axes = {-1}, std::int64_t keepdims = 1) {
+    return m.node("ReduceL2", {x}, {{"axes", axes}, {"keepdims", keepdims}});
+  }
+};
+
+TEST_F(L2Normalize, Plain) { EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, norm()})}), 1); }
+TEST_F(L2Normalize, ClipAndExpand) {
+  const auto clipped = m.node("Clip", {norm(), m.scalar(1e-12F)});
+  const auto wide = m.node("Expand", {clipped, m.node("Shape", {x})});
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, wide})}), 1);
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(m.graph.nodes()[0].float_or("epsilon", 0), 1e-12F);
+}
+TEST_F(L2Normalize, Max) {
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, m.node("Max", {norm(), m.scalar(0.1F)})})}),
+            1);
+}
+TEST_F(L2Normalize, RefusesTwoAxes) {
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, norm({0, 1})})}), 0);
+}
+TEST_F(L2Normalize, RefusesDroppedDimensions) {
+  const auto y = m.node("Div", {x, norm({0}, 0)});  // (4): broadcasts, but over another axis in general
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {y}), 0);
+}
+TEST_F(L2Normalize, RefusesAnUpperBound) {
+  const auto y = m.node("Div", {x, m.node("Clip", {norm(), m.scalar(0.1F), m.scalar(1)})});
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {y}), 0);
+}
+TEST_F(L2Normalize, RefusesTheNormOfSomethingElse) {
+  const auto other = m.node("Relu", {x});
+  EXPECT_EQ(
+      rewrites_of(m, fuse_l2_normalize, {m.node("Div", {other, m.node("Clip", {norm(), m.scalar(1)})})}), 0);
+}
+
+TEST(EliminateIdentity, TakesOutWhatDoesNothing) {
+  GraphMaker m;
+  auto v = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  v = m.node("Relu", {v});
+  v = m.node("Identity", {v});
+  v = m.node("Dropout", {v});
+  v = m.node("Cast", {v}, {{"to", std::int64_t{1}}});
+  v = m.node("Reshape", {v, m.constant<std::int64_t>({2}, {-1, 4})});
+  v = m.node("Transpose", {v}, {{"perm", std::vector<std::int64_t>{0, 1}}});
+  v = m.node("Exp", {v});
+  EXPECT_EQ(rewrites_of(m, eliminate_identity, {v}), 5);
+  EXPECT_EQ(m.graph.nodes().size(), 2U);
+}
+TEST(EliminateIdentity, OutputsKeepTheirNames) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {2, 4});
+  const auto y = m.node("Relu", {x});
+  const auto z = m.node("Identity", {m.node("Identity", {y})});
+  EXPECT_EQ(rewrites_of(m, eliminate_identity, {z, m.node("Exp", {y})}), 2);
+  EXPECT_EQ(m.graph.nodes().size(), 2U);
+}
+TEST(EliminateIdentity, RefusesAnInputThatBecomesAnOutput) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {2, 4});
+  EXPECT_EQ(rewrites_of(m, eliminate_identity, {m.node("Identity", {x})}), 0);
+}
+TEST(EliminateIdentity, RefusesTwoOutputsOfOneValue) {
+  GraphMaker m;
+  const auto y = m.node("Relu", {m.input("x", DType::f32, {2, 4})});
+  EXPECT_EQ(rewrites_of(m, eliminate_identity, {y, m.node("Identity", {y})}), 0);
+}
+TEST(EliminateIdentity, RefusesWhatChangesSomething) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  const auto a =
+      m.node("Reshape", {x, m.constant<std::int64_t>({2}, {4, -1})});  // equal for a batch of 4 only
+  const auto b = m.node("Transpose", {x}, {{"perm", std::vector<std::int64_t>{1, 0}}});
+  const auto c = m.node("Cast", {x}, {{"to", std::int64_t{11}}});
+  EXPECT_EQ(
+      rewrites_of(m, eliminate_identity, {m.node("Relu", {a}), m.node("Relu", {b}), m.node("Exp", {c})}), 0);
+}
+
+TEST(FoldConstants, FoldsWhatDependsOnConstantsAlone) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {2, 4});
+  const auto c = m.node("Mul", {m.node("Sqrt", {m.scalar(4)}), m.scalar(3)});
+  const auto y = m.node("Add", {x, c});
+  EXPECT_EQ(rewrites_of(m, fold_constants, {y}), 2);
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(*m.graph.value(m.graph.nodes()[0].inputs[1]).constant->data<float>(), 6.0F);
+}
+TEST(FoldConstants, FoldsShapesWithoutDynamicDimensions) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {2, 4});
+  const auto y = m.node(
+      "Expand", {m.node("ReduceMax", {x}, {{"axes", std::vector<std::int64_t>{1}}}), m.node("Shape", {x})});
+  EXPECT_EQ(rewrites_of(m, fold_constants, {y}), 1);
+  EXPECT_EQ(count_ops(m.graph, "Shape"), 0);
+}
+TEST(FoldConstants, RefusesDynamicShapesOutputsAndHugeResults) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  const auto shape = m.node("Shape", {x});
+  const auto output = m.node("Sqrt", {m.scalar(4)});
+  const auto huge = m.node("Expand", {m.scalar(1), m.constant<std::int64_t>({2}, {4096, 4096})});
+  const auto y = m.node(
+      "Add", {m.node("Expand", {x, shape}), m.node("ReduceMax", {huge}, {{"keepdims", std::int64_t{0}}})});
+  m.graph.outputs = {output, y};
+  annotate_shapes(m.graph);
+  EXPECT_EQ(fold_constants(m.graph), 0);
+}
+TEST(FoldConstants, LeavesDequantizeLinearToTheQuantizedKernels) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {2, 4});
+  const auto w = m.node("DequantizeLinear", {m.constant<std::int8_t>({4}, {1, 2, 3, 4}), m.scalar(0.5F)});
+  const auto y = m.node("Add", {x, w});
+  EXPECT_EQ(rewrites_of(m, fold_constants, {y}), 0);
+  EXPECT_EQ(rewrites_of(m, fold_dequantized, {m.graph.outputs[0]}), 1);
+}
+
+TEST(Passes, RunUntilNothingChanges) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  const auto w = m.graph.add_constant("w", ramp({4, 4}));
+  const auto turned = m.node("Transpose", {w});  // folded before the product can be fused
+  const auto p = m.node("Identity", {m.node("MatMul", {x, turned})});
+  const auto y = m.node("Add", {p, m.graph.add_constant("b", ramp({4}))});
+  m.graph.outputs = {y};
+  annotate_shapes(m.graph);
+  optimize(m.graph);
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(m.graph.nodes()[0].op, "FusedMatMul");
+  for (const auto& report : optimize(m.graph)) EXPECT_EQ(report.rewrites, 0) << report.name;
+}
+
+}  // namespace
+}  // namespace edgeclip::builder

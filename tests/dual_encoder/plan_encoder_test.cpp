@@ -1,0 +1,168 @@
+// A plan built of a small bundle: what build_plan writes and PlanEncoder runs.
+#include "dual_encoder/plan_encoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <thread>
+
+#include "base/file.h"
+#include "builder/build_plan.h"
+#include "builder/import/onnx_import.h"
+#include "builder/small_bundle.h"
+
+#include "engine/ops/interpreter.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+namespace fs = std::filesystem;
+namespace test = engine::test;
+using test::TempDir;
+
+class PlanOfBundle : public testing::Test {
+ protected:
+  void SetUp() override {
+    test::write_small_bundle(dir_ / "bundle");
+    options_.bundle = (dir_ / "bundle").string();
+    options_.out = (dir_ / "plan").string();
+    options_.batches = {4, 1, 4};
+    options_.memory_pool_mb = 8;
+  }
+  std::string message() {
+    return test::invalid_input_of([&] { builder::build_plan(options_); });
+  }
+
+  TempDir dir_;
+  builder::BuildOptions options_;
+};
+
+TEST_F(PlanOfBundle, RunsWhatTheOnnxFilesSay) {
+  const Json report = builder::build_plan(options_);
+  EXPECT_EQ(report["batches"], Json({1, 4}));
+  EXPECT_GT(report["image"]["arena_bytes"]["4"].get<int>(), 0);
+  PlanEncoder runner(options_.out);
+  EXPECT_EQ(runner.info().model_hash, report["model_hash"].get<std::string>());
+  EXPECT_EQ(runner.info().precision, "fp32");
+  EXPECT_EQ(runner.info().memory_pool_mb, 8);
+  EXPECT_EQ(runner.card().embedding_dim, test::kSmallEmbedding);
+  EXPECT_EQ(runner.info().json["provenance"][0]["command"], "test");
+  const engine::Graph image = builder::import_onnx(dir_ / "bundle" / "image.onnx"),
+                      text = builder::import_onnx(dir_ / "bundle" / "text.onnx");
+  for (const std::int64_t batch : {1, 3, 4, 9}) {  // 9: two full profiles and one left over
+    const Tensor pixels = test::random_floats({batch, 3, test::kSmallHeight, test::kSmallWidth}, 9);
+    EXPECT_LE(test::max_difference(runner.encode_images(pixels.view()),
+                                   engine::run_reference(image, {pixels.view()}).at(0)),
+              1e-6);
+    Tensor narrow(DType::i32, {batch, 5}), wide(DType::i64, {batch, 5});
+    for (std::int64_t i = 0; i < narrow.elements(); ++i)
+      wide.data<std::int64_t>()[i] = narrow.data<std::int32_t>()[i] = static_cast<int>(i * 7 % 20);
+    const Tensor expected = engine::run_reference(text, {wide.view()}).at(0);
+    EXPECT_LE(test::max_difference(runner.encode_tokens(narrow.view()), expected), 1e-6);
+    EXPECT_LE(test::max_difference(runner.encode_tokens(wide.view()), expected), 1e-6);
+  }
+  EXPECT_EQ(
+      runner.encode_images(Tensor(DType::f32, {0, 3, test::kSmallHeight, test::kSmallWidth}).view()).shape(),
+      (Shape{0, test::kSmallEmbedding}));
+  EXPECT_EQ(runner.encode_tokens(Tensor(DType::i32, {0, 0}).view()).shape(),
+            (Shape{0, test::kSmallEmbedding}));
+  EXPECT_EQ(runner.tokenizer()->vocab_size(), runner.card().vocab_size);
+}
+
+TEST_F(PlanOfBundle, ConcurrentCalls) {
+  builder::build_plan(options_);
+  PlanEncoder runner(options_.out);
+  const Tensor pixels = test::random_floats({6, 3, test::kSmallHeight, test::kSmallWidth}, 9);
+  const Tensor expected = runner.encode_images(pixels.view());
+  std::vector<double> worst(4, NAN);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < worst.size(); ++t)
+    threads.emplace_back([&, t] {
+      worst[t] = 0;
+      for (int i = 0; i < 50; ++i)
+        worst[t] = std::max(worst[t], test::max_difference(runner.encode_images(pixels.view()), expected));
+    });
+  for (auto& thread : threads) thread.join();
+  for (const double w : worst) EXPECT_LE(w, 1e-6);
+}
+
+TEST_F(PlanOfBundle, RefusesWrongShapes) {
+  builder::build_plan(options_);
+  PlanEncoder runner(options_.out);
+  const Tensor pixels(DType::f32, {1, 3, 4, 8}), tokens(DType::i32, {1, test::kSmallContext + 1}),
+      none(DType::i32, {1, 0});
+  EXPECT_EQ(test::invalid_input_of([&] { runner.encode_images(pixels.view()); }),
+            "pixels: expected (B, 3, 8, 4) float32, given (1, 3, 4, 8) float32");
+  EXPECT_EQ(test::invalid_input_of([&] { runner.encode_tokens(tokens.view()); }),
+            "tokens: expected (B, T) int32 or int64 with 1 to 12 tokens, given (1, 13) int32");
+  EXPECT_NE(test::invalid_input_of([&] { runner.encode_tokens(none.view()); }), "");
+}
+
+TEST_F(PlanOfBundle, SaysWhyItCannotBeBuilt) {
+  options_.precision = "bf16";
+  EXPECT_EQ(message(), "--precision bf16 is not available yet; use fp32 or int8");
+  options_.precision = "int9";
+  EXPECT_NE(message().find("did you mean \"int8\""), std::string::npos);
+  options_.precision = "int8";
+  EXPECT_NE(message().find("--calibration"), std::string::npos);
+  options_.precision = "fp32";
+  options_.batches = {0};
+  EXPECT_EQ(message(), "--batches: 0 is not between 1 and 65536");
+  options_.batches = {1, 40000};
+  const std::string pool = message();
+  EXPECT_NE(pool.find("input_ids (40000, 12)"), std::string::npos) << pool;
+  EXPECT_NE(pool.find("--memory-pool-mb"), std::string::npos) << pool;
+  EXPECT_FALSE(fs::exists(options_.out));
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(dir_.path())) left.insert(entry.path().filename().string());
+  EXPECT_EQ(left, std::set<std::string>{"bundle"});  // nothing half-made stays behind
+}
+
+TEST_F(PlanOfBundle, AnInt8BundleIsNoFp32Plan) {
+  test::write_small_bundle(dir_ / "int8", "int8");
+  options_.bundle = (dir_ / "int8").string();
+  EXPECT_NE(message().find("--precision int8"), std::string::npos);
+  options_.precision = "int8";
+  builder::build_plan(options_);
+  EXPECT_EQ(engine::open_plan_info(options_.out).precision, "int8");
+}
+
+TEST_F(PlanOfBundle, DamagedFoldersAreRefused) {
+  builder::build_plan(options_);
+  const fs::path plan = options_.out;
+  const std::string json = read_file(plan / "plan.json"), image = read_file(plan / "image.plan");
+  const Tensor pixels = test::random_floats({1, 3, test::kSmallHeight, test::kSmallWidth}, 9);
+  const auto open = [&] {
+    return test::invalid_input_of([&] { PlanEncoder(plan).encode_images(pixels.view()); });
+  };
+  test::write_text(plan / "image.plan", "");
+  EXPECT_NE(open().find("image.plan"), std::string::npos);
+  std::string damaged = image;
+  damaged[damaged.size() / 2] ^= 1;
+  test::write_text(plan / "image.plan", damaged);
+  EXPECT_NE(open().find("image.plan"), std::string::npos);
+  test::write_text(plan / "image.plan", image);
+  Json changed = Json::parse(json);
+  changed["format"] = 3;
+  test::write_text(plan / "plan.json", changed.dump());
+  EXPECT_EQ(open(),
+            (plan / "plan.json").string() + ": format 3 is newer than this build (2); update edgeclip");
+  for (const char* key :
+       {"format", "precision", "batches", "memory_pool_mb", "card", "model_hash", "files", "graphs"}) {
+    changed = Json::parse(json);
+    changed.erase(key);
+    test::write_text(plan / "plan.json", changed.dump());
+    EXPECT_NE(open().find(key), std::string::npos) << key;
+    changed[key] = nullptr;
+    test::write_text(plan / "plan.json", changed.dump());
+    EXPECT_NE(open().find(key), std::string::npos) << key;
+  }
+  test::write_text(plan / "plan.json", "");
+  EXPECT_NE(open(), "");
+  EXPECT_NE(test::invalid_input_of([&] { engine::open_plan_info(dir_ / "nowhere"); }), "");
+}
+
+}  // namespace
+}  // namespace edgeclip
