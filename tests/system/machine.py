@@ -188,7 +188,7 @@ def memory_of(pid, key):
 
 def little_memory(table, world, work):
     """A limit set on the running process, to what it has plus so much: it ends well, or names the machine."""
-    big = ["--set", "model.vision.hidden_size=512", "--set", "model.vision.intermediate_size=2048", "--set", "batch=400",
+    big = ["--set", "model.vision.hidden_size=512", "--set", "model.vision.intermediate_size=[2048]", "--set", "batch=400",
            "--set", "steps=40"]
     data = world.prepared()
     cases = [

@@ -28,10 +28,14 @@ def children(pid):
     return [int(word) for word in open(path).read().split()] if os.path.exists(path) else []
 
 
-def end_now(process):
-    """SIGKILL to the command itself, which may stand behind unshare."""
+def send(process, number):
+    """A signal to the command itself, which may stand behind unshare."""
     for pid in children(process.pid) or [process.pid]:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
+
+
+def end_now(process):
+    send(process, signal.SIGKILL)
     finish(process)
 
 
@@ -54,7 +58,9 @@ class Contest:
         if not running:
             result = finish(process)
             return table.row(self.name + suffix, False, f"the first does not begin: exit {result.code} {result.message()}")
+        send(process, signal.SIGSTOP)  # it is at its work, however fast the machine is
         second = run([*(wrap if second_wrap is None else second_wrap), *self.second(out)])
+        send(process, signal.SIGCONT)
         still = "" if process.poll() is None else ", after the first's end"
         first = finish(process)
         faults = []
