@@ -3,7 +3,6 @@
 #include <onnx/onnx_pb.h>
 
 #include <cctype>
-#include <sstream>
 
 #include "engine/ops/support.h"
 #include "onnx/graph_builder.h"
@@ -36,27 +35,6 @@ char type_letter(Proto::AttributeType type) {
       return 'S';
     default:
       return '?';
-  }
-}
-
-const char* type_words(char letter) {
-  switch (letter) {
-    case 'i':
-      return "an integer";
-    case 'f':
-      return "a float";
-    case 's':
-      return "a string";
-    case 't':
-      return "a tensor";
-    case 'I':
-      return "a list of integers";
-    case 'F':
-      return "a list of floats";
-    case 'S':
-      return "a list of strings";
-    default:
-      return "a graph or something else";
   }
 }
 
@@ -110,35 +88,18 @@ Tensor load_tensor(const ::onnx::TensorProto& proto, const std::filesystem::path
 
 void read_attributes(Node& node, const Operator& row, const ::onnx::NodeProto& proto,
                      const std::filesystem::path& folder) {
-  struct Wanted {
-    char letter;
-    bool required;
-  };
-  std::map<std::string, Wanted> wanted;  // "axis:i axes:I!"
-  std::istringstream words(row.attributes);
-  for (std::string word; words >> word;) {
-    const std::size_t colon = word.find(':');
-    EDGECLIP_CHECK(colon != std::string::npos && colon + 1 < word.size(), "{}: attributes \"{}\"", row.name,
-                   row.attributes);
-    wanted[word.substr(0, colon)] = {word[colon + 1], word.back() == '!'};
-  }
   for (const auto& attribute : proto.attribute()) {
-    const std::string name = printable(attribute.name());
-    const auto it = wanted.find(attribute.name());
-    if (it == wanted.end()) refuse(node, "has no attribute {} in the engine", name);
-    const char given = letter_of(attribute), letter = it->second.letter;
-    if (given == '?' && attribute.type() == Proto::UNDEFINED &&
-        std::isupper(static_cast<unsigned char>(letter))) {
-      node.attributes[attribute.name()] = value_of(node, attribute, letter, folder);  // an empty list
-      continue;
+    char letter = letter_of(attribute);
+    if (letter == '?' && attribute.type() == Proto::UNDEFINED) {  // an empty list, of whatever the rule says
+      for (const AttributeRule& rule : attribute_rules(row))
+        if (rule.name == attribute.name() && std::isupper(static_cast<unsigned char>(rule.letter)))
+          letter = rule.letter;
     }
-    if (given != letter)
-      refuse(node, "attribute {} must be {}, not {}", name, type_words(letter), type_words(given));
+    const std::string name = printable(attribute.name());
+    if (letter == '?') unsupported(node, "attribute {} is {}", name, attribute_words(letter));
     if (node.has(attribute.name())) refuse(node, "attribute {} is given twice", name);
     node.attributes[attribute.name()] = value_of(node, attribute, letter, folder);
   }
-  for (const auto& [name, want] : wanted)
-    if (want.required && !node.has(name)) refuse(node, "attribute {} is missing", name);
 }
 
 Tensor constant_value(const Node& node, const ::onnx::NodeProto& proto, const std::filesystem::path& folder) {
@@ -155,7 +116,7 @@ Tensor constant_value(const Node& node, const ::onnx::NodeProto& proto, const st
   if (name == "value_floats" && (letter == 'F' || letter == '?'))
     return Tensor::from<float>({attribute.floats_size()},
                                {attribute.floats().begin(), attribute.floats().end()});
-  refuse(node, "attribute {} ({}) is not supported", printable(name), type_words(letter));
+  unsupported(node, "attribute {} ({}) is not supported", printable(name), attribute_words(letter));
 }
 
 }  // namespace edgeclip::builder

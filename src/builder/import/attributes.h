@@ -12,8 +12,9 @@ class TensorProto;
 
 namespace edgeclip::builder {
 
-/// Reads a node's attributes as the operator's row lists them.  Throws InvalidInput (node, attribute) for one
-/// of another type, one that the operator does not have, one that is missing or given twice.
+/// Reads a node's attributes as they are in the file; check_node() judges them.  row: of the operator, for
+/// lists that are empty and without a type.  Throws InvalidInput (node, attribute) for one that is given
+/// twice, Unsupported for graphs and the like.
 void read_attributes(engine::Node& node, const engine::Operator& row, const ::onnx::NodeProto& proto,
                      const std::filesystem::path& folder);
 

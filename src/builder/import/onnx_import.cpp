@@ -8,6 +8,7 @@
 
 #include "builder/import/attributes.h"
 #include "engine/graph/shape_inference.h"
+#include "engine/ops/check_node.h"
 #include "engine/ops/operator.h"
 #include "engine/ops/support.h"
 #include "onnx/graph_builder.h"
@@ -211,15 +212,8 @@ class Importer {
       return n;
     };
     const int inputs = count(proto.input()), outputs = count(proto.output());
-    if (inputs < row->min_inputs || inputs > row->max_inputs)
-      refuse(node, "{} inputs are given, {} needed", inputs, inputs_needed(*row));
-    if (outputs < 1 || outputs > row->max_outputs)
-      refuse(node, "{} outputs are named, it has {}", outputs, row->max_outputs);
-    for (int i = 0; i < inputs; ++i) {
-      if (proto.input(i).empty() && (i < row->min_inputs || row->max_inputs == Operator::kAnyNumber))
-        refuse(node, "its input {} is left out", i);
+    for (int i = 0; i < inputs; ++i)
       node.inputs.push_back(proto.input(i).empty() ? kNoValue : ids_.at(proto.input(i)));
-    }
     read_attributes(node, *row, proto, folder_);
     for (int i = 0; i < outputs; ++i) {
       // One that nobody reads gets a name of its own, so that kernels have somewhere to write it.
@@ -229,24 +223,20 @@ class Importer {
       if (const auto it = declared_.find(name); it != declared_.end()) value.dtype = it->second;
       node.outputs.push_back(define(name, std::move(value)));
     }
+    check_node(node);
     graph_.add_node(std::move(node));
-  }
-
-  static std::string inputs_needed(const Operator& row) {
-    if (row.max_inputs == row.min_inputs) return std::to_string(row.min_inputs);
-    if (row.max_inputs == Operator::kAnyNumber) return fmt::format("{} or more", row.min_inputs);
-    return fmt::format("{} to {}", row.min_inputs, row.max_inputs);
   }
 
   [[noreturn]] static void refuse_operator(const Node& node) {
     if (!node.domain.empty())
-      refuse(node, "the engine has no operators of domain {}", printable(node.domain));
+      unsupported(node, "the engine has no operators of domain {}", printable(node.domain));
     std::string versions;
     for (const auto& row : operators())
       if (node.op == row.name && !*row.domain)
         versions += fmt::format("{}{} to {}", versions.empty() ? "" : ", ", row.min_opset, row.max_opset);
-    if (!versions.empty()) refuse(node, "the engine has {} of opset {} only", printable(node.op), versions);
-    refuse(node, "the engine does not have this operator");
+    if (!versions.empty())
+      unsupported(node, "the engine has {} of opset {} only", printable(node.op), versions);
+    unsupported(node, "the engine does not have this operator");
   }
 
   std::filesystem::path folder_;
@@ -261,12 +251,16 @@ class Importer {
 }  // namespace
 
 Graph import_onnx(const std::filesystem::path& path) {
+  const auto with_file = [&](const InvalidInput& error) {
+    const std::string message = error.what();
+    return message.rfind(path.string(), 0) == 0 ? message : path.string() + ": " + message;
+  };
   try {
     return Importer(path).import();
+  } catch (const Unsupported& error) {
+    throw Unsupported(with_file(error));
   } catch (const InvalidInput& error) {
-    const std::string message = error.what();
-    if (message.rfind(path.string(), 0) == 0) throw;  // names the file already
-    throw InvalidInput(path.string() + ": " + message);
+    throw InvalidInput(with_file(error));
   }
 }
 

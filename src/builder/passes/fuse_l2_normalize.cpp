@@ -16,7 +16,7 @@ namespace {
 
 std::optional<std::int64_t> single_axis(const Graph& graph, const Node& reduce) {
   std::vector<std::int64_t> axes = reduce.ints_or("axes", {});
-  if (reduce.inputs.size() > 1 && reduce.inputs[1] != kNoValue) {
+  if (reduce.has_input(1)) {
     const auto& constant = graph.value(reduce.inputs[1]).constant;
     if (!constant || constant->dtype() != DType::i64 || constant->elements() != 1) return {};
     axes = {*constant->data<std::int64_t>()};
@@ -33,7 +33,7 @@ struct Bound {
 
 std::optional<Bound> lower_bound(const Graph& graph, const Node& node) {
   if (node.is("Clip")) {
-    if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) return {};
+    if (node.has_input(2)) return {};
     if (node.has("max")) return {};
     if (node.has("min")) return Bound{node.inputs[0], static_cast<double>(node.float_or("min", 0))};
     if (node.inputs.size() < 2) return {};

@@ -4,6 +4,7 @@
 
 #include "builder/passes/pattern.h"
 #include "engine/graph/shape_inference.h"
+#include "engine/ops/activation.h"
 
 // A ─► MatMul(W) ─► Add(b) ─► [Gelu | QuickGelu] ─► [Add ─► ] y      ⇒  FusedMatMul(A, W, b, residual;
 // activation)
@@ -29,7 +30,7 @@ class FuseMatMul {
     Node& node = graph.nodes()[i];
     if (node.is("Gemm")) return rewrite_gemm(graph, node);
     if (node.is("Add")) return add_bias(graph, index, node) || add_residual(index, node);
-    if (node.is("Gelu", "edgeclip") || node.is("QuickGelu", "edgeclip")) return add_activation(index, node);
+    if (activation_by(node) != Activation::kNone) return add_activation(index, node);
     return false;
   }
 
@@ -64,7 +65,7 @@ class FuseMatMul {
     if (!weights) return false;
     const bool transposed = node.int_or("transB", 0) != 0;
     std::vector<ValueId> inputs = {node.inputs[0], node.inputs[1]};
-    if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
+    if (node.has_input(2)) {
       const Tensor* bias = constant(graph, node.inputs[2], 1);
       if (!bias || bias->dim(0) != weights->dim(transposed ? 0 : 1) || bias->dtype() != weights->dtype())
         return false;
@@ -90,9 +91,8 @@ class FuseMatMul {
 
   static bool add_activation(const GraphIndex& index, Node& node) {
     const Node* fused = index.inner(node.inputs[0], "FusedMatMul", "edgeclip");
-    if (!fused || has_residual(*fused) || !fused->string_or("activation", "").empty()) return false;
-    become(node, "FusedMatMul", fused->inputs,
-           {{"activation", std::string(node.op == "Gelu" ? "gelu" : "quick_gelu")}});
+    if (!fused || has_residual(*fused) || activation_of(*fused) != Activation::kNone) return false;
+    become(node, "FusedMatMul", fused->inputs, {{"activation", activation_name(activation_by(node))}});
     return true;
   }
 

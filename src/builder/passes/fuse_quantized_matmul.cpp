@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/graph/shape_inference.h"
+#include "engine/ops/activation.h"
 
 // x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul ─► y    ⇒    x ─► QuantizeLinear ─► QuantMatMul ─► y
 //                 W int8 ─► DequantizeLinear ─►┘                                 W int8 ─►┘
@@ -31,18 +32,18 @@ bool left_out(const Node& node, std::size_t input) {
   return input >= node.inputs.size() || node.inputs[input] == kNoValue;
 }
 
-struct Activation {
+struct QuantizedInput {
   ValueId quantized;
   float scale;
   std::int64_t zero_point;
 };
 
-std::optional<Activation> match_activation(const Graph& graph, const Node& dequantize) {
+std::optional<QuantizedInput> match_activation(const Graph& graph, const Node& dequantize) {
   const Tensor *scale = constant_of(graph, dequantize, 1), *zero_point = constant_of(graph, dequantize, 2);
   if (!scale || !zero_point || scale->dtype() != DType::f32 || zero_point->dtype() != DType::u8) return {};
   if (scale->elements() != 1 || zero_point->elements() != 1) return {};
   if (!(*scale->data<float>() > 0)) return {};
-  return Activation{dequantize.inputs[0], *scale->data<float>(), *zero_point->data<std::uint8_t>()};
+  return QuantizedInput{dequantize.inputs[0], *scale->data<float>(), *zero_point->data<std::uint8_t>()};
 }
 
 struct Weights {
@@ -112,7 +113,7 @@ std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const N
   Node out = fused;
   out.inputs.resize(5, kNoValue);
   const ValueId y = fused.outputs[0];
-  const bool activated = !fused.string_or("activation", "").empty(), has_residual = out.inputs[4] != kNoValue;
+  const bool activated = activation_of(fused) != Activation::kNone, has_residual = out.inputs[4] != kNoValue;
   const Value& weights = graph.value(fused.inputs[1]);
   if (has_residual || !weights.is_constant()) return {};
   if (next.is("Add")) {
@@ -128,12 +129,9 @@ std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const N
       out.inputs[4] = other;
     }
   } else {
-    const char* activation = next.is("Gelu", "edgeclip")        ? "gelu"
-                             : next.is("QuickGelu", "edgeclip") ? "quick_gelu"
-                             : next.is("Relu")                  ? "relu"
-                                                                : nullptr;
-    if (!activation || activated) return {};
-    out.attributes["activation"] = std::string(activation);
+    const Activation activation = activation_by(next);
+    if (activation == Activation::kNone || activated) return {};
+    out.attributes["activation"] = activation_name(activation);
   }
   out.name = next.name;
   out.outputs = next.outputs;

@@ -71,7 +71,7 @@ std::unique_ptr<Kernel> make_onednn_conv(const KernelRequest& request) {
   const Dims behind = {total[0] - (*before)[0],
                        total[1] - (*before)[1]};  // negative: the last rows are not reached
 
-  const bool bias = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
+  const bool bias = node.has_input(2);
   const bool packed = request.inputs[1].data != nullptr;
   const Dims weight_dims = groups == 1 ? Dims(w) : Dims{groups, w[0] / groups, w[1], w[2], w[3]};
   const dnnl::memory::desc source = dense_desc(x, kF32), destination = dense_desc(y, kF32),

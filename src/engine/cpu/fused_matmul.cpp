@@ -44,25 +44,18 @@ std::unique_ptr<Kernel> make_onednn_fused_matmul(const KernelRequest& request) {
   const Inputs& in = request.inputs;
   if (!node.is("FusedMatMul", "edgeclip") || in[0].dtype != DType::f32 || in[1].dtype != DType::f32)
     return nullptr;
-  const auto has = [&](std::size_t i) { return i < node.inputs.size() && node.inputs[i] != kNoValue; };
   if (in[1].shape.size() != 2 || in[0].shape.empty()) return nullptr;
   const std::int64_t k = in[1].shape[0], n = in[1].shape[1], m = in[0].elements() / k;
   if (in[0].shape.back() != k) return nullptr;
-  if (has(2) && in[2].elements() != n) return nullptr;
-  if (has(3) && in[3].shape != request.outputs[0].shape) return nullptr;
+  if (node.has_input(2) && in[2].elements() != n) return nullptr;
+  if (node.has_input(3) && in[3].shape != request.outputs[0].shape) return nullptr;
 
   dnnl::primitive_attr attributes = onednn_attributes();
   dnnl::post_ops post;
-  const std::string activation = node.string_or("activation", "");
-  if (activation == "gelu")
-    post.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
-  else if (activation == "quick_gelu")
-    post.append_eltwise(1.0f, dnnl::algorithm::eltwise_swish, 1.702f, 0);
-  else if (!activation.empty())
-    return nullptr;
+  append_activation(post, activation_of(node));
   const dnnl::memory::desc destination = dense_desc({m, n}, kF32);
   int residual_argument = 0;
-  if (has(3)) {
+  if (node.has_input(3)) {
     residual_argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(post.len()) | DNNL_ARG_SRC_1;
     post.append_binary(dnnl::algorithm::binary_add, destination);
   }
@@ -72,12 +65,14 @@ std::unique_ptr<Kernel> make_onednn_fused_matmul(const KernelRequest& request) {
   const dnnl::memory::desc source = dense_desc({m, k}, kF32), plain = dense_desc({k, n}, kF32);
   const dnnl::memory::desc weights =
       packed ? dnnl::memory::desc({k, n}, kF32, dnnl::memory::format_tag::any) : plain;
-  const auto desc = has(2) ? dnnl::matmul::desc(source, weights, dense_desc({1, n}, kF32), destination)
-                           : dnnl::matmul::desc(source, weights, destination);
+  const auto desc = node.has_input(2)
+                        ? dnnl::matmul::desc(source, weights, dense_desc({1, n}, kF32), destination)
+                        : dnnl::matmul::desc(source, weights, destination);
   const dnnl::matmul::primitive_desc pd(desc, attributes, onednn_engine());
   OneDnnCall call(dnnl::matmul(pd), pd, request);
   if (packed) call.bind(DNNL_ARG_WEIGHTS, request.weights.get(in[1].data, plain, pd.weights_desc()));
-  return std::make_unique<FusedMatMulKernel>(std::move(call), packed, has(2), has(3), pd, residual_argument);
+  return std::make_unique<FusedMatMulKernel>(std::move(call), packed, node.has_input(2), node.has_input(3),
+                                             pd, residual_argument);
 }
 
 }  // namespace edgeclip::engine

@@ -42,7 +42,7 @@ std::unique_ptr<Kernel> make_onednn_layer_norm(const KernelRequest& request) {
   if (request.inputs[0].dtype != DType::f32 || rank < 1 || (axis != -1 && axis != rank - 1)) return nullptr;
   const std::int64_t width = x.back(), rows = num_elements(x) / width;
   if (request.inputs[1].elements() != width) return nullptr;
-  const bool shift = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
+  const bool shift = node.has_input(2);
   if (shift && request.inputs[2].elements() != width) return nullptr;
 
   const dnnl::memory::desc data = dense_desc({rows, width}, kF32);

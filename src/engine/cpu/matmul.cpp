@@ -111,7 +111,7 @@ std::unique_ptr<Kernel> make_gemm(const KernelRequest& request) {
                              dnnl::memory::desc({k, n}, kF32, transpose_b ? Dims{1, k} : Dims{n, 1}),
                              dense_desc({m, n}, kF32)};
   const float alpha = node.float_or("alpha", 1);
-  const bool has_c = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
+  const bool has_c = node.has_input(2);
   if (!has_c) return make(request, operands, alpha, nullptr);
   const Shape& c = request.inputs[2].shape;
   if (node.float_or("beta", 1) != 1.0f || request.inputs[2].dtype != DType::f32 || c.size() > 2)

@@ -82,6 +82,12 @@ OneDnnCall::OneDnnCall(const dnnl::primitive& primitive, const dnnl::memory::des
   scratchpad_ = bind(DNNL_ARG_SCRATCHPAD, scratchpad);
 }
 
+void append_activation(dnnl::post_ops& post, Activation activation) {
+  if (activation == Activation::kRelu) post.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
+  if (activation == Activation::kGelu) post.append_eltwise(1, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+  if (activation == Activation::kQuickGelu) post.append_eltwise(1, dnnl::algorithm::eltwise_swish, 1.702f, 0);
+}
+
 void OneDnnCall::bind(int argument, const dnnl::memory& memory) {
   memories_.push_back(memory);
   arguments_.push_back({argument, memory.get()});

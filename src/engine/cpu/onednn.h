@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/ops/activation.h"
 #include "engine/ops/operator.h"
 
 /// What every oneDNN kernel shares.  A family is a file: `std::unique_ptr<Kernel> make_onednn_<family>(const
@@ -83,6 +84,9 @@ struct KernelRequest {
 
 /// Attributes that every primitive starts from: the scratchpad is ours (Scratch), not the library's.
 dnnl::primitive_attr onednn_attributes();
+
+/// Behind what the primitive computes.
+void append_activation(dnnl::post_ops& post, Activation activation);
 
 /// A primitive with its arguments, bound once; run() only exchanges pointers and does not allocate.
 class OneDnnCall {

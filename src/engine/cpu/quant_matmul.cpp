@@ -14,10 +14,6 @@ using dnnl::memory;
 /// Below this loops are not worth waking other threads.
 constexpr std::int64_t kParallelElements = 1 << 14;
 
-bool present(const KernelRequest& request, std::size_t i) {
-  return i < request.inputs.size() && request.node.inputs.at(i) != kNoValue;
-}
-
 memory::desc row_major(std::int64_t rows, std::int64_t columns, memory::data_type type) {
   return {{rows, columns}, type, memory::format_tag::ab};
 }
@@ -51,15 +47,12 @@ class OneDnnQuantMatMul final : public Kernel {
     attr.set_output_scales(1 << 1, scales);
     if (!widened && zero_point_ != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {zero_point_});
     dnnl::post_ops post;
-    if (attributes.activation == "gelu") post.append_eltwise(1, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
-    if (attributes.activation == "quick_gelu")
-      post.append_eltwise(1, dnnl::algorithm::eltwise_swish, 1.702f, 0);
-    if (attributes.activation == "relu") post.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-    const bool residual = present(request, kQuantResidual);
+    append_activation(post, attributes.activation);
+    const bool residual = request.node.has_input(kQuantResidual);
     if (residual) post.append_binary(dnnl::algorithm::binary_add, dst_desc);
     attr.set_post_ops(post);
 
-    const bool bias = present(request, kQuantBias);
+    const bool bias = request.node.has_input(kQuantBias);
     const dnnl::matmul::desc desc = bias ? dnnl::matmul::desc(a_desc, w_any, bias_desc, dst_desc)
                                          : dnnl::matmul::desc(a_desc, w_any, dst_desc);
     const dnnl::matmul::primitive_desc pd(desc, attr, onednn_engine());
@@ -172,8 +165,8 @@ std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request, Q
   if (!request.node.is("QuantMatMul", "edgeclip")) return nullptr;
   const Inputs& in = request.inputs;
   if (!in[kQuantW].data || !in[kQuantWScale].data) return nullptr;
-  if (present(request, kQuantBias) && !in[kQuantBias].data) return nullptr;
-  if (present(request, kQuantResidual) && in[kQuantResidual].shape != request.outputs[0].shape)
+  if (request.node.has_input(kQuantBias) && !in[kQuantBias].data) return nullptr;
+  if (request.node.has_input(kQuantResidual) && in[kQuantResidual].shape != request.outputs[0].shape)
     return nullptr;
   if (in[kQuantA].elements() == 0 || in[kQuantW].elements() == 0) return nullptr;
   Shape product = in[kQuantA].shape;

@@ -40,6 +40,8 @@ struct Node {
   std::map<std::string, Attribute> attributes;
 
   bool is(const char* name, const char* in_domain = "") const { return op == name && domain == in_domain; }
+  /// Whether input i is given; optional ones may be left out, in the middle too.
+  bool has_input(std::size_t i) const { return i < inputs.size() && inputs[i] != kNoValue; }
   bool has(const std::string& key) const { return attributes.count(key) != 0; }
   /// CHECKs the type; the importer has already refused wrong ones with a clear error.
   std::int64_t int_or(const std::string& key, std::int64_t otherwise) const;

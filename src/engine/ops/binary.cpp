@@ -124,7 +124,7 @@ T power(T x, E y) {
 void infer_arithmetic(ShapeContext& context) {
   require_same_dtype(context, 0, 1);
   const DType dtype = context.inputs[0].dtype;
-  if (!is_float(dtype) && !is_integer(dtype)) refuse(context.node, "is not there for {}", dtype_name(dtype));
+  if (!is_float(dtype) && !is_integer(dtype)) unsupported_type(context.node, dtype);
   add_output(context, dtype,
              broadcast_shapes(context.node, context.inputs[0].shape, context.inputs[1].shape));
 }
@@ -139,8 +139,7 @@ void run_arithmetic(const Node& node, const Inputs& inputs, const Outputs& outpu
 
 void infer_power(ShapeContext& context) {
   for (const auto& input : context.inputs)
-    if (!is_float(input.dtype) && !is_integer(input.dtype))
-      refuse(context.node, "is not there for {}", dtype_name(input.dtype));
+    if (!is_float(input.dtype) && !is_integer(input.dtype)) unsupported_type(context.node, input.dtype);
   add_output(context, context.inputs[0].dtype,
              broadcast_shapes(context.node, context.inputs[0].shape, context.inputs[1].shape));
 }
@@ -160,7 +159,7 @@ void infer_comparison(ShapeContext& context) {
   require_same_dtype(context, 0, 1);
   const DType dtype = context.inputs[0].dtype;
   if (!is_float(dtype) && !is_integer(dtype) && !(F::kBool && dtype == DType::boolean))
-    refuse(context.node, "is not there for {}", dtype_name(dtype));
+    unsupported_type(context.node, dtype);
   add_output(context, DType::boolean,
              broadcast_shapes(context.node, context.inputs[0].shape, context.inputs[1].shape));
 }
@@ -212,7 +211,7 @@ void infer_variadic(ShapeContext& context) {
     shape = broadcast_shapes(context.node, shape, context.inputs[i].shape);
   }
   if (!is_float(context.inputs[0].dtype) && !is_integer(context.inputs[0].dtype))
-    refuse(context.node, "is not there for {}", dtype_name(context.inputs[0].dtype));
+    unsupported_type(context.node, context.inputs[0].dtype);
   add_output(context, context.inputs[0].dtype, shape);
 }
 
@@ -236,12 +235,12 @@ void run_variadic(const Node& node, const Inputs& inputs, const Outputs& outputs
 
 void infer_clip(ShapeContext& context) {
   for (std::size_t i = 1; i < 3; ++i) {
-    if (!has_input(context.node, i)) continue;
+    if (!context.node.has_input(i)) continue;
     require_same_dtype(context, 0, i);
     if (num_elements(context.inputs[i].shape) != 1) refuse(context.node, "its bounds must be scalars");
   }
   if (!is_float(context.inputs[0].dtype) && !is_integer(context.inputs[0].dtype))
-    refuse(context.node, "is not there for {}", dtype_name(context.inputs[0].dtype));
+    unsupported_type(context.node, context.inputs[0].dtype);
   infer_same(context);
 }
 
@@ -253,8 +252,8 @@ void run_clip(const Node& node, const Inputs& inputs, const Outputs& outputs) {
       low = static_cast<T>(node.float_or("min", -std::numeric_limits<float>::infinity()));
       high = static_cast<T>(node.float_or("max", std::numeric_limits<float>::infinity()));
     }
-    if (has_input(node, 1)) low = *inputs[1].as<T>();
-    if (has_input(node, 2)) high = *inputs[2].as<T>();
+    if (node.has_input(1)) low = *inputs[1].as<T>();
+    if (node.has_input(2)) high = *inputs[2].as<T>();
     const T* x = inputs[0].as<T>();
     T* y = outputs[0].as<T>();
     for (std::int64_t i = 0, n = outputs[0].elements(); i < n; ++i) {

@@ -24,7 +24,7 @@ void infer_conv(ShapeContext& context) {
   const std::int64_t groups = node.int_or("group", 1);
   if (groups < 1 || x[1] % groups != 0 || x[1] / groups != w[1] || w[0] % groups != 0)
     refuse(node, "input {} and weights {} do not fit in {} groups", shape_string(x), shape_string(w), groups);
-  if (has_input(node, 2)) {
+  if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (context.inputs[2].shape != Shape{w[0]})
       refuse(node, "bias {} for {} channels", shape_string(context.inputs[2].shape), w[0]);
@@ -48,7 +48,7 @@ void run_conv(const Node& node, const Inputs& inputs, const Outputs& outputs) {
       for (std::int64_t m = 0; m < ws[0]; ++m) {
         const T* x = inputs[0].as<T>() + (n * xs[1] + m / filters * channels) * in_plane;
         const T* w = inputs[1].as<T>() + m * channels * taps;
-        const double bias = has_input(node, 2) ? static_cast<double>(inputs[2].as<T>()[m]) : 0;
+        const double bias = node.has_input(2) ? static_cast<double>(inputs[2].as<T>()[m]) : 0;
         std::vector<std::int64_t> place(window.size(), 0);
         for (std::int64_t o = 0; o < out_plane; ++o, next_place(window, place)) {
           double sum = bias;

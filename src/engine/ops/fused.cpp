@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "engine/ops/activation.h"
 #include "engine/ops/families.h"
 #include "engine/ops/matmul_shape.h"
 #include "engine/ops/support.h"
@@ -7,20 +8,11 @@
 /// What the passes make of several nodes (domain edgeclip, opset 1).
 ///   Gelu(x) = x/2 (1 + erf(x / sqrt 2))        QuickGelu(x) = x sigmoid(1.702 x)
 ///   FusedMatMul(A (..., K), W (K, N), bias (N) or none, residual as the result or none)
-///     = activation(A W + bias) + residual, activation "" | "gelu" | "quick_gelu"
+///     = activation(A W + bias) + residual, activation as in activation.h
 ///   L2Normalize(x; axis, epsilon) = x / max(||x||, epsilon) along axis
 namespace edgeclip::engine {
 
 namespace {
-
-template <class T>
-T gelu(T x) {
-  return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
-}
-template <class T>
-T quick_gelu(T x) {
-  return x / (T(1) + std::exp(T(-1.702) * x));
-}
 
 template <bool kQuick>
 void run_gelu(const Node& node, const Inputs& inputs, const Outputs& outputs) {
@@ -41,15 +33,13 @@ void infer_fused_matmul(ShapeContext& context) {
   if (context.inputs[0].shape.size() < 2)
     refuse(node, "A must have two dimensions or more, not {}", shape_string(context.inputs[0].shape));
   const MatMulShape s = matmul_shape(node, context.inputs[0].shape, context.inputs[1].shape);
-  const std::string activation = node.string_or("activation", "");
-  if (!activation.empty() && activation != "gelu" && activation != "quick_gelu")
-    refuse(node, "unknown activation {}", printable(activation));
-  if (has_input(node, 2)) {
+  activation_of(node);
+  if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (context.inputs[2].shape != Shape{s.n})
       refuse(node, "bias {} for {} columns", shape_string(context.inputs[2].shape), s.n);
   }
-  if (has_input(node, 3)) {
+  if (node.has_input(3)) {
     require_same_dtype(context, 0, 3);
     if (context.inputs[3].shape != s.result)
       refuse(node, "residual {} for a result {}", shape_string(context.inputs[3].shape),
@@ -59,20 +49,19 @@ void infer_fused_matmul(ShapeContext& context) {
 }
 
 void run_fused_matmul(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  const std::string activation = node.string_or("activation", "");
+  const Activation activation = activation_of(node);
   const std::int64_t k = inputs[1].shape[0], n = inputs[1].shape[1],
                      m = product(outputs[0].shape, 0, outputs[0].shape.size() - 1);
   visit_float(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
-    const T* bias = has_input(node, 2) ? inputs[2].as<T>() : nullptr;
-    const T* residual = has_input(node, 3) ? inputs[3].as<T>() : nullptr;
-    multiply_matrices<double>(inputs[0].as<T>(), inputs[1].as<T>(), outputs[0].as<T>(), m, n, k,
-                              [&](std::int64_t i, std::int64_t j, double sum) {
-                                T y = static_cast<T>(sum + (bias ? static_cast<double>(bias[j]) : 0));
-                                if (activation == "gelu") y = gelu(y);
-                                if (activation == "quick_gelu") y = quick_gelu(y);
-                                return residual ? y + residual[i * n + j] : y;
-                              });
+    const T* bias = node.has_input(2) ? inputs[2].as<T>() : nullptr;
+    const T* residual = node.has_input(3) ? inputs[3].as<T>() : nullptr;
+    multiply_matrices<double>(
+        inputs[0].as<T>(), inputs[1].as<T>(), outputs[0].as<T>(), m, n, k,
+        [&](std::int64_t i, std::int64_t j, double sum) {
+          const T y = activate(static_cast<T>(sum + (bias ? static_cast<double>(bias[j]) : 0)), activation);
+          return residual ? y + residual[i * n + j] : y;
+        });
   });
 }
 

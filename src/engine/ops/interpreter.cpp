@@ -11,7 +11,7 @@ namespace {
 
 const Operator& operator_of(const Node& node) {
   const Operator* row = find_operator(node.domain, node.op, node.opset);
-  if (!row) refuse(node, "the engine does not have this operator");
+  if (!row) unsupported(node, "the engine does not have this operator");
   return *row;
 }
 

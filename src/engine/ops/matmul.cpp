@@ -16,7 +16,7 @@ using Sum = std::conditional_t<std::is_floating_point_v<T>, double, std::uint64_
 void require_matmul_dtype(const ShapeContext& context) {
   require_same_dtype(context, 0, 1);
   if (!is_float(context.inputs[0].dtype) && !is_integer(context.inputs[0].dtype))
-    refuse(context.node, "is not there for {}", dtype_name(context.inputs[0].dtype));
+    unsupported_type(context.node, context.inputs[0].dtype);
 }
 
 void infer_matmul(ShapeContext& context) {
@@ -49,7 +49,7 @@ void infer_gemm(ShapeContext& context) {
   if (a[1] != b[0])
     refuse(node, "{} x {} do not fit: {} against {}", shape_string(a), shape_string(b), a[1], b[0]);
   const Shape out = {a[0], b[1]};
-  if (has_input(node, 2)) {
+  if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (!broadcasts_to(context.inputs[2].shape, out))
       refuse(node, "C is {}, which does not broadcast to {}", shape_string(context.inputs[2].shape),
@@ -75,7 +75,7 @@ void run_gemm(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   visit_number(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     const T *a = inputs[0].as<T>(), *b = inputs[1].as<T>();
-    const T* c = has_input(node, 2) ? inputs[2].as<T>() : nullptr;
+    const T* c = node.has_input(2) ? inputs[2].as<T>() : nullptr;
     const Shape c_strides = c ? broadcast_strides(inputs[2].shape, outputs[0].shape) : Shape{0, 0};
     std::vector<T> at, bt;
     if (trans_a) a = (at = transposed(a, k, m)).data();
@@ -95,7 +95,7 @@ void run_gemm(const Node& node, const Inputs& inputs, const Outputs& outputs) {
 
 /// A zero point is left out, a scalar, one per row of A, or one per column of B.
 void require_zero_point(const ShapeContext& context, std::size_t i, std::size_t of, std::int64_t per) {
-  if (!has_input(context.node, i)) return;
+  if (!context.node.has_input(i)) return;
   require_same_dtype(context, of, i);
   const std::int64_t count = num_elements(context.inputs[i].shape);
   if (count != 1 && (count != per || context.inputs[i].shape.size() > 2))
@@ -136,7 +136,7 @@ std::vector<std::int32_t> centred(const Node& node, const TensorView& x, const T
 }
 
 TensorView optional_input(const Node& node, const Inputs& inputs, std::size_t i) {
-  return has_input(node, i) ? inputs[i] : TensorView{};
+  return node.has_input(i) ? inputs[i] : TensorView{};
 }
 
 void run_matmul_integer(const Node& node, const Inputs& inputs, const Outputs& outputs) {

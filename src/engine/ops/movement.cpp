@@ -250,7 +250,7 @@ void run_tile(const Node&, const Inputs& inputs, const Outputs& outputs) {
 void infer_trilu(ShapeContext& context) {
   if (context.inputs[0].shape.size() < 2)
     refuse(context.node, "needs a matrix, not {}", shape_string(context.inputs[0].shape));
-  if (has_input(context.node, 1) &&
+  if (context.node.has_input(1) &&
       (context.inputs[1].dtype != DType::i64 || num_elements(context.inputs[1].shape) != 1))
     refuse(context.node, "k must be one int64");
   infer_same(context);
@@ -262,7 +262,7 @@ void run_trilu(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const bool upper = node.int_or("upper", 1) != 0;
   // beyond the matrix it makes no difference, and sums stay far from overflow
   const std::int64_t k =
-      has_input(node, 1) ? std::clamp(*inputs[1].as<std::int64_t>(), -rows - 1, columns + 1) : 0;
+      node.has_input(1) ? std::clamp(*inputs[1].as<std::int64_t>(), -rows - 1, columns + 1) : 0;
   visit_storage(inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     const T* x = storage<T>(inputs[0]);

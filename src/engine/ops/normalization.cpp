@@ -14,11 +14,11 @@ void infer_layer_norm(ShapeContext& context) {
   const Node& node = context.node;
   const Shape& shape = context.inputs[0].shape;
   require_float(context, 0);
-  if (node.int_or("stash_type", 1) != 1) refuse(node, "only stash_type 1 is there");
+  if (node.int_or("stash_type", 1) != 1) unsupported(node, "only stash_type 1 is there");
   const std::size_t axis = normalize_axis(node, node.int_or("axis", -1), shape.size());
   const Shape inner(shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end());
   for (std::size_t i = 1; i < context.inputs.size(); ++i) {
-    if (!has_input(node, i)) continue;
+    if (!node.has_input(i)) continue;
     require_same_dtype(context, 0, i);
     if (!broadcasts_to(context.inputs[i].shape, inner))
       refuse(node, "input {} is {}, which does not broadcast to {}", i, shape_string(context.inputs[i].shape),
@@ -36,7 +36,7 @@ void run_layer_norm(const Node& node, const Inputs& inputs, const Outputs& outpu
   const std::int64_t rows = product(shape, 0, axis), n = product(shape, axis, shape.size());
   const double epsilon = static_cast<double>(node.float_or("epsilon", 1e-5F));
   const Shape inner(shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end());
-  const bool biased = has_input(node, 2);
+  const bool biased = node.has_input(2);
   visit_float(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     // scale and bias, spread over the normalized part
@@ -75,7 +75,7 @@ void run_layer_norm(const Node& node, const Inputs& inputs, const Outputs& outpu
 void infer_batch_norm(ShapeContext& context) {
   const Node& node = context.node;
   if (node.int_or("training_mode", 0) != 0 || node.outputs.size() > 1)
-    refuse(node, "is there for inference only");
+    unsupported(node, "is there for inference only");
   require_float(context, 0);
   if (context.inputs[0].shape.size() < 2)
     refuse(node, "needs (N, C, ...), not {}", shape_string(context.inputs[0].shape));

@@ -55,7 +55,7 @@ struct Operator {
   int min_opset, max_opset;      ///< versions of the domain this implementation follows
   void (*infer)(ShapeContext&);  ///< throws InvalidInput (node, operator, reason) for shapes that do not fit
   void (*reference)(const Node&, const Inputs&, const Outputs&);
-  /// What the importer checks before any rule sees the node: how many inputs and outputs (trailing optional
+  /// What check_node() sees to before any rule does: how many inputs and outputs (trailing optional
   /// ones may be left out), and the attributes with their types: "axis:i axes:I! mode:s" (i, f, s, t or I, F,
   /// S for lists; ! = required).
   int min_inputs = 0, max_inputs = kAnyNumber, max_outputs = 1;
@@ -64,6 +64,19 @@ struct Operator {
 
   static constexpr int kAnyNumber = 1 << 30;
 };
+
+/// One of Operator::attributes.
+struct AttributeRule {
+  std::string name;
+  char letter = 'i';
+  bool required = false;
+};
+
+/// Those of a row of operators(), parsed once.
+const std::vector<AttributeRule>& attribute_rules(const Operator& row);
+/// The letter of an attribute's type; "a list of integers" of a letter.
+char attribute_letter(const Attribute& attribute);
+const char* attribute_words(char letter);
 
 /// nullptr if unknown.
 const Operator* find_operator(const std::string& domain, const std::string& name, int opset);

@@ -17,7 +17,7 @@ struct Pads {
 Pads pads_of(const Node& node, std::size_t rank, const std::vector<std::int64_t>& pads,
              const std::vector<std::int64_t>& axes) {
   if (node.string_or("mode", "constant") != "constant")
-    refuse(node, "only mode constant is there, not {}", printable(node.string_or("mode", "")));
+    unsupported(node, "only mode constant is there, not {}", printable(node.string_or("mode", "")));
   std::vector<std::size_t> where = normalize_axes(node, axes, rank);
   if (axes.empty())
     for (std::size_t d = 0; d < rank; ++d) where.push_back(d);
@@ -35,8 +35,8 @@ void infer_pad(ShapeContext& context) {
   Shape shape = context.inputs[0].shape;
   const Pads pads =
       pads_of(node, shape.size(), ints_attribute_or_input(context, "pads", 1, {}),
-              has_input(node, 3) ? known_ints(context, 3, "its axes") : std::vector<std::int64_t>{});
-  if (has_input(node, 2)) {
+              node.has_input(3) ? known_ints(context, 3, "its axes") : std::vector<std::int64_t>{});
+  if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (num_elements(context.inputs[2].shape) != 1) refuse(node, "its value must be a scalar");
   }
@@ -52,12 +52,12 @@ void infer_pad(ShapeContext& context) {
 void run_pad(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape &in = inputs[0].shape, &out = outputs[0].shape;
   const Pads pads = pads_of(node, in.size(), ints_attribute_or_input(node, inputs, "pads", 1, {}),
-                            has_input(node, 3) ? int_values(node, inputs[3]) : std::vector<std::int64_t>{});
+                            node.has_input(3) ? int_values(node, inputs[3]) : std::vector<std::int64_t>{});
   const Shape own = strides_of(in), target = strides_of(out);
   visit_storage(inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     T fill{};
-    if (has_input(node, 2)) std::memcpy(&fill, inputs[2].data, sizeof fill);
+    if (node.has_input(2)) std::memcpy(&fill, inputs[2].data, sizeof fill);
     if (node.has("value")) {  // opset < 11
       const float narrow = node.float_or("value", 0);
       const double wide = narrow;

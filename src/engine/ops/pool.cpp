@@ -11,7 +11,7 @@ namespace {
 void infer_pool(ShapeContext& context) {
   const Node& node = context.node;
   const TensorView& x = context.inputs[0];
-  if (node.int_or("storage_order", 0) != 0) refuse(node, "only storage_order 0 is there");
+  if (node.int_or("storage_order", 0) != 0) unsupported(node, "only storage_order 0 is there");
   const bool bytes = node.op == "MaxPool" && (x.dtype == DType::u8 || x.dtype == DType::i8);
   if (!bytes) require_float(context, 0);
   const auto window = window_of(node, x.shape, node.ints_or("kernel_shape", {}));

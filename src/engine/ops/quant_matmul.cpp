@@ -16,19 +16,12 @@ Shape product_shape(const TensorView& a, const TensorView& w) {
   return shape;
 }
 
-float activate(float x, const std::string& activation) {
-  if (activation == "gelu") return 0.5f * x * (1.0f + std::erf(x * 0.70710678f));
-  if (activation == "quick_gelu") return x / (1.0f + std::exp(-1.702f * x));
-  if (activation == "relu") return std::max(x, 0.0f);
-  return x;
-}
-
 void infer_quant_matmul(ShapeContext& context) {
   const Node& node = context.node;
   const Inputs& in = context.inputs;
   quant_matmul_attributes(node);
   for (const std::size_t i : {kQuantA, kQuantW, kQuantWScale})
-    if (!has_input(node, i)) refuse(node, "input {} is left out", static_cast<int>(i));
+    if (!node.has_input(i)) refuse(node, "input {} is left out", static_cast<int>(i));
   const TensorView &a = in[kQuantA], &w = in[kQuantW], &scale = in[kQuantWScale];
   if (a.dtype != DType::u8) refuse(node, "A is {}, not uint8", dtype_name(a.dtype));
   if (w.dtype != DType::i8) refuse(node, "W is {}, not int8", dtype_name(w.dtype));
@@ -38,11 +31,11 @@ void infer_quant_matmul(ShapeContext& context) {
   const Shape columns = {w.shape[1]};
   if (scale.dtype != DType::f32 || scale.shape != columns)
     refuse(node, "w_scale is not float32 {}", shape_string(columns));
-  if (has_input(node, kQuantBias) && (in[kQuantBias].dtype != DType::f32 || in[kQuantBias].shape != columns))
+  if (node.has_input(kQuantBias) && (in[kQuantBias].dtype != DType::f32 || in[kQuantBias].shape != columns))
     refuse(node, "bias is not float32 {}", shape_string(columns));
 
   Shape out = product_shape(a, w);
-  if (has_input(node, kQuantResidual)) {
+  if (node.has_input(kQuantResidual)) {
     if (in[kQuantResidual].dtype != DType::f32)
       refuse(node, "residual is {}", dtype_name(in[kQuantResidual].dtype));
     out = broadcast_shapes(node, out, in[kQuantResidual].shape);
@@ -57,7 +50,7 @@ void reference_quant_matmul(const Node& node, const Inputs& inputs, const Output
   const auto* a = inputs[kQuantA].as<std::uint8_t>();
   const auto* w = inputs[kQuantW].as<std::int8_t>();
   const float* w_scale = inputs[kQuantWScale].as<float>();
-  const float* bias = has_input(node, kQuantBias) ? inputs[kQuantBias].as<float>() : nullptr;
+  const float* bias = node.has_input(kQuantBias) ? inputs[kQuantBias].as<float>() : nullptr;
 
   const std::int64_t rows = product(shape, 0, shape.size() - 1);
   std::vector<float> activated(static_cast<std::size_t>(rows * n_count));
@@ -77,7 +70,7 @@ void reference_quant_matmul(const Node& node, const Inputs& inputs, const Output
   }
 
   float* out = outputs[0].as<float>();
-  if (!has_input(node, kQuantResidual)) {
+  if (!node.has_input(kQuantResidual)) {
     std::copy(activated.begin(), activated.end(), out);
     return;
   }
@@ -96,14 +89,11 @@ void reference_quant_matmul(const Node& node, const Inputs& inputs, const Output
 QuantMatMulAttributes quant_matmul_attributes(const Node& node) {
   const QuantMatMulAttributes attributes{node.float_or("a_scale", 0),
                                          static_cast<std::int32_t>(node.int_or("a_zero_point", 0)),
-                                         node.string_or("activation", "")};
+                                         activation_of(node)};
   if (!(attributes.a_scale > 0) || !std::isfinite(attributes.a_scale))
     refuse(node, "a_scale is not a positive number");
   const std::int64_t zero_point = node.int_or("a_zero_point", 0);
   if (zero_point < 0 || zero_point > 255) refuse(node, "a_zero_point {} is not in 0..255", zero_point);
-  const std::string& act = attributes.activation;
-  if (!act.empty() && act != "gelu" && act != "quick_gelu" && act != "relu")
-    refuse(node, "unknown activation \"{}\"", printable(act));
   return attributes;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
+#include "engine/ops/activation.h"
 #include "engine/ops/operator.h"
 
 namespace edgeclip::engine {
@@ -13,13 +13,13 @@ namespace edgeclip::engine {
 /// inputs      A (..., K) uint8; W (K, N) int8; w_scale (N) float32; bias (N) float32 or left out; residual
 /// float32,
 ///             broadcast together with (..., N), or left out (trailing ones may be missing)
-/// attributes  a_scale (float > 0), a_zero_point (0..255), activation ("", "gelu", "quick_gelu", "relu")
+/// attributes  a_scale (float > 0), a_zero_point (0..255), activation (activation.h)
 /// output      (..., N) float32
 /// Sums are exact integers: the oracle of the int8 kernels.
 struct QuantMatMulAttributes {
   float a_scale = 1;
   std::int32_t a_zero_point = 0;
-  std::string activation;
+  Activation activation = Activation::kNone;
 };
 
 /// Throws InvalidInput (a plan made by hand or by another version) if one is missing or out of range.

@@ -14,7 +14,7 @@ struct Axis {
 
 /// How scale index and element belong together.  Throws InvalidInput if they do not.
 Axis quantization_axis(const Node& node, const Shape& x, const Shape& scale) {
-  if (node.int_or("block_size", 0) != 0) refuse(node, "blocked quantization is not there");
+  if (node.int_or("block_size", 0) != 0) unsupported(node, "blocked quantization is not there");
   Axis axis;
   if (num_elements(scale) == 1 && scale.size() <= 1) {
     axis.inner = num_elements(x);
@@ -33,14 +33,13 @@ bool quantized_dtype(DType dtype) {
 void infer_quantize(ShapeContext& context) {
   const Node& node = context.node;
   const DType from = context.inputs[0].dtype;
-  if (from != DType::f32 && from != DType::f64 && from != DType::i32)
-    refuse(node, "is not there for {}", dtype_name(from));
+  if (from != DType::f32 && from != DType::f64 && from != DType::i32) unsupported_type(node, from);
   if (context.inputs[1].dtype != DType::f32)
     refuse(node, "scale must be float32, not {}", dtype_name(context.inputs[1].dtype));
-  if (node.int_or("output_dtype", 0) != 0 && !has_input(node, 2))
-    refuse(node, "output_dtype without a zero point is not there");
+  if (node.int_or("output_dtype", 0) != 0 && !node.has_input(2))
+    unsupported(node, "output_dtype without a zero point is not there");
   DType to = DType::u8;
-  if (has_input(node, 2)) {
+  if (node.has_input(2)) {
     to = context.inputs[2].dtype;
     if (num_elements(context.inputs[2].shape) != num_elements(context.inputs[1].shape))
       refuse(node, "scale and zero point differ in shape");
@@ -63,7 +62,7 @@ void run_quantize(const Node& node, const Inputs& inputs, const Outputs& outputs
         for (std::int64_t c = 0; c < axis.count; ++c)
           for (std::int64_t i = 0; i < axis.inner; ++i)
             *y++ = quantize<T>(static_cast<float>(*x++), scales[c],
-                               has_input(node, 2) ? inputs[2].as<T>()[c] : T(0));
+                               node.has_input(2) ? inputs[2].as<T>()[c] : T(0));
     });
   });
 }
@@ -75,8 +74,8 @@ void infer_dequantize(ShapeContext& context) {
   if (context.inputs[1].dtype != DType::f32)
     refuse(node, "scale must be float32, not {}", dtype_name(context.inputs[1].dtype));
   if (node.int_or("output_dtype", 1) != 1 && node.int_or("output_dtype", 0) != 0)
-    refuse(node, "only output_dtype float32 is there");
-  if (has_input(node, 2)) {
+    unsupported(node, "only output_dtype float32 is there");
+  if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (num_elements(context.inputs[2].shape) != num_elements(context.inputs[1].shape))
       refuse(node, "scale and zero point differ in shape");
@@ -94,7 +93,7 @@ void run_dequantize(const Node& node, const Inputs& inputs, const Outputs& outpu
     const T* x = inputs[0].as<T>();
     for (std::int64_t o = 0; o < axis.outer; ++o) {
       for (std::int64_t c = 0; c < axis.count; ++c) {
-        const auto zero = has_input(node, 2) ? static_cast<std::int64_t>(inputs[2].as<T>()[c]) : 0;
+        const auto zero = node.has_input(2) ? static_cast<std::int64_t>(inputs[2].as<T>()[c]) : 0;
         for (std::int64_t i = 0; i < axis.inner; ++i)
           *y++ = static_cast<float>(static_cast<std::int64_t>(*x++) - zero) * scales[c];
       }

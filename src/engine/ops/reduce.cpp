@@ -23,7 +23,7 @@ template <class F>
 void infer_reduce(ShapeContext& context) {
   const TensorView& x = context.inputs[0];
   if (!is_float(x.dtype) && !(is_integer(x.dtype) && F::kInteger) && !(x.dtype == DType::boolean && F::kBool))
-    refuse(context.node, "is not there for {}", dtype_name(x.dtype));
+    unsupported_type(context.node, x.dtype);
   const auto reduced =
       reduced_axes(context.node, x.shape.size(), ints_attribute_or_input(context, "axes", 1, {}));
   const bool keep = context.node.int_or("keepdims", 1) != 0;
@@ -194,7 +194,7 @@ void infer_arg(ShapeContext& context) {
   Shape shape = context.inputs[0].shape;
   const std::size_t axis = normalize_axis(context.node, context.node.int_or("axis", 0), shape.size());
   if (!is_float(context.inputs[0].dtype) && !is_integer(context.inputs[0].dtype))
-    refuse(context.node, "is not there for {}", dtype_name(context.inputs[0].dtype));
+    unsupported_type(context.node, context.inputs[0].dtype);
   if (shape[axis] == 0) refuse(context.node, "has nothing to choose from in {}", shape_string(shape));
   if (context.node.int_or("keepdims", 1) != 0)
     shape[axis] = 1;
@@ -230,7 +230,7 @@ void run_arg(const Node& node, const Inputs& inputs, const Outputs& outputs) {
 
 void infer_cumsum(ShapeContext& context) {
   const DType dtype = context.inputs[0].dtype;
-  if (!is_float(dtype) && !is_integer(dtype)) refuse(context.node, "is not there for {}", dtype_name(dtype));
+  if (!is_float(dtype) && !is_integer(dtype)) unsupported_type(context.node, dtype);
   if (num_elements(context.inputs[1].shape) != 1) refuse(context.node, "axis must be a scalar");
   if (context.inputs[1].dtype != DType::i32 && context.inputs[1].dtype != DType::i64)
     refuse(context.node, "axis must be int32 or int64");

@@ -1,7 +1,8 @@
+#include <sstream>
 #include <unordered_map>
 
-#include "engine/ops/operator.h"
 #include "engine/ops/families.h"
+#include "engine/ops/operator.h"
 
 namespace edgeclip::engine {
 
@@ -29,6 +30,18 @@ const Table& table() {
   return names;
 }
 
+std::vector<AttributeRule> parse_rules(const Operator& row) {
+  std::vector<AttributeRule> rules;
+  std::istringstream words(row.attributes);
+  for (std::string word; words >> word;) {
+    const std::size_t colon = word.find(':');
+    EDGECLIP_CHECK(colon != std::string::npos && colon + 1 < word.size(), "{}: attributes \"{}\"", row.name,
+                   row.attributes);
+    rules.push_back({word.substr(0, colon), word[colon + 1], word.back() == '!'});
+  }
+  return rules;
+}
+
 class ReferenceKernel : public Kernel {
  public:
   ReferenceKernel(const Operator& row, Node node) : row_(row), node_(std::move(node)) {}
@@ -45,6 +58,40 @@ class ReferenceKernel : public Kernel {
 const std::vector<Operator>& operators() {
   static const std::vector<Operator> all = collect();
   return all;
+}
+
+const std::vector<AttributeRule>& attribute_rules(const Operator& row) {
+  static const std::vector<std::vector<AttributeRule>> all = [] {
+    std::vector<std::vector<AttributeRule>> rules;
+    for (const Operator& one : operators()) rules.push_back(parse_rules(one));
+    return rules;
+  }();
+  return all.at(static_cast<std::size_t>(&row - operators().data()));
+}
+
+char attribute_letter(const Attribute& attribute) {
+  return "ifsIFSt"[attribute.index()];  // in the order of its alternatives
+}
+
+const char* attribute_words(char letter) {
+  switch (letter) {
+    case 'i':
+      return "an integer";
+    case 'f':
+      return "a float";
+    case 's':
+      return "a string";
+    case 't':
+      return "a tensor";
+    case 'I':
+      return "a list of integers";
+    case 'F':
+      return "a list of floats";
+    case 'S':
+      return "a list of strings";
+    default:
+      return "a graph or something else";
+  }
 }
 
 const Operator* find_operator(const std::string& domain, const std::string& name, int opset) {

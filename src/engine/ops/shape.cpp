@@ -81,7 +81,7 @@ void infer_flatten(ShapeContext& context) {
 
 void infer_squeeze(ShapeContext& context) {
   const Shape& from = context.inputs[0].shape;
-  const bool all = !context.node.has("axes") && !has_input(context.node, 1);
+  const bool all = !context.node.has("axes") && !context.node.has_input(1);
   const auto axes =
       normalize_axes(context.node, ints_attribute_or_input(context, "axes", 1, {}), from.size());
   Shape to;
@@ -107,11 +107,11 @@ void infer_unsqueeze(ShapeContext& context) {
 
 /// y as x; the optional mask is all true.  Refuses training mode.
 void infer_dropout(ShapeContext& context) {
-  if (has_input(context.node, 2)) {
+  if (context.node.has_input(2)) {
     const TensorView& training = context.inputs[2];
     if (training.dtype != DType::boolean || num_elements(training.shape) != 1 || !training.data ||
         *training.as<bool>())
-      refuse(context.node, "is there for inference only");
+      unsupported(context.node, "is there for inference only");
   }
   infer_same(context);
   if (context.node.outputs.size() > 1) add_output(context, DType::boolean, context.inputs[0].shape);

@@ -71,13 +71,13 @@ std::vector<std::int64_t> known_ints(const ShapeContext& context, std::size_t i,
 std::vector<std::int64_t> ints_attribute_or_input(const ShapeContext& context, const char* name,
                                                   std::size_t i, const std::vector<std::int64_t>& otherwise) {
   if (context.node.has(name)) return context.node.ints_or(name, otherwise);
-  return has_input(context.node, i) ? known_ints(context, i, name) : otherwise;
+  return context.node.has_input(i) ? known_ints(context, i, name) : otherwise;
 }
 
 std::vector<std::int64_t> ints_attribute_or_input(const Node& node, const Inputs& inputs, const char* name,
                                                   std::size_t i, const std::vector<std::int64_t>& otherwise) {
   if (node.has(name)) return node.ints_or(name, otherwise);
-  return has_input(node, i) ? int_values(node, inputs.at(i)) : otherwise;
+  return node.has_input(i) ? int_values(node, inputs.at(i)) : otherwise;
 }
 
 void add_output(ShapeContext& context, DType dtype, Shape shape) {

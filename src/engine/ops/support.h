@@ -23,17 +23,25 @@ template <class... Args>
   throw InvalidInput(node_label(node) + ": " + fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// A shape rule needs data that is only there when the graph runs (a Reshape to a shape that is an input,
-/// ...): the shape cannot be planned ahead, but nothing is wrong.
-struct DependsOnData : InvalidInput {
+/// Nothing is wrong with the model, but the engine does not have this operator, or not this variant of it.
+struct Unsupported : InvalidInput {
   using InvalidInput::InvalidInput;
 };
-[[noreturn]] void needs_data(const Node& node, const char* what);
 
-/// Whether input i is given (its data may still be null: not known yet, or no elements).
-inline bool has_input(const Node& node, std::size_t i) {
-  return i < node.inputs.size() && node.inputs[i] != kNoValue;
+template <class... Args>
+[[noreturn]] void unsupported(const Node& node, fmt::format_string<Args...> format, Args&&... args) {
+  throw Unsupported(node_label(node) + ": " + fmt::format(format, std::forward<Args>(args)...));
 }
+[[noreturn]] inline void unsupported_type(const Node& node, DType dtype) {
+  unsupported(node, "is not there for {}", dtype_name(dtype));
+}
+
+/// A shape rule needs data that is only there when the graph runs (a Reshape to a shape that is an input,
+/// ...): the shape cannot be planned ahead.
+struct DependsOnData : Unsupported {
+  using Unsupported::Unsupported;
+};
+[[noreturn]] void needs_data(const Node& node, const char* what);
 
 /// -rank <= axis < rank, counted from the front.  Throws InvalidInput otherwise.
 std::size_t normalize_axis(const Node& node, std::int64_t axis, std::size_t rank);
@@ -115,7 +123,7 @@ void visit_float(const Node& node, DType dtype, F f) {
     case DType::f64:
       return f(double{});
     default:
-      refuse(node, "is not there for {}", dtype_name(dtype));
+      unsupported_type(node, dtype);
   }
 }
 
@@ -139,7 +147,7 @@ void visit_integer(const Node& node, DType dtype, F f) {
     case DType::u64:
       return f(std::uint64_t{});
     default:
-      refuse(node, "is not there for {}", dtype_name(dtype));
+      unsupported_type(node, dtype);
   }
 }
 

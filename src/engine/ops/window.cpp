@@ -21,7 +21,7 @@ std::vector<WindowDim> window_of(const Node& node, const Shape& input, const Sha
   const std::string auto_pad = node.string_or("auto_pad", "NOTSET");
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
   if (!same && auto_pad != "NOTSET" && auto_pad != "VALID")
-    refuse(node, "auto_pad {} is not there", printable(auto_pad));
+    unsupported(node, "auto_pad {} is not there", printable(auto_pad));
   const bool ceil = node.int_or("ceil_mode", 0) != 0;
 
   std::vector<WindowDim> window(rank);
