@@ -1,180 +1,89 @@
 #include <gtest/gtest.h>
-#include <onnx/onnx_pb.h>
 
 #include <cmath>
-#include <cstring>
-#include <fstream>
+#include <cstdlib>
 #include <map>
-#include <set>
 
-#include "base/file.h"
 #include "base/json.h"
-#include "base/npy.h"
+#include "builder/conform.h"
 #include "builder/import/onnx_import.h"
 #include "builder/passes/passes.h"
-#include "engine/ops/interpreter.h"
-#include "engine/ops/operator.h"
-#include "engine/ops/support.h"
-#include "onnx/graph_builder.h"
 #include "support/support.h"
 
+/// The standard tests of the onnx package, and small whole models of other exporters: by the reference
+/// kernels as imported, by a session as optimized.
 namespace edgeclip::builder {
-
-using namespace engine;
-
 namespace {
 
 namespace fs = std::filesystem;
 
-Tensor read_pb(const fs::path& path) {
-  ::onnx::TensorProto proto;
-  if (!proto.ParseFromString(read_file(path))) throw std::runtime_error(path.string());
-  return onnx_ir::tensor_from_proto(proto, path.parent_path(), path.string());
-}
-
-double element(const TensorView& t, std::int64_t i) {
-  switch (t.dtype) {
-    case DType::f32:
-      return static_cast<double>(t.as<float>()[i]);
-    case DType::f64:
-      return t.as<double>()[i];
-    case DType::i8:
-      return t.as<std::int8_t>()[i];
-    case DType::u8:
-      return t.as<std::uint8_t>()[i];
-    case DType::i16:
-      return t.as<std::int16_t>()[i];
-    case DType::u16:
-      return t.as<std::uint16_t>()[i];
-    case DType::i32:
-      return t.as<std::int32_t>()[i];
-    case DType::u32:
-      return t.as<std::uint32_t>()[i];
-    case DType::boolean:
-      return t.as<bool>()[i];
-    default:
-      return 0;
-  }
-}
-
-/// "" or what differs.  Integers and bool exactly (within 1 where quantized), floats within rtol, atol; NaN
-/// equals NaN.
-std::string difference(const Tensor& got, const Tensor& want, double rtol, double atol, bool quantized) {
-  if (got.dtype() != want.dtype())
-    return fmt::format("is {}, not {}", dtype_name(got.dtype()), dtype_name(want.dtype()));
-  if (got.shape() != want.shape())
-    return fmt::format("is {}, not {}", shape_string(got.shape()), shape_string(want.shape()));
-  const bool real = got.dtype() == DType::f32 || got.dtype() == DType::f64;
-  if (!real && !quantized) return std::memcmp(got.raw(), want.raw(), got.bytes()) == 0 ? "" : "differs";
-  for (std::int64_t i = 0; i < got.elements(); ++i) {
-    const double g = element(got.view(), i), w = element(want.view(), i);
-    if (std::isnan(g) && std::isnan(w)) continue;
-    if (g == w) continue;
-    const double most = real ? atol + rtol * std::fabs(w) : 1;
-    if (!(std::fabs(g - w) <= most)) return fmt::format("element {} is {}, not {}", i, g, w);
-  }
-  return "";
-}
-
-struct Count {
-  int passed = 0, failed = 0, unsupported = 0;
-};
-
-/// Runs one model on all its data sets; as imported and, for the passes, optimized.
-std::string run_case(const fs::path& folder, const char* model, int sets, double rtol, double atol,
-                     bool quantized) {
-  Graph plain = import_onnx(folder / model);
-  Graph optimized = plain;
-  optimize(optimized);
-  for (int set = 0; set < sets; ++set) {
-    const fs::path data = folder / fmt::format("test_data_set_{}", set);
-    std::vector<Tensor> inputs;
-    std::vector<TensorView> views;
-    for (std::size_t i = 0; i < plain.inputs.size(); ++i)
-      inputs.push_back(read_pb(data / fmt::format("input_{}.pb", i)));
-    for (const auto& input : inputs) views.push_back(input.view());
-    for (const Graph* graph : {&plain, &optimized}) {
-      const auto outputs = run_reference(*graph, views);
-      for (std::size_t i = 0; i < outputs.size(); ++i) {
-        const std::string wrong =
-            difference(outputs[i], read_pb(data / fmt::format("output_{}.pb", i)), rtol, atol, quantized);
-        if (!wrong.empty())
-          return fmt::format("output {} {}{}", i, wrong, graph == &optimized ? " (optimized)" : "");
-      }
-    }
-  }
-  return "";
-}
-
 TEST(OperatorsGolden, OnnxNodeTests) {
   EDGECLIP_REQUIRE_PARITY(folder, "onnx/node");
   const Json manifest = read_json(folder / "manifest.json");
-  Count count;
+  std::map<ConformStatus, int> count;
   std::map<std::string, int> missing;
   for (const auto& entry : manifest["tests"]) {
     if (entry["onnxruntime"] == "differs") continue;  // informative only
     const std::string name = entry["name"], op = entry["op"];
-    const bool quantized =
-        op.find("Quantize") != std::string::npos || op.find("QLinear") != std::string::npos;
     for (const char* model : {"model.onnx", "model_opset17.onnx"}) {
       if (!fs::exists(folder / name / model)) continue;
-      std::string wrong;
-      try {
-        wrong = run_case(folder / name, model, entry["data_sets"], entry["rtol"],
-                         std::max(entry["atol"].get<double>(), 1e-6), quantized);
-      } catch (const Unsupported& error) {
-        ++count.unsupported;
-        ++missing[op];
-        if (std::getenv("EDGECLIP_SHOW_UNSUPPORTED")) fmt::print("{}/{}: {}\n", name, model, error.what());
-        continue;
-      } catch (const InvalidInput& error) {
-        wrong = error.what();
-      }
-      wrong.empty() ? ++count.passed : ++count.failed;
-      EXPECT_EQ(wrong, "") << name << "/" << model;
+      const ConformCase result = run_conform_case(
+          folder / name, {entry["rtol"], std::max(entry["atol"].get<double>(), 1e-6)}, model);
+      ++count[result.status];
+      EXPECT_NE(result.status, ConformStatus::kFailed) << name << "/" << model << ": " << result.reason;
+      if (result.status != ConformStatus::kUnsupported) continue;
+      ++missing[op];
+      if (std::getenv("EDGECLIP_SHOW_UNSUPPORTED")) fmt::print("{}/{}: {}\n", name, model, result.reason);
     }
   }
   std::string list;
   for (const auto& [op, n] : missing) list += fmt::format(" {}({})", op, n);
-  fmt::print("onnx/node: {} passed, {} failed, {} unsupported:{}\n", count.passed, count.failed,
-             count.unsupported, list);
-  RecordProperty("passed", count.passed);
-  RecordProperty("unsupported", count.unsupported);
-  EXPECT_EQ(count.failed, 0);
-  EXPECT_GE(count.passed, 350);
+  fmt::print("onnx/node: {} passed, {} unsupported:{}\n", count[ConformStatus::kPassed],
+             count[ConformStatus::kUnsupported], list);
+  EXPECT_GE(count[ConformStatus::kPassed], 550);
 }
 
-/// Every small whole model of the parity set, as imported and optimized, against onnxruntime.
-TEST(OperatorsGolden, WholeGraphs) {
-  EDGECLIP_REQUIRE_PARITY(folder, "onnx/graphs");
+void expect_whole_models(const fs::path& folder) {
   const Json manifest = read_json(folder / "manifest.json");
   for (const auto& entry : manifest["graphs"]) {
     const std::string name = entry["name"];
-    SCOPED_TRACE(name);
-    Graph plain = import_onnx(folder / name / "model.onnx");
-    Graph optimized = plain;
-    std::string passes;
-    for (const auto& report : optimize(optimized))
-      if (report.rewrites) passes += fmt::format(" {}={}", report.name, report.rewrites);
-    fmt::print("{}: {} -> {} nodes;{}\n", name, plain.nodes().size(), optimized.nodes().size(), passes);
-    EXPECT_LE(optimized.nodes().size(), plain.nodes().size());
-    for (int set = 0; set < static_cast<int>(entry["sets"].size()); ++set) {
-      const fs::path data = folder / name / fmt::format("set_{}", set);
-      std::vector<Tensor> inputs;
-      std::vector<TensorView> views;
-      for (const ValueId id : plain.inputs)
-        inputs.push_back(read_npy(data / ("in." + plain.value(id).name + ".npy")));
-      for (const auto& input : inputs) views.push_back(input.view());
-      for (const Graph* graph : {&plain, &optimized}) {
-        const auto outputs = run_reference(*graph, views);
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
-          const Tensor want = read_npy(data / ("out." + graph->value(graph->outputs[i]).name + ".npy"));
-          EXPECT_EQ(difference(outputs[i], want, 0, entry["tolerance_max_abs"], false), "")
-              << (graph == &plain ? "plain" : "optimized");
-        }
-      }
-    }
+    const ConformCase result = run_conform_case(folder / name, {0, entry.value("tolerance_max_abs", 1e-4)});
+    EXPECT_EQ(result.status, ConformStatus::kPassed) << name << ": " << result.reason;
+    engine::Graph graph = import_onnx(folder / name / "model.onnx");
+    const std::size_t imported = graph.nodes().size();
+    optimize(graph);
+    EXPECT_LE(graph.nodes().size(), imported) << name;
   }
+}
+
+TEST(OperatorsGolden, WholeGraphs) {
+  EDGECLIP_REQUIRE_PARITY(folder, "onnx/graphs");
+  expect_whole_models(folder);
+}
+
+TEST(Conform, SaysWhatIsWrongWithATest) {
+  const edgeclip::test::TempDir dir;
+  fs::create_directories(dir / "a/test_data_set_0");
+  EXPECT_NE(edgeclip::test::invalid_input_of([&] { find_conform_cases(dir.path()); }).find("model.onnx"),
+            std::string::npos);
+  edgeclip::test::write_text(dir / "a/model.onnx", "no model");
+  ASSERT_EQ(find_conform_cases(dir.path()).size(), 1u);
+  const ConformCase result = run_conform_case(dir / "a", {});
+  EXPECT_EQ(result.name, "a");
+  EXPECT_EQ(result.status, ConformStatus::kFailed);
+  EXPECT_NE(result.reason, "");
+}
+
+TEST(Conform, ToleranceIsThatOfNumpysAllclose) {
+  const Tensor want = Tensor::from<float>({2}, {1, -1000});
+  EXPECT_EQ(difference(Tensor::from<float>({2}, {1, -1000.5f}), want, {1e-3, 0}), "");
+  EXPECT_NE(difference(Tensor::from<float>({2}, {1.01f, -1000}), want, {1e-3, 1e-3}), "");
+  EXPECT_NE(difference(Tensor::from<float>({2}, {1, NAN}), want, {1e9, 1e9}), "");
+  EXPECT_EQ(difference(Tensor::from<float>({1}, {NAN}), Tensor::from<float>({1}, {NAN}), {0, 0}), "");
+  EXPECT_NE(difference(Tensor::from<float>({1, 2}, {1, -1000}), want, {}), "");
+  const Tensor bytes = Tensor::from<std::uint8_t>({1}, {7});
+  EXPECT_NE(difference(Tensor::from<std::uint8_t>({1}, {8}), bytes, {}), "");
+  EXPECT_EQ(difference(Tensor::from<std::uint8_t>({1}, {8}), bytes, {0, 0, 1}), "");
 }
 
 }  // namespace

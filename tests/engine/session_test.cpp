@@ -80,9 +80,10 @@ TEST(Session, ArenaIsReusedByLiveness) {
   const Session session(test::transformer_block(kWidth, kHeads), {});
   Context context(session);
   std::int64_t all = 0, nodes = 0;
-  context.set_observer([&](const Node&, const Inputs&, const Outputs& outputs, double seconds) {
-    for (const auto& output : outputs) all += static_cast<std::int64_t>(output.view().bytes());
-    EXPECT_GE(seconds, 0);
+  context.set_observer([&](const NodeRun& run) {
+    for (const auto& output : run.outputs) all += static_cast<std::int64_t>(output.view().bytes());
+    EXPECT_GE(run.seconds, 0);
+    EXPECT_NE(run.kernel, "");
     ++nodes;
   });
   context.run({tokens(8, 20, 1).view()});
@@ -103,8 +104,7 @@ TEST(Session, ViewsRunNoKernel) {
   const Session session(g.finish({y}), {});
   Context context(session);
   std::vector<std::string> ran;
-  context.set_observer(
-      [&](const Node& node, const Inputs&, const Outputs&, double) { ran.push_back(node.op); });
+  context.set_observer([&](const NodeRun& run) { ran.push_back(run.node.op); });
   const Tensor in = Tensor::from<float>({2, 6}, {-1, 1, 2, 3, 4, 5, 6, 7, -8, 9, 10, 11});
   const Tensor out = context.run({in.view()}).at(0);
   EXPECT_EQ(ran, std::vector<std::string>{"Relu"});

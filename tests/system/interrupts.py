@@ -11,6 +11,9 @@ import time
 
 from support import Table, contents, finish, main, place, remove, run, shown, start, strays
 
+# Whoever starts this by nohup has SIGHUP ignored, which the commands would inherit and keep to.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 # Before this the loader has not reached the program at all, and nothing can be promised.
 EARLIEST_S = 0.03

@@ -33,8 +33,8 @@ class TowerObserver {
       : file_(file), session_(import_onnx(file), session_options()), context_(session_) {
     for (const auto& matmul : find_quantizable(onnx_ir::read_model(file), exclude))
       wanted_.insert(matmul.activation);
-    context_.set_observer([this](const Node& node, const Inputs& inputs, const Outputs&, double) {
-      if (node.is("MatMul")) observe(session_.graph().value(node.inputs[0]).name, inputs[0]);
+    context_.set_observer([this](const NodeRun& run) {
+      if (run.node.is("MatMul")) observe(session_.graph().value(run.node.inputs[0]).name, run.inputs[0]);
     });
   }
 

@@ -12,6 +12,8 @@ CommandList runtime_commands(const Workshop& workshop) {
   commands.push_back(evaluate_command(workshop.open_checkpoint));
   commands.push_back(bench_command());
   commands.push_back(encode_command(workshop.open_checkpoint));
+  commands.push_back(run_command());
+  commands.push_back(conform_command());
   commands.push_back(tokenize_command());
   commands.push_back(preprocess_command());
   commands.push_back(inspect_command(workshop.libraries));

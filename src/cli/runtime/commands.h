@@ -15,6 +15,8 @@ std::unique_ptr<Command> search_command();
 std::unique_ptr<Command> evaluate_command(const OpenCheckpoint& open_checkpoint);
 std::unique_ptr<Command> bench_command();
 std::unique_ptr<Command> encode_command(const OpenCheckpoint& open_checkpoint);
+std::unique_ptr<Command> run_command();
+std::unique_ptr<Command> conform_command();
 std::unique_ptr<Command> tokenize_command();
 std::unique_ptr<Command> preprocess_command();
 std::unique_ptr<Command> inspect_command(const std::function<Json()>& workshop_libraries);

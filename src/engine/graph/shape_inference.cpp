@@ -4,8 +4,8 @@
 #include <cstring>
 #include <map>
 
-#include "engine/ops/operator.h"
 #include "engine/ops/interpreter.h"
+#include "engine/ops/operator.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -72,7 +72,7 @@ enum class Refusal {
 };
 
 std::vector<ValueFacts> infer(const Graph& graph, const std::vector<std::optional<Shape>>& input_shapes,
-                              Refusal refusal) {
+                              const std::vector<std::optional<Tensor>>& input_data, Refusal refusal) {
   EDGECLIP_CHECK(input_shapes.size() == graph.inputs.size(), "{} shapes for {} inputs", input_shapes.size(),
                  graph.inputs.size());
   std::vector<ValueFacts> facts(graph.value_count());
@@ -87,7 +87,8 @@ std::vector<ValueFacts> infer(const Graph& graph, const std::vector<std::optiona
     if (!checked_num_elements(*input_shapes[i], &count) || count > (std::uint64_t{1} << 40))
       invalid_input("input {}: its size overflows: {}", printable(value.name),
                     shape_string(*input_shapes[i]));
-    facts[static_cast<std::size_t>(graph.inputs[i])] = {true, value.dtype, *input_shapes[i], {}};
+    facts[static_cast<std::size_t>(graph.inputs[i])] = {true, value.dtype, *input_shapes[i],
+                                                        i < input_data.size() ? input_data[i] : std::nullopt};
   }
   for (const Node& node : graph.nodes()) {
     if (refusal == Refusal::error) {
@@ -152,15 +153,16 @@ bool same_data(const std::optional<Tensor>& a, const std::optional<Tensor>& b) {
 
 }  // namespace
 
-std::vector<ValueFacts> infer_shapes(const Graph& graph, const std::vector<Shape>& input_shapes) {
-  return infer(graph, {input_shapes.begin(), input_shapes.end()}, Refusal::error);
+std::vector<ValueFacts> infer_shapes(const Graph& graph, const std::vector<Shape>& input_shapes,
+                                     const std::vector<std::optional<Tensor>>& input_data) {
+  return infer(graph, {input_shapes.begin(), input_shapes.end()}, input_data, Refusal::error);
 }
 
 ShapeFacts::ShapeFacts(const Graph& graph) {
   for (int probe = 0; probe < kProbes; ++probe) {
     std::int64_t dynamic = 0;
     const auto shapes = probe_inputs(graph, probe, &dynamic);
-    probes_.push_back(infer(graph, shapes, dynamic > 0 ? Refusal::passes : Refusal::data_passes));
+    probes_.push_back(infer(graph, shapes, {}, dynamic > 0 ? Refusal::passes : Refusal::data_passes));
   }
 }
 

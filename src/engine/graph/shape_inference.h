@@ -17,9 +17,13 @@ struct ValueFacts {
 
 /// Runs every node's shape rule, in order, for these shapes of the graph's inputs; values that follow from
 /// shapes alone (Shape, what Gather and Concat make of it, ...) are computed with the reference kernels.  One
-/// entry per value. Throws InvalidInput (node, operator, reason) if a shape does not fit, or follows only
-/// from the inputs' data.
-std::vector<ValueFacts> infer_shapes(const Graph& graph, const std::vector<Shape>& input_shapes);
+/// entry per value. Throws InvalidInput (node, operator, reason) if a shape does not fit.
+///
+/// input_data: in the graph's order, what is known of the inputs' data besides their shapes (empty: nothing),
+/// for graphs in which an input says how large something becomes.  Throws DependsOnData (ops/support.h) if
+/// that is what is missing.
+std::vector<ValueFacts> infer_shapes(const Graph& graph, const std::vector<Shape>& input_shapes,
+                                     const std::vector<std::optional<Tensor>>& input_data = {});
 
 /// Type and shape of every value as far as they do not depend on the dynamic dimensions of the graph's
 /// inputs, found by running the rules for three different sizes of each dynamic dimension: what differs is

@@ -2,11 +2,15 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <list>
+#include <optional>
 #include <utility>
 
 #include "engine/ops/check_node.h"
+#include "engine/ops/support.h"
 #include "engine/runtime/memory_planner.h"
 #include "engine/runtime/specialization.h"
 
@@ -83,39 +87,76 @@ const SessionOptions& Session::options() const { return state_->options; }
 struct Context::State {
   struct Ready {
     std::vector<Shape> shapes;
+    std::vector<std::optional<Tensor>> data;  ///< of shape inputs; empty where shapes alone decide
     int threads = 0;  ///< oneDNN divides work for the thread count at the time a primitive is made
     std::unique_ptr<Specialization> specialization;
+
+    bool fits(const std::vector<TensorView>& inputs) const {
+      if (shapes.size() != inputs.size()) return false;
+      for (std::size_t i = 0; i < shapes.size(); ++i)
+        if (shapes[i] != inputs[i].shape) return false;
+      for (std::size_t i = 0; i < data.size(); ++i)
+        if (data[i] && std::memcmp(data[i]->raw(), inputs[i].data, data[i]->bytes()) != 0) return false;
+      return true;
+    }
   };
 
   explicit State(std::shared_ptr<Session::State> s) : session(std::move(s)) {}
 
-  template <class Inputs>
-  bool same_shapes(const std::vector<Shape>& shapes, const Inputs& inputs) const {
-    if (shapes.size() != inputs.size()) return false;
-    for (std::size_t i = 0; i < shapes.size(); ++i)
-      if (shapes[i] != shape_of(inputs[i])) return false;
-    return true;
-  }
-  static const Shape& shape_of(const Shape& shape) { return shape; }
-  static const Shape& shape_of(const TensorView& view) { return view.shape; }
-
   /// The most recently used first.
-  template <class Inputs>
-  Specialization& ready_for(const Inputs& inputs) {
+  Specialization& ready_for(const std::vector<TensorView>& inputs) {
     const int threads = omp_get_max_threads();
     for (auto it = ready.begin(); it != ready.end(); ++it) {
-      if (it->threads != threads || !same_shapes(it->shapes, inputs)) continue;
+      if (it->threads != threads || !it->fits(inputs)) continue;
       ready.splice(ready.begin(), ready, it);
       return *ready.front().specialization;
     }
-    std::vector<Shape> shapes;
-    for (const auto& input : inputs) shapes.push_back(shape_of(input));
-    check_shapes(shapes);
-    auto made =
-        std::make_unique<Specialization>(session->graph, session->options, shapes, session->weights, stream);
+    Ready made;
+    made.threads = threads;
+    for (const TensorView& input : inputs) made.shapes.push_back(input.shape);
+    check_shapes(made.shapes);
+    try {
+      made.specialization = specialize(made);
+    } catch (const DependsOnData&) {
+      made.data = shape_data(inputs);
+      if (made.data.empty()) throw;
+      made.specialization = specialize(made);
+    }
     if (ready.size() == kMaxSpecializations) ready.pop_back();
-    ready.push_front({std::move(shapes), threads, std::move(made)});
+    ready.push_front(std::move(made));
     return *ready.front().specialization;
+  }
+
+  std::unique_ptr<Specialization> specialize(const Ready& made) {
+    std::vector<std::optional<Tensor>> data = made.data;
+    for (std::size_t i = 0; i < data.size(); ++i)
+      if (data[i] && data[i]->dtype() != session->graph.value(session->graph.inputs[i]).dtype)
+        data[i] = widened(*data[i]);
+    return std::make_unique<Specialization>(session->graph, session->options, made.shapes, data,
+                                            session->weights, stream);
+  }
+
+  static Tensor widened(const Tensor& narrow) {
+    Tensor wide(DType::i64, narrow.shape());
+    std::copy_n(narrow.data<std::int32_t>(), narrow.elements(), wide.data<std::int64_t>());
+    return wide;
+  }
+
+  /// Copies of the inputs that may say how large something becomes (the shape of a Reshape, the pads of a
+  /// Pad, the scales of a Resize): short lists.  Empty if there are none.
+  static std::vector<std::optional<Tensor>> shape_data(const std::vector<TensorView>& inputs) {
+    constexpr std::int64_t kLongest = 64;
+    std::vector<std::optional<Tensor>> data(inputs.size());
+    bool any = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const TensorView& input = inputs[i];
+      if (input.shape.size() > 1 || input.elements() > kLongest || input.data == nullptr) continue;
+      Tensor copy(input.dtype, input.shape);
+      std::copy_n(input.data, input.bytes(), copy.raw());
+      data[i] = std::move(copy);
+      any = true;
+    }
+    return any ? data : std::vector<std::optional<Tensor>>();
   }
 
   void check_shapes(const std::vector<Shape>& shapes) const {
@@ -168,7 +209,10 @@ std::vector<Tensor> Context::run(const std::vector<TensorView>& inputs) {
 void Context::set_observer(Observer observer) { state_->observer = std::move(observer); }
 
 std::int64_t Context::arena_bytes(const std::vector<Shape>& input_shapes) {
-  return state_->ready_for(input_shapes).arena_bytes();
+  std::vector<TensorView> inputs;
+  for (std::size_t i = 0; i < input_shapes.size(); ++i)
+    inputs.push_back({DType::f32, input_shapes[i], nullptr});
+  return state_->ready_for(inputs).arena_bytes();
 }
 
 }  // namespace edgeclip::engine

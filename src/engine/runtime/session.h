@@ -33,6 +33,15 @@ class Session {
   std::shared_ptr<State> state_;
 };
 
+/// A node that has just been run.
+struct NodeRun {
+  const Node& node;
+  const Inputs& inputs;
+  const Outputs& outputs;
+  double seconds;
+  const std::string& kernel;  ///< "reference", "onednn:brgemm_avx512_core_vnni", ...
+};
+
 /// Runs a session: owns the arena (planned by liveness) and the kernels made ready per input shape, and keeps
 /// a few recent shapes.  One thread at a time per context; make one per thread, they share weights.
 class Context {
@@ -47,8 +56,7 @@ class Context {
   std::vector<Tensor> run(const std::vector<TensorView>& inputs);
 
   /// Called for every node after it ran: calibration and profiling.
-  using Observer =
-      std::function<void(const Node& node, const Inputs& inputs, const Outputs& outputs, double seconds)>;
+  using Observer = std::function<void(const NodeRun& run)>;
   void set_observer(Observer observer);
 
   /// Bytes of the arena for these input shapes (makes them ready).

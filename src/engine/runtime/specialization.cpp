@@ -23,18 +23,20 @@ bool is_view(const Node& node, const TensorView& input, const TensorView& output
 }  // namespace
 
 Specialization::Specialization(const Graph& graph, const SessionOptions& options,
-                               const std::vector<Shape>& input_shapes, PackedWeights& weights,
+                               const std::vector<Shape>& input_shapes,
+                               const std::vector<std::optional<Tensor>>& input_data, PackedWeights& weights,
                                dnnl::stream& stream)
     : graph_(graph) {
-  plan(input_shapes);
+  plan(input_shapes, input_data);
   check_pool(options.memory_pool_mb, input_shapes);  // before weights are packed for shapes that cannot run
   choose_kernels(options.reference, weights, stream);
   scratch_bytes_ = static_cast<std::int64_t>(scratch_.needed());
   check_pool(options.memory_pool_mb, input_shapes);
 }
 
-void Specialization::plan(const std::vector<Shape>& input_shapes) {
-  const std::vector<ValueFacts> facts = infer_shapes(graph_, input_shapes);
+void Specialization::plan(const std::vector<Shape>& input_shapes,
+                          const std::vector<std::optional<Tensor>>& input_data) {
+  const std::vector<ValueFacts> facts = infer_shapes(graph_, input_shapes, input_data);
   const std::size_t count = graph_.value_count();
   values_.resize(count);
   locations_.resize(count);
@@ -192,8 +194,9 @@ std::vector<Tensor> Specialization::run(std::byte* arena, const std::vector<Tens
     }
     const auto start = Clock::now();
     step.kernel->run(step.inputs, step.outputs);
-    observer(*step.node, step.inputs, step.outputs,
-             std::chrono::duration<double>(Clock::now() - start).count());
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const std::string kernel = step.kernel->implementation();
+    observer({*step.node, step.inputs, step.outputs, seconds, kernel});
   }
   std::vector<Tensor> results;
   for (const ValueId id : graph_.outputs) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/cpu/onednn.h"
@@ -15,8 +16,10 @@ class Specialization {
  public:
   /// Throws InvalidInput if a shape does not fit an operator or the arena exceeds the memory pool.
   /// graph, weights and stream must outlive it.
+  /// input_data: as in infer_shapes(); the result is good for inputs with this data alone.
   Specialization(const Graph& graph, const SessionOptions& options, const std::vector<Shape>& input_shapes,
-                 PackedWeights& weights, dnnl::stream& stream);
+                 const std::vector<std::optional<Tensor>>& input_data, PackedWeights& weights,
+                 dnnl::stream& stream);
 
   std::int64_t arena_bytes() const { return planned_bytes_ + scratch_bytes_; }
 
@@ -40,7 +43,7 @@ class Specialization {
     std::vector<ValueId> input_values, output_values;  ///< whose locations the pointers are
   };
 
-  void plan(const std::vector<Shape>& input_shapes);
+  void plan(const std::vector<Shape>& input_shapes, const std::vector<std::optional<Tensor>>& input_data);
   void choose_kernels(bool reference, PackedWeights& weights, dnnl::stream& stream);
   void check_pool(std::int64_t pool_mb, const std::vector<Shape>& input_shapes) const;
   const std::byte* address(ValueId id, std::byte* arena, const std::vector<TensorView>& inputs) const;
