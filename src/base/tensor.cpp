@@ -66,11 +66,13 @@ bool checked_num_elements(const Shape& shape, std::uint64_t* count) {
   bool zero = false;
   for (const auto d : shape) {
     if (d < 0) return false;
-    if (d == 0) zero = true;
-    if (!zero && __builtin_mul_overflow(n, static_cast<std::uint64_t>(d), &n)) return false;
+    if (d == 0)
+      zero = true;
+    else if (__builtin_mul_overflow(n, static_cast<std::uint64_t>(d), &n))
+      return false;
   }
   *count = zero ? 0 : n;
-  return *count <= (std::uint64_t{1} << 60);
+  return n <= (std::uint64_t{1} << 59);
 }
 
 std::int64_t num_elements(const Shape& shape) {

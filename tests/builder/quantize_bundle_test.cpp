@@ -201,6 +201,13 @@ TEST_F(QuantizeBundle, BadInputIsOneLineAndLeavesNothing) {
   EXPECT_NE(
       invalid_input_of([&] { write_quantized_models(bundle, foreign, dir.path()); }).find("another model"),
       std::string::npos);
+
+  quantize_bundle(options("whole"));
+  Calibration half = Calibration::read(*home_ / "whole/calibration.json");
+  half.text.clear();
+  EXPECT_NE(
+      invalid_input_of([&] { write_quantized_models(bundle, half, dir.path()); }).find("for one tower only"),
+      std::string::npos);
 }
 
 }  // namespace

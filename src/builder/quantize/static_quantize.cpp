@@ -18,9 +18,10 @@ int write_tower(const std::filesystem::path& file, const std::map<std::string, T
   ::onnx::ModelProto model = onnx_ir::read_model(file);
   const auto all = find_quantizable(model, {});
   const int count = insert_qdq(model, scales, calibration.options.exclude, calibration.weight_bits, file);
-  if (count == 0 && !tensors.empty())
+  if (count == 0 && !find_quantizable(model, calibration.options.exclude).empty())
     invalid_input(
-        "{}: the calibration names none of its activations; it was made for another model, calibrate again",
+        "{}: the calibration names none of its activations; it was made for another model, or for one tower "
+        "only; calibrate again",
         file.string());
   onnx_ir::check_model(model, out.string());
   onnx_ir::write_model(out, model);

@@ -29,11 +29,11 @@ void run_matmul(const Node& node, const Inputs& inputs, const Outputs& outputs) 
   const MatMulShape s = matmul_shape(node, inputs[0].shape, inputs[1].shape);
   visit_number(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
-    T* y = outputs[0].as<T>();
-    for (std::size_t i = 0; i < s.a_offsets.size(); ++i, y += s.m * s.n)
-      multiply_matrices<Sum<T>>(inputs[0].as<T>() + s.a_offsets[i], inputs[1].as<T>() + s.b_offsets[i], y,
-                                s.m, s.n, s.k,
+    for_each_matrix(s, [&](std::int64_t i, std::int64_t a, std::int64_t b) {
+      multiply_matrices<Sum<T>>(inputs[0].as<T>() + a, inputs[1].as<T>() + b,
+                                outputs[0].as<T>() + i * s.m * s.n, s.m, s.n, s.k,
                                 [](std::int64_t, std::int64_t, Sum<T> sum) { return static_cast<T>(sum); });
+    });
   });
 }
 
@@ -143,11 +143,11 @@ void run_matmul_integer(const Node& node, const Inputs& inputs, const Outputs& o
   const MatMulShape s = matmul_shape(node, inputs[0].shape, inputs[1].shape);
   const auto a = centred(node, inputs[0], optional_input(node, inputs, 2), true);
   const auto b = centred(node, inputs[1], optional_input(node, inputs, 3), false);
-  auto* y = outputs[0].as<std::int32_t>();
-  for (std::size_t i = 0; i < s.a_offsets.size(); ++i, y += s.m * s.n)
+  for_each_matrix(s, [&](std::int64_t i, std::int64_t a_at, std::int64_t b_at) {
     multiply_matrices<std::int64_t>(
-        a.data() + s.a_offsets[i], b.data() + s.b_offsets[i], y, s.m, s.n, s.k,
+        a.data() + a_at, b.data() + b_at, outputs[0].as<std::int32_t>() + i * s.m * s.n, s.m, s.n, s.k,
         [](std::int64_t, std::int64_t, std::int64_t sum) { return static_cast<std::int32_t>(sum); });
+  });
 }
 
 /// Inputs a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale, y_zero_point; scales are scalars, or
@@ -178,15 +178,15 @@ void run_qlinear_matmul(const Node& node, const Inputs& inputs, const Outputs& o
   const bool per_column = inputs[4].elements() > 1;
   visit_integer(node, outputs[0].dtype, [&](auto type) {
     using T = decltype(type);
-    T* y = outputs[0].as<T>();
     const T zero = *inputs[7].as<T>();
-    for (std::size_t i = 0; i < s.a_offsets.size(); ++i, y += s.m * s.n)
-      multiply_matrices<std::int64_t>(a.data() + s.a_offsets[i], b.data() + s.b_offsets[i], y, s.m, s.n, s.k,
-                                      [&](std::int64_t, std::int64_t j, std::int64_t sum) {
+    for_each_matrix(s, [&](std::int64_t i, std::int64_t a_at, std::int64_t b_at) {
+      multiply_matrices<std::int64_t>(a.data() + a_at, b.data() + b_at, outputs[0].as<T>() + i * s.m * s.n,
+                                      s.m, s.n, s.k, [&](std::int64_t, std::int64_t j, std::int64_t sum) {
                                         const float real = static_cast<float>(sum) * a_scale *
                                                            inputs[4].as<float>()[per_column ? j : 0];
                                         return quantize<T>(real, y_scale, zero);
                                       });
+    });
   });
 }
 

@@ -11,7 +11,7 @@ namespace edgeclip::engine {
 struct MatMulShape {
   std::int64_t m = 1, n = 1, k = 1;
   Shape result;
-  std::vector<std::int64_t> a_offsets, b_offsets;  ///< in elements, one per matrix of the result
+  Shape stack, stack_a, stack_b;  ///< dimensions of the stacks: the result's, A's and B's
 };
 
 /// Throws InvalidInput if the shapes do not fit.
@@ -26,19 +26,25 @@ inline MatMulShape matmul_shape(const Node& node, Shape a, Shape b) {
   s.n = b.back();
   if (b[b.size() - 2] != s.k)
     refuse(node, "{} x {} do not fit: {} against {}", shape_string(a), shape_string(b), s.k, b[b.size() - 2]);
-  const Shape stack_a(a.begin(), a.end() - 2), stack_b(b.begin(), b.end() - 2);
-  s.result = broadcast_shapes(node, stack_a, stack_b);
-  const Shape strides[2] = {broadcast_strides(stack_a, s.result), broadcast_strides(stack_b, s.result)};
-  for_each_row(s.result, strides,
-               [&](const std::int64_t* offsets, std::int64_t count, const std::int64_t* steps) {
-                 for (std::int64_t i = 0; i < count; ++i) {
-                   s.a_offsets.push_back((offsets[0] + i * steps[0]) * s.m * s.k);
-                   s.b_offsets.push_back((offsets[1] + i * steps[1]) * s.k * s.n);
-                 }
-               });
+  s.stack_a.assign(a.begin(), a.end() - 2);
+  s.stack_b.assign(b.begin(), b.end() - 2);
+  s.stack = broadcast_shapes(node, s.stack_a, s.stack_b);
+  s.result = s.stack;
   if (!row) s.result.push_back(s.m);
   if (!column) s.result.push_back(s.n);
   return s;
+}
+
+/// Calls visit(index, offset of A's matrix, offset of B's) in elements, for every matrix of the result.
+template <class Visit>
+void for_each_matrix(const MatMulShape& s, Visit visit) {
+  const Shape strides[2] = {broadcast_strides(s.stack_a, s.stack), broadcast_strides(s.stack_b, s.stack)};
+  std::int64_t index = 0;
+  for_each_row(
+      s.stack, strides, [&](const std::int64_t* offsets, std::int64_t count, const std::int64_t* steps) {
+        for (std::int64_t i = 0; i < count; ++i)
+          visit(index++, (offsets[0] + i * steps[0]) * s.m * s.k, (offsets[1] + i * steps[1]) * s.k * s.n);
+      });
 }
 
 /// y[m, n] = sum_k a[m, k] * b[k, n], summed as W; finish(row, column, sum) gives the element.
