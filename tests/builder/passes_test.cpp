@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <cmath>
 
 #include "builder/passes/eliminate_identity.h"
@@ -151,6 +153,19 @@ TEST_F(FusedMatMul, BiasActivationResidual) {
   ASSERT_EQ(m.graph.nodes().size(), 1U);
   EXPECT_EQ(m.graph.nodes()[0].string_or("activation", ""), "quick_gelu");
   EXPECT_EQ(m.graph.nodes()[0].inputs.size(), 4U);
+}
+TEST_F(FusedMatMul, KeepsTheNamesOfAllItSwallowed) {
+  const auto y = m.node("Add", {x, quick(biased())});
+  for (std::size_t i = 0; i < m.graph.nodes().size(); ++i)
+    m.graph.nodes()[i].origins = {fmt::format("node {}", i)};
+  const std::size_t all = m.graph.nodes().size();
+  rewrites_of(m, [](Graph& g) { return fuse_quick_gelu(g) + fuse_matmul(g); }, {y});
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  std::vector<std::string> origins = m.graph.nodes()[0].origins;
+  EXPECT_EQ(origins.front(), fmt::format("node {}", all - 1)) << "its own first";
+  std::sort(origins.begin(), origins.end());
+  EXPECT_EQ(origins.size(), all);
+  EXPECT_EQ(std::unique(origins.begin(), origins.end()), origins.end());
 }
 TEST_F(FusedMatMul, Gemm) {
   const auto y = m.node("Gemm", {x, w, b}, {{"transB", std::int64_t{1}}});

@@ -32,6 +32,7 @@ Graph graph_with_everything() {
   graph.nodes()[0].attributes["fs"] = std::vector<float>{0.5f, -1};
   graph.nodes()[0].attributes["ss"] = std::vector<std::string>{"", "two"};
   graph.nodes()[0].attributes["t"] = Tensor::from<float>({1, 2}, {3, 4});
+  graph.nodes()[0].origins = {"one", "two"};
   graph.value(y).shape = std::nullopt;
   return graph;
 }
@@ -65,6 +66,7 @@ TEST(PlanFile, KeepsTheWholeGraph) {
   const Node &a = read.nodes()[0], &b = graph.nodes()[0];
   EXPECT_EQ(a.name + a.op + a.domain, b.name + b.op + b.domain);
   EXPECT_EQ(a.opset, b.opset);
+  EXPECT_EQ(a.origins, (std::vector<std::string>{"one", "two"}));
   EXPECT_EQ(a.inputs, b.inputs);
   EXPECT_EQ(a.outputs, b.outputs);
   ASSERT_EQ(a.attributes.size(), b.attributes.size());

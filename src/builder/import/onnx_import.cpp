@@ -223,6 +223,7 @@ class Importer {
       if (const auto it = declared_.find(name); it != declared_.end()) value.dtype = it->second;
       node.outputs.push_back(define(name, std::move(value)));
     }
+    node.origins = {node.name};
     check_node(node);
     graph_.add_node(std::move(node));
   }

@@ -95,6 +95,8 @@ int fuse_products(Graph& graph) {
       scale = graph.add_constant(graph.value(right->inputs[1]).name + "/columns",
                                  Tensor::from<float>({columns}, repeated));
     }
+    add_origins(node, *left);
+    add_origins(node, *right);
     node.op = "QuantMatMul";
     node.domain = "edgeclip";
     node.opset = 1;
@@ -133,6 +135,7 @@ std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const N
     if (activation == Activation::kNone || activated) return {};
     out.attributes["activation"] = activation_name(activation);
   }
+  add_origins(out, next);
   out.name = next.name;
   out.outputs = next.outputs;
   return out;

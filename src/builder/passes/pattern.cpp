@@ -68,13 +68,35 @@ std::optional<Scaled> scaled(const Graph& graph, const Node& node) {
   return {};
 }
 
+namespace {
+
+/// Of what stood before `inputs`, node i's before its rewrite, and has no reader any more.
+void take_origins(Graph& graph, const GraphIndex& index, std::size_t i, std::vector<ValueId> inputs) {
+  while (!inputs.empty()) {
+    const ValueId id = inputs.back();
+    inputs.pop_back();
+    const Node* const producer = index.producer(id);
+    if (producer == nullptr || index.alive(static_cast<std::size_t>(producer - graph.nodes().data())))
+      continue;
+    const std::size_t before = graph.nodes()[i].origins.size();
+    add_origins(graph.nodes()[i], *producer);
+    if (graph.nodes()[i].origins.size() == before) continue;  // was here already
+    inputs.insert(inputs.end(), producer->inputs.begin(), producer->inputs.end());
+  }
+}
+
+}  // namespace
+
 int rewrite_nodes(Graph& graph, const std::function<bool(Graph&, const GraphIndex&, std::size_t)>& rewrite) {
   int count = 0;
   std::optional<GraphIndex> index(graph);
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
-    if (!index->alive(i) || !rewrite(graph, *index, i)) continue;
+    if (!index->alive(i)) continue;
+    const std::vector<ValueId> inputs = graph.nodes()[i].inputs;
+    if (!rewrite(graph, *index, i)) continue;
     ++count;
     index.emplace(graph);
+    take_origins(graph, *index, i, inputs);
   }
   if (count > 0) graph.remove_dead();
   return count;

@@ -44,7 +44,8 @@ struct Scaled {
 std::optional<Scaled> scaled(const engine::Graph& graph, const engine::Node& node);
 
 /// Runs `rewrite(graph, index, node index)` over all nodes; it changes the node in place and says whether it
-/// did.  What loses its readers is removed at the end.  Returns the number of rewrites.
+/// did.  What loses its readers is removed at the end; the rewritten node takes over its origins.  Returns
+/// the number of rewrites.
 int rewrite_nodes(engine::Graph& graph,
                   const std::function<bool(engine::Graph&, const GraphIndex&, std::size_t)>& rewrite);
 

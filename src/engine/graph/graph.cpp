@@ -41,6 +41,12 @@ std::vector<std::int64_t> Node::ints_or(const std::string& key,
   return attribute_or(*this, key, otherwise);
 }
 
+void add_origins(Node& node, const Node& swallowed) {
+  for (const std::string& name : swallowed.origins)
+    if (std::find(node.origins.begin(), node.origins.end(), name) == node.origins.end())
+      node.origins.push_back(name);
+}
+
 ValueId Graph::add_value(Value value) {
   values_.push_back(std::move(value));
   return static_cast<ValueId>(values_.size() - 1);

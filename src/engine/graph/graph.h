@@ -38,6 +38,8 @@ struct Node {
   int opset = 17;  ///< of the domain, in the model it came from
   std::vector<ValueId> inputs, outputs;
   std::map<std::string, Attribute> attributes;
+  /// Names of the ONNX nodes whose work this one does, its own first: what a rewrite swallowed is not lost.
+  std::vector<std::string> origins;
 
   bool is(const char* name, const char* in_domain = "") const { return op == name && domain == in_domain; }
   /// Whether input i is given; optional ones may be left out, in the middle too.
@@ -49,6 +51,9 @@ struct Node {
   std::string string_or(const std::string& key, const std::string& otherwise) const;
   std::vector<std::int64_t> ints_or(const std::string& key, const std::vector<std::int64_t>& otherwise) const;
 };
+
+/// Takes over the origins of a node that `node` now does the work of.
+void add_origins(Node& node, const Node& swallowed);
 
 /// Nodes are kept in topological order (CHECKed by check()).  Not thread-safe while being changed.
 class Graph {

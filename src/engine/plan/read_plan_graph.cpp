@@ -169,6 +169,7 @@ class Reader {
     node.op = text(from.op());
     node.domain = text(from.domain());
     node.opset = from.opset();
+    node.origins = texts(from.origins());
     const std::string what = fmt::format("node {} ({})", node.name, node.op);
     node.inputs = ids(from.inputs(), "an input of " + what);
     for (const ValueId id : node.inputs)

@@ -99,9 +99,10 @@ fb::Offset<fbs::Node> write_node(fb::FlatBufferBuilder& builder, WeightSection& 
   }
   const auto name = builder.CreateString(node.name), op = builder.CreateString(node.op),
              domain = builder.CreateString(node.domain);
+  const auto all_attributes = builder.CreateVector(attributes);
+  const auto origins = builder.CreateVectorOfStrings(node.origins);
   const auto inputs = builder.CreateVector(node.inputs), outputs = builder.CreateVector(node.outputs);
-  return fbs::CreateNode(builder, name, op, domain, node.opset, inputs, outputs,
-                         builder.CreateVector(attributes));
+  return fbs::CreateNode(builder, name, op, domain, node.opset, inputs, outputs, all_attributes, origins);
 }
 
 void set_hash(char (&field)[32], const std::string& hash) {

@@ -33,6 +33,7 @@ void NodeProfile::add(const NodeRun& run) {
     layer.name = run.node.name;
     layer.op = run.node.op;
     layer.domain = run.node.domain;
+    layer.origins = run.node.origins;
     layer.kernel = run.kernel;
     layer.dtype = dtype_name(run.outputs.at(0).dtype);
     layer.output = shape_string(run.outputs[0].shape);
@@ -53,6 +54,7 @@ Json NodeProfile::json() const {
     layers.push_back({{"name", layer.name},
                       {"op", layer.op},
                       {"domain", layer.domain},
+                      {"origins", layer.origins},
                       {"kernel", layer.kernel},
                       {"dtype", layer.dtype},
                       {"output", layer.output},

@@ -15,13 +15,15 @@ class NodeProfile {
   explicit NodeProfile(Context& context);
   void reset() { nodes_.clear(); }
 
-  /// {"runs", "total_ms", "layers": [{"name", "op", "domain", "kernel", "dtype", "output", "ms" (median),
-  /// "share" (of the sum of medians), "bytes" (read and written, each once)}]}, in the order they run.
+  /// {"runs", "total_ms", "layers": [{"name", "op", "domain", "origins" (names of ONNX nodes), "kernel",
+  /// "dtype", "output", "ms" (median), "share" (of the sum of medians), "bytes" (read and written, each
+  /// once)}]}, in the order they run.
   Json json() const;
 
  private:
   struct Layer {
     std::string name, op, domain, kernel, dtype, output;
+    std::vector<std::string> origins;
     std::int64_t bytes = 0;
     std::vector<double> ms;
   };
