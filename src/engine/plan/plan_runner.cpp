@@ -60,7 +60,11 @@ class Tower {
           tower_.idle_.pop_back();
         }
       }
-      if (!context_) context_ = std::make_unique<Context>(tower_.session_);
+      if (context_) return;
+      context_ = std::make_unique<Context>(tower_.session_);
+      std::lock_guard lock(tower_.mutex_);
+      tower_.idle_.reserve(tower_.contexts_ + 1);  // the destructor must not have to ask for memory
+      ++tower_.contexts_;
     }
     ~Lease() {
       std::lock_guard lock(tower_.mutex_);
@@ -79,6 +83,7 @@ class Tower {
   const std::string where_;
   const std::int64_t width_, max_batch_;
   std::mutex mutex_;
+  std::size_t contexts_ = 0;  ///< lent and idle
   std::vector<std::unique_ptr<Context>>
       idle_;  ///< the most recently used last: its shapes and arena are warm
 };
