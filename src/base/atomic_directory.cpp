@@ -13,6 +13,7 @@
 #include "base/flush.h"
 #include "base/io_error.h"
 #include "base/json.h"
+#include "base/remove_tree.h"
 
 namespace edgeclip {
 
@@ -119,6 +120,7 @@ AtomicDirectory::AtomicDirectory(const fs::path& path, std::string_view marker, 
   created_ = create_parents(path_);
   try {
     fd_ = claim_output(path_, EntryKind::kFolder);
+    unfinished_.announce(work_.c_str());
     require_replaceable(path, marker, rules_);  // another process may have finished in between
   } catch (...) {
     drop();
@@ -130,17 +132,18 @@ AtomicDirectory::~AtomicDirectory() {
   if (!committed_) drop();
 }
 
-void AtomicDirectory::drop() {
+void AtomicDirectory::drop() noexcept {
+  unfinished_.withdraw();
   if (fd_.get() >= 0) {
-    std::error_code error;
-    reserve_.release();            // there may be no other descriptor left
-    fs::remove_all(work_, error);  // under the lock
+    reserve_.release();          // there may be no other descriptor left
+    remove_tree(work_.c_str());  // under the lock; there may be no memory for std::filesystem's
     fd_.reset();
   }
   remove_created(path_, created_);
 }
 
 void AtomicDirectory::put_into_place() {
+  unfinished_.withdraw();
   constexpr int kMostTries = 100;  // the place may come and go meanwhile
   for (int i = 0; i < kMostTries; ++i) {
     require_folder_or_nothing(path_);
@@ -187,8 +190,7 @@ void AtomicDirectory::put_into_place() {
     committed_ = true;
     fd_.reset();               // the new folder is nobody's any more
     flush_parents(path_, {});  // before the old one goes
-    std::error_code error;
-    fs::remove_all(old, error);
+    remove_tree(old.c_str());
     return;
   }
   invalid_input("{}: other processes are writing it; choose another output path", path_.string());

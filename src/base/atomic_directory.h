@@ -45,13 +45,14 @@ class AtomicDirectory {
 
  private:
   void put_into_place();
-  void drop();
+  void drop() noexcept;
 
   std::filesystem::path path_, work_, created_;  ///< path_ without symbolic links: their target is replaced
   const std::string marker_;
   const FolderRules rules_;
   DescriptorReserve reserve_;  ///< for drop()
   OwnedFd fd_;
+  Unfinished unfinished_;
   bool committed_ = false;
 };
 

@@ -27,6 +27,7 @@ AtomicFile::AtomicFile(const fs::path& path, Flush flush) : path_(path), flush_(
     return;
   }
   path_ = output_place(path_);
+  temporary_ = temporary_of(path_);
   created_ = create_parents(path_);
   try {
     fd_ = claim_output(path_, EntryKind::kFile);
@@ -34,11 +35,13 @@ AtomicFile::AtomicFile(const fs::path& path, Flush flush) : path_(path), flush_(
     remove_created(path_, created_);
     throw;
   }
+  unfinished_.announce(temporary_.c_str());
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_.get() < 0 || direct_) return;
-  ::unlink(temporary_of(path_).c_str());  // under the lock
+  unfinished_.withdraw();
+  ::unlink(temporary_.c_str());  // under the lock
   fd_.reset();
   remove_created(path_, created_);
 }
@@ -74,7 +77,8 @@ void AtomicFile::commit() {
   }
   if (flush_ == Flush::kWithFile && ::fsync(fd_.get()) != 0 && errno != EINVAL)
     throw_output_error(path_, errno);
-  if (::rename(temporary_of(path_).c_str(), path_.c_str()) != 0) throw_output_error(path_, errno);
+  unfinished_.withdraw();
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_output_error(path_, errno);
   fd_.reset();
   if (flush_ == Flush::kWithFile) flush_parents(path_, created_);
 }

@@ -33,9 +33,10 @@ class AtomicFile {
   void commit();
 
  private:
-  std::filesystem::path path_, created_;
+  std::filesystem::path path_, temporary_, created_;
   Flush flush_;
   OwnedFd fd_;
+  Unfinished unfinished_;
   std::size_t offset_ = 0;
   bool direct_ = false;  ///< a device or pipe: no temporary name, no renaming
 };

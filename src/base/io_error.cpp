@@ -64,8 +64,9 @@ void throw_output_error(const fs::path& path, int error) {
 }
 
 bool says_out_of_memory(const char* what) {
-  for (const char* text : {"can't allocate memory", "not enough memory", "out of memory", "out_of_memory",
-                           "Insufficient memory", "Failed to allocate", "could not allocate"})
+  for (const char* text :
+       {"can't allocate memory", "not enough memory", "out of memory", "out_of_memory", "Insufficient memory",
+        "Failed to allocate", "could not allocate", "std::bad_alloc"})
     if (std::strstr(what, text) != nullptr) return true;
   return false;
 }

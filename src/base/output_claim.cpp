@@ -1,12 +1,14 @@
 #include "base/output_claim.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -95,10 +97,14 @@ fs::path create_parents(const fs::path& place) {
   return topmost;
 }
 
-void remove_created(const fs::path& place, const fs::path& topmost) {
-  if (topmost.empty()) return;
-  for (fs::path p = place.parent_path();; p = p.parent_path())
-    if (::rmdir(p.c_str()) != 0 || p == topmost) return;
+void remove_created(const fs::path& place, const fs::path& topmost) noexcept {
+  char parent[PATH_MAX];
+  if (topmost.empty() || place.native().size() >= sizeof parent) return;
+  std::strcpy(parent, place.c_str());
+  for (char* end; (end = std::strrchr(parent, '/')) != nullptr && end != parent;) {
+    *end = 0;
+    if (::rmdir(parent) != 0 || topmost.native() == parent) return;
+  }
 }
 
 OwnedFd lock_folder(const fs::path& path) {
@@ -170,7 +176,8 @@ void sweep_leftovers(const fs::path& folder) {
   for (const fs::path& entry : found) sweep(entry, entry);
 }
 
-OutputClaim::OutputClaim(const fs::path& output) : place_(output_place(output)) {
+OutputClaim::OutputClaim(const fs::path& output)
+    : place_(output_place(output)), temporary_(temporary_of(place_)) {
   created_ = create_parents(place_);
   try {
     fd_ = claim_output(place_, EntryKind::kFolder);
@@ -178,10 +185,12 @@ OutputClaim::OutputClaim(const fs::path& output) : place_(output_place(output)) 
     remove_created(place_, created_);
     throw;
   }
+  unfinished_.announce(temporary_.c_str());
 }
 
 OutputClaim::~OutputClaim() {
-  ::rmdir(temporary_of(place_).c_str());  // under the lock
+  unfinished_.withdraw();
+  ::rmdir(temporary_.c_str());  // under the lock
   fd_.reset();
   remove_created(place_, created_);
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/owned_fd.h"
+#include "base/unfinished.h"
 
 /// How two processes are kept from writing one output, and how what a killed one left is found.
 ///
@@ -29,8 +30,8 @@ enum class EntryKind { kFile, kFolder };
 
 /// Creates the parents of place that are missing; returns the topmost of them, or "".
 std::filesystem::path create_parents(const std::filesystem::path& place);
-/// Undoes create_parents(), as far as the folders are empty.
-void remove_created(const std::filesystem::path& place, const std::filesystem::path& topmost);
+/// Undoes create_parents(), as far as the folders are empty.  Asks for no memory.
+void remove_created(const std::filesystem::path& place, const std::filesystem::path& topmost) noexcept;
 
 /// Makes the temporary entry of place, new and empty, and locks it; what a dead process left of an earlier
 /// one, and of an interrupted replacement, is swept or put back first.  Throws InvalidInput ("another process
@@ -58,8 +59,9 @@ class OutputClaim {
   OutputClaim& operator=(const OutputClaim&) = delete;
 
  private:
-  std::filesystem::path place_, created_;
+  std::filesystem::path place_, temporary_, created_;
   OwnedFd fd_;
+  Unfinished unfinished_;
 };
 
 }  // namespace edgeclip

@@ -62,7 +62,10 @@ ResourceSampler::ResourceSampler(int interval_ms) : interval_ms_(interval_ms) {
   wall_start_ = wall_last_ = wall_seconds();
   thread_ = std::thread([this] {
     while (!stopping_) {
-      sample();
+      try {
+        sample();
+      } catch (const std::exception&) {  // no memory now: a sample less
+      }
       for (int waited = 0; waited < interval_ms_ && !stopping_; waited += 10)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }

@@ -27,10 +27,14 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit)
       exceptions_(std::uncaught_exceptions()) {}
 
 Progress::~Progress() {
-  if (std::uncaught_exceptions() == exceptions_)
-    finish();
-  else if (terminal_ && !logging_quiet())
+  if (std::uncaught_exceptions() == exceptions_) {
+    try {
+      finish();
+    } catch (const std::exception&) {  // no memory for the line: nothing is lost by it
+    }
+  } else if (terminal_ && !logging_quiet()) {
     std::fputs("\r\033[K", stderr);  // a line half drawn
+  }
 }
 
 void Progress::advance(std::int64_t n, const std::string& note) {

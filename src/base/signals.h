@@ -5,8 +5,7 @@ namespace edgeclip {
 /// SIGINT, SIGTERM and SIGHUP set a flag that loops look at; a further SIGINT or SIGTERM ends the process at
 /// once with 130 (not SIGHUP: a terminal that goes may send it twice).  SIGHUP stays ignored where it is
 /// (nohup). SIGPIPE is ignored.  SIGBUS, a mapped file that cannot be read, ends the process with a line and
-/// 4; so does SIGSEGV where a library wrote to a null pointer because there was no memory.  Signals that
-/// block_signals() held back arrive now.  Call once at start-up.
+/// 4.  Signals that block_signals() held back arrive now.  Call once at start-up.
 void install_signal_handlers();
 
 /// Holds SIGINT, SIGTERM and SIGHUP back, across exec too, until install_signal_handlers().

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <latch>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -37,6 +38,19 @@ void set_thread_count(int n) {
 int thread_count() { return g_threads > 0 ? g_threads : available_cpus(); }
 
 void set_omp_threads_of_this_thread(int n) { omp_set_num_threads(std::max(1, n)); }
+
+void require_threads(int n) {
+  std::latch all_started(1);
+  std::vector<std::jthread> threads;  // join, also when another one cannot be started
+  threads.reserve(static_cast<std::size_t>(n));
+  try {
+    for (int i = 0; i < n; ++i) threads.emplace_back([&] { all_started.wait(); });
+  } catch (...) {
+    all_started.count_down();
+    throw;
+  }
+  all_started.count_down();
+}
 
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body, int threads) {
   const int count = static_cast<int>(std::min<std::int64_t>(threads > 0 ? threads : thread_count(), n));

@@ -17,6 +17,10 @@ int thread_count();
 /// Sets how many OpenMP threads parallel regions started by the calling thread use (oneDNN's included).
 void set_omp_threads_of_this_thread(int n);
 
+/// Throws std::system_error unless n threads can be started now, beside those that run.  Before the call of a
+/// library that would wait for ever for a thread that did not start.
+void require_threads(int n);
+
 /// body(i) for i in [0, n), spread over thread_count() std::threads, in order of i per thread; returns when
 /// all are done.  The first exception is rethrown after the others stopped.  Stops early (Interrupted) on a
 /// signal.  Throws std::system_error if the system gives no more threads.

@@ -1,7 +1,10 @@
 #include <iterator>
 
+#include "base/out_of_memory.h"
 #include "cli/workshop/workshop_commands.h"
 #include "retrieval/encoder.h"
+
+EDGECLIP_GUARD_START();
 
 /// The workstation's program: every command.  Started by launcher_main.cpp.
 int main(int argc, char** argv) {

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <new>
 #include <vector>
 
 #include "base/error.h"
+#include "base/out_of_memory.h"
 
 namespace edgeclip {
 
@@ -48,6 +50,8 @@ void* open_library(const fs::path& path, ModuleScope scope) {
 
 void* load_module(const std::string& name, const char* symbol, ModuleScope scope,
                   const std::string& needed_for, const std::string& packages) {
+  // More than what any of them writes to; dlopen() does not say that memory is what it lacks.
+  constexpr std::size_t kMostData = std::size_t{16} << 20;
   const std::string file = "libedgeclip_" + name + ".so";
   std::string reason = "it was not found";
   for (const auto& path : candidates_of(file)) {
@@ -56,6 +60,7 @@ void* load_module(const std::string& name, const char* symbol, ModuleScope scope
     void* library = open_library(path, scope);
     if (library)
       if (void* found = ::dlsym(library, symbol)) return found;
+    if (!library && !can_have_memory(kMostData)) throw std::bad_alloc();
     const char* text = library ? "is of another version" : ::dlerror();
     reason = fmt::format("{}: {}", path.string(), text ? text : "cannot be loaded");
     std::replace(reason.begin(), reason.end(), '\n', ' ');

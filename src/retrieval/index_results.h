@@ -28,13 +28,20 @@ class IndexResults {
  public:
   explicit IndexResults(std::int64_t dim) : dim_(dim) {}
 
+  /// All or nothing: what is finished is kept when there is no memory for this batch.  Takes the items of
+  /// the batch.
   void add(std::vector<Sample>& batch, const float* rows) {
+    const std::size_t count = batch.size(), values = count * static_cast<std::size_t>(dim_);
     std::lock_guard lock(mutex_);
-    for (std::size_t b = 0; b < batch.size(); ++b) {
-      places_.emplace(batch[b].index, static_cast<std::int64_t>(items_.size()));
-      items_.push_back(std::move(batch[b].item));
-    }
-    rows_.insert(rows_.end(), rows, rows + static_cast<std::int64_t>(batch.size()) * dim_);
+    std::map<std::int64_t, std::int64_t> places;
+    for (std::size_t b = 0; b < count; ++b)
+      places.emplace(batch[b].index, static_cast<std::int64_t>(items_.size() + b));
+    make_room(items_, count);
+    make_room(rows_, values);
+    // From here on nothing asks for memory.
+    places_.merge(places);
+    for (Sample& sample : batch) items_.push_back(std::move(sample.item));
+    rows_.insert(rows_.end(), rows, rows + values);
   }
 
   /// What an earlier run encoded.
@@ -73,6 +80,13 @@ class IndexResults {
   }
 
  private:
+  /// For so many more, growing as push_back() does.
+  template <class T>
+  static void make_room(std::vector<T>& list, std::size_t more) {
+    const std::size_t size = list.size() + more;
+    if (size > list.capacity()) list.reserve(std::max(size, 2 * list.capacity()));
+  }
+
   const std::int64_t dim_;
   std::mutex mutex_;
   std::vector<float> rows_;

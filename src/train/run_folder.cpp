@@ -4,6 +4,7 @@
 #include "base/build_info.h"
 #include "base/file.h"
 #include "base/io_error.h"
+#include "base/remove_tree.h"
 #include "train/asked_options.h"
 #include "train/run_replacement.h"
 
@@ -18,7 +19,9 @@ constexpr int kRunFormat = 1;
 }  // namespace
 
 RunFolder::RunFolder(const fs::path& directory, Use use)
-    : directory_(directory.has_filename() ? directory : directory.parent_path()), use_(use) {
+    : directory_(directory.has_filename() ? directory : directory.parent_path()),
+      next_(directory_ / kNextRun),
+      use_(use) {
   if (directory_.empty()) throw InvalidInput("--out: the run folder is missing");
   require_writable(directory_);
   claim_.emplace(directory_);
@@ -42,15 +45,14 @@ RunFolder::RunFolder(const fs::path& directory, Use use)
     invalid_input(
         "{}: holds a trained run; go on with --resume, replace it with --overwrite, or choose another --out",
         directory_.string());
-  fs::remove_all(directory_ / kNextRun, error);  // of a process that was killed
+  fs::remove_all(next_, error);  // of a process that was killed
 }
 
 RunFolder::~RunFolder() {
-  std::error_code error;
-  if (staged_) fs::remove_all(directory_ / kNextRun, error);
+  if (staged_) remove_tree(next_.c_str());
 }
 
-fs::path RunFolder::place() const { return staged_ ? directory_ / kNextRun : directory_; }
+fs::path RunFolder::place() const { return staged_ ? next_ : directory_; }
 
 void RunFolder::start(const Json& description) {
   Json json = {{"format", kRunFormat}, {"edgeclip", version()}};
@@ -58,7 +60,7 @@ void RunFolder::start(const Json& description) {
   std::error_code error;
   fs::create_directories(directory_, error);
   if (use_ == Use::kOverwrite && holds_trained_run(directory_)) {
-    fs::create_directory(directory_ / kNextRun, error);
+    fs::create_directory(next_, error);
     staged_ = !error;
   } else if (!error) {
     fs::remove(metrics(), error);

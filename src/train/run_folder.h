@@ -46,7 +46,7 @@ class RunFolder {
  private:
   std::filesystem::path place() const;
 
-  const std::filesystem::path directory_;
+  const std::filesystem::path directory_, next_;
   const Use use_;
   bool staged_ = false;
   std::optional<OutputClaim> claim_;  ///< from construction on: no other process writes into the folder

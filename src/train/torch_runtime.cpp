@@ -73,6 +73,7 @@ std::string blas_core() {
 void prepare_torch() {
   static const bool once = (choose_blas_kernels(), keep_tensor_memory(), seed_generator(), true);
   static_cast<void>(once);
+  require_threads(thread_count() - 1);  // its pool (XNNPACK's) waits for ever for one that did not start
   at::set_num_threads(thread_count());
 }
 

@@ -1,5 +1,9 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -65,6 +69,25 @@ TEST(ParallelFor, VisitsEachIndexOnceAndRethrows) {
                Interrupted);
   set_interrupted(false);
 }
+
+#if !defined(__SANITIZE_ADDRESS__)  // which needs memory of its own
+void end_without_threads() {
+  struct rlimit no_memory_for_stacks {};
+  ::setrlimit(RLIMIT_DATA, &no_memory_for_stacks);
+  try {
+    require_threads(64);
+  } catch (const std::system_error&) {
+    ::_exit(7);
+  }
+  ::_exit(0);
+}
+
+TEST(RequireThreads, ThrowsWhereTheyCannotBeStarted) {
+  require_threads(0);
+  require_threads(3);
+  EXPECT_EXIT(end_without_threads(), testing::ExitedWithCode(7), "");
+}
+#endif
 
 TEST(Threads, CountIsPositiveAndCanBeSet) {
   EXPECT_GE(available_cpus(), 1);

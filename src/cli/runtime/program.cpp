@@ -10,6 +10,7 @@
 #include "base/io_error.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/out_of_memory.h"
 #include "base/report_file.h"
 #include "base/signals.h"
 #include "base/threads.h"
@@ -209,6 +210,7 @@ void print(const std::string& text) {
 int run_program(int argc, char** argv, const char* program, CommandList commands,
                 const std::function<void()>& at_start) {
   install_signal_handlers();
+  install_out_of_memory_handlers();
   g_program = program;
   g_stdout_reserved = false;
   try {

@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include "base/out_of_memory.h"
 #include "cli/runtime/blas.h"
 #include "cli/workshop/workshop_commands.h"
 #include "train/checkpoint_encoder.h"
@@ -20,6 +21,7 @@ Json workshop_libraries() {
 void start_workshop() {
   prepare_torch();
   at::set_num_interop_threads(1);
+  end_start_guard();
   warn_if_slow_blas();
 }
 

@@ -107,6 +107,7 @@ struct Loader::State {
   std::shared_ptr<PendingBatch> plan(const std::vector<std::int64_t>& images, std::int64_t epoch) const;
   void run_planner(Pipeline& p, std::int64_t epoch, std::int64_t skip) const;
   void run_decoder(Pipeline& p);
+  void decode_or_skip(const Task& task);
   void decode(const Task& task);
   void skip_corrupt(const Task& task, const std::string& reason);
 };
@@ -173,8 +174,14 @@ void Loader::State::run_planner(Pipeline& p, std::int64_t epoch, std::int64_t sk
       auto pending = plan(order[b], epoch);
       const std::size_t slots = order[b].size();
       if (!p.ready.push(pending)) break;
-      for (std::size_t i = 0; i < slots; ++i)
-        if (!p.tasks.push({pending, static_cast<std::int64_t>(i)})) return;
+      std::size_t handed_out = 0;
+      try {
+        for (; handed_out < slots; ++handed_out)
+          if (!p.tasks.push({pending, static_cast<std::int64_t>(handed_out)})) return;
+      } catch (...) {  // next() waits for all of them
+        for (; handed_out < slots; ++handed_out) pending->slot_done(std::current_exception());
+        throw;
+      }
     }
   } catch (...) {
     p.planner_error = std::current_exception();
@@ -188,16 +195,20 @@ void Loader::State::run_decoder(Pipeline& p) {
     if (p.stopping) return;  // nobody waits any more
     std::exception_ptr error;
     try {
-      decode(*task);
-    } catch (const InvalidInput& unreadable) {
-      if (options.loading.on_corrupt == "skip")
-        skip_corrupt(*task, unreadable.what());
-      else
-        error = std::current_exception();
+      decode_or_skip(*task);
     } catch (...) {
       error = std::current_exception();
     }
     task->batch->slot_done(error);
+  }
+}
+
+void Loader::State::decode_or_skip(const Task& task) {
+  try {
+    decode(task);
+  } catch (const InvalidInput& unreadable) {
+    if (options.loading.on_corrupt != "skip") throw;
+    skip_corrupt(task, unreadable.what());
   }
 }
 

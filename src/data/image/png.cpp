@@ -14,17 +14,20 @@ namespace edgeclip {
 
 namespace {
 
+struct Failure {
+  char message[128] = "";
+  bool out_of_memory = false;
+};
+
 struct Source {
   const char* data;
   std::size_t size, at;
-  char message[128];
-  bool out_of_memory = false;
 };
 
 /// libpng's own words for it depend on what was asked for; and it must not be taken for a bad picture.
 png_voidp allocate(png_structp png, png_alloc_size_t size) {
   void* const memory = std::malloc(size);
-  if (memory == nullptr) static_cast<Source*>(png_get_mem_ptr(png))->out_of_memory = true;
+  if (memory == nullptr) static_cast<Failure*>(png_get_mem_ptr(png))->out_of_memory = true;
   return memory;
 }
 void release(png_structp, png_voidp memory) { std::free(memory); }
@@ -39,8 +42,8 @@ void read_bytes(png_structp png, png_bytep out, png_size_t n) {
 /// libpng's errors jump back to the step that called it; no object with a destructor lives in a step.
 [[noreturn]] void on_error(png_structp png, png_const_charp message) {
   if (auto* text = static_cast<char*>(png_get_error_ptr(png))) {
-    std::strncpy(text, message, sizeof Source::message - 1);
-    text[sizeof Source::message - 1] = 0;
+    std::strncpy(text, message, sizeof Failure::message - 1);
+    text[sizeof Failure::message - 1] = 0;
   }
   png_longjmp(png, 1);
 }
@@ -90,6 +93,7 @@ void write_bytes(png_structp png, png_bytep data, png_size_t n) {
     static_cast<std::string*>(png_get_io_ptr(png))->append(reinterpret_cast<const char*>(data), n);
     written = true;
   } catch (const std::exception&) {
+    static_cast<Failure*>(png_get_mem_ptr(png))->out_of_memory = true;
   }
   if (!written) png_error(png, "out of memory");
 }
@@ -122,15 +126,16 @@ std::vector<png_bytep> row_pointers(const Image& image) {
 }  // namespace
 
 Image decode_png(const std::string& bytes, const std::string& name, const ReadOptions& options) {
-  Source source{bytes.data(), bytes.size(), 0, "", false};
+  Source source{bytes.data(), bytes.size(), 0};
+  Failure failure;
   PngReader reader;
-  reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, source.message, on_error, on_warning, &source,
-                                        allocate, release);
+  reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, failure.message, on_error, on_warning,
+                                        &failure, allocate, release);
   reader.info = reader.png ? png_create_info_struct(reader.png) : nullptr;
   if (!reader.info) throw std::bad_alloc();
   const auto failed = [&] {
-    if (source.out_of_memory) throw std::bad_alloc();
-    invalid_input("{}: is not a readable PNG: {}", name, source.message);
+    if (failure.out_of_memory) throw std::bad_alloc();
+    invalid_input("{}: is not a readable PNG: {}", name, failure.message);
   };
   if (!read_header(reader, source)) failed();
   const std::int64_t width = png_get_image_width(reader.png, reader.info);
@@ -156,13 +161,17 @@ std::string encode_png(const Image& image) {
   EDGECLIP_CHECK(image.width > 0 && image.height > 0, "an image of {} x {} pixels", image.width,
                  image.height);
   std::string bytes;
-  char message[sizeof Source::message] = "";
+  Failure failure;
   PngWriter writer;
-  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
+  writer.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, failure.message, on_error, on_warning,
+                                         &failure, allocate, release);
   writer.info = writer.png ? png_create_info_struct(writer.png) : nullptr;
   if (!writer.info) throw std::bad_alloc();
   auto rows = row_pointers(image);
-  if (!write_rows(writer, image, rows.data(), &bytes)) throw InternalError(std::string("libpng: ") + message);
+  if (!write_rows(writer, image, rows.data(), &bytes)) {
+    if (failure.out_of_memory) throw std::bad_alloc();
+    throw InternalError(std::string("libpng: ") + failure.message);
+  }
   return bytes;
 }
 

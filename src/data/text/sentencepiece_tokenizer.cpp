@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <string_view>
 #include <utility>
 
 #include "base/atomic_output.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/io_error.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "data/module.h"
@@ -41,6 +43,16 @@ const EdgeclipSentencePieceApi& library() {
       load_module("sentencepiece", "edgeclip_sentencepiece_v1", ModuleScope::kOwnFirst, "tokenizer",
                   "libsentencepiece0"))();
   return *api;
+}
+
+/// Of a call that failed; returns if the machine is not at fault.
+void require_memory(const char* error) {
+  if (says_out_of_memory(error)) throw std::bad_alloc();
+}
+
+void require_done(int done, const char* error) {
+  if (!done) require_memory(error);
+  EDGECLIP_CHECK(done, "sentencepiece: {}", error);
 }
 
 void take_text(void* out, const char* text, std::size_t bytes) {
@@ -96,6 +108,7 @@ void SentencePieceTokenizer::open(const std::string& name) {
   require_sound_model(model_, name);
   char error[512];
   processor_ = {library().load(model_.data(), model_.size(), error, sizeof error), library().close};
+  if (!processor_) require_memory(error);
   if (!processor_ || vocab_size() == 0) invalid_input("{}: is not a sentencepiece model", name);
   begin_ = library().bos_id(processor_.get());
   end_ = library().eos_id(processor_.get());
@@ -108,9 +121,9 @@ std::vector<std::int32_t> SentencePieceTokenizer::encode(std::string_view text) 
   require_utf8(text, "text");
   std::vector<std::int32_t> ids;
   char error[512];
-  EDGECLIP_CHECK(
+  require_done(
       library().encode(processor_.get(), text.data(), text.size(), take_ids, &ids, error, sizeof error),
-      "sentencepiece: {}", error);
+      error);
   return ids;
 }
 
@@ -118,9 +131,9 @@ std::string SentencePieceTokenizer::decode(const std::vector<std::int32_t>& ids)
   for (const auto id : ids) require_id(id);
   std::string text;
   char error[512];
-  EDGECLIP_CHECK(
+  require_done(
       library().decode(processor_.get(), ids.data(), ids.size(), take_text, &text, error, sizeof error),
-      "sentencepiece: {}", error);
+      error);
   return text;
 }
 
@@ -128,8 +141,7 @@ std::string SentencePieceTokenizer::piece(std::int32_t id) const {
   require_id(id);
   std::string text;
   char error[512];
-  EDGECLIP_CHECK(library().piece(processor_.get(), id, take_text, &text, error, sizeof error),
-                 "sentencepiece: {}", error);
+  require_done(library().piece(processor_.get(), id, take_text, &text, error, sizeof error), error);
   return text;
 }
 
@@ -196,10 +208,12 @@ std::shared_ptr<const Tokenizer> train_tokenizer(const std::vector<std::string>&
   std::string model;
   char error[2048];
   if (!library().train(settings.data(), options.size(), rows.data(), bytes.data(), rows.size(), take_text,
-                       &model, error, sizeof error))
+                       &model, error, sizeof error)) {
+    require_memory(error);
     invalid_input(
         "a tokenizer of {} pieces cannot be trained on {} texts: {}; ask for more pieces (train:SIZE)",
         vocab_size, texts.size(), message_of(error));
+  }
   auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(model), "trained tokenizer");
   if (tokenizer->vocab_size() <= 4)
     invalid_input("a tokenizer cannot be trained: the {} texts are blank", texts.size());

@@ -6,6 +6,8 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
+#include <new>
+
 #include "base/error.h"
 
 namespace edgeclip::unicode {
@@ -16,6 +18,11 @@ bool has_category(char32_t c, std::uint32_t mask) {
   return (U_MASK(u_charType(static_cast<UChar32>(c))) & mask) != 0;
 }
 
+void require_success(UErrorCode status) {
+  if (status == U_MEMORY_ALLOCATION_ERROR) throw std::bad_alloc();
+  EDGECLIP_CHECK(U_SUCCESS(status), "ICU: {}", u_errorName(status));
+}
+
 std::string normalized(const icu::Normalizer2* (*form)(UErrorCode&), std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = form(status);
@@ -24,7 +31,7 @@ std::string normalized(const icu::Normalizer2* (*form)(UErrorCode&), std::string
   if (U_SUCCESS(status))
     normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink,
                               nullptr, status);
-  EDGECLIP_CHECK(U_SUCCESS(status), "ICU: {}", u_errorName(status));
+  require_success(status);
   return out;
 }
 
@@ -71,7 +78,7 @@ std::string to_lower(std::string_view text) {
   icu::StringByteSink<std::string> sink(&out, static_cast<int32_t>(text.size()));
   icu::CaseMap::utf8ToLower("", 0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink,
                             nullptr, status);
-  EDGECLIP_CHECK(U_SUCCESS(status), "ICU: {}", u_errorName(status));
+  require_success(status);
   return out;
 }
 

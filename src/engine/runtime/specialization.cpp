@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <new>
 
+#include "base/out_of_memory.h"
 #include "engine/graph/shape_inference.h"
 #include "engine/runtime/memory_planner.h"
 
@@ -12,6 +14,8 @@ namespace edgeclip::engine {
 namespace {
 
 constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
+/// More than making a kernel takes, beside its packed weights.
+constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;
 
 /// Nodes whose output is the input's bytes under another shape: no kernel runs for them.
 bool is_view(const Node& node, const TensorView& input, const TensorView& output) {
@@ -136,6 +140,9 @@ void Specialization::choose_kernels(bool reference, PackedWeights& weights, dnnl
       const ValueId id = step.input_values[i];
       if (id != kNoValue && graph_.value(id).is_constant()) inputs[i].data = graph_.value(id).constant->raw();
     }
+    // oneDNN does not survive an allocation that fails while it writes a kernel's code
+    // (base/out_of_memory.h).
+    if (!can_have_memory(kMostOfKernel)) throw std::bad_alloc();
     step.kernel = select_kernel({*step.node, inputs, step.outputs, weights, scratch_, stream});
   }
 }
