@@ -20,8 +20,9 @@ TEST(RuntimeCommands, EachIsDocumented) {
     EXPECT_NE(std::string(command->summary()), "");
     EXPECT_NE(command->options_help(), "") << command->name();
   }
-  EXPECT_EQ(names, (std::set<std::string>{"verify", "quantize", "build", "index", "search", "evaluate",
-                                          "bench", "encode", "tokenize", "preprocess", "inspect"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{"verify", "quantize", "run", "conform", "build", "index", "search",
+                                   "evaluate", "bench", "encode", "tokenize", "preprocess", "inspect"}));
 }
 
 /// Every option in an example is one that the command declares.

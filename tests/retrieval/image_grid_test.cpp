@@ -67,8 +67,9 @@ TEST(ImageGrid, AMissingImageIsAnEmptyFrame) {
   test::write_images(dir.path(), 2);
   Gallery gallery;
   gallery.image_root = dir.path();
-  const std::vector<SearchHit> hits = {
-      {1, 0.9f, "01.png", -1, 1}, {2, 0.8f, "gone.png", -1, 2}, {3, 0.7f, "00.png", -1, 0, "caption of 0"}};
+  const std::vector<SearchHit> hits = {{1, 0.9f, "01.png", -1, 1, ""},
+                                       {2, 0.8f, "gone.png", -1, 2, ""},
+                                       {3, 0.7f, "00.png", -1, 0, "caption of 0"}};
   const auto cells = grid_cells(gallery, hits);
   ASSERT_EQ(cells.size(), 3u);
   EXPECT_EQ(cells[0].label, "1   0.900");

@@ -103,9 +103,13 @@ TEST(ImageSource, AFolderBelowThatCannotBeReadIsNamed) {
   std::filesystem::permissions(dir / "root/closed", std::filesystem::perms::none);
   std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
   const bool is_root = ::geteuid() == 0;  // whom no permission keeps out
-  if (is_root) ASSERT_EQ(::seteuid(65534), 0);
+  if (is_root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
   const std::string message = test::invalid_input_of([&] { open_image_source(dir / "root"); });
-  if (is_root) ASSERT_EQ(::seteuid(0), 0);
+  if (is_root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
   std::filesystem::permissions(dir / "root/closed", std::filesystem::perms::all);  // so that it can go
   EXPECT_NE(message.find((dir / "root/closed").string() + ": cannot be read"), std::string::npos) << message;
 }

@@ -120,7 +120,7 @@ TEST(Search, RefusesWhatCannotBeSearched) {
 TEST(ResultFiles, OneFilePerQuery) {
   test::TempDir dir;
   const std::vector<SearchHit> hits = {{1, 0.75f, "a, b.png", 4, 0, "A man, walking."},
-                                       {2, 0.5f, "c.png", -1, 1}};
+                                       {2, 0.5f, "c.png", -1, 1, ""}};
   EXPECT_EQ(write_results_csv(dir / "one.csv", {hits}), std::vector<std::filesystem::path>{dir / "one.csv"});
   const auto rows = read_csv_table(dir / "one.csv", {"rank", "score", "path", "id", "caption"});
   ASSERT_EQ(rows.size(), 2u);
