@@ -14,9 +14,9 @@ const std::vector<Operator>& cast_operators();    ///< Cast, CastLike
 const std::vector<Operator>& shape_operators();   ///< Shape, Reshape, Range, ...: same elements, other shape
 const std::vector<Operator>& movement_operators();  ///< Transpose, Concat, Slice, Pad, ...: elements move
 const std::vector<Operator>& pad_operators();       ///< Pad
-const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND
-const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum
-const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax
+const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND, Compress
+const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum, CumProd
+const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax, Hardmax
 const std::vector<Operator>& normalization_operators();  ///< LayerNormalization, BatchNormalization
 const std::vector<Operator>& matmul_operators();         ///< MatMul, Gemm, and the integer ones
 const std::vector<Operator>& conv_operators();           ///< Conv
