@@ -26,4 +26,7 @@ quantize_operators();                            ///< QuantizeLinear, Dequantize
 const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
 const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
 
+const std::vector<Operator>& activation_operators();  ///< Gelu ... Shrink, PRelu (activation_functions.cpp)
+const std::vector<Operator>& bitwise_operators();     ///< BitwiseAnd ... BitShift
+
 }  // namespace edgeclip::engine
