@@ -28,5 +28,8 @@ const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quan
 
 const std::vector<Operator>& activation_operators();  ///< Gelu ... Shrink, PRelu (activation_functions.cpp)
 const std::vector<Operator>& bitwise_operators();     ///< BitwiseAnd ... BitShift
+const std::vector<Operator>& topk_operators();        ///< TopK
+const std::vector<Operator>& scatter_operators();     ///< Scatter, ScatterElements, ScatterND, TensorScatter
+const std::vector<Operator>& one_hot_operators();     ///< OneHot, EyeLike
 
 }  // namespace edgeclip::engine

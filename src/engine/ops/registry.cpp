@@ -16,7 +16,8 @@ std::vector<Operator> collect() {
         &normalization_operators(), &matmul_operators(), &conv_operators(), &pool_operators(),
         &quantize_operators(), &fused_operators(), &quant_operators(),
         // indices, bits, activations and products
-        &activation_operators(), &bitwise_operators()})
+        &activation_operators(), &bitwise_operators(), &topk_operators(), &scatter_operators(),
+        &one_hot_operators()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }
