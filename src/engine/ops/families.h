@@ -31,5 +31,6 @@ const std::vector<Operator>& bitwise_operators();     ///< BitwiseAnd ... BitShi
 const std::vector<Operator>& topk_operators();        ///< TopK
 const std::vector<Operator>& scatter_operators();     ///< Scatter, ScatterElements, ScatterND, TensorScatter
 const std::vector<Operator>& one_hot_operators();     ///< OneHot, EyeLike
+const std::vector<Operator>& einsum_operators();      ///< Einsum
 
 }  // namespace edgeclip::engine
