@@ -32,5 +32,7 @@ const std::vector<Operator>& topk_operators();        ///< TopK
 const std::vector<Operator>& scatter_operators();     ///< Scatter, ScatterElements, ScatterND, TensorScatter
 const std::vector<Operator>& one_hot_operators();     ///< OneHot, EyeLike
 const std::vector<Operator>& einsum_operators();      ///< Einsum
+const std::vector<Operator>& attention_operators();   ///< Attention
+const std::vector<Operator>& rotary_operators();      ///< RotaryEmbedding (rotary_embedding.cpp)
 
 }  // namespace edgeclip::engine
