@@ -34,5 +34,7 @@ const std::vector<Operator>& one_hot_operators();     ///< OneHot, EyeLike
 const std::vector<Operator>& einsum_operators();      ///< Einsum
 const std::vector<Operator>& attention_operators();   ///< Attention
 const std::vector<Operator>& rotary_operators();      ///< RotaryEmbedding (rotary_embedding.cpp)
+const std::vector<Operator>& reverse_sequence_operators();  ///< ReverseSequence
+const std::vector<Operator>& determinant_operators();       ///< Det
 
 }  // namespace edgeclip::engine

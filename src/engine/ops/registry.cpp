@@ -17,7 +17,8 @@ std::vector<Operator> collect() {
         &quantize_operators(), &fused_operators(), &quant_operators(),
         // indices, bits, activations and products
         &activation_operators(), &bitwise_operators(), &topk_operators(), &scatter_operators(),
-        &one_hot_operators(), &einsum_operators(), &attention_operators(), &rotary_operators()})
+        &one_hot_operators(), &einsum_operators(), &attention_operators(), &rotary_operators(),
+        &reverse_sequence_operators(), &determinant_operators()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }
