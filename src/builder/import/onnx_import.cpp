@@ -9,6 +9,7 @@
 #include "builder/import/attributes.h"
 #include "engine/graph/shape_inference.h"
 #include "engine/ops/check_node.h"
+#include "engine/ops/left_out.h"
 #include "engine/ops/operator.h"
 #include "engine/ops/support.h"
 #include "onnx/graph_builder.h"
@@ -231,6 +232,8 @@ class Importer {
   [[noreturn]] static void refuse_operator(const Node& node) {
     if (!node.domain.empty())
       unsupported(node, "the engine has no operators of domain {}", printable(node.domain));
+    if (const std::string why = why_left_out(node.op); !why.empty())
+      unsupported(node, "the engine leaves this operator out: {}", why);
     std::string versions;
     for (const auto& row : operators())
       if (node.op == row.name && !*row.domain)

@@ -2,6 +2,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "engine/ops/elementwise.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -9,31 +10,6 @@
 namespace edgeclip::engine {
 
 namespace {
-
-/// out = f(a, b); the row loops with a constant side are apart so that the compiler vectorizes them.
-template <class A, class B, class R, class F>
-void broadcast_binary(const TensorView& a, const TensorView& b, const OutputView& out, F f) {
-  const A* pa = a.as<A>();
-  const B* pb = b.as<B>();
-  R* y = out.as<R>();
-  const Shape strides[2] = {broadcast_strides(a.shape, out.shape), broadcast_strides(b.shape, out.shape)};
-  if (a.shape == out.shape && b.shape == out.shape) {
-    for (std::int64_t i = 0, n = out.elements(); i < n; ++i) y[i] = f(pa[i], pb[i]);
-    return;
-  }
-  for_each_row(out.shape, strides,
-               [&](const std::int64_t* offsets, std::int64_t n, const std::int64_t* steps) {
-                 const A* x = pa + offsets[0];
-                 const B* z = pb + offsets[1];
-                 if (steps[0] == 1 && steps[1] == 1)
-                   for (std::int64_t i = 0; i < n; ++i) y[i] = f(x[i], z[i]);
-                 else if (steps[0] == 1 && steps[1] == 0)
-                   for (std::int64_t i = 0; i < n; ++i) y[i] = f(x[i], z[0]);
-                 else
-                   for (std::int64_t i = 0; i < n; ++i) y[i] = f(x[i * steps[0]], z[i * steps[1]]);
-                 y += n;
-               });
-}
 
 /// Integer arithmetic wraps around, as in NumPy, without C++'s undefined overflow (small types first become
 /// 64 bits wide).
@@ -154,6 +130,27 @@ void run_power(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   });
 }
 
+/// Before opset 7 there is no broadcasting unless `broadcast` is set; then b's dimensions lie in a's from
+/// `axis` on.  Only where that is NumPy's rule as well (b at the end of a) is it there.
+void check_old_broadcast(const ShapeContext& context) {
+  const Node& node = context.node;
+  const Shape &a = context.inputs[0].shape, &b = context.inputs[1].shape;
+  if (node.int_or("broadcast", 0) == 0) {
+    if (a != b) refuse(node, "{} and {} differ, and it does not broadcast", shape_string(a), shape_string(b));
+    return;
+  }
+  if (!broadcasts_to(b, a)) refuse(node, "{} does not broadcast to {}", shape_string(b), shape_string(a));
+  const auto from = static_cast<std::int64_t>(a.size() - b.size());
+  if (node.has("axis") && node.int_or("axis", 0) != from && num_elements(b) != 1)
+    unsupported(node, "broadcast at axis {} of {} is not there", node.int_or("axis", 0), shape_string(a));
+}
+
+template <void (*kInfer)(ShapeContext&)>
+void infer_old_binary(ShapeContext& context) {
+  check_old_broadcast(context);
+  kInfer(context);
+}
+
 template <class F>
 void infer_comparison(ShapeContext& context) {
   require_same_dtype(context, 0, 1);
@@ -233,6 +230,15 @@ void run_variadic(const Node& node, const Inputs& inputs, const Outputs& outputs
   });
 }
 
+/// Before opset 8 without broadcasting.
+void infer_old_variadic(ShapeContext& context) {
+  for (const TensorView& input : context.inputs)
+    if (input.shape != context.inputs[0].shape)
+      refuse(context.node, "{} and {} differ, and it does not broadcast",
+             shape_string(context.inputs[0].shape), shape_string(input.shape));
+  infer_variadic(context);
+}
+
 void infer_clip(ShapeContext& context) {
   for (std::size_t i = 1; i < 3; ++i) {
     if (!context.node.has_input(i)) continue;
@@ -294,25 +300,44 @@ void run_where(const Node&, const Inputs& inputs, const Outputs& outputs) {
 
 const std::vector<Operator>& binary_operators() {
   constexpr int kMany = Operator::kAnyNumber;
+  constexpr const char* kOldBroadcast = "axis:i broadcast:i";
   static const std::vector<Operator> rows = {
+      {"Add", "", 6, 6, infer_old_binary<infer_arithmetic>, run_arithmetic<Add>, 2, 2, 1, kOldBroadcast},
       {"Add", "", 7, kNewestOpset, infer_arithmetic, run_arithmetic<Add>, 2, 2},
+      {"Sub", "", 6, 6, infer_old_binary<infer_arithmetic>, run_arithmetic<Sub>, 2, 2, 1, kOldBroadcast},
       {"Sub", "", 7, kNewestOpset, infer_arithmetic, run_arithmetic<Sub>, 2, 2},
+      {"Mul", "", 6, 6, infer_old_binary<infer_arithmetic>, run_arithmetic<Mul>, 2, 2, 1, kOldBroadcast},
       {"Mul", "", 7, kNewestOpset, infer_arithmetic, run_arithmetic<Mul>, 2, 2},
+      {"Div", "", 6, 6, infer_old_binary<infer_arithmetic>, run_arithmetic<Div>, 2, 2, 1, kOldBroadcast},
       {"Div", "", 7, kNewestOpset, infer_arithmetic, run_arithmetic<Div>, 2, 2},
       {"Mod", "", 10, kNewestOpset, infer_arithmetic, run_arithmetic<Mod>, 2, 2, 1, "fmod:i"},
+      {"Pow", "", 1, 6, infer_old_binary<infer_power>, run_power, 2, 2, 1, kOldBroadcast},
       {"Pow", "", 7, kNewestOpset, infer_power, run_power, 2, 2},
+      {"Equal", "", 1, 6, infer_old_binary<infer_comparison<Equal>>, run_comparison<Equal>, 2, 2, 1,
+       kOldBroadcast},
       {"Equal", "", 7, kNewestOpset, infer_comparison<Equal>, run_comparison<Equal>, 2, 2},
+      {"Less", "", 1, 6, infer_old_binary<infer_comparison<Less>>, run_comparison<Less>, 2, 2, 1,
+       kOldBroadcast},
       {"Less", "", 7, kNewestOpset, infer_comparison<Less>, run_comparison<Less>, 2, 2},
       {"LessOrEqual", "", 12, kNewestOpset, infer_comparison<LessOrEqual>, run_comparison<LessOrEqual>, 2, 2},
+      {"Greater", "", 1, 6, infer_old_binary<infer_comparison<Greater>>, run_comparison<Greater>, 2, 2, 1,
+       kOldBroadcast},
       {"Greater", "", 7, kNewestOpset, infer_comparison<Greater>, run_comparison<Greater>, 2, 2},
       {"GreaterOrEqual", "", 12, kNewestOpset, infer_comparison<GreaterOrEqual>,
        run_comparison<GreaterOrEqual>, 2, 2},
+      {"And", "", 1, 6, infer_old_binary<infer_logical>, run_logical<And>, 2, 2, 1, kOldBroadcast},
       {"And", "", 7, kNewestOpset, infer_logical, run_logical<And>, 2, 2},
+      {"Or", "", 1, 6, infer_old_binary<infer_logical>, run_logical<Or>, 2, 2, 1, kOldBroadcast},
       {"Or", "", 7, kNewestOpset, infer_logical, run_logical<Or>, 2, 2},
+      {"Xor", "", 1, 6, infer_old_binary<infer_logical>, run_logical<Xor>, 2, 2, 1, kOldBroadcast},
       {"Xor", "", 7, kNewestOpset, infer_logical, run_logical<Xor>, 2, 2},
+      {"Max", "", 6, 7, infer_old_variadic, run_variadic<Max>, 1, kMany},
       {"Max", "", 8, kNewestOpset, infer_variadic, run_variadic<Max>, 1, kMany},
+      {"Min", "", 6, 7, infer_old_variadic, run_variadic<Min>, 1, kMany},
       {"Min", "", 8, kNewestOpset, infer_variadic, run_variadic<Min>, 1, kMany},
+      {"Sum", "", 6, 7, infer_old_variadic, run_variadic<Add>, 1, kMany},
       {"Sum", "", 8, kNewestOpset, infer_variadic, run_variadic<Add>, 1, kMany},
+      {"Mean", "", 6, 7, infer_old_variadic, run_variadic<Add, true>, 1, kMany},
       {"Mean", "", 8, kNewestOpset, infer_variadic, run_variadic<Add, true>, 1, kMany},
       {"Clip", "", 6, 10, infer_clip, run_clip, 1, 1, 1, "min:f max:f"},
       {"Clip", "", 11, kNewestOpset, infer_clip, run_clip, 1, 3},

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/ops/convert.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -51,58 +52,16 @@ std::uint16_t to_f16(float value) {  // rounds to nearest, halves to even
                                     (((exponent + 13) << 10) + mantissa));  // 2048 carries into the exponent
 }
 
-/// Floats to integers truncate; what does not fit saturates and NaN becomes 0 (C++ leaves both undefined).
-template <class To, class From>
-To convert(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return x != From(0);
-  } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    if (x != x) return 0;
-    if (x <= static_cast<From>(std::numeric_limits<To>::lowest())) return std::numeric_limits<To>::lowest();
-    if (x >= static_cast<From>(std::numeric_limits<To>::max())) return std::numeric_limits<To>::max();
-    return static_cast<To>(x);
-  } else {
-    return static_cast<To>(x);
-  }
-}
-
 template <class From, class To>
 void convert_all(const From* x, To* y, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i]);
 }
 
 DType wanted_dtype(const Node& node) {
-  // TensorProto.DataType, the numbers of the ONNX standard.
-  switch (node.int_or("to", 0)) {
-    case 1:
-      return DType::f32;
-    case 2:
-      return DType::u8;
-    case 3:
-      return DType::i8;
-    case 4:
-      return DType::u16;
-    case 5:
-      return DType::i16;
-    case 6:
-      return DType::i32;
-    case 7:
-      return DType::i64;
-    case 9:
-      return DType::boolean;
-    case 10:
-      return DType::f16;
-    case 11:
-      return DType::f64;
-    case 12:
-      return DType::u32;
-    case 13:
-      return DType::u64;
-    case 16:
-      return DType::bf16;
-    default:
-      refuse(node, "cannot cast to element type {}", node.int_or("to", 0));
-  }
+  const std::int64_t to = node.int_or("to", 0);
+  const std::optional<DType> dtype = onnx_dtype(to);
+  if (!dtype) refuse(node, "cannot cast to element type {}", to);
+  return *dtype;
 }
 
 bool is_half(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/ops/left_out.h"
 #include "engine/ops/operator.h"
 #include "engine/ops/support.h"
 
@@ -19,6 +20,8 @@ std::string inputs_needed(const Operator& row) {
 
 void check_node(const Node& node) {
   const Operator* op = find_operator(node.domain, node.op, node.opset);
+  if (const std::string why = node.domain.empty() ? why_left_out(node.op) : ""; !op && !why.empty())
+    unsupported(node, "the engine leaves this operator out: {}", why);
   if (!op)
     unsupported(node, "operator {} of domain \"{}\" at opset {} is not one the engine has",
                 printable(node.op), printable(node.domain), node.opset);

@@ -14,9 +14,9 @@ const std::vector<Operator>& cast_operators();    ///< Cast, CastLike
 const std::vector<Operator>& shape_operators();   ///< Shape, Reshape, Range, ...: same elements, other shape
 const std::vector<Operator>& movement_operators();  ///< Transpose, Concat, Slice, Pad, ...: elements move
 const std::vector<Operator>& pad_operators();       ///< Pad
-const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND
-const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum
-const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax
+const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND, Compress
+const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum, CumProd
+const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax, Hardmax
 const std::vector<Operator>& normalization_operators();  ///< LayerNormalization, BatchNormalization
 const std::vector<Operator>& matmul_operators();         ///< MatMul, Gemm, and the integer ones
 const std::vector<Operator>& conv_operators();           ///< Conv
@@ -25,5 +25,16 @@ const std::vector<Operator>&
 quantize_operators();                            ///< QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear
 const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
 const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
+
+const std::vector<Operator>& activation_operators();  ///< Gelu ... Shrink, PRelu (activation_functions.cpp)
+const std::vector<Operator>& bitwise_operators();     ///< BitwiseAnd ... BitShift
+const std::vector<Operator>& topk_operators();        ///< TopK
+const std::vector<Operator>& scatter_operators();     ///< Scatter, ScatterElements, ScatterND, TensorScatter
+const std::vector<Operator>& one_hot_operators();     ///< OneHot, EyeLike
+const std::vector<Operator>& einsum_operators();      ///< Einsum
+const std::vector<Operator>& attention_operators();   ///< Attention
+const std::vector<Operator>& rotary_operators();      ///< RotaryEmbedding (rotary_embedding.cpp)
+const std::vector<Operator>& reverse_sequence_operators();  ///< ReverseSequence
+const std::vector<Operator>& determinant_operators();       ///< Det
 
 }  // namespace edgeclip::engine

@@ -1,38 +1,15 @@
+#include <algorithm>
 #include <cstring>
 
 #include "engine/ops/families.h"
+#include "engine/ops/indices.h"
 #include "engine/ops/support.h"
 
-/// Operators that look up elements by index.  Negative indices count from the back; one out of range is an
-/// InvalidInput, found when the node runs.
+/// Operators that look up elements by index, or by a condition.  Negative indices count from the back; one
+/// out of range is an InvalidInput, found when the node runs.
 namespace edgeclip::engine {
 
 namespace {
-
-void require_index_dtype(const ShapeContext& context, std::size_t i) {
-  const DType dtype = context.inputs[i].dtype;
-  if (dtype != DType::i32 && dtype != DType::i64)
-    refuse(context.node, "indices must be int32 or int64, not {}", dtype_name(dtype));
-}
-
-/// Indices are read one by one: a token table is not copied first.
-class Indices {
- public:
-  explicit Indices(const TensorView& tensor)
-      : narrow_(tensor.dtype == DType::i32 ? tensor.as<std::int32_t>() : nullptr),
-        wide_(narrow_ ? nullptr : tensor.as<std::int64_t>()) {}
-  std::int64_t at(const Node& node, std::int64_t i, std::int64_t limit) const {
-    const std::int64_t index = tensor_is_narrow() ? narrow_[i] : wide_[i];
-    if (index < -limit || index >= limit)
-      refuse(node, "index {} is out of range for a dimension of {}", index, limit);
-    return index < 0 ? index + limit : index;
-  }
-
- private:
-  bool tensor_is_narrow() const { return narrow_ != nullptr; }
-  const std::int32_t* narrow_;
-  const std::int64_t* wide_;
-};
 
 void infer_gather(ShapeContext& context) {
   const Shape &data = context.inputs[0].shape, &indices = context.inputs[1].shape;
@@ -140,6 +117,43 @@ void run_gather_nd(const Node& node, const Inputs& inputs, const Outputs& output
   }
 }
 
+/// The slices along `axis` (of the flattened input where it is left out) whose condition is true; a condition
+/// may end early, which leaves out the rest.
+void infer_compress(ShapeContext& context) {
+  const Node& node = context.node;
+  const TensorView& condition = context.inputs[1];
+  Shape shape = context.inputs[0].shape;
+  if (condition.dtype != DType::boolean)
+    refuse(node, "its condition must be bool, not {}", dtype_name(condition.dtype));
+  require_rank(context, 1, 1);
+  if (shape.empty()) refuse(node, "a scalar has no slices");
+  if (!node.has("axis")) shape = {num_elements(shape)};
+  const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), shape.size());
+  const std::int64_t count = condition.shape[0];
+  if (count > shape[axis]) refuse(node, "{} conditions for {} slices", count, shape[axis]);
+  if (count > 0 && !condition.data) needs_data(node, "the condition");
+  shape[axis] = count > 0 ? std::count(condition.as<bool>(), condition.as<bool>() + count, true) : 0;
+  add_output(context, context.inputs[0].dtype, shape);
+}
+
+void run_compress(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  if (outputs[0].elements() == 0) return;
+  Shape data = inputs[0].shape;
+  if (!node.has("axis")) data = {num_elements(data)};
+  const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());
+  const std::int64_t outer = product(data, 0, axis), count = inputs[1].elements();
+  const std::size_t inner =
+      static_cast<std::size_t>(product(data, axis + 1, data.size())) * dtype_size(inputs[0].dtype);
+  std::byte* y = outputs[0].data;
+  for (std::int64_t o = 0; o < outer; ++o) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (!inputs[1].as<bool>()[i]) continue;
+      std::memcpy(y, inputs[0].data + static_cast<std::size_t>(o * data[axis] + i) * inner, inner);
+      y += inner;
+    }
+  }
+}
+
 }  // namespace
 
 const std::vector<Operator>& gather_operators() {
@@ -147,6 +161,7 @@ const std::vector<Operator>& gather_operators() {
       {"Gather", "", 1, kNewestOpset, infer_gather, run_gather, 2, 2, 1, "axis:i"},
       {"GatherElements", "", 11, kNewestOpset, infer_gather_elements, run_gather_elements, 2, 2, 1, "axis:i"},
       {"GatherND", "", 11, kNewestOpset, infer_gather_nd, run_gather_nd, 2, 2, 1, "batch_dims:i"},
+      {"Compress", "", 9, kNewestOpset, infer_compress, run_compress, 2, 2, 1, "axis:i"},
   };
   return rows;
 }

@@ -5,8 +5,8 @@
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
-/// Reductions over axes, ArgMax and ArgMin, CumSum.  Sums of float32 are kept in double: they are the oracle
-/// of faster ones.
+/// Reductions over axes, ArgMax and ArgMin, CumSum and CumProd.  Sums of float32 are kept in double: they are
+/// the oracle of faster ones.
 namespace edgeclip::engine {
 
 namespace {
@@ -116,6 +116,13 @@ struct ReduceL2 : ReduceSumSquare {
     return static_cast<W>(std::sqrt(static_cast<double>(sum)));
   }
 };
+struct ReduceLogSum : ReduceSum {
+  static constexpr bool kInteger = false;
+  template <class W>
+  static W finish(W sum, std::int64_t) {
+    return static_cast<W>(std::log(static_cast<double>(sum)));
+  }
+};
 struct ReduceProd {
   static constexpr bool kInteger = true, kBool = false;
   template <class T>
@@ -162,16 +169,21 @@ struct ReduceMin {
   }
 };
 
-template <class F>
-void run_reduce(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+/// Every element's place in the output: strides of the output along the axes that stay, 0 along those that
+/// go.
+Shape reduced_strides(const Node& node, const Inputs& inputs) {
   const Shape& shape = inputs[0].shape;
   const auto reduced = reduced_axes(node, shape.size(), ints_attribute_or_input(node, inputs, "axes", 1, {}));
-  // Every element's place in the output: strides of the output along the axes that stay, 0 along those that
-  // go.
   Shape kept = shape;
   for (std::size_t d = 0; d < kept.size(); ++d)
     if (reduced[d]) kept[d] = 1;
-  const Shape strides[1] = {broadcast_strides(kept, shape)};
+  return broadcast_strides(kept, shape);
+}
+
+template <class F>
+void run_reduce(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  const Shape& shape = inputs[0].shape;
+  const Shape strides[1] = {reduced_strides(node, inputs)};
   visit_number_or_bool(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     using W = Wide<T>;
@@ -187,6 +199,33 @@ void run_reduce(const Node& node, const Inputs& inputs, const Outputs& outputs) 
     const std::int64_t per_output = count ? inputs[0].elements() / static_cast<std::int64_t>(count) : 0;
     T* y = outputs[0].as<T>();
     for (std::size_t i = 0; i < count; ++i) y[i] = static_cast<T>(F::finish(sums[i], per_output));
+  });
+}
+
+/// log(sum(e^x)) as m + log(sum(e^(x - m))) with m the largest x, so that nothing overflows; -inf of nothing.
+void run_log_sum_exp(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Shape& shape = inputs[0].shape;
+  const Shape strides[1] = {reduced_strides(node, inputs)};
+  visit_float(node, inputs[0].dtype, [&](auto type) {
+    using T = decltype(type);
+    std::vector<double> most(static_cast<std::size_t>(outputs[0].elements()), -kInfinity),
+        sums(most.size(), 0);
+    const auto for_each = [&](auto visit) {
+      const T* x = inputs[0].as<T>();
+      for_each_row(shape, strides,
+                   [&](const std::int64_t* offsets, std::int64_t n, const std::int64_t* steps) {
+                     for (std::int64_t i = 0; i < n; ++i)
+                       visit(static_cast<std::size_t>(offsets[0] + i * steps[0]), static_cast<double>(*x++));
+                   });
+    };
+    for_each([&](std::size_t at, double x) { most[at] = ReduceMax::join(most[at], x); });
+    // An infinite m would make x - m a NaN; e^x itself is right there.
+    for (double& m : most)
+      if (std::isinf(m)) m = 0;
+    for_each([&](std::size_t at, double x) { sums[at] += std::exp(x - most[at]); });
+    T* y = outputs[0].as<T>();
+    for (std::size_t i = 0; i < sums.size(); ++i) y[i] = static_cast<T>(most[i] + std::log(sums[i]));
   });
 }
 
@@ -228,7 +267,7 @@ void run_arg(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   });
 }
 
-void infer_cumsum(ShapeContext& context) {
+void infer_cumulative(ShapeContext& context) {
   const DType dtype = context.inputs[0].dtype;
   if (!is_float(dtype) && !is_integer(dtype)) unsupported_type(context.node, dtype);
   if (num_elements(context.inputs[1].shape) != 1) refuse(context.node, "axis must be a scalar");
@@ -240,7 +279,23 @@ void infer_cumsum(ShapeContext& context) {
   infer_same(context);
 }
 
-void run_cumsum(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+struct RunningSum {
+  static constexpr int kStart = 0;
+  template <class W>
+  static W join(W a, W b) {
+    return wrapping_add(a, b);
+  }
+};
+struct RunningProduct {
+  static constexpr int kStart = 1;
+  template <class W>
+  static W join(W a, W b) {
+    return wrapping_multiply(a, b);
+  }
+};
+
+template <class F>
+void run_cumulative(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape& shape = inputs[0].shape;
   const std::size_t axis = normalize_axis(node, int_values(node, inputs[1])[0], shape.size());
   const bool exclusive = node.int_or("exclusive", 0) != 0, reverse = node.int_or("reverse", 0) != 0;
@@ -251,10 +306,10 @@ void run_cumsum(const Node& node, const Inputs& inputs, const Outputs& outputs) 
     for (std::int64_t o = 0; o < outer; ++o) {
       for (std::int64_t i = 0; i < inner; ++i) {
         const std::int64_t base = o * n * inner + i;
-        Wide<T> sum = 0;
+        Wide<T> sum = F::kStart;
         for (std::int64_t k = 0; k < n; ++k) {
           const std::int64_t at = base + (reverse ? n - 1 - k : k) * inner;
-          const Wide<T> next = wrapping_add(sum, static_cast<Wide<T>>(inputs[0].as<T>()[at]));
+          const Wide<T> next = F::join(sum, static_cast<Wide<T>>(inputs[0].as<T>()[at]));
           outputs[0].as<T>()[at] = static_cast<T>(exclusive ? sum : next);
           sum = next;
         }
@@ -265,10 +320,10 @@ void run_cumsum(const Node& node, const Inputs& inputs, const Outputs& outputs) 
 
 /// Axes moved from the attribute to an input at opset 18 (13 for ReduceSum).
 template <class F>
-void add_reduction(std::vector<Operator>& rows, const char* name, int axes_input_since) {
-  rows.push_back(
-      {name, "", 1, axes_input_since - 1, infer_reduce<F>, run_reduce<F>, 1, 1, 1, "axes:I keepdims:i"});
-  rows.push_back({name, "", axes_input_since, kNewestOpset, infer_reduce<F>, run_reduce<F>, 1, 2, 1,
+void add_reduction(std::vector<Operator>& rows, const char* name, int axes_input_since,
+                   decltype(Operator::reference) run = run_reduce<F>) {
+  rows.push_back({name, "", 1, axes_input_since - 1, infer_reduce<F>, run, 1, 1, 1, "axes:I keepdims:i"});
+  rows.push_back({name, "", axes_input_since, kNewestOpset, infer_reduce<F>, run, 1, 2, 1,
                   "keepdims:i noop_with_empty_axes:i"});
 }
 
@@ -281,7 +336,10 @@ const std::vector<Operator>& reduce_operators() {
          "axis:i keepdims:i select_last_index:i"},
         {"ArgMin", "", 1, kNewestOpset, infer_arg, run_arg<false>, 1, 1, 1,
          "axis:i keepdims:i select_last_index:i"},
-        {"CumSum", "", 11, kNewestOpset, infer_cumsum, run_cumsum, 2, 2, 1, "exclusive:i reverse:i"},
+        {"CumSum", "", 11, kNewestOpset, infer_cumulative, run_cumulative<RunningSum>, 2, 2, 1,
+         "exclusive:i reverse:i"},
+        {"CumProd", "", 26, kNewestOpset, infer_cumulative, run_cumulative<RunningProduct>, 2, 2, 1,
+         "exclusive:i reverse:i"},
     };
     add_reduction<ReduceSum>(all, "ReduceSum", 13);
     add_reduction<ReduceMean>(all, "ReduceMean", 18);
@@ -291,6 +349,8 @@ const std::vector<Operator>& reduce_operators() {
     add_reduction<ReduceL1>(all, "ReduceL1", 18);
     add_reduction<ReduceL2>(all, "ReduceL2", 18);
     add_reduction<ReduceSumSquare>(all, "ReduceSumSquare", 18);
+    add_reduction<ReduceLogSum>(all, "ReduceLogSum", 18);
+    add_reduction<ReduceLogSum>(all, "ReduceLogSumExp", 18, run_log_sum_exp);
     return all;
   }();
   return rows;

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "engine/ops/elementwise.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -8,29 +9,6 @@
 namespace edgeclip::engine {
 
 namespace {
-
-/// out[i] = F::of(node, in[i]) for float32 and float64.
-template <class F>
-void run_float(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  visit_float(node, inputs[0].dtype, [&](auto type) {
-    using T = decltype(type);
-    const T* x = inputs[0].as<T>();
-    T* y = outputs[0].as<T>();
-    const F f(node);
-    for (std::int64_t i = 0, n = outputs[0].elements(); i < n; ++i) y[i] = f(x[i]);
-  });
-}
-
-template <class F>
-void run_number(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  visit_number(node, inputs[0].dtype, [&](auto type) {
-    using T = decltype(type);
-    const T* x = inputs[0].as<T>();
-    T* y = outputs[0].as<T>();
-    const F f(node);
-    for (std::int64_t i = 0, n = outputs[0].elements(); i < n; ++i) y[i] = f(x[i]);
-  });
-}
 
 /// A float-to-bool test.
 template <class F>
@@ -70,6 +48,15 @@ EDGECLIP_UNARY(Erf, std::erf(x));
 EDGECLIP_UNARY(Tanh, std::tanh(x));
 EDGECLIP_UNARY(Sin, std::sin(x));
 EDGECLIP_UNARY(Cos, std::cos(x));
+EDGECLIP_UNARY(Tan, std::tan(x));
+EDGECLIP_UNARY(Asin, std::asin(x));
+EDGECLIP_UNARY(Acos, std::acos(x));
+EDGECLIP_UNARY(Atan, std::atan(x));
+EDGECLIP_UNARY(Sinh, std::sinh(x));
+EDGECLIP_UNARY(Cosh, std::cosh(x));
+EDGECLIP_UNARY(Asinh, std::asinh(x));
+EDGECLIP_UNARY(Acosh, std::acosh(x));
+EDGECLIP_UNARY(Atanh, std::atanh(x));
 EDGECLIP_UNARY(Floor, std::floor(x));
 EDGECLIP_UNARY(Ceil, std::ceil(x));
 EDGECLIP_UNARY(Round, std::nearbyint(x));  // halves to even, the default rounding mode
@@ -163,6 +150,15 @@ const std::vector<Operator>& unary_operators() {
       {"Tanh", "", 6, kNewestOpset, infer_same_float, run_float<Tanh>, 1, 1},
       {"Sin", "", 7, kNewestOpset, infer_same_float, run_float<Sin>, 1, 1},
       {"Cos", "", 7, kNewestOpset, infer_same_float, run_float<Cos>, 1, 1},
+      {"Tan", "", 7, kNewestOpset, infer_same_float, run_float<Tan>, 1, 1},
+      {"Asin", "", 7, kNewestOpset, infer_same_float, run_float<Asin>, 1, 1},
+      {"Acos", "", 7, kNewestOpset, infer_same_float, run_float<Acos>, 1, 1},
+      {"Atan", "", 7, kNewestOpset, infer_same_float, run_float<Atan>, 1, 1},
+      {"Sinh", "", 9, kNewestOpset, infer_same_float, run_float<Sinh>, 1, 1},
+      {"Cosh", "", 9, kNewestOpset, infer_same_float, run_float<Cosh>, 1, 1},
+      {"Asinh", "", 9, kNewestOpset, infer_same_float, run_float<Asinh>, 1, 1},
+      {"Acosh", "", 9, kNewestOpset, infer_same_float, run_float<Acosh>, 1, 1},
+      {"Atanh", "", 9, kNewestOpset, infer_same_float, run_float<Atanh>, 1, 1},
       {"Floor", "", 6, kNewestOpset, infer_same_float, run_float<Floor>, 1, 1},
       {"Ceil", "", 6, kNewestOpset, infer_same_float, run_float<Ceil>, 1, 1},
       {"Round", "", 11, kNewestOpset, infer_same_float, run_float<Round>, 1, 1},
