@@ -53,6 +53,14 @@ struct TowerModel {
   Shape shape;  ///< of its input, for a batch of 1
 };
 
+/// "NAME (OP)" of the layers that only the readable single-threaded kernels take.
+std::vector<std::string> reference_layers(Context& context, const Shape& input) {
+  std::vector<std::string> slow;
+  for (const Context::Layer& layer : context.layers({input}))
+    if (layer.kernel == "reference") slow.push_back(fmt::format("{} ({})", layer.name, layer.op));
+  return slow;
+}
+
 /// Imports, optimizes, checks the profiles and writes one tower; returns its part of the report.
 Json build_tower(const TowerModel& tower, const BuildOptions& options, const std::vector<int>& batches,
                  const fs::path& out) {
@@ -76,16 +84,18 @@ Json build_tower(const TowerModel& tower, const BuildOptions& options, const std
     shape[0] = batch;
     arena[std::to_string(batch)] = context.arena_bytes({shape});
   }
+  const std::vector<std::string> slow = reference_layers(context, tower.shape);
+  if (options.strict && !slow.empty())
+    throw CheckNotMet(fmt::format("{} tower: {} layers have no kernel but the reference: {}", tower.name,
+                                  slow.size(), fmt::join(slow, ", ")));
   write_plan_graph(out, session.graph());
   spdlog::info("{} tower: {} operators became {}, {:.1f} MiB, at batch {} {:.1f} MiB of activations",
                tower.name, imported, session.graph().nodes().size(),
                static_cast<double>(fs::file_size(out)) / (1 << 20), batches.back(),
                arena.back().get<double>() / (1 << 20));
-  return {{"nodes_imported", imported},
-          {"nodes", session.graph().nodes().size()},
-          {"passes", passes},
-          {"arena_bytes", arena},
-          {"bytes", fs::file_size(out)}};
+  return {{"nodes_imported", imported}, {"nodes", session.graph().nodes().size()},
+          {"passes", passes},           {"arena_bytes", arena},
+          {"reference_layers", slow},   {"bytes", fs::file_size(out)}};
 }
 
 }  // namespace

@@ -71,6 +71,20 @@ TEST_F(PlanOfBundle, RunsWhatTheOnnxFilesSay) {
   EXPECT_EQ(runner.tokenizer()->vocab_size(), runner.card().vocab_size);
 }
 
+TEST_F(PlanOfBundle, StrictNamesLayersThatRunByReferenceKernels) {
+  const Json report = builder::build_plan(options_);
+  ASSERT_FALSE(report["text"]["reference_layers"].empty()) << report.dump();  // its Gather
+  options_.out += "-strict";
+  options_.strict = true;
+  try {
+    builder::build_plan(options_);
+    FAIL() << "strict, and built";
+  } catch (const CheckNotMet& error) {
+    EXPECT_NE(std::string(error.what()).find("L2Normalize"), std::string::npos) << error.what();
+  }
+  EXPECT_FALSE(fs::exists(options_.out));
+}
+
 TEST_F(PlanOfBundle, ConcurrentCalls) {
   builder::build_plan(options_);
   PlanEncoder runner(options_.out);

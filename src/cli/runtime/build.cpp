@@ -15,6 +15,7 @@ struct Options : builder::BuildOptions {
     v("precision", precision, "arithmetic of the plan", {"fp32", "int8"});
     v("batches", batches, "batch sizes the plan is checked for; larger batches are cut to the largest");
     v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
+    v("strict", strict, "a layer that only a readable reference kernel takes is a failed check (exit 3)");
     v("calibration", calibration, "int8: prepared dataset or calibration.json; empty: the bundle's own");
     v("image_root", image_root,
       "of a --calibration dataset: the folder of its images, where they were moved");

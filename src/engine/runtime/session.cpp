@@ -38,6 +38,12 @@ std::string expected_input(const Value& value) {
   return fmt::format("({}) {}", dims, dtype_name(value.dtype));
 }
 
+std::vector<TensorView> without_data(const std::vector<Shape>& shapes) {
+  std::vector<TensorView> views;
+  for (const Shape& shape : shapes) views.push_back({DType::f32, shape, nullptr});
+  return views;
+}
+
 /// The arena: uninitialized, aligned, only grows.
 class Arena {
  public:
@@ -208,11 +214,12 @@ std::vector<Tensor> Context::run(const std::vector<TensorView>& inputs) {
 
 void Context::set_observer(Observer observer) { state_->observer = std::move(observer); }
 
+std::vector<Context::Layer> Context::layers(const std::vector<Shape>& input_shapes) {
+  return state_->ready_for(without_data(input_shapes)).layers();
+}
+
 std::int64_t Context::arena_bytes(const std::vector<Shape>& input_shapes) {
-  std::vector<TensorView> inputs;
-  for (std::size_t i = 0; i < input_shapes.size(); ++i)
-    inputs.push_back({DType::f32, input_shapes[i], nullptr});
-  return state_->ready_for(inputs).arena_bytes();
+  return state_->ready_for(without_data(input_shapes)).arena_bytes();
 }
 
 }  // namespace edgeclip::engine

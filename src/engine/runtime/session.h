@@ -59,6 +59,12 @@ class Context {
   using Observer = std::function<void(const NodeRun& run)>;
   void set_observer(Observer observer);
 
+  /// Which kernel every node got for these input shapes (makes them ready), in the order they run.
+  struct Layer {
+    std::string name, op, kernel;
+  };
+  std::vector<Layer> layers(const std::vector<Shape>& input_shapes);
+
   /// Bytes of the arena for these input shapes (makes them ready).
   std::int64_t arena_bytes(const std::vector<Shape>& input_shapes);
 

@@ -147,6 +147,13 @@ void Specialization::choose_kernels(bool reference, PackedWeights& weights, dnnl
   }
 }
 
+std::vector<Context::Layer> Specialization::layers() const {
+  std::vector<Context::Layer> layers;
+  for (const Step& step : steps_)
+    layers.push_back({step.node->name, step.node->op, step.kernel->implementation()});
+  return layers;
+}
+
 void Specialization::check_pool(std::int64_t pool_mb, const std::vector<Shape>& input_shapes) const {
   if (arena_bytes() <= pool_mb * kMebibyte) return;
   std::string shapes;

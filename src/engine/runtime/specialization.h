@@ -21,6 +21,8 @@ class Specialization {
                  const std::vector<std::optional<Tensor>>& input_data, PackedWeights& weights,
                  dnnl::stream& stream);
 
+  std::vector<Context::Layer> layers() const;
+
   std::int64_t arena_bytes() const { return planned_bytes_ + scratch_bytes_; }
 
   /// arena: at least arena_bytes(), 64-byte aligned.  inputs: data in the graph's order and shapes; int32
