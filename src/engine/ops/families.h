@@ -17,10 +17,10 @@ const std::vector<Operator>& pad_operators();       ///< Pad
 const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND
 const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum
 const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax
-const std::vector<Operator>& normalization_operators();  ///< LayerNormalization, BatchNormalization
+const std::vector<Operator>& normalization_operators();  ///< Layer-, RMS-, BatchNormalization
 const std::vector<Operator>& matmul_operators();         ///< MatMul, Gemm, and the integer ones
-const std::vector<Operator>& conv_operators();           ///< Conv
-const std::vector<Operator>& pool_operators();           ///< MaxPool, AveragePool, global ones
+const std::vector<Operator>& conv_operators();           ///< Conv, ConvInteger, QLinearConv
+const std::vector<Operator>& pool_operators();           ///< MaxPool, AveragePool, LpPool, global ones
 const std::vector<Operator>&
 quantize_operators();                            ///< QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear
 const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
