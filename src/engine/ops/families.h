@@ -26,4 +26,6 @@ quantize_operators();                            ///< QuantizeLinear, Dequantize
 const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
 const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
 
+const std::vector<Operator>& conv_transpose_operators();  ///< ConvTranspose
+
 }  // namespace edgeclip::engine
