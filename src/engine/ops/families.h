@@ -27,5 +27,6 @@ const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, 
 const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
 
 const std::vector<Operator>& conv_transpose_operators();  ///< ConvTranspose
+const std::vector<Operator>& resize_operators();          ///< Resize, Upsample
 
 }  // namespace edgeclip::engine
