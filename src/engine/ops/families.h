@@ -29,5 +29,6 @@ const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quan
 const std::vector<Operator>& conv_transpose_operators();  ///< ConvTranspose
 const std::vector<Operator>& resize_operators();          ///< Resize, Upsample
 const std::vector<Operator>& grid_sample_operators();     ///< GridSample, AffineGrid
+const std::vector<Operator>& space_depth_operators();     ///< DepthToSpace, SpaceToDepth
 
 }  // namespace edgeclip::engine
