@@ -141,7 +141,7 @@ TEST(OperatorsGolden, OnnxNodeTests) {
   RecordProperty("passed", count.passed);
   RecordProperty("unsupported", count.unsupported);
   EXPECT_EQ(count.failed, 0);
-  EXPECT_GE(count.passed, 350);
+  EXPECT_GE(count.passed, 660);
 }
 
 /// Every small whole model of the parity set, as imported and optimized, against onnxruntime.

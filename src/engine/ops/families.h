@@ -30,5 +30,7 @@ const std::vector<Operator>& conv_transpose_operators();  ///< ConvTranspose
 const std::vector<Operator>& resize_operators();          ///< Resize, Upsample
 const std::vector<Operator>& grid_sample_operators();     ///< GridSample, AffineGrid
 const std::vector<Operator>& space_depth_operators();     ///< DepthToSpace, SpaceToDepth
+const std::vector<Operator>& group_norm_operators();      ///< InstanceNormalization, GroupNormalization
+const std::vector<Operator>& lp_norm_operators();         ///< Lp-, MeanVarianceNormalization, LRN
 
 }  // namespace edgeclip::engine

@@ -16,8 +16,8 @@ std::vector<Operator> collect() {
         &normalization_operators(), &matmul_operators(), &conv_operators(), &pool_operators(),
         &quantize_operators(), &fused_operators(), &quant_operators()})
     all.insert(all.end(), family->begin(), family->end());
-  for (const auto* family :
-       {&conv_transpose_operators(), &resize_operators(), &grid_sample_operators(), &space_depth_operators()})
+  for (const auto* family : {&conv_transpose_operators(), &resize_operators(), &grid_sample_operators(),
+                             &space_depth_operators(), &group_norm_operators(), &lp_norm_operators()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }
