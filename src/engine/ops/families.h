@@ -17,10 +17,10 @@ const std::vector<Operator>& pad_operators();       ///< Pad
 const std::vector<Operator>& gather_operators();    ///< Gather, GatherElements, GatherND, Compress
 const std::vector<Operator>& reduce_operators();    ///< ReduceSum ..., ArgMax, ArgMin, CumSum, CumProd
 const std::vector<Operator>& softmax_operators();   ///< Softmax, LogSoftmax, Hardmax
-const std::vector<Operator>& normalization_operators();  ///< LayerNormalization, BatchNormalization
+const std::vector<Operator>& normalization_operators();  ///< Layer-, RMS-, BatchNormalization
 const std::vector<Operator>& matmul_operators();         ///< MatMul, Gemm, and the integer ones
-const std::vector<Operator>& conv_operators();           ///< Conv
-const std::vector<Operator>& pool_operators();           ///< MaxPool, AveragePool, global ones
+const std::vector<Operator>& conv_operators();           ///< Conv, ConvInteger, QLinearConv
+const std::vector<Operator>& pool_operators();           ///< MaxPool, AveragePool, LpPool, global ones
 const std::vector<Operator>&
 quantize_operators();                            ///< QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear
 const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
@@ -36,5 +36,11 @@ const std::vector<Operator>& attention_operators();   ///< Attention
 const std::vector<Operator>& rotary_operators();      ///< RotaryEmbedding (rotary_embedding.cpp)
 const std::vector<Operator>& reverse_sequence_operators();  ///< ReverseSequence
 const std::vector<Operator>& determinant_operators();       ///< Det
+const std::vector<Operator>& conv_transpose_operators();    ///< ConvTranspose
+const std::vector<Operator>& resize_operators();            ///< Resize, Upsample
+const std::vector<Operator>& grid_sample_operators();       ///< GridSample, AffineGrid
+const std::vector<Operator>& space_depth_operators();       ///< DepthToSpace, SpaceToDepth
+const std::vector<Operator>& group_norm_operators();        ///< InstanceNormalization, GroupNormalization
+const std::vector<Operator>& lp_norm_operators();           ///< Lp-, MeanVarianceNormalization, LRN
 
 }  // namespace edgeclip::engine

@@ -102,12 +102,6 @@ void require_zero_point(const ShapeContext& context, std::size_t i, std::size_t 
     refuse(context.node, "input {} is {}: one value, or {}", i, shape_string(context.inputs[i].shape), per);
 }
 
-void require_byte(const ShapeContext& context, std::size_t i) {
-  const DType dtype = context.inputs[i].dtype;
-  if (dtype != DType::i8 && dtype != DType::u8)
-    refuse(context.node, "input {} must be int8 or uint8, not {}", i, dtype_name(dtype));
-}
-
 void infer_matmul_integer(ShapeContext& context) {
   require_byte(context, 0);
   require_byte(context, 1);

@@ -1,22 +1,34 @@
+#include <cmath>
 #include <limits>
 
 #include "engine/ops/families.h"
 #include "engine/ops/window.h"
 
-/// MaxPool, AveragePool and their global forms, for any number of spatial dimensions.
+/// MaxPool, AveragePool, LpPool and their global forms, for any number of spatial dimensions.
 namespace edgeclip::engine {
 
 namespace {
 
+/// The p of LpPool: (sum |x|^p)^(1/p).
+double pool_power(const Node& node) { return static_cast<double>(node.int_or("p", 2)); }
+
 void infer_pool(ShapeContext& context) {
   const Node& node = context.node;
   const TensorView& x = context.inputs[0];
-  if (node.int_or("storage_order", 0) != 0) unsupported(node, "only storage_order 0 is there");
   const bool bytes = node.op == "MaxPool" && (x.dtype == DType::u8 || x.dtype == DType::i8);
   if (!bytes) require_float(context, 0);
+  if (const auto order = node.int_or("storage_order", 0); order != 0 && order != 1)
+    refuse(node, "a storage_order of {}: 0 or 1", order);
+  if (pool_power(node) < 1) refuse(node, "a p of {}: it must be positive", pool_power(node));
   const auto window = window_of(node, x.shape, node.ints_or("kernel_shape", {}));
   Shape shape = {x.shape[0], x.shape[1]};
-  for (const auto& d : window) shape.push_back(d.out);
+  for (const auto& d : window) {
+    if (d.before >= d.kernel || d.after >= d.kernel)
+      if (node.string_or("auto_pad", "NOTSET") == "NOTSET")
+        refuse(node, "pads of {} and {}: they must be smaller than the kernel of {}", d.before, d.after,
+               d.kernel);
+    shape.push_back(d.out);
+  }
   add_output(context, x.dtype, shape);
   if (node.outputs.size() > 1) add_output(context, DType::i64, shape);
 }
@@ -25,6 +37,8 @@ void infer_global_pool(ShapeContext& context) {
   require_float(context, 0);
   Shape shape = context.inputs[0].shape;
   if (shape.size() < 3) refuse(context.node, "needs (N, C, spatial...), not {}", shape_string(shape));
+  if (pool_power(context.node) < 1)
+    refuse(context.node, "a p of {}: it must be positive", pool_power(context.node));
   for (std::size_t d = 2; d < shape.size(); ++d) {
     if (shape[d] == 0) refuse(context.node, "an empty plane {}", shape_string(shape));
     shape[d] = 1;
@@ -44,11 +58,26 @@ void for_each_output(const std::vector<WindowDim>& window, std::int64_t planes, 
   }
 }
 
+/// The same place of a (spatial...) plane counted with the first dimension the fastest (storage_order 1).
+std::int64_t column_major(const Shape& spatial, std::int64_t offset) {
+  std::int64_t result = 0;
+  for (std::size_t d = spatial.size(); d-- > 0;) {
+    std::int64_t step = 1;
+    for (std::size_t before = 0; before < d; ++before) step *= spatial[before];
+    result += offset % spatial[d] * step;
+    offset /= spatial[d];
+  }
+  return result;
+}
+
+/// y, and in Indices where each maximum was found, counted over all of x without padding.
 void run_max_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  if (outputs[0].elements() == 0) return;
   const Shape& shape = inputs[0].shape;
   const auto window = window_of(node, shape, node.ints_or("kernel_shape", {}));
   const Shape spatial(shape.begin() + 2, shape.end()), strides = strides_of(spatial);
   const std::int64_t in_plane = num_elements(spatial);
+  const bool columns = node.int_or("storage_order", 0) == 1;
   visit_number(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     const T* x = inputs[0].as<T>();
@@ -58,26 +87,28 @@ void run_max_pool(const Node& node, const Inputs& inputs, const Outputs& outputs
                     [&](std::int64_t plane, const std::vector<std::int64_t>& place, std::int64_t at) {
                       T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                                                     : std::numeric_limits<T>::lowest();
-                      std::int64_t from = -1;
+                      std::int64_t from = -1;  // stays so where the window holds nothing but padding
                       for_each_tap(window, strides, place, [&](std::int64_t offset, std::int64_t) {
                         const T value = x[plane * in_plane + offset];
                         if (from >= 0 && !(value > best)) return;
                         best = value;
-                        from = plane * in_plane + offset;
+                        from = offset;
                       });
                       y[at] = best;
-                      if (where) where[at] = from;
+                      if (!where) return;
+                      if (from >= 0) from = plane * in_plane + (columns ? column_major(spatial, from) : from);
+                      where[at] = from;
                     });
   });
 }
 
 void run_average_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  if (outputs[0].elements() == 0) return;
   const Shape& shape = inputs[0].shape;
   const auto window = window_of(node, shape, node.ints_or("kernel_shape", {}));
   const Shape spatial(shape.begin() + 2, shape.end()), strides = strides_of(spatial);
   const std::int64_t in_plane = num_elements(spatial);
   const bool with_pads = node.int_or("count_include_pad", 0) != 0;
-  const auto pads = node.ints_or("pads", {});
   visit_float(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     const T* x = inputs[0].as<T>();
@@ -94,13 +125,8 @@ void run_average_pool(const Node& node, const Inputs& inputs, const Outputs& out
                         count = 1;
                         for (std::size_t d = 0; d < window.size(); ++d) {
                           const WindowDim& w = window[d];
-                          const bool same = node.string_or("auto_pad", "NOTSET").rfind("SAME", 0) == 0;
-                          const std::int64_t after = pads.empty() ? 0 : pads[window.size() + d];
-                          const std::int64_t first = place[d] * w.stride - w.before, end = w.in + after;
-                          std::int64_t inside = 0;
-                          for (std::int64_t k = 0; k < w.kernel; ++k)
-                            inside += same || first + k * w.dilation < end;
-                          count *= inside;
+                          const auto [first, end] = w.taps_within(place[d], -w.before, w.in + w.after);
+                          count *= end - first;
                         }
                       }
                       y[at] = count ? static_cast<T>(sum / static_cast<double>(count)) : T(0);
@@ -108,25 +134,68 @@ void run_average_pool(const Node& node, const Inputs& inputs, const Outputs& out
   });
 }
 
-template <bool kMax>
+void run_lp_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  if (outputs[0].elements() == 0) return;
+  const Shape& shape = inputs[0].shape;
+  const auto window = window_of(node, shape, node.ints_or("kernel_shape", {}));
+  const Shape spatial(shape.begin() + 2, shape.end()), strides = strides_of(spatial);
+  const std::int64_t in_plane = num_elements(spatial);
+  const double p = pool_power(node);
+  visit_float(node, inputs[0].dtype, [&](auto type) {
+    using T = decltype(type);
+    const T* x = inputs[0].as<T>();
+    T* y = outputs[0].as<T>();
+    for_each_output(window, shape[0] * shape[1],
+                    [&](std::int64_t plane, const std::vector<std::int64_t>& place, std::int64_t at) {
+                      double sum = 0;
+                      for_each_tap(window, strides, place, [&](std::int64_t offset, std::int64_t) {
+                        sum += std::pow(std::fabs(static_cast<double>(x[plane * in_plane + offset])), p);
+                      });
+                      y[at] = static_cast<T>(std::pow(sum, 1 / p));
+                    });
+  });
+}
+
+/// y[n, c] = Pool::of(node, x, count) of its plane of count elements.
+template <class Pool>
 void run_global_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  if (outputs[0].elements() == 0) return;
   const Shape& shape = inputs[0].shape;
   const std::int64_t plane = product(shape, 2, shape.size());
   visit_float(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     const T* x = inputs[0].as<T>();
     T* y = outputs[0].as<T>();
-    for (std::int64_t p = 0; p < shape[0] * shape[1]; ++p, x += plane) {
-      double sum = 0;
-      T most = x[0];
-      for (std::int64_t i = 0; i < plane; ++i) {
-        sum += static_cast<double>(x[i]);
-        most = std::max(most, x[i]);
-      }
-      y[p] = kMax ? most : static_cast<T>(sum / static_cast<double>(plane));
-    }
+    for (std::int64_t p = 0; p < shape[0] * shape[1]; ++p, x += plane)
+      y[p] = static_cast<T>(Pool::of(node, x, plane));
   });
 }
+
+struct AverageOfPlane {
+  template <class T>
+  static double of(const Node&, const T* x, std::int64_t count) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]);
+    return sum / static_cast<double>(count);
+  }
+};
+
+struct MaximumOfPlane {
+  template <class T>
+  static T of(const Node&, const T* x, std::int64_t count) {
+    return *std::max_element(x, x + count);
+  }
+};
+
+struct LpNormOfPlane {
+  template <class T>
+  static double of(const Node& node, const T* x, std::int64_t count) {
+    const double p = pool_power(node);
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) sum += std::pow(std::fabs(static_cast<double>(x[i])), p);
+    return std::pow(sum, 1 / p);
+  }
+};
 
 }  // namespace
 
@@ -136,8 +205,12 @@ const std::vector<Operator>& pool_operators() {
        "auto_pad:s ceil_mode:i dilations:I kernel_shape:I! pads:I storage_order:i strides:I"},
       {"AveragePool", "", 7, kNewestOpset, infer_pool, run_average_pool, 1, 1, 1,
        "auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I! pads:I strides:I"},
-      {"GlobalAveragePool", "", 1, kNewestOpset, infer_global_pool, run_global_pool<false>, 1, 1},
-      {"GlobalMaxPool", "", 1, kNewestOpset, infer_global_pool, run_global_pool<true>, 1, 1},
+      {"LpPool", "", 2, kNewestOpset, infer_pool, run_lp_pool, 1, 1, 1,
+       "auto_pad:s ceil_mode:i dilations:I kernel_shape:I! p:i pads:I strides:I"},
+      {"GlobalAveragePool", "", 1, kNewestOpset, infer_global_pool, run_global_pool<AverageOfPlane>, 1, 1},
+      {"GlobalMaxPool", "", 1, kNewestOpset, infer_global_pool, run_global_pool<MaximumOfPlane>, 1, 1},
+      {"GlobalLpPool", "", 2, kNewestOpset, infer_global_pool, run_global_pool<LpNormOfPlane>, 1, 1, 1,
+       "p:i"},
   };
   return rows;
 }

@@ -120,6 +120,12 @@ void require_float(const ShapeContext& context, std::size_t i) {
     refuse(context.node, "input {} must be float32 or float64, not {}", i, dtype_name(dtype));
 }
 
+void require_byte(const ShapeContext& context, std::size_t i) {
+  const DType dtype = context.inputs.at(i).dtype;
+  if (dtype != DType::i8 && dtype != DType::u8)
+    refuse(context.node, "input {} must be int8 or uint8, not {}", i, dtype_name(dtype));
+}
+
 void require_rank(const ShapeContext& context, std::size_t i, std::size_t rank) {
   const Shape& shape = context.inputs.at(i).shape;
   if (shape.size() != rank)

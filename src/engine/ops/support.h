@@ -65,6 +65,7 @@ void add_output(ShapeContext& context, DType dtype, Shape shape);
 /// Throws InvalidInput unless inputs a and b have the same type.
 void require_same_dtype(const ShapeContext& context, std::size_t a, std::size_t b);
 void require_float(const ShapeContext& context, std::size_t i);
+void require_byte(const ShapeContext& context, std::size_t i);  ///< int8 or uint8
 void require_rank(const ShapeContext& context, std::size_t i, std::size_t rank);
 bool is_float(DType dtype);    ///< float32, float64
 bool is_integer(DType dtype);  ///< signed and unsigned, not bool
