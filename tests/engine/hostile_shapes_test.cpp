@@ -31,5 +31,16 @@ TEST(HostileShapes, AMatMulOfManyMatricesAllocatesNothingInItsRule) {
   EXPECT_EQ(facts[static_cast<std::size_t>(graph.outputs[0])].shape, (Shape{many, 1, 1}));
 }
 
+TEST(HostileShapes, NothingToComputeTakesNoTime) {
+  // The loops over the other dimension would run 2^40 times.
+  test::GraphWriter g("empty");
+  const ValueId x = g.input("x", DType::f32, {-1, -1}, {"n", "m"});
+  const Graph graph = g.finish({g.node("Softmax", {x}), g.node("CumSum", {x, g.ints({1})})});
+  const Tensor element(DType::f32, {1});
+  TensorView view = element.view();
+  view.shape = {kHuge, 0};
+  for (const Tensor& output : run_reference(graph, {view})) EXPECT_EQ(output.shape(), (Shape{kHuge, 0}));
+}
+
 }  // namespace
 }  // namespace edgeclip::engine

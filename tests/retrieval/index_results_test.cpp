@@ -18,8 +18,13 @@ void* operator new(std::size_t size) {
   if (void* const memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
+// std::stable_sort's, which is given back by the plain form: all are ours, or none (AddressSanitizer looks).
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return g_allocations == 0 ? nullptr : std::malloc(size);
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace edgeclip {
 namespace {

@@ -202,7 +202,7 @@ def little_memory(table, world, work):
     ]
     for name, command in cases:
         for megabytes in (100, 20, 1):
-            faults, codes, least = [], [], ""
+            faults, codes, least, loading = [], [], "", 0
             for moment in (0.1, 0.3, 0.7, 1.2, 2.0, 3.0):
                 out = fresh(work / "memory")
                 process = start(command(out))
@@ -213,6 +213,8 @@ def little_memory(table, world, work):
                 codes.append("hangs" if result.timed_out else result.code)
                 if result.timed_out:
                     faults.append(f"after {moment} s: hangs")
+                elif result.code == 127 and moment < 0.5:
+                    loading += 1  # ld.so's own end, while it maps libraries: before any code of ours
                 elif result.code not in (0, 4) or (result.code == 4 and not result.one_line()):
                     faults.append(f"after {moment} s: exit {result.code}: {result.message() or result.err}")
                 elif result.code == 4:
@@ -222,7 +224,8 @@ def little_memory(table, world, work):
                 if name == "index" and out.exists() and result.code == 4 and world.gallery(out)[1] is not False:
                     faults.append(f"after {moment} s: exit 4, but the gallery is {world.gallery(out)}")
             table.row(f"{name}, data limit: resident + {megabytes} MB", not faults,
-                      shown(f"exits {' '.join(map(str, codes))}; {'; '.join(faults) or least}", 300))
+                      shown(f"exits {' '.join(map(str, codes))}; {'; '.join(faults) or least}"
+                            + (f"; {loading} ended by ld.so while loading" if loading else ""), 300))
 
 
 def broken_images(table, world, work):

@@ -43,7 +43,7 @@ std::vector<Tensor> evaluate_node(const Node& node, const Inputs& inputs) {
     tensors[i] = Tensor(dtype, shape);
     outputs[i].data = tensors[i].raw();
   }
-  operator_of(node).reference(node, inputs, outputs);
+  run_reference_kernel(operator_of(node), node, inputs, outputs);
   return tensors;
 }
 

@@ -83,6 +83,11 @@ const Operator* find_operator(const std::string& domain, const std::string& name
 /// All of them, for documentation and for messages.
 const std::vector<Operator>& operators();
 
+/// Runs the row's reference kernel, if any output has elements: with none, loops over what a dimension of 0
+/// stands beside could take for ever.
+void run_reference_kernel(const Operator& row, const Node& node, const Inputs& inputs,
+                          const Outputs& outputs);
+
 /// The reference kernel as a Kernel.
 std::unique_ptr<Kernel> make_reference_kernel(const Node& node);
 

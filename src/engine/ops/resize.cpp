@@ -37,7 +37,7 @@ ResizeArguments resize_arguments(const Node& node, const Inputs& inputs) {
   const auto given = [&](std::size_t i) { return node.has_input(i) && inputs[i].elements() > 0; };
   const auto known = [&](std::size_t i, const char* what) -> const TensorView& {
     if (inputs[i].shape.size() != 1)
-      refuse(node, "its {} must be one-dimensional, not {}", what, shape_string(inputs[i].shape));
+      refuse(node, "{} must be one-dimensional, not {}", what, shape_string(inputs[i].shape));
     if (!inputs[i].data) needs_data(node, what);
     return inputs[i];
   };
