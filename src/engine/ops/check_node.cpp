@@ -46,10 +46,12 @@ void check_node(const Node& node) {
              attribute_words(given));
     }
   }
-  for (const auto& [name, value] : node.attributes)
+  for (const auto& attribute : node.attributes) {
+    const std::string& name = attribute.first;  // clang 14 does not capture structured bindings
     if (std::none_of(rules.begin(), rules.end(),
                      [&](const AttributeRule& rule) { return rule.name == name; }))
       unsupported(node, "has no attribute {} in the engine", printable(name));
+  }
 }
 
 }  // namespace edgeclip::engine
