@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "base/error.h"
+#include "base/measure.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "data/image/image.h"
@@ -94,15 +94,6 @@ BenchReport run_benchmark(Encoder& encoder, const Gallery* gallery,
   return report;
 }
 
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const double at = share * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
-}
-
 Json to_json(const BenchReport& r) {
   const auto queries = static_cast<double>(std::max<std::int64_t>(1, r.total_queries));
   const auto usage = [](const Usage& u) { return Json{{"avg", u.avg}, {"peak", u.peak}}; };
@@ -113,11 +104,7 @@ Json to_json(const BenchReport& r) {
           {"total_inference_time_s", r.total_inference_time_s},
           {"avg_inference_time_s", r.total_inference_time_s / queries},
           {"avg_qps", r.total_time_s > 0 ? static_cast<double>(r.total_queries) / r.total_time_s : 0.0},
-          {"latency_ms",
-           {{"p10", percentile(r.latency_ms, 0.10)},
-            {"median", percentile(r.latency_ms, 0.50)},
-            {"p90", percentile(r.latency_ms, 0.90)},
-            {"p99", percentile(r.latency_ms, 0.99)}}},
+          {"latency_ms", latency_json(r.latency_ms)},
           {"cpu_percent", usage(r.usage.cpu_percent)},
           {"memory_percent", usage(r.usage.memory_percent)},
           {"rss_mb", usage(r.usage.rss_mb)},

@@ -46,8 +46,4 @@ BenchReport run_benchmark(Encoder& encoder, const Gallery* gallery,
 /// "gpu_percent":null,"power_w":null,"model_mb"}.  Null: not measurable here.
 Json to_json(const BenchReport& report);
 
-/// The value below which `share` (0..1) of the values lie, between neighbours by straight line; 0 for no
-/// values.
-double percentile(std::vector<double> values, double share);
-
 }  // namespace edgeclip

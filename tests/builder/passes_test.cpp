@@ -154,6 +154,11 @@ TEST_F(FusedMatMul, BiasActivationResidual) {
   EXPECT_EQ(m.graph.nodes()[0].string_or("activation", ""), "quick_gelu");
   EXPECT_EQ(m.graph.nodes()[0].inputs.size(), 4U);
 }
+TEST_F(FusedMatMul, TakesInRelu) {
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Relu", {biased()})}), 2);
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(m.graph.nodes()[0].string_or("activation", ""), "relu");
+}
 TEST_F(FusedMatMul, KeepsTheNamesOfAllItSwallowed) {
   const auto y = m.node("Add", {x, quick(biased())});
   for (std::size_t i = 0; i < m.graph.nodes().size(); ++i)

@@ -1,16 +1,16 @@
 // Conv, its integer forms and ConvTranspose: numbers by hand, and what their shape rules refuse.
 #include <gtest/gtest.h>
 
-#include "engine/single_node.h"
+#include "engine/node_support.h"
 
 namespace edgeclip::engine {
 namespace {
 
 using test::Attributes;
+using test::elements_of;
 using test::Ints;
 using test::refusal_of;
 using test::run_node;
-using test::values_of;
 
 constexpr std::int64_t kHuge = std::int64_t{1} << 62;
 
@@ -18,7 +18,7 @@ struct ConvTransposed : ::testing::Test {
   Tensor x = Tensor::from<float>({1, 1, 2}, {1, 2}), w = Tensor::from<float>({1, 1, 3}, {1, 10, 100});
   std::vector<float> run(Attributes attributes) const {
     attributes["strides"] = Ints{2};
-    return values_of<float>(run_node("ConvTranspose", 11, std::move(attributes), {x, w})[0]);
+    return elements_of<float>(run_node("ConvTranspose", 11, std::move(attributes), {x, w})[0]);
   }
 };
 
@@ -38,7 +38,7 @@ TEST_F(ConvTransposed, OddPaddingGoesWhereTheSpecificationSays) {
 TEST_F(ConvTransposed, AnOutputBeyondItsReachIsTheBias) {
   const Tensor bias = Tensor::from<float>({1}, {5});
   const auto y = run_node("ConvTranspose", 11, {{"output_shape", Ints{4}}}, {x, w, bias});
-  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{6, 17, 125, 205}));  // 1, 12, 120, 200
+  EXPECT_EQ(elements_of<float>(y[0]), (std::vector<float>{6, 17, 125, 205}));  // 1, 12, 120, 200
   EXPECT_EQ(run({{"output_shape", Ints{7}}}), (std::vector<float>{1, 10, 102, 20, 200, 0, 0}));
 }
 
@@ -76,7 +76,7 @@ TEST(ConvInteger, PaddingIsTheZeroPoint) {
       "ConvInteger", 10, {{"pads", Ints{1, 0}}},
       {Tensor::from<std::uint8_t>({1, 1, 3}, {2, 3, 4}), Tensor::from<std::int8_t>({1, 1, 2}, {1, 2}),
        Tensor::from<std::uint8_t>({}, {1}), Tensor::from<std::int8_t>({1}, {1})});
-  EXPECT_EQ(values_of<std::int32_t>(y[0]), (std::vector<std::int32_t>{1, 2, 3}));
+  EXPECT_EQ(elements_of<std::int32_t>(y[0]), (std::vector<std::int32_t>{1, 2, 3}));
 }
 
 TEST(QLinearConv, ScaleAndBiasOfEachFilter) {
@@ -86,7 +86,7 @@ TEST(QLinearConv, ScaleAndBiasOfEachFilter) {
                            Tensor::from<float>({2}, {1, 0.25F}), Tensor::from<std::int8_t>({2}, {0, 0}),
                            Tensor::from<float>({}, {0.5F}), Tensor::from<std::uint8_t>({}, {10}),
                            Tensor::from<std::int32_t>({2}, {2, -4})});
-  EXPECT_EQ(values_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{13, 14, 15, 10, 10, 10}));
+  EXPECT_EQ(elements_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{13, 14, 15, 10, 10, 10}));
 }
 
 }  // namespace

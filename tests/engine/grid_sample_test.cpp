@@ -4,15 +4,15 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/single_node.h"
+#include "engine/node_support.h"
 
 namespace edgeclip::engine {
 namespace {
 
+using test::elements_of;
 using test::Ints;
 using test::refusal_of;
 using test::run_node;
-using test::values_of;
 
 /// A coordinate may be anything; what is read stays inside the image, and a constant image stays constant.
 TEST(GridSample, AnyCoordinateStaysInside) {
@@ -30,14 +30,14 @@ TEST(GridSample, AnyCoordinateStaysInside) {
           const auto y = run_node("GridSample", 20,
                                   {{"mode", mode}, {"padding_mode", padding}, {"align_corners", align}},
                                   {x, Tensor::from<float>({1, 8, 8, 2}, grid)});
-          for (const float value : values_of<float>(y[0])) EXPECT_NEAR(value, 7, 1e-5);
+          for (const float value : elements_of<float>(y[0])) EXPECT_NEAR(value, 7, 1e-5);
         }
       }
     }
     const auto zeros = run_node("GridSample", 20, {{"mode", mode}},
                                 {Tensor::from<float>({1, 1, 1, 1}, {7}),
                                  Tensor::from<float>({1, 1, 2, 2}, {infinity, 0, 0, std::nanf("")})});
-    EXPECT_EQ(values_of<float>(zeros[0]), (std::vector<float>{0, 0}));
+    EXPECT_EQ(elements_of<float>(zeros[0]), (std::vector<float>{0, 0}));
   }
 }
 
@@ -61,9 +61,9 @@ TEST(AffineGrid, OneElementIsInTheMiddle) {
   const Tensor theta = Tensor::from<float>({1, 2, 3}, {1, 0, 0, 0, 1, 0});
   const Tensor size = Tensor::from<std::int64_t>({4}, {1, 1, 1, 2});
   EXPECT_EQ(
-      values_of<float>(run_node("AffineGrid", 20, {{"align_corners", std::int64_t{1}}}, {theta, size})[0]),
+      elements_of<float>(run_node("AffineGrid", 20, {{"align_corners", std::int64_t{1}}}, {theta, size})[0]),
       (std::vector<float>{-1, 0, 1, 0}));
-  EXPECT_EQ(values_of<float>(run_node("AffineGrid", 20, {}, {theta, size})[0]),
+  EXPECT_EQ(elements_of<float>(run_node("AffineGrid", 20, {}, {theta, size})[0]),
             (std::vector<float>{-0.5F, 0, 0.5F, 0}));
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/ops/check_node.h"
@@ -15,6 +16,7 @@ namespace edgeclip::engine::test {
 
 using ::edgeclip::test::invalid_input_of;
 using Attributes = std::map<std::string, Attribute>;
+using Ints = std::vector<std::int64_t>;
 
 /// A Tensor that is not defined is an input left out.
 inline Node node_of(const std::string& op, const std::vector<Tensor>& inputs, const Attributes& attributes,
@@ -38,6 +40,12 @@ inline std::vector<Tensor> run_node(const std::string& op, const std::vector<Ten
   Inputs views;
   for (const Tensor& input : inputs) views.push_back(input.defined() ? input.view() : TensorView{});
   return evaluate_node(node, views);
+}
+
+/// The same in the order of a model's text: operator, opset, attributes, inputs.
+inline std::vector<Tensor> run_node(const std::string& op, int opset, const Attributes& attributes,
+                                    const std::vector<Tensor>& inputs, int outputs = 1) {
+  return run_node(op, inputs, attributes, opset, outputs);
 }
 
 /// The shape rule alone, of inputs that are given by type and shape only: large ones cost nothing.
@@ -96,6 +104,28 @@ std::string refusal_of(Body body) {
   }
   ADD_FAILURE() << "not refused";
   return {};
+}
+
+/// What the rule says to float32 inputs of these shapes, whose data is not known; "" if it takes them.
+/// `known` gives input i its data.
+inline std::string refusal_of(const std::string& op, int opset, const Attributes& attributes,
+                              const std::vector<Shape>& shapes,
+                              const std::vector<std::pair<std::size_t, Tensor>>& known = {}) {
+  Node node = node_of(op, {}, attributes, opset, 1);
+  Inputs views;
+  for (const Shape& shape : shapes) {
+    node.inputs.push_back(static_cast<ValueId>(node.inputs.size()));
+    views.push_back({DType::f32, shape, nullptr});
+  }
+  for (const auto& [i, tensor] : known) views.at(i) = tensor.view();
+  try {
+    check_node(node);
+    ShapeContext context{node, views, {}, {}};
+    infer_node(context);
+  } catch (const InvalidInput& error) {
+    return error.what();
+  }
+  return "";
 }
 
 }  // namespace edgeclip::engine::test

@@ -3,26 +3,26 @@
 
 #include <limits>
 
-#include "engine/single_node.h"
+#include "engine/node_support.h"
 
 namespace edgeclip::engine {
 namespace {
 
+using test::elements_of;
 using test::Ints;
 using test::refusal_of;
 using test::run_node;
-using test::values_of;
 
 TEST(GroupNormalization, ScalesBelongToGroupsThenToChannels) {
   const Tensor x = Tensor::from<float>({1, 4, 1}, {-1, 1, -2, 2});
   const test::Attributes attributes = {{"num_groups", std::int64_t{2}}, {"epsilon", 0.0F}};
   const auto by_group = run_node("GroupNormalization", 18, attributes,
                                  {x, Tensor::from<float>({2}, {1, 10}), Tensor::from<float>({2}, {0, 1})});
-  EXPECT_EQ(values_of<float>(by_group[0]), (std::vector<float>{-1, 1, -9, 11}));
+  EXPECT_EQ(elements_of<float>(by_group[0]), (std::vector<float>{-1, 1, -9, 11}));
   const auto by_channel =
       run_node("GroupNormalization", 21, attributes,
                {x, Tensor::from<float>({4}, {1, 2, 3, 4}), Tensor::from<float>({4}, {0, 0, 0, 1})});
-  EXPECT_EQ(values_of<float>(by_channel[0]), (std::vector<float>{-1, 2, -3, 5}));
+  EXPECT_EQ(elements_of<float>(by_channel[0]), (std::vector<float>{-1, 2, -3, 5}));
   EXPECT_NE(refusal_of("GroupNormalization", 18, attributes, {{1, 4, 1}, {4}, {4}}), "");
   EXPECT_NE(refusal_of("GroupNormalization", 21, attributes, {{1, 4, 1}, {2}, {2}}), "");
   for (const std::int64_t groups : {0, -2, 3})
@@ -35,7 +35,7 @@ TEST(BatchNormalization, StatisticsOfEachElementInOldVersions) {
   const auto y = run_node(
       "BatchNormalization", 7, attributes,
       {Tensor::from<float>({2, 1, 2}, {1, 2, 3, 4}), each({1, 2}), each({0, 1}), each({1, 2}), each({1, 4})});
-  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{0, 1, 2, 3}));
+  EXPECT_EQ(elements_of<float>(y[0]), (std::vector<float>{0, 1, 2, 3}));
   const std::vector<Shape> channel(4, Shape{3});
   std::vector<Shape> shapes = {{2, 3, 4}};
   shapes.insert(shapes.end(), channel.begin(), channel.end());
@@ -49,14 +49,14 @@ TEST(BatchNormalization, StatisticsOfEachElementInOldVersions) {
 TEST(RMSNormalization, DividesByTheRootOfTheMeanSquare) {
   const auto y = run_node("RMSNormalization", 23, {{"epsilon", 0.0F}},
                           {Tensor::from<float>({1, 2}, {1, 7}), Tensor::from<float>({2}, {5, 10})});
-  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{1, 14}));
+  EXPECT_EQ(elements_of<float>(y[0]), (std::vector<float>{1, 14}));
   EXPECT_NE(refusal_of("RMSNormalization", 22, {}, {{1, 2}, {2}}), "");
   EXPECT_NE(refusal_of("RMSNormalization", 23, {}, {{1, 2}, {3}}), "");
 }
 
 TEST(LpNormalization, ZerosStayZeros) {
   const auto y = run_node("LpNormalization", 1, {}, {Tensor::from<float>({2, 2}, {0, 0, 3, 4})});
-  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{0, 0, 0.6F, 0.8F}));
+  EXPECT_EQ(elements_of<float>(y[0]), (std::vector<float>{0, 0, 0.6F, 0.8F}));
   EXPECT_NE(refusal_of("LpNormalization", 1, {{"p", std::int64_t{3}}}, {{2, 2}}), "");
   EXPECT_NE(refusal_of("LpNormalization", 1, {}, {{}}), "");
 }
@@ -72,7 +72,7 @@ TEST(MeanVarianceNormalization, AxesMustBeThere) {
 TEST(LRN, ItsSizeMayExceedTheChannels) {
   const Tensor x = Tensor::from<float>({1, 2, 1}, {1, 2});
   const auto run = [&](std::int64_t size) {
-    return values_of<float>(
+    return elements_of<float>(
         run_node("LRN", 13, {{"size", size}, {"alpha", static_cast<float>(size)}, {"beta", 1.0F}}, {x})[0]);
   };
   EXPECT_EQ(run(1), (std::vector<float>{0.5F, 0.4F}));

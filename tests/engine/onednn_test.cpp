@@ -95,7 +95,7 @@ std::vector<Case> fused_matmul_cases() {
   int number = 0;
   for (const Shape& leading : {Shape{1, 77}, Shape{3, 50}, Shape{8}, Shape{2, 3, 5}})
     for (const auto& [k, n] : {std::pair<std::int64_t, std::int64_t>{64, 256}, {33, 7}, {96, 48}})
-      for (const char* activation : {"", "gelu", "quick_gelu"}) {
+      for (const char* activation : {"", "relu", "gelu", "quick_gelu"}) {
         Shape a = leading, y = leading;
         a.push_back(k);
         y.push_back(n);

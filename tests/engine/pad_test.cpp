@@ -3,19 +3,19 @@
 
 #include <limits>
 
-#include "engine/single_node.h"
+#include "engine/node_support.h"
 
 namespace edgeclip::engine {
 namespace {
 
+using test::elements_of;
 using test::Ints;
 using test::refusal_of;
 using test::run_node;
-using test::values_of;
 
 std::vector<std::int32_t> pad(const std::string& mode, const Ints& pads) {
   const auto count = static_cast<std::int64_t>(pads.size());
-  return values_of<std::int32_t>(
+  return elements_of<std::int32_t>(
       run_node("Pad", 19, {{"mode", mode}},
                {Tensor::from<std::int32_t>({3}, {1, 2, 3}), Tensor::from<std::int64_t>({count}, pads)})[0]);
 }
@@ -40,7 +40,7 @@ TEST(Pad, NegativePadsCutFirst) {
 TEST(Pad, OlderVersionsHaveAttributes) {
   const auto y =
       run_node("Pad", 2, {{"mode", "reflect"}, {"pads", Ints{1, 0}}}, {Tensor::from<float>({3}, {1, 2, 3})});
-  EXPECT_EQ(values_of<float>(y[0]), (std::vector<float>{2, 1, 2, 3}));
+  EXPECT_EQ(elements_of<float>(y[0]), (std::vector<float>{2, 1, 2, 3}));
   EXPECT_NE(refusal_of("Pad", 10, {{"mode", "wrap"}, {"pads", Ints{1, 0}}}, {{3}}), "");
 }
 

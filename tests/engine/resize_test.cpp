@@ -5,35 +5,35 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/single_node.h"
+#include "engine/node_support.h"
 
 namespace edgeclip::engine {
 namespace {
 
 using test::Attributes;
+using test::elements_of;
 using test::Ints;
 using test::refusal_of;
 using test::run_node;
-using test::values_of;
 
 Tensor floats(const std::vector<float>& values) {
   return Tensor::from<float>({static_cast<std::int64_t>(values.size())}, values);
 }
 
 std::vector<float> resize(Attributes attributes, const std::vector<float>& x, float scale) {
-  return values_of<float>(
+  return elements_of<float>(
       run_node("Resize", 18, std::move(attributes), {floats(x), Tensor(), floats({scale})})[0]);
 }
 
 TEST(Resize, OlderVersions) {
   const Tensor x = Tensor::from<float>({1, 1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
-  EXPECT_EQ(values_of<float>(run_node("Resize", 10, {}, {x, floats({1, 1, 0.6F, 0.6F})})[0]),
+  EXPECT_EQ(elements_of<float>(run_node("Resize", 10, {}, {x, floats({1, 1, 0.6F, 0.6F})})[0]),
             (std::vector<float>{1, 3}));
   EXPECT_EQ(
-      values_of<float>(run_node("Upsample", 7, {{"scales", std::vector<float>{2}}}, {floats({1, 2})})[0]),
+      elements_of<float>(run_node("Upsample", 7, {{"scales", std::vector<float>{2}}}, {floats({1, 2})})[0]),
       (std::vector<float>{1, 1, 2, 2}));
   EXPECT_EQ(
-      values_of<float>(run_node("Upsample", 9, {{"mode", "linear"}}, {floats({0, 10}), floats({2})})[0]),
+      elements_of<float>(run_node("Upsample", 9, {{"mode", "linear"}}, {floats({0, 10}), floats({2})})[0]),
       (std::vector<float>{0, 5, 10, 10}));
 }
 
@@ -60,13 +60,13 @@ TEST(Resize, AntialiasWidensTheKernel) {
 TEST(Resize, IntegersAreCutAndStayInRange) {
   const auto y = run_node("Resize", 13, {{"mode", "linear"}},
                           {Tensor::from<std::uint8_t>({2}, {0, 255}), Tensor(), floats({2})});
-  EXPECT_EQ(values_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{0, 63, 191, 255}));
+  EXPECT_EQ(elements_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{0, 63, 191, 255}));
   const auto outside =
       run_node("Resize", 13,
                {{"coordinate_transformation_mode", "tf_crop_and_resize"}, {"extrapolation_value", -5.0F}},
                {Tensor::from<std::uint8_t>({2}, {7, 9}), floats({0, 3}), Tensor(),
                 Tensor::from<std::int64_t>({1}, {3})});
-  EXPECT_EQ(values_of<std::uint8_t>(outside[0]), (std::vector<std::uint8_t>{7, 0, 0}));
+  EXPECT_EQ(elements_of<std::uint8_t>(outside[0]), (std::vector<std::uint8_t>{7, 0, 0}));
 }
 
 TEST(Resize, KeepsTheAspectRatio) {

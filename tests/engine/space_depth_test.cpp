@@ -1,14 +1,14 @@
 // DepthToSpace and SpaceToDepth undo each other; hostile block sizes.
 #include <gtest/gtest.h>
 
-#include "engine/single_node.h"
+#include "engine/node_support.h"
 
 namespace edgeclip::engine {
 namespace {
 
+using test::elements_of;
 using test::refusal_of;
 using test::run_node;
-using test::values_of;
 
 TEST(SpaceToDepth, UndoesDepthToSpace) {
   std::vector<std::int16_t> values;
@@ -20,7 +20,7 @@ TEST(SpaceToDepth, UndoesDepthToSpace) {
     EXPECT_EQ(spacious.shape(), (Shape{2, 2, 6, 4}));
     // the second element of the first row comes from the channel one block column on
     EXPECT_EQ(spacious.data<std::int16_t>()[1], mode == std::string("DCR") ? 2 * 6 : 6);
-    EXPECT_EQ(values_of<std::int16_t>(run_node("SpaceToDepth", 28, attributes, {spacious})[0]), values);
+    EXPECT_EQ(elements_of<std::int16_t>(run_node("SpaceToDepth", 28, attributes, {spacious})[0]), values);
   }
 }
 

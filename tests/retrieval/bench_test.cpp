@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/measure.h"
 #include "base/signals.h"
 #include "retrieval/fake_encoder.h"
 #include "support/support.h"

@@ -6,11 +6,11 @@
 #include "engine/graph/shape_inference.h"
 #include "engine/ops/activation.h"
 
-// A ─► MatMul(W) ─► Add(b) ─► [Gelu | QuickGelu] ─► [Add ─► ] y      ⇒  FusedMatMul(A, W, b, residual;
+// A ─► MatMul(W) ─► Add(b) ─► [Relu | Gelu | QuickGelu] ─► [Add ─► ] y      ⇒  FusedMatMul(A, W, b, residual;
 // activation)
 //                                      residual ────►┘
 // Step by step, each giving a node that is right by itself:
-//   MatMul + Add(b), Gemm         ⇒ FusedMatMul          FusedMatMul + Gelu | QuickGelu ⇒ FusedMatMul
+//   MatMul + Add(b), Gemm         ⇒ FusedMatMul          FusedMatMul + an activation   ⇒ FusedMatMul
 //   FusedMatMul + Add(residual)   ⇒ FusedMatMul
 // W: constant (K, N); b: constant (N).  A Gemm's transposed weights are stored the right way round.
 // Refuses: vectors for A; alpha, beta other than 1 and a transposed A; a residual that is not provably of the

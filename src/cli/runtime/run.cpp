@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/io_error.h"
+#include "base/measure.h"
 #include "base/npy.h"
 #include "base/report_file.h"
 #include "base/signals.h"
@@ -15,7 +16,6 @@
 #include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
 #include "engine/runtime/node_profile.h"
-#include "retrieval/bench.h"
 
 namespace edgeclip {
 
@@ -127,13 +127,6 @@ Json compare_with_refs(const Options& options, const engine::Graph& graph,
   return {{"passed", passed}, {"cases", cases}};
 }
 
-Json latency(const std::vector<double>& ms) {
-  return {{"p10", percentile(ms, 0.10)},
-          {"median", percentile(ms, 0.50)},
-          {"p90", percentile(ms, 0.90)},
-          {"p99", percentile(ms, 0.99)}};
-}
-
 void print_layers(const Json& profile) {
   for (const Json& layer : profile.at("layers"))
     print(fmt::format("{:>9.3f} ms {:>5.1f} %  {:<40} {:<20} {}\n", layer["ms"].get<double>(),
@@ -169,7 +162,8 @@ Json run_model(const Options& options) {
     ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
 
-  Json report = {{"model", options.model}, {"iterations", options.iterations}, {"latency_ms", latency(ms)}};
+  Json report = {
+      {"model", options.model}, {"iterations", options.iterations}, {"latency_ms", latency_json(ms)}};
   Json tensors = Json::array();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::string& name = graph.value(graph.outputs[i]).name;

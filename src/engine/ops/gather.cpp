@@ -22,7 +22,6 @@ void infer_gather(ShapeContext& context) {
 }
 
 void run_gather(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   const Shape& data = inputs[0].shape;
   const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());
   const std::int64_t outer = product(data, 0, axis), limit = data[axis], count = inputs[1].elements();
@@ -49,7 +48,6 @@ void infer_gather_elements(ShapeContext& context) {
 }
 
 void run_gather_elements(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   const Shape &data = inputs[0].shape, &out = outputs[0].shape;
   const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());
   const Shape own = strides_of(data), target = strides_of(out);
@@ -92,7 +90,6 @@ void infer_gather_nd(ShapeContext& context) {
 }
 
 void run_gather_nd(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   const Shape &data = inputs[0].shape, &shape = inputs[1].shape;
   const auto batch_dims = static_cast<std::size_t>(node.int_or("batch_dims", 0)),
              k = static_cast<std::size_t>(shape.back());
@@ -137,7 +134,6 @@ void infer_compress(ShapeContext& context) {
 }
 
 void run_compress(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   Shape data = inputs[0].shape;
   if (!node.has("axis")) data = {num_elements(data)};
   const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());

@@ -19,7 +19,6 @@ void infer_lp_norm(ShapeContext& context) {
 
 void run_lp_norm(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape& shape = inputs[0].shape;
-  if (outputs[0].elements() == 0) return;
   const std::size_t axis = normalize_axis(node, node.int_or("axis", -1), shape.size());
   const std::int64_t outer = product(shape, 0, axis), n = shape[axis],
                      inner = product(shape, axis + 1, shape.size());
@@ -58,7 +57,6 @@ void infer_mean_variance(ShapeContext& context) {
 /// y = (x - mean) / (sqrt(variance) + 1e-9), as the function body of the operator has it.
 void run_mean_variance(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape& shape = inputs[0].shape;
-  if (outputs[0].elements() == 0) return;
   const auto reduced = mean_axes(node, shape.size());
   Shape kept = shape;
   for (std::size_t d = 0; d < shape.size(); ++d)
@@ -101,7 +99,6 @@ void infer_lrn(ShapeContext& context) {
 
 void run_lrn(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape& shape = inputs[0].shape;
-  if (outputs[0].elements() == 0) return;
   const std::int64_t channels = shape[1], inner = product(shape, 2, shape.size()),
                      size = node.int_or("size", 1);
   // floor((size - 1) / 2) before and the ceiling of it behind; more than there are make no difference

@@ -72,7 +72,6 @@ std::int64_t column_major(const Shape& spatial, std::int64_t offset) {
 
 /// y, and in Indices where each maximum was found, counted over all of x without padding.
 void run_max_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   const Shape& shape = inputs[0].shape;
   const auto window = window_of(node, shape, node.ints_or("kernel_shape", {}));
   const Shape spatial(shape.begin() + 2, shape.end()), strides = strides_of(spatial);
@@ -102,13 +101,13 @@ void run_max_pool(const Node& node, const Inputs& inputs, const Outputs& outputs
   });
 }
 
-void run_average_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
+/// y = finish(sum of term(x), how many there were, place) over what each window sees of the input.
+template <class Term, class Finish>
+void pool_sums(const Node& node, const Inputs& inputs, const Outputs& outputs,
+               const std::vector<WindowDim>& window, Term term, Finish finish) {
   const Shape& shape = inputs[0].shape;
-  const auto window = window_of(node, shape, node.ints_or("kernel_shape", {}));
   const Shape spatial(shape.begin() + 2, shape.end()), strides = strides_of(spatial);
   const std::int64_t in_plane = num_elements(spatial);
-  const bool with_pads = node.int_or("count_include_pad", 0) != 0;
   visit_float(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);
     const T* x = inputs[0].as<T>();
@@ -118,48 +117,43 @@ void run_average_pool(const Node& node, const Inputs& inputs, const Outputs& out
                       double sum = 0;
                       std::int64_t count = 0;
                       for_each_tap(window, strides, place, [&](std::int64_t offset, std::int64_t) {
-                        sum += static_cast<double>(x[plane * in_plane + offset]);
+                        sum += term(static_cast<double>(x[plane * in_plane + offset]));
                         ++count;
                       });
-                      if (with_pads) {  // padding counts as well, but not what ceil_mode reaches beyond it
-                        count = 1;
-                        for (std::size_t d = 0; d < window.size(); ++d) {
-                          const WindowDim& w = window[d];
-                          const auto [first, end] = w.taps_within(place[d], -w.before, w.in + w.after);
-                          count *= end - first;
-                        }
-                      }
-                      y[at] = count ? static_cast<T>(sum / static_cast<double>(count)) : T(0);
+                      y[at] = static_cast<T>(finish(sum, count, place));
                     });
   });
 }
 
+void run_average_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  const auto window = window_of(node, inputs[0].shape, node.ints_or("kernel_shape", {}));
+  const bool with_pads = node.int_or("count_include_pad", 0) != 0;
+  const auto mean = [&](double sum, std::int64_t count, const std::vector<std::int64_t>& place) {
+    if (with_pads) {  // padding counts as well, but not what ceil_mode reaches beyond it
+      count = 1;
+      for (std::size_t d = 0; d < window.size(); ++d) {
+        const WindowDim& w = window[d];
+        const auto [first, end] = w.taps_within(place[d], -w.before, w.in + w.after);
+        count *= end - first;
+      }
+    }
+    return count ? sum / static_cast<double>(count) : 0;
+  };
+  pool_sums(
+      node, inputs, outputs, window, [](double x) { return x; }, mean);
+}
+
 void run_lp_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
-  const Shape& shape = inputs[0].shape;
-  const auto window = window_of(node, shape, node.ints_or("kernel_shape", {}));
-  const Shape spatial(shape.begin() + 2, shape.end()), strides = strides_of(spatial);
-  const std::int64_t in_plane = num_elements(spatial);
   const double p = pool_power(node);
-  visit_float(node, inputs[0].dtype, [&](auto type) {
-    using T = decltype(type);
-    const T* x = inputs[0].as<T>();
-    T* y = outputs[0].as<T>();
-    for_each_output(window, shape[0] * shape[1],
-                    [&](std::int64_t plane, const std::vector<std::int64_t>& place, std::int64_t at) {
-                      double sum = 0;
-                      for_each_tap(window, strides, place, [&](std::int64_t offset, std::int64_t) {
-                        sum += std::pow(std::fabs(static_cast<double>(x[plane * in_plane + offset])), p);
-                      });
-                      y[at] = static_cast<T>(std::pow(sum, 1 / p));
-                    });
-  });
+  pool_sums(
+      node, inputs, outputs, window_of(node, inputs[0].shape, node.ints_or("kernel_shape", {})),
+      [p](double x) { return std::pow(std::fabs(x), p); },
+      [p](double sum, std::int64_t, const std::vector<std::int64_t>&) { return std::pow(sum, 1 / p); });
 }
 
 /// y[n, c] = Pool::of(node, x, count) of its plane of count elements.
 template <class Pool>
 void run_global_pool(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   const Shape& shape = inputs[0].shape;
   const std::int64_t plane = product(shape, 2, shape.size());
   visit_float(node, inputs[0].dtype, [&](auto type) {

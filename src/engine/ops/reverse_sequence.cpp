@@ -26,7 +26,6 @@ void infer_reverse_sequence(ShapeContext& context) {
 
 void run_reverse_sequence(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape& x = inputs[0].shape;
-  if (outputs[0].elements() == 0) return;
   const bool batch_first = node.int_or("batch_axis", 1) == 0;
   const std::int64_t samples = x[batch_first ? 0 : 1], steps = x[batch_first ? 1 : 0];
   const std::size_t row = static_cast<std::size_t>(product(x, 2, x.size())) * dtype_size(inputs[0].dtype);

@@ -60,7 +60,6 @@ void run_softmax(const Node& node, const Inputs& inputs, const Outputs& outputs)
 
 /// 1 at the first of the largest elements, 0 elsewhere.
 void run_hardmax(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  if (outputs[0].elements() == 0) return;
   const SoftmaxRows rows = softmax_rows(node, inputs[0].shape);
   visit_float(node, inputs[0].dtype, [&](auto type) {
     using T = decltype(type);

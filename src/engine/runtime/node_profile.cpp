@@ -2,17 +2,9 @@
 
 #include <algorithm>
 
+#include "base/measure.h"
+
 namespace edgeclip::engine {
-
-namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-}  // namespace
 
 NodeProfile::NodeProfile(Context& context) {
   context.set_observer([this](const NodeRun& run) { add(run); });
@@ -47,10 +39,10 @@ void NodeProfile::add(const NodeRun& run) {
 
 Json NodeProfile::json() const {
   double total = 0;
-  for (const Layer& layer : nodes_) total += median(layer.ms);
+  for (const Layer& layer : nodes_) total += percentile(layer.ms, 0.5);
   Json layers = Json::array();
   for (const Layer& layer : nodes_) {
-    const double ms = median(layer.ms);
+    const double ms = percentile(layer.ms, 0.5);
     layers.push_back({{"name", layer.name},
                       {"op", layer.op},
                       {"domain", layer.domain},
