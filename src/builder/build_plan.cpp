@@ -82,7 +82,7 @@ Json build_tower(const TowerModel& tower, const BuildOptions& options, const std
     throw_if_interrupted();
     Shape shape = tower.shape;
     shape[0] = batch;
-    arena[std::to_string(batch)] = context.arena_bytes({shape});
+    arena[std::to_string(batch)] = context.arena_bytes({shape}).activations;
   }
   const std::vector<std::string> slow = reference_layers(context, tower.shape);
   if (options.strict && !slow.empty())

@@ -31,9 +31,9 @@ struct Problem {
   std::vector<Tensor> tensors;
   Inputs inputs;
   Tensor out;
-  PackedWeights weights;
+  CpuState state;
+  std::unique_ptr<PreparedNode> prepared;
   Scratch scratch;
-  dnnl::stream stream{onednn_engine()};
   std::vector<std::byte> scratch_memory;
 
   Problem(const Case& c, std::uint64_t seed) {
@@ -74,8 +74,11 @@ struct Problem {
     known[0].data = known[4].data = nullptr;
     Outputs unknown = outputs();
     unknown[0].data = nullptr;
-    const KernelRequest request{node, known, unknown, weights, scratch, stream};
-    auto kernel = path ? make_onednn_quant_matmul(request, *path) : make_onednn_quant_matmul(request);
+    const PrepareRequest request{node, known, state};
+    prepared = path ? prepare_quant_matmul(request, *path) : prepare_quant_matmul(request);
+    if (!prepared) return nullptr;
+    auto kernel = prepared->bind({known, unknown, prepared->layouts(known, unknown, {}), scratch});
+    if (kernel->implementation() == "reference") return nullptr;
     scratch_memory.resize(scratch.needed() + 64);
     const auto address = reinterpret_cast<std::uintptr_t>(scratch_memory.data());
     scratch.place(scratch_memory.data() + (64 - address % 64) % 64);
@@ -233,9 +236,9 @@ TEST(QuantMatMulDispatch, LeavesTheRestToTheReference) {
 TEST(QuantMatMulDispatch, PacksWeightsOnceForAllShapes) {
   Problem p({{4}, 64, 48, ""}, 1);
   ASSERT_TRUE(p.fast());
-  const std::size_t once = p.weights.bytes();
+  const std::size_t once = p.state.weights.bytes();
   ASSERT_TRUE(p.fast());
-  EXPECT_EQ(p.weights.bytes(), once);
+  EXPECT_EQ(p.state.weights.bytes(), once);
 }
 
 TEST(FastQuantizeLinear, EqualsTheReferenceBitForBit) {
@@ -264,12 +267,13 @@ TEST(FastQuantizeLinear, EqualsTheReferenceBitForBit) {
       Tensor expected(DType::u8, {n}), actual(DType::u8, {n});
       Inputs inputs = {x.view(), s.view(), z.view()};
       make_reference_kernel(node)->run(inputs, {{DType::u8, {n}, expected.raw()}});
-      PackedWeights weights;
+      CpuState state;
       Scratch scratch;
-      dnnl::stream stream(onednn_engine());
       const Outputs outputs = {{DType::u8, {n}, actual.raw()}};
-      const auto kernel = make_fast_quantize_linear({node, inputs, outputs, weights, scratch, stream});
-      ASSERT_TRUE(kernel);
+      const auto prepared = prepare_quantize_linear({node, inputs, state});
+      ASSERT_TRUE(prepared);
+      const auto kernel = prepared->bind({inputs, outputs, prepared->layouts(inputs, outputs, {}), scratch});
+      EXPECT_EQ(kernel->implementation(), "simd:quantize_linear");
       kernel->run(inputs, outputs);
       for (std::int64_t i = 0; i < n; ++i)
         ASSERT_EQ(expected.data<std::uint8_t>()[i], actual.data<std::uint8_t>()[i])

@@ -8,6 +8,7 @@
 
 #include "base/rng.h"
 #include "engine/graph/graph.h"
+#include "engine/runtime/session.h"
 #include "support/support.h"
 
 /// Small graphs written in code, for tests of the runtime and the plan.
@@ -23,6 +24,13 @@ inline Tensor random_floats(const Shape& shape, std::uint64_t seed, double scale
   for (std::int64_t i = 0; i < t.elements(); ++i)
     t.data<float>()[i] = static_cast<float>(rng.normal() * scale);
   return t;
+}
+
+/// Readable kernels only: the oracle.
+inline SessionOptions reference_options() {
+  SessionOptions options;
+  options.reference = true;
+  return options;
 }
 
 /// Infinite for other types or shapes, and where one side is not a number.

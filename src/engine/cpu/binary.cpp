@@ -1,14 +1,16 @@
 #include <utility>
 
-#include "engine/cpu/families.h"
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/support.h"
 
 namespace edgeclip::engine {
 
 namespace {
 
 using Dims = dnnl::memory::dims;
+using dnnl::algorithm;
 
-class BinaryKernel : public Kernel {
+class BinaryKernel final : public Kernel {
  public:
   /// left: which input has the output's shape.
   BinaryKernel(OneDnnCall call, const dnnl::binary::primitive_desc& pd, std::size_t left)
@@ -38,57 +40,95 @@ class BinaryKernel : public Kernel {
 void collapse(const Shape& full, const Shape& broadcast, Dims* full_dims, Dims* broadcast_dims) {
   int last = -1;  // 0: the last dimension is not broadcast, 1: it is
   for (std::size_t i = 0; i < full.size(); ++i) {
-    const std::size_t missing = full.size() - broadcast.size();
-    const std::int64_t other = i < missing ? 1 : broadcast[i - missing];
     if (full[i] == 1) continue;
-    const int kind = other == 1 ? 1 : 0;
+    const int kind = broadcast[i] == 1 ? 1 : 0;
     if (kind == last) {
       full_dims->back() *= full[i];
-      broadcast_dims->back() *= other;
+      broadcast_dims->back() *= broadcast[i];
     } else {
       full_dims->push_back(full[i]);
-      broadcast_dims->push_back(other);
+      broadcast_dims->push_back(broadcast[i]);
     }
     last = kind;
   }
   if (full_dims->empty()) *full_dims = *broadcast_dims = {1};
 }
 
+/// With ones in front.
+Shape padded(const Shape& shape, std::size_t rank) {
+  Shape result(rank - shape.size(), 1);
+  result.insert(result.end(), shape.begin(), shape.end());
+  return result;
+}
+
+struct Function {
+  const char* name;
+  algorithm kind;
+  bool commutes;
+};
+
+constexpr Function kFunctions[] = {{"Add", algorithm::binary_add, true}, {"Mul", algorithm::binary_mul, true},
+                                   {"Max", algorithm::binary_max, true}, {"Min", algorithm::binary_min, true},
+                                   {"Sub", algorithm::binary_sub, false}, {"Div", algorithm::binary_div, false}};
+
+class BinaryNode final : public CpuNode {
+ public:
+  BinaryNode(const PrepareRequest& request, const Function& function)
+      : CpuNode(request.node, request.state), function_(function) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    const Shape& y = outputs[0].shape;
+    Layouts plain = PreparedNode::layouts(inputs, outputs, given), last = plain;
+    bool wanted = false;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Shape& x = inputs[i].shape;
+      if (x == y) {
+        wanted = wanted || given[i] == Layout::channels_last;
+        last.inputs[i] = Layout::channels_last;
+      } else if (y.size() < 3 ||
+                 normalized(Layout::channels_last, padded(x, y.size())) != Layout::plain) {
+        return plain;  // its bytes lie otherwise beside channels that come last
+      }
+    }
+    last.outputs[0] = Layout::channels_last;
+    return wanted ? last : plain;
+  }
+
+  bool in_place(std::size_t i, const Inputs& inputs, const Outputs& outputs) const override {
+    return inputs[i].shape == outputs[0].shape && inputs[i].dtype == outputs[0].dtype;
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32) return nullptr;
+    const Shape& y = request.outputs[0].shape;
+    const std::int64_t elements = request.outputs[0].elements();
+    std::size_t left = 0;
+    if (request.inputs[0].elements() != elements) left = 1;
+    if (request.inputs[left].elements() != elements || (left == 1 && !function_.commutes)) return nullptr;
+    const Layout layout = request.layouts.outputs[0];
+    const Shape& other = request.inputs[1 - left].shape;
+    if (other.size() > y.size()) return nullptr;
+    Dims full, broadcast;
+    collapse(stored_shape(y, layout), stored_shape(padded(other, y.size()), layout), &full, &broadcast);
+    if (full.size() > 5) return nullptr;
+    const dnnl::memory::desc all = dense_desc(full, kF32);
+    const dnnl::binary::desc desc(function_.kind, all, dense_desc(broadcast, kF32), all);
+    const dnnl::binary::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+    return std::make_unique<BinaryKernel>(OneDnnCall(dnnl::binary(pd), pd, request.scratch), pd, left);
+  }
+
+  const Function& function_;
+};
+
 }  // namespace
 
-std::unique_ptr<Kernel> make_onednn_binary(const KernelRequest& request) {
-  const Node& node = request.node;
-  dnnl::algorithm algorithm;
-  bool commutes = true;
-  if (node.is("Add")) {
-    algorithm = dnnl::algorithm::binary_add;
-  } else if (node.is("Mul")) {
-    algorithm = dnnl::algorithm::binary_mul;
-  } else if (node.is("Sub")) {
-    algorithm = dnnl::algorithm::binary_sub;
-    commutes = false;
-  } else if (node.is("Div")) {
-    algorithm = dnnl::algorithm::binary_div;
-    commutes = false;
-  } else {
-    return nullptr;
-  }
-  if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32) return nullptr;
-  const std::int64_t elements = request.outputs[0].elements();
-  std::size_t left = 0;
-  if (request.inputs[0].elements() != elements) left = 1;
-  if (request.inputs[left].elements() != elements || (left == 1 && !commutes)) return nullptr;
-
-  Dims full, broadcast;
-  const Shape& other = request.inputs[1 - left].shape;
-  if (other.size() > request.outputs[0].shape.size()) return nullptr;
-  collapse(request.outputs[0].shape, other, &full, &broadcast);
-  if (full.size() > 5) return nullptr;
-  constexpr auto type = dnnl::memory::data_type::f32;
-  const dnnl::memory::desc all = dense_desc(full, type);
-  const dnnl::binary::desc desc(algorithm, all, dense_desc(broadcast, type), all);
-  const dnnl::binary::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-  return std::make_unique<BinaryKernel>(OneDnnCall(dnnl::binary(pd), pd, request), pd, left);
+std::unique_ptr<PreparedNode> prepare_binary(const PrepareRequest& request) {
+  if (request.node.inputs.size() != 2) return nullptr;  // Max and Min take any number
+  for (const Function& function : kFunctions)
+    if (request.node.is(function.name)) return std::make_unique<BinaryNode>(request, function);
+  return nullptr;
 }
 
 }  // namespace edgeclip::engine

@@ -1,4 +1,8 @@
-#include "engine/cpu/families.h"
+#include <cstring>
+#include <utility>
+
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/window.h"
 
 namespace edgeclip::engine {
 
@@ -6,10 +10,13 @@ namespace {
 
 using Dims = dnnl::memory::dims;
 
-class ConvKernel : public Kernel {
+enum ConvInput : std::size_t { kX = 0, kW, kBias, kResidual };
+
+class ConvKernel final : public Kernel {
  public:
-  ConvKernel(OneDnnCall call, const dnnl::convolution_forward::primitive_desc& pd, bool packed, bool bias)
-      : call_(std::move(call)) {
+  ConvKernel(OneDnnCall call, const dnnl::convolution_forward::primitive_desc& pd, bool packed, bool bias,
+             bool residual)
+      : call_(std::move(call)), residual_(residual) {
     source_ = call_.bind(DNNL_ARG_SRC, pd.src_desc());
     if (!packed) weights_ = call_.bind(DNNL_ARG_WEIGHTS, pd.weights_desc());
     if (bias) bias_ = call_.bind(DNNL_ARG_BIAS, pd.bias_desc());
@@ -17,9 +24,97 @@ class ConvKernel : public Kernel {
   }
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    call_.set(source_, inputs[0].data);
-    if (weights_) call_.set(*weights_, inputs[1].data);
-    if (bias_) call_.set(*bias_, inputs[2].data);
+    call_.set(source_, inputs[kX].data);
+    if (weights_) call_.set(*weights_, inputs[kW].data);
+    if (bias_) call_.set(*bias_, inputs[kBias].data);
+    call_.set(destination_, outputs[0].data);
+    // The sum is on top of what the destination holds, which the memory plan has made the residual wherever
+    // nobody else reads that.
+    if (residual_ && inputs[kResidual].data != outputs[0].data)
+      std::memcpy(outputs[0].data, inputs[kResidual].data, inputs[kResidual].bytes());
+    call_.run();
+  }
+
+  std::string implementation() const override { return call_.implementation(); }
+
+ private:
+  OneDnnCall call_;
+  const bool residual_;
+  std::size_t source_ = 0, destination_ = 0;
+  std::optional<std::size_t> weights_, bias_;
+};
+
+/// Conv, and FusedConv = activation(Conv + bias + residual).
+class ConvNode final : public CpuNode {
+ public:
+  explicit ConvNode(const PrepareRequest& request)
+      : CpuNode(request.node, request.state), activation_(activation_of(request.node)) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
+    Layouts layouts = channels_last_through(inputs, outputs);
+    if (node.has_input(kResidual)) layouts.inputs[kResidual] = layouts.outputs[0];
+    return layouts;
+  }
+
+  bool in_place(std::size_t i, const Inputs&, const Outputs&) const override { return i == kResidual; }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Inputs& in = request.inputs;
+    const Shape &x = in[kX].shape, &w = in[kW].shape, &y = request.outputs[0].shape;
+    if (in[kX].dtype != DType::f32 || x.size() > 5) return nullptr;
+    const std::int64_t groups = node.int_or("group", 1);
+    Dims strides, dilations, before, after;
+    for (const WindowDim& d : window_of(node, x, Shape(w.begin() + 2, w.end()))) {
+      strides.push_back(d.stride);
+      dilations.push_back(d.dilation - 1);
+      before.push_back(d.before);
+      // What is needed behind the last row follows from the output's size; negative: it is not reached.
+      after.push_back((d.out - 1) * d.stride + (d.kernel - 1) * d.dilation + 1 - d.in - d.before);
+    }
+
+    const bool bias = node.has_input(kBias), residual = node.has_input(kResidual);
+    const bool packed = in[kW].data != nullptr;
+    Dims weight_dims = w;
+    if (groups > 1) {
+      weight_dims[0] /= groups;
+      weight_dims.insert(weight_dims.begin(), groups);
+    }
+    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[kX], kF32),
+                             destination = layout_desc(y, request.layouts.outputs[0], kF32),
+                             plain = dense_desc(weight_dims, kF32);
+    const dnnl::memory::desc weights =
+        packed ? dnnl::memory::desc(weight_dims, kF32, dnnl::memory::format_tag::any) : plain;
+    const dnnl::memory::desc bias_desc = bias ? dense_desc({w[0]}, kF32) : dnnl::memory::desc();
+    dnnl::primitive_attr attributes = onednn_attributes();
+    dnnl::post_ops post;
+    if (residual) post.append_sum(1);
+    append_activation(post, activation_);
+    attributes.set_post_ops(post);
+    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference,
+                                               dnnl::algorithm::convolution_direct, source, weights, bias_desc,
+                                               destination, strides, dilations, before, after);
+    const dnnl::convolution_forward::primitive_desc pd(desc, attributes, onednn_engine());
+    OneDnnCall call(dnnl::convolution_forward(pd), pd, request.scratch);
+    if (packed) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(in[kW].data, plain, pd.weights_desc()));
+    return std::make_unique<ConvKernel>(std::move(call), pd, packed, bias, residual);
+  }
+
+  const Activation activation_;
+};
+
+class ConvTransposeKernel final : public Kernel {
+ public:
+  ConvTransposeKernel(OneDnnCall call, const dnnl::deconvolution_forward::primitive_desc& pd, bool bias)
+      : call_(std::move(call)) {
+    source_ = call_.bind(DNNL_ARG_SRC, pd.src_desc());
+    if (bias) bias_ = call_.bind(DNNL_ARG_BIAS, pd.bias_desc());
+    destination_ = call_.bind(DNNL_ARG_DST, pd.dst_desc());
+  }
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    call_.set(source_, inputs[kX].data);
+    if (bias_) call_.set(*bias_, inputs[kBias].data);
     call_.set(destination_, outputs[0].data);
     call_.run();
   }
@@ -29,64 +124,67 @@ class ConvKernel : public Kernel {
  private:
   OneDnnCall call_;
   std::size_t source_ = 0, destination_ = 0;
-  std::optional<std::size_t> weights_, bias_;
+  std::optional<std::size_t> bias_;
 };
 
-/// Padding before the first row and column.  What is needed behind the last ones follows from the output's
-/// size.
-std::optional<Dims> padding_before(const Node& node, const Dims& total) {
-  const std::string mode = node.string_or("auto_pad", "NOTSET");
-  if (mode == "NOTSET") {
-    const auto pads = node.ints_or("pads", {0, 0, 0, 0});
-    if (pads.size() != 4) return std::nullopt;
-    return Dims{pads[0], pads[1]};
+/// Explicit pads only: where SAME and output_shape put the padding is the reference's to say.
+class ConvTransposeNode final : public CpuNode {
+ public:
+  explicit ConvTransposeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
+    return channels_last_through(inputs, outputs);
   }
-  if (mode == "VALID") return Dims{0, 0};
-  Dims before(2);
-  for (std::size_t i = 0; i < 2; ++i) {
-    const std::int64_t all = std::max<std::int64_t>(total[i], 0);
-    before[i] = mode == "SAME_LOWER" ? all - all / 2 : all / 2;
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Inputs& in = request.inputs;
+    const Shape &x = in[kX].shape, &w = in[kW].shape, &y = request.outputs[0].shape;
+    if (in[kX].dtype != DType::f32 || x.size() > 5 || !in[kW].data) return nullptr;
+    if (auto_pad_of(node) != "NOTSET" || node.has("output_shape")) return nullptr;
+    const std::size_t spatial = x.size() - 2;
+    const std::int64_t groups = node.int_or("group", 1);
+    const Dims strides = node.ints_or("strides", Dims(spatial, 1)), pads = node.ints_or("pads", Dims(2 * spatial, 0));
+    Dims dilations = node.ints_or("dilations", Dims(spatial, 1)), after;
+    for (std::size_t d = 0; d < spatial; ++d) {
+      after.push_back((x[d + 2] - 1) * strides[d] + (w[d + 2] - 1) * dilations[d] + 1 - y[d + 2] - pads[d]);
+      --dilations[d];
+    }
+    const Dims before(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(spatial));
+
+    // ONNX: (in, out / groups, ...); oneDNN: (groups, out / groups, in / groups, ...).
+    const std::int64_t out = w[1], input = w[0] / groups, taps = product(w, 2, w.size());
+    Dims dims = {groups, out, input}, lie = {input * out * taps, taps, out * taps};
+    const Dims inner = dense_strides(Dims(w.begin() + 2, w.end()));
+    dims.insert(dims.end(), w.begin() + 2, w.end());
+    lie.insert(lie.end(), inner.begin(), inner.end());
+    if (groups == 1) {
+      dims.erase(dims.begin());
+      lie.erase(lie.begin());
+    }
+    const dnnl::memory::desc plain(dims, kF32, lie), any(dims, kF32, dnnl::memory::format_tag::any);
+    const bool bias = node.has_input(kBias);
+    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[kX], kF32),
+                             destination = layout_desc(y, request.layouts.outputs[0], kF32),
+                             bias_desc = bias ? dense_desc({y[1]}, kF32) : dnnl::memory::desc();
+    const dnnl::deconvolution_forward::desc desc(dnnl::prop_kind::forward_inference,
+                                                 dnnl::algorithm::deconvolution_direct, source, any,
+                                                 bias_desc, destination, strides, dilations, before, after);
+    const dnnl::deconvolution_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+    OneDnnCall call(dnnl::deconvolution_forward(pd), pd, request.scratch);
+    call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(in[kW].data, plain, pd.weights_desc()));
+    return std::make_unique<ConvTransposeKernel>(std::move(call), pd, bias);
   }
-  return before;
-}
+};
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_onednn_conv(const KernelRequest& request) {
-  const Node& node = request.node;
-  if (!node.is("Conv")) return nullptr;
-  const Shape &x = request.inputs[0].shape, &w = request.inputs[1].shape, &y = request.outputs[0].shape;
-  if (request.inputs[0].dtype != DType::f32 || x.size() != 4 || w.size() != 4) return nullptr;
-  const auto stride = node.ints_or("strides", {1, 1}), dilation = node.ints_or("dilations", {1, 1});
-  const std::int64_t groups = node.int_or("group", 1);
-  if (stride.size() != 2 || dilation.size() != 2 || groups < 1 || w[0] % groups != 0) return nullptr;
+std::unique_ptr<PreparedNode> prepare_conv(const PrepareRequest& request) {
+  return std::make_unique<ConvNode>(request);
+}
 
-  // Rows (and columns) that the kernel reaches over for this output, less those that there are: all of the
-  // padding.
-  Dims total(2);
-  for (std::size_t i = 0; i < 2; ++i)
-    total[i] = (y[i + 2] - 1) * stride[i] + (w[i + 2] - 1) * dilation[i] + 1 - x[i + 2];
-  const auto before = padding_before(node, total);
-  if (!before) return nullptr;
-  const Dims behind = {total[0] - (*before)[0],
-                       total[1] - (*before)[1]};  // negative: the last rows are not reached
-
-  const bool bias = node.has_input(2);
-  const bool packed = request.inputs[1].data != nullptr;
-  const Dims weight_dims = groups == 1 ? Dims(w) : Dims{groups, w[0] / groups, w[1], w[2], w[3]};
-  const dnnl::memory::desc source = dense_desc(x, kF32), destination = dense_desc(y, kF32),
-                           plain = dense_desc(weight_dims, kF32);
-  const dnnl::memory::desc weights =
-      packed ? dnnl::memory::desc(weight_dims, kF32, dnnl::memory::format_tag::any) : plain;
-  const dnnl::memory::desc bias_desc = bias ? dense_desc({w[0]}, kF32) : dnnl::memory::desc();
-  const dnnl::convolution_forward::desc desc(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source, weights, bias_desc,
-      destination, Dims(stride), {dilation[0] - 1, dilation[1] - 1}, *before, behind);
-  const dnnl::convolution_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-  OneDnnCall call(dnnl::convolution_forward(pd), pd, request);
-  if (packed)
-    call.bind(DNNL_ARG_WEIGHTS, request.weights.get(request.inputs[1].data, plain, pd.weights_desc()));
-  return std::make_unique<ConvKernel>(std::move(call), pd, packed, bias);
+std::unique_ptr<PreparedNode> prepare_conv_transpose(const PrepareRequest& request) {
+  return std::make_unique<ConvTransposeNode>(request);
 }
 
 }  // namespace edgeclip::engine

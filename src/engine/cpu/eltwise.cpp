@@ -1,41 +1,87 @@
-#include "engine/cpu/families.h"
-#include "engine/cpu/unary.h"
+#include <cmath>
+#include <optional>
+
+#include "engine/cpu/cpu_node.h"
 
 namespace edgeclip::engine {
 
 namespace {
 
+using dnnl::algorithm;
+
 struct Function {
-  const char* name;
-  const char* domain;
-  dnnl::algorithm algorithm;
-  float alpha;
+  algorithm kind = algorithm::undef;
+  float alpha = 0, beta = 0;
 };
 
-constexpr Function kFunctions[] = {
-    {"Relu", "", dnnl::algorithm::eltwise_relu, 0},
-    {"Sigmoid", "", dnnl::algorithm::eltwise_logistic, 0},
-    {"Tanh", "", dnnl::algorithm::eltwise_tanh, 0},
-    {"Exp", "", dnnl::algorithm::eltwise_exp, 0},
-    {"Abs", "", dnnl::algorithm::eltwise_abs, 0},
-    {"Gelu", "edgeclip", dnnl::algorithm::eltwise_gelu_erf, 0},
-    {"QuickGelu", "edgeclip", dnnl::algorithm::eltwise_swish, 1.702f},
+/// A bound of Clip: an attribute before opset 11, an input since; nothing if it is not known yet.
+std::optional<float> clip_bound(const PrepareRequest& request, const char* attribute, std::size_t input,
+                                float otherwise) {
+  const Node& node = request.node;
+  if (node.opset < 11) return node.float_or(attribute, otherwise);
+  if (!node.has_input(input)) return otherwise;
+  const TensorView& bound = request.constants[input];
+  if (bound.data == nullptr || bound.dtype != DType::f32 || bound.elements() != 1) return {};
+  return *bound.as<float>();
+}
+
+std::optional<Function> function_of(const PrepareRequest& request) {
+  const Node& node = request.node;
+  const auto is = [&](const char* op) { return node.is(op); };
+  if (is("Relu")) return Function{algorithm::eltwise_relu};
+  if (is("LeakyRelu")) return Function{algorithm::eltwise_relu, node.float_or("alpha", 0.01f)};
+  if (is("Elu")) return Function{algorithm::eltwise_elu, node.float_or("alpha", 1)};
+  if (is("Sigmoid")) return Function{algorithm::eltwise_logistic};
+  if (is("HardSwish")) return Function{algorithm::eltwise_hardswish};
+  if (is("Tanh")) return Function{algorithm::eltwise_tanh};
+  if (is("Exp")) return Function{algorithm::eltwise_exp};
+  if (is("Log")) return Function{algorithm::eltwise_log};
+  if (is("Sqrt")) return Function{algorithm::eltwise_sqrt};
+  if (is("Abs")) return Function{algorithm::eltwise_abs};
+  if (is("Neg")) return Function{algorithm::eltwise_linear, -1};
+  if (is("Gelu"))
+    return Function{node.string_or("approximate", "none") == "tanh" ? algorithm::eltwise_gelu_tanh
+                                                                    : algorithm::eltwise_gelu_erf};
+  if (node.is("Gelu", "edgeclip")) return Function{algorithm::eltwise_gelu_erf};
+  if (node.is("QuickGelu", "edgeclip")) return Function{algorithm::eltwise_swish, 1.702f};
+  if (is("Clip")) {
+    constexpr float kLargest = std::numeric_limits<float>::max();
+    const auto low = clip_bound(request, "min", 1, -kLargest), high = clip_bound(request, "max", 2, kLargest);
+    if (low && high && *low <= *high) return Function{algorithm::eltwise_clip, *low, *high};
+  }
+  return {};
+}
+
+class EltwiseNode final : public CpuNode {
+ public:
+  EltwiseNode(const PrepareRequest& request, const Function& function)
+      : CpuNode(request.node, request.state), function_(function) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    return as_first_input(inputs, outputs, given);
+  }
+  bool in_place(std::size_t i, const Inputs&, const Outputs&) const override { return i == 0; }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (request.inputs[0].dtype != DType::f32) return nullptr;
+    const dnnl::memory::desc data = dense_desc({request.inputs[0].elements()}, kF32);
+    const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, function_.kind, data,
+                                           function_.alpha, function_.beta);
+    const dnnl::eltwise_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::eltwise_forward(pd), pd, request.scratch),
+                                               data, data);
+  }
+
+  const Function function_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_onednn_eltwise(const KernelRequest& request) {
-  for (const Function& function : kFunctions) {
-    if (!request.node.is(function.name, function.domain)) continue;
-    if (request.inputs[0].dtype != DType::f32) return nullptr;
-    const dnnl::memory::desc data = dense_desc({request.inputs[0].elements()}, dnnl::memory::data_type::f32);
-    const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, function.algorithm, data,
-                                           function.alpha, 0);
-    const dnnl::eltwise_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::eltwise_forward(pd), pd, request), data,
-                                               data);
-  }
-  return nullptr;
+std::unique_ptr<PreparedNode> prepare_eltwise(const PrepareRequest& request) {
+  const auto function = function_of(request);
+  return function ? std::make_unique<EltwiseNode>(request, *function) : nullptr;
 }
 
 }  // namespace edgeclip::engine

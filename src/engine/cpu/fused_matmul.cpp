@@ -1,6 +1,6 @@
-#include <cmath>
+#include <utility>
 
-#include "engine/cpu/families.h"
+#include "engine/cpu/cpu_node.h"
 
 namespace edgeclip::engine {
 
@@ -8,7 +8,7 @@ namespace {
 
 using Dims = dnnl::memory::dims;
 
-class FusedMatMulKernel : public Kernel {
+class FusedMatMulKernel final : public Kernel {
  public:
   FusedMatMulKernel(OneDnnCall call, bool packed, bool bias, bool residual,
                     const dnnl::matmul::primitive_desc& pd, int residual_argument)
@@ -37,42 +37,70 @@ class FusedMatMulKernel : public Kernel {
   std::optional<std::size_t> weights_, bias_, residual_;
 };
 
+class FusedMatMulNode final : public CpuNode {
+ public:
+  explicit FusedMatMulNode(const PrepareRequest& request)
+      : CpuNode(request.node, request.state),
+        activation_(activation_of(request.node)),
+        weights_(request.constants[1].data) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Inputs& in = request.inputs;
+    if (in[0].dtype != DType::f32 || in[1].dtype != DType::f32) return nullptr;
+    const std::int64_t k = in[1].shape[0], n = in[1].shape[1], m = in[0].elements() / k;
+    const bool bias = node.has_input(2), residual = node.has_input(3);
+
+    dnnl::primitive_attr attributes = onednn_attributes();
+    dnnl::post_ops post;
+    append_activation(post, activation_);
+    const dnnl::memory::desc source = dense_desc({m, k}, kF32), plain = dense_desc({k, n}, kF32),
+                             destination = dense_desc({m, n}, kF32);
+    int residual_argument = 0;
+    if (residual) {
+      residual_argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(post.len()) | DNNL_ARG_SRC_1;
+      post.append_binary(dnnl::algorithm::binary_add, destination);
+    }
+    attributes.set_post_ops(post);
+
+    const auto describe = [&](const dnnl::memory::desc& weights) {
+      const auto desc = bias ? dnnl::matmul::desc(source, weights, dense_desc({1, n}, kF32), destination)
+                             : dnnl::matmul::desc(source, weights, destination);
+      return dnnl::matmul::primitive_desc(desc, attributes, onednn_engine());
+    };
+    const dnnl::matmul::primitive_desc pd = weights_ ? describe_packed(plain, describe) : describe(plain);
+    OneDnnCall call(dnnl::matmul(pd), pd, request.scratch);
+    if (weights_) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));
+    return std::make_unique<FusedMatMulKernel>(std::move(call), weights_ != nullptr, bias, residual, pd,
+                                               residual_argument);
+  }
+
+  /// oneDNN's choice of a form follows the number of rows; the one that exists serves as well, and each
+  /// further one is another copy of the weights.
+  template <class Describe>
+  dnnl::matmul::primitive_desc describe_packed(const dnnl::memory::desc& plain,
+                                               const Describe& describe) const {
+    const dnnl::memory::desc any(plain.dims(), kF32, dnnl::memory::format_tag::any);
+    dnnl::matmul::primitive_desc best = describe(any);
+    const auto existing = state_.weights.existing(weights_, plain);
+    if (!existing || best.weights_desc() == *existing) return best;
+    try {
+      const dnnl::matmul::primitive_desc same = describe(*existing);
+      if (std::string(same.impl_info_str()) == best.impl_info_str()) return same;
+    } catch (const dnnl::error& error) {
+      if (error.status != dnnl_unimplemented) throw;
+    }
+    return best;
+  }
+
+  const Activation activation_;
+  const std::byte* const weights_;  ///< where they are a constant
+};
+
 }  // namespace
 
-std::unique_ptr<Kernel> make_onednn_fused_matmul(const KernelRequest& request) {
-  const Node& node = request.node;
-  const Inputs& in = request.inputs;
-  if (!node.is("FusedMatMul", "edgeclip") || in[0].dtype != DType::f32 || in[1].dtype != DType::f32)
-    return nullptr;
-  if (in[1].shape.size() != 2 || in[0].shape.empty()) return nullptr;
-  const std::int64_t k = in[1].shape[0], n = in[1].shape[1], m = in[0].elements() / k;
-  if (in[0].shape.back() != k) return nullptr;
-  if (node.has_input(2) && in[2].elements() != n) return nullptr;
-  if (node.has_input(3) && in[3].shape != request.outputs[0].shape) return nullptr;
-
-  dnnl::primitive_attr attributes = onednn_attributes();
-  dnnl::post_ops post;
-  append_activation(post, activation_of(node));
-  const dnnl::memory::desc destination = dense_desc({m, n}, kF32);
-  int residual_argument = 0;
-  if (node.has_input(3)) {
-    residual_argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(post.len()) | DNNL_ARG_SRC_1;
-    post.append_binary(dnnl::algorithm::binary_add, destination);
-  }
-  attributes.set_post_ops(post);
-
-  const bool packed = in[1].data != nullptr;
-  const dnnl::memory::desc source = dense_desc({m, k}, kF32), plain = dense_desc({k, n}, kF32);
-  const dnnl::memory::desc weights =
-      packed ? dnnl::memory::desc({k, n}, kF32, dnnl::memory::format_tag::any) : plain;
-  const auto desc = node.has_input(2)
-                        ? dnnl::matmul::desc(source, weights, dense_desc({1, n}, kF32), destination)
-                        : dnnl::matmul::desc(source, weights, destination);
-  const dnnl::matmul::primitive_desc pd(desc, attributes, onednn_engine());
-  OneDnnCall call(dnnl::matmul(pd), pd, request);
-  if (packed) call.bind(DNNL_ARG_WEIGHTS, request.weights.get(in[1].data, plain, pd.weights_desc()));
-  return std::make_unique<FusedMatMulKernel>(std::move(call), packed, node.has_input(2), node.has_input(3),
-                                             pd, residual_argument);
+std::unique_ptr<PreparedNode> prepare_fused_matmul(const PrepareRequest& request) {
+  return std::make_unique<FusedMatMulNode>(request);
 }
 
 }  // namespace edgeclip::engine

@@ -1,4 +1,7 @@
-#include "engine/cpu/families.h"
+#include <cmath>
+
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/support.h"
 
 namespace edgeclip::engine {
 
@@ -31,28 +34,93 @@ class LayerNormKernel : public Kernel {
   std::optional<std::size_t> shift_;
 };
 
+/// x is normalized over its last axis.
+bool over_last_axis(const Node& node, const Shape& x) {
+  const auto rank = static_cast<std::int64_t>(x.size());
+  const std::int64_t axis = node.int_or("axis", -1);
+  return rank >= 1 && (axis == -1 || axis == rank - 1);
+}
+
+class LayerNormNode final : public CpuNode {
+ public:
+  explicit LayerNormNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  bool in_place(std::size_t i, const Inputs&, const Outputs&) const override { return i == 0; }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& x = request.inputs[0].shape;
+    if (request.inputs[0].dtype != DType::f32 || !over_last_axis(node, x)) return nullptr;
+    const std::int64_t width = x.back(), rows = num_elements(x) / width;
+    if (request.inputs[1].elements() != width) return nullptr;
+    const bool shift = node.has_input(2);
+    if (shift && request.inputs[2].elements() != width) return nullptr;
+
+    const dnnl::memory::desc data = dense_desc({rows, width}, kF32);
+    const auto flags = shift ? dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift
+                             : dnnl::normalization_flags::use_scale;
+    const dnnl::layer_normalization_forward::desc desc(dnnl::prop_kind::forward_inference, data,
+                                                       node.float_or("epsilon", 1e-5f), flags);
+    const dnnl::layer_normalization_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+    return std::make_unique<LayerNormKernel>(
+        OneDnnCall(dnnl::layer_normalization_forward(pd), pd, request.scratch), data,
+        dense_desc({width}, kF32), shift);
+  }
+};
+
+class L2NormalizeKernel final : public Kernel {
+ public:
+  L2NormalizeKernel(std::int64_t rows, std::int64_t width, double epsilon)
+      : rows_(rows), width_(width), epsilon_(epsilon) {}
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const float* x = inputs[0].as<float>();
+    float* y = outputs[0].as<float>();
+#pragma omp parallel for schedule(static) if (rows_ * width_ > kParallelElements)
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      const float* from = x + row * width_;
+      float* to = y + row * width_;
+      double squares = 0;  // as the reference: the order of float32 sums would show in the last bit
+      for (std::int64_t k = 0; k < width_; ++k)
+        squares += static_cast<double>(from[k]) * static_cast<double>(from[k]);
+      const auto norm = static_cast<float>(std::max(std::sqrt(squares), epsilon_));
+      for (std::int64_t k = 0; k < width_; ++k) to[k] = from[k] / norm;
+    }
+  }
+
+  std::string implementation() const override { return "loop:l2_normalize"; }
+
+ private:
+  const std::int64_t rows_, width_;
+  const double epsilon_;
+};
+
+class L2NormalizeNode final : public CpuNode {
+ public:
+  explicit L2NormalizeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  bool in_place(std::size_t, const Inputs& inputs, const Outputs&) const override {
+    return over_last_axis(node, inputs[0].shape);
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& x = request.inputs[0].shape;
+    if (request.inputs[0].dtype != DType::f32 || !over_last_axis(node, x)) return nullptr;
+    return std::make_unique<L2NormalizeKernel>(num_elements(x) / x.back(), x.back(),
+                                               static_cast<double>(node.float_or("epsilon", 0)));
+  }
+};
+
 }  // namespace
 
-std::unique_ptr<Kernel> make_onednn_layer_norm(const KernelRequest& request) {
-  const Node& node = request.node;
-  if (!node.is("LayerNormalization") || node.outputs.size() != 1)
-    return nullptr;  // mean and deviation: the reference
-  const Shape& x = request.inputs[0].shape;
-  const std::int64_t rank = static_cast<std::int64_t>(x.size()), axis = node.int_or("axis", -1);
-  if (request.inputs[0].dtype != DType::f32 || rank < 1 || (axis != -1 && axis != rank - 1)) return nullptr;
-  const std::int64_t width = x.back(), rows = num_elements(x) / width;
-  if (request.inputs[1].elements() != width) return nullptr;
-  const bool shift = node.has_input(2);
-  if (shift && request.inputs[2].elements() != width) return nullptr;
+std::unique_ptr<PreparedNode> prepare_layer_norm(const PrepareRequest& request) {
+  if (request.node.outputs.size() != 1) return nullptr;  // mean and deviation: the reference
+  return std::make_unique<LayerNormNode>(request);
+}
 
-  const dnnl::memory::desc data = dense_desc({rows, width}, kF32);
-  const auto flags = shift ? dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift
-                           : dnnl::normalization_flags::use_scale;
-  const dnnl::layer_normalization_forward::desc desc(dnnl::prop_kind::forward_inference, data,
-                                                     node.float_or("epsilon", 1e-5f), flags);
-  const dnnl::layer_normalization_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-  return std::make_unique<LayerNormKernel>(OneDnnCall(dnnl::layer_normalization_forward(pd), pd, request),
-                                           data, dense_desc({width}, kF32), shift);
+std::unique_ptr<PreparedNode> prepare_l2_normalize(const PrepareRequest& request) {
+  return std::make_unique<L2NormalizeNode>(request);
 }
 
 }  // namespace edgeclip::engine

@@ -1,4 +1,4 @@
-#include "engine/cpu/families.h"
+#include "engine/cpu/cpu_node.h"
 
 namespace edgeclip::engine {
 
@@ -7,7 +7,7 @@ namespace {
 using Dims = dnnl::memory::dims;
 
 /// C = A B, and for Gemm + a third input, added after the scaling.
-class MatMulKernel : public Kernel {
+class MatMulKernel final : public Kernel {
  public:
   MatMulKernel(OneDnnCall call, const dnnl::matmul::primitive_desc& pd, bool packed,
                const dnnl::memory::desc* addend)
@@ -40,8 +40,28 @@ struct Operands {
   dnnl::memory::desc a, b, c;
 };
 
-std::unique_ptr<Kernel> make(const KernelRequest& request, Operands operands, float alpha,
-                             const dnnl::memory::desc* addend) {
+class MatMulNode final : public CpuNode {
+ public:
+  explicit MatMulNode(const PrepareRequest& request)
+      : CpuNode(request.node, request.state), weights_(request.constants[1].data) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32) return nullptr;
+    return node.is("Gemm") ? bind_gemm(request) : bind_plain(request);
+  }
+
+  std::unique_ptr<Kernel> bind_plain(const BindRequest& request) const;
+  std::unique_ptr<Kernel> bind_gemm(const BindRequest& request) const;
+  std::unique_ptr<Kernel> bind(const BindRequest& request, Operands operands, float alpha,
+                               const dnnl::memory::desc* addend) const;
+  using CpuNode::bind;
+
+  const std::byte* const weights_;  ///< of B where it is a constant
+};
+
+std::unique_ptr<Kernel> MatMulNode::bind(const BindRequest& request, Operands operands, float alpha,
+                                         const dnnl::memory::desc* addend) const {
   dnnl::primitive_attr attributes = onednn_attributes();
   if (alpha != 1.0f) attributes.set_output_scales(0, {alpha});
   if (addend) {
@@ -50,13 +70,12 @@ std::unique_ptr<Kernel> make(const KernelRequest& request, Operands operands, fl
     attributes.set_post_ops(post);
   }
   const dnnl::memory::desc plain = operands.b;
-  const bool packed = request.inputs[1].data != nullptr && plain.dims().size() == 2;
+  const bool packed = weights_ != nullptr && plain.dims().size() == 2;
   if (packed) operands.b = dnnl::memory::desc(plain.dims(), kF32, dnnl::memory::format_tag::any);
   const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(operands.a, operands.b, operands.c), attributes,
                                         onednn_engine());
-  OneDnnCall call(dnnl::matmul(pd), pd, request);
-  if (packed)
-    call.bind(DNNL_ARG_WEIGHTS, request.weights.get(request.inputs[1].data, plain, pd.weights_desc()));
+  OneDnnCall call(dnnl::matmul(pd), pd, request.scratch);
+  if (packed) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));
   return std::make_unique<MatMulKernel>(std::move(call), pd, packed, addend);
 }
 
@@ -73,7 +92,7 @@ Dims with_matrix(Dims batch, std::int64_t rows, std::int64_t columns) {
   return batch;
 }
 
-std::unique_ptr<Kernel> make_plain(const KernelRequest& request) {
+std::unique_ptr<Kernel> MatMulNode::bind_plain(const BindRequest& request) const {
   Shape a = request.inputs[0].shape, b = request.inputs[1].shape;
   if (a.empty() || b.empty()) return nullptr;
   if (a.size() == 1) a.insert(a.begin(), 1);  // a row
@@ -82,7 +101,7 @@ std::unique_ptr<Kernel> make_plain(const KernelRequest& request) {
   if (b[b.size() - 2] != k) return nullptr;
   if (b.size() == 2) {  // one matrix for every row of A: one product
     const std::int64_t rows = num_elements(a) / k;
-    return make(request, {dense_desc({rows, k}, kF32), dense_desc({k, n}, kF32), dense_desc({rows, n}, kF32)},
+    return bind(request, {dense_desc({rows, k}, kF32), dense_desc({k, n}, kF32), dense_desc({rows, n}, kF32)},
                 1, nullptr);
   }
   const std::size_t rank = std::max(a.size(), b.size()) - 2;
@@ -94,14 +113,13 @@ std::unique_ptr<Kernel> make_plain(const KernelRequest& request) {
   }
   for (std::size_t i = 0; i < batch_c.size(); ++i) batch_c[i] = std::max(batch_a[i], batch_b[i]);
   if (batch_c.size() > 10) return nullptr;  // oneDNN's limit is 12 dimensions
-  return make(request,
+  return bind(request,
               {dense_desc(with_matrix(batch_a, m, k), kF32), dense_desc(with_matrix(batch_b, k, n), kF32),
                dense_desc(with_matrix(batch_c, m, n), kF32)},
               1, nullptr);
 }
 
-std::unique_ptr<Kernel> make_gemm(const KernelRequest& request) {
-  const Node& node = request.node;
+std::unique_ptr<Kernel> MatMulNode::bind_gemm(const BindRequest& request) const {
   const Shape &a = request.inputs[0].shape, &b = request.inputs[1].shape;
   if (a.size() != 2 || b.size() != 2) return nullptr;
   const bool transpose_a = node.int_or("transA", 0) != 0, transpose_b = node.int_or("transB", 0) != 0;
@@ -112,23 +130,20 @@ std::unique_ptr<Kernel> make_gemm(const KernelRequest& request) {
                              dense_desc({m, n}, kF32)};
   const float alpha = node.float_or("alpha", 1);
   const bool has_c = node.has_input(2);
-  if (!has_c) return make(request, operands, alpha, nullptr);
+  if (!has_c) return bind(request, operands, alpha, nullptr);
   const Shape& c = request.inputs[2].shape;
   if (node.float_or("beta", 1) != 1.0f || request.inputs[2].dtype != DType::f32 || c.size() > 2)
     return nullptr;
   const Dims dims = {c.size() == 2 ? c[0] : 1, c.empty() ? 1 : c.back()};
   if ((dims[0] != 1 && dims[0] != m) || (dims[1] != 1 && dims[1] != n)) return nullptr;
   const dnnl::memory::desc addend = dense_desc(dims, kF32);
-  return make(request, operands, alpha, &addend);
+  return bind(request, operands, alpha, &addend);
 }
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_onednn_matmul(const KernelRequest& request) {
-  const bool gemm = request.node.is("Gemm");
-  if (!gemm && !request.node.is("MatMul")) return nullptr;
-  if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32) return nullptr;
-  return gemm ? make_gemm(request) : make_plain(request);
+std::unique_ptr<PreparedNode> prepare_matmul(const PrepareRequest& request) {
+  return std::make_unique<MatMulNode>(request);
 }
 
 }  // namespace edgeclip::engine

@@ -11,26 +11,6 @@ const dnnl::engine& onednn_engine() {
   return engine;
 }
 
-std::optional<dnnl::memory::data_type> onednn_dtype(DType dtype) {
-  using Type = dnnl::memory::data_type;
-  switch (dtype) {
-    case DType::f32:
-      return Type::f32;
-    case DType::f16:
-      return Type::f16;
-    case DType::bf16:
-      return Type::bf16;
-    case DType::i32:
-      return Type::s32;
-    case DType::i8:
-      return Type::s8;
-    case DType::u8:
-      return Type::u8;
-    default:
-      return std::nullopt;
-  }
-}
-
 dnnl::memory::dims dense_strides(const dnnl::memory::dims& dims) {
   dnnl::memory::dims strides(dims.size(), 1);
   for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
@@ -39,6 +19,19 @@ dnnl::memory::dims dense_strides(const dnnl::memory::dims& dims) {
 
 dnnl::memory::desc dense_desc(const dnnl::memory::dims& dims, dnnl::memory::data_type type) {
   return dnnl::memory::desc(dims, type, dense_strides(dims));
+}
+
+dnnl::memory::desc layout_desc(const dnnl::memory::dims& dims, Layout layout, dnnl::memory::data_type type) {
+  if (layout == Layout::plain) return dense_desc(dims, type);
+  dnnl::memory::dims strides(dims.size());
+  std::int64_t stride = dims[1];
+  for (std::size_t i = dims.size(); i-- > 2;) {
+    strides[i] = stride;
+    stride *= dims[i];
+  }
+  strides[0] = stride;
+  strides[1] = 1;
+  return dnnl::memory::desc(dims, type, strides);
 }
 
 dnnl::memory PackedWeights::get(const std::byte* constant, const dnnl::memory::desc& from,
@@ -60,6 +53,15 @@ dnnl::memory PackedWeights::get(const std::byte* constant, const dnnl::memory::d
   return packed;
 }
 
+std::optional<dnnl::memory::desc> PackedWeights::existing(const std::byte* constant,
+                                                          const dnnl::memory::desc& from) const {
+  std::lock_guard lock(mutex_);
+  const auto [first, last] = entries_.equal_range(constant);
+  for (auto it = first; it != last; ++it)
+    if (it->second.from == from) return it->second.to;
+  return {};
+}
+
 std::size_t PackedWeights::bytes() const {
   std::lock_guard lock(mutex_);
   return bytes_;
@@ -72,13 +74,13 @@ dnnl::primitive_attr onednn_attributes() {
 }
 
 OneDnnCall::OneDnnCall(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
-                       const char* implementation, const KernelRequest& request)
+                       const char* implementation, Scratch& scratch)
     : primitive_(primitive),
-      stream_(request.stream),
-      scratch_(request.scratch),
+      stream_(onednn_engine()),
+      scratch_(scratch),
       implementation_(std::string("onednn:") + implementation) {
   if (scratchpad.get_size() == 0) return;
-  request.scratch.reserve(scratchpad.get_size());
+  scratch.reserve(scratchpad.get_size());
   scratchpad_ = bind(DNNL_ARG_SCRATCHPAD, scratchpad);
 }
 

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
@@ -10,12 +8,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/backend.h"
 #include "engine/ops/activation.h"
-#include "engine/ops/operator.h"
 
-/// What every oneDNN kernel shares.  A family is a file: `std::unique_ptr<Kernel> make_onednn_<family>(const
-/// KernelRequest&)` returns nullptr where the family does not fit (operator, dtype, shape); the reference
-/// kernel then takes the node.  oneDNN runs on OpenMP's threads: base/threads.h sets how many.
+/// What the kernels over oneDNN share; no header outside of cpu/ includes this one.  oneDNN runs on OpenMP's
+/// threads, as many as the session says.
 namespace edgeclip::engine {
 
 constexpr auto kF32 = dnnl::memory::data_type::f32;
@@ -23,16 +20,16 @@ constexpr auto kF32 = dnnl::memory::data_type::f32;
 /// The one CPU engine of this process.
 const dnnl::engine& onednn_engine();
 
-/// oneDNN's type; nothing for those it lacks (f64, i64, ...).
-std::optional<dnnl::memory::data_type> onednn_dtype(DType dtype);
-
 /// Strides (in elements) of a dense row-major tensor.
 dnnl::memory::dims dense_strides(const dnnl::memory::dims& dims);
 
 /// Row-major description of `dims`.  Strides are given outright, so any rank from 1 to 12 works.
 dnnl::memory::desc dense_desc(const dnnl::memory::dims& dims, dnnl::memory::data_type type);
 
-/// Weights in the layout a primitive asked for, made once and shared by all contexts of a session.
+/// The same for a value (N, C, spatial...) that lies as `layout`.
+dnnl::memory::desc layout_desc(const dnnl::memory::dims& dims, Layout layout, dnnl::memory::data_type type);
+
+/// Weights in the form a primitive asked for, made once and shared by all contexts of a session.
 /// Thread-safe.
 class PackedWeights {
  public:
@@ -40,6 +37,10 @@ class PackedWeights {
   /// memory.  Where the two are equal the constant itself is described, without a copy: it must outlive the
   /// cache, as the graph's do.
   dnnl::memory get(const std::byte* constant, const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+
+  /// A form of this constant that exists already: asked for first, so that one form serves every batch size.
+  std::optional<dnnl::memory::desc> existing(const std::byte* constant,
+                                             const dnnl::memory::desc& from) const;
 
   /// Bytes of all copies made so far.
   std::size_t bytes() const;
@@ -54,47 +55,19 @@ class PackedWeights {
   std::size_t bytes_ = 0;
 };
 
-/// Work space of one context, shared by its kernels since they run one after the other.  Kernels reserve
-/// while they are made ready and ask for the pointer while they run; it is part of the context's memory pool.
-class Scratch {
- public:
-  void reserve(std::size_t bytes) { needed_ = std::max(needed_, bytes); }
-  std::size_t needed() const { return needed_; }
-  /// 64-byte aligned, of at least the largest size reserved.
-  std::byte* data() const { return data_; }
-
-  /// For the context that owns the memory.
-  void place(std::byte* data) { data_ = data; }
-
- private:
-  std::size_t needed_ = 0;
-  std::byte* data_ = nullptr;
-};
-
-/// What a factory sees while a node is made ready for one set of shapes.  References outlive the kernel, but
-/// for `inputs` and `outputs`, which it must not keep.
-struct KernelRequest {
-  const Node& node;
-  const Inputs& inputs;    ///< data is set only for the graph's constants, which live as long as the session
-  const Outputs& outputs;  ///< dtypes and shapes; data is null
-  PackedWeights& weights;  ///< of the session
-  Scratch& scratch;        ///< of the context
-  dnnl::stream& stream;    ///< of the context
-};
-
 /// Attributes that every primitive starts from: the scratchpad is ours (Scratch), not the library's.
 dnnl::primitive_attr onednn_attributes();
 
 /// Behind what the primitive computes.
 void append_activation(dnnl::post_ops& post, Activation activation);
 
-/// A primitive with its arguments, bound once; run() only exchanges pointers and does not allocate.
+/// A primitive with its arguments, bound once; run() only exchanges pointers.
 class OneDnnCall {
  public:
   /// Reserves the scratchpad that `pd` wants.
   template <class PrimitiveDesc>
-  OneDnnCall(const dnnl::primitive& primitive, const PrimitiveDesc& pd, const KernelRequest& request)
-      : OneDnnCall(primitive, pd.scratchpad_desc(), pd.impl_info_str(), request) {}
+  OneDnnCall(const dnnl::primitive& primitive, const PrimitiveDesc& pd, Scratch& scratch)
+      : OneDnnCall(primitive, pd.scratchpad_desc(), pd.impl_info_str(), scratch) {}
 
   /// An argument whose memory is known now (packed weights).
   void bind(int argument, const dnnl::memory& memory);
@@ -108,18 +81,15 @@ class OneDnnCall {
 
  private:
   OneDnnCall(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
-             const char* implementation, const KernelRequest& request);
+             const char* implementation, Scratch& scratch);
 
   dnnl::primitive primitive_;
-  dnnl::stream& stream_;
+  dnnl::stream stream_;
   Scratch& scratch_;
   std::string implementation_;
   std::vector<dnnl::memory> memories_;
   std::vector<dnnl_exec_arg_t> arguments_;
   std::optional<std::size_t> scratchpad_;
 };
-
-/// The fastest kernel this build has for the node: the families in order, then the reference.
-std::unique_ptr<Kernel> select_kernel(const KernelRequest& request);
 
 }  // namespace edgeclip::engine

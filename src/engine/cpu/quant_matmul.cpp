@@ -11,9 +11,6 @@ namespace {
 
 using dnnl::memory;
 
-/// Below this loops are not worth waking other threads.
-constexpr std::int64_t kParallelElements = 1 << 14;
-
 memory::desc row_major(std::int64_t rows, std::int64_t columns, memory::data_type type) {
   return {{rows, columns}, type, memory::format_tag::ab};
 }
@@ -24,19 +21,26 @@ void widen(const std::uint8_t* a, std::int64_t n, float zero_point, float* out) 
   for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(a[i]) - zero_point;
 }
 
-/// One matmul primitive over A as (M, K).  oneDNN 2.6 computes scale[n] * (sum + bias[n]), so bias is divided
-/// first.
+/// What one session knows of a node.
+struct Prepared {
+  QuantMatMulAttributes attributes;
+  QuantMatMulPath path = QuantMatMulPath::int8;
+  const std::byte* weights = nullptr;
+  std::vector<float> scales;  ///< a_scale w_scale[n]
+  std::vector<float> bias;    ///< divided by the scales: oneDNN 2.6 computes scale[n] * (sum + bias[n])
+};
+
+/// One matmul primitive over A as (M, K).
 class OneDnnQuantMatMul final : public Kernel {
  public:
-  OneDnnQuantMatMul(const KernelRequest& request, const QuantMatMulAttributes& attributes,
-                    QuantMatMulPath path, const std::vector<float>& scales)
-      : path_(path), zero_point_(attributes.a_zero_point), scratch_(request.scratch) {
+  OneDnnQuantMatMul(const Node& node, const Prepared& prepared, CpuState& state, const BindRequest& request)
+      : path_(prepared.path), zero_point_(prepared.attributes.a_zero_point), scratch_(request.scratch) {
     const TensorView& w = request.inputs[kQuantW];
     const std::int64_t k = w.shape[0], n = w.shape[1];
     elements_ = request.inputs[kQuantA].elements();
     const std::int64_t m = elements_ / k;
 
-    const bool widened = path == QuantMatMulPath::widened;
+    const bool widened = path_ == QuantMatMulPath::widened;
     const auto a_desc = row_major(m, k, widened ? memory::data_type::f32 : memory::data_type::u8);
     const auto dst_desc = row_major(m, n, memory::data_type::f32),
                bias_desc = row_major(1, n, memory::data_type::f32);
@@ -44,31 +48,28 @@ class OneDnnQuantMatMul final : public Kernel {
                              memory::format_tag::any);
 
     dnnl::primitive_attr attr = onednn_attributes();
-    attr.set_output_scales(1 << 1, scales);
+    attr.set_output_scales(1 << 1, prepared.scales);
     if (!widened && zero_point_ != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {zero_point_});
     dnnl::post_ops post;
-    append_activation(post, attributes.activation);
-    const bool residual = request.node.has_input(kQuantResidual);
+    append_activation(post, prepared.attributes.activation);
+    const bool residual = node.has_input(kQuantResidual);
     if (residual) post.append_binary(dnnl::algorithm::binary_add, dst_desc);
     attr.set_post_ops(post);
 
-    const bool bias = request.node.has_input(kQuantBias);
+    const bool bias = !prepared.bias.empty();
     const dnnl::matmul::desc desc = bias ? dnnl::matmul::desc(a_desc, w_any, bias_desc, dst_desc)
                                          : dnnl::matmul::desc(a_desc, w_any, dst_desc);
     const dnnl::matmul::primitive_desc pd(desc, attr, onednn_engine());
-    call_.emplace(dnnl::matmul(pd), pd, request);
+    call_.emplace(dnnl::matmul(pd), pd, request.scratch);
 
     a_slot_ = call_->bind(DNNL_ARG_SRC, a_desc);
     dst_slot_ = call_->bind(DNNL_ARG_DST, dst_desc);
     // The reorder widens s8 to f32 as well; scales stay outside, so the widened weights are exact.
-    call_->bind(DNNL_ARG_WEIGHTS,
-                request.weights.get(w.data, row_major(k, n, memory::data_type::s8), pd.weights_desc()));
-    if (bias) {
-      const float* given = request.inputs[kQuantBias].as<float>();
-      bias_.resize(static_cast<std::size_t>(n));
-      for (std::size_t i = 0; i < bias_.size(); ++i) bias_[i] = given[i] / scales[i];
-      call_->bind(DNNL_ARG_BIAS, memory(bias_desc, onednn_engine(), bias_.data()));
-    }
+    call_->bind(DNNL_ARG_WEIGHTS, state.weights.get(prepared.weights, row_major(k, n, memory::data_type::s8),
+                                                    pd.weights_desc()));
+    if (bias)
+      call_->bind(DNNL_ARG_BIAS,
+                  memory(bias_desc, onednn_engine(), const_cast<float*>(prepared.bias.data())));
     if (residual)
       residual_slot_ = call_->bind(DNNL_ARG_ATTR_MULTIPLE_POST_OP(post.len() - 1) | DNNL_ARG_SRC_1, dst_desc);
     if (widened) {  // behind the primitive's own scratchpad, which starts at the same address
@@ -100,10 +101,28 @@ class OneDnnQuantMatMul final : public Kernel {
   Scratch& scratch_;
   std::int64_t elements_ = 0;
   std::size_t widened_offset_ = 0;
-  std::vector<float> bias_;
   std::optional<OneDnnCall> call_;
   std::size_t a_slot_ = 0, dst_slot_ = 0;
   std::optional<std::size_t> residual_slot_;
+};
+
+class QuantMatMulNode final : public CpuNode {
+ public:
+  QuantMatMulNode(const PrepareRequest& request, Prepared prepared)
+      : CpuNode(request.node, request.state), prepared_(std::move(prepared)) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Inputs& in = request.inputs;
+    if (node.has_input(kQuantResidual) && in[kQuantResidual].shape != request.outputs[0].shape)
+      return nullptr;
+    Shape product = in[kQuantA].shape;
+    product.back() = in[kQuantW].shape[1];
+    if (request.outputs[0].shape != product) return nullptr;
+    return std::make_unique<OneDnnQuantMatMul>(node, prepared_, state_, request);
+  }
+
+  const Prepared prepared_;
 };
 
 class FastQuantizeLinear final : public Kernel {
@@ -139,6 +158,21 @@ class FastQuantizeLinear final : public Kernel {
   const std::uint8_t zero_point_;
 };
 
+class QuantizeLinearNode final : public CpuNode {
+ public:
+  QuantizeLinearNode(const PrepareRequest& request, float scale, std::uint8_t zero_point)
+      : CpuNode(request.node, request.state), scale_(scale), zero_point_(zero_point) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (request.inputs[0].dtype != DType::f32) return nullptr;
+    return std::make_unique<FastQuantizeLinear>(scale_, zero_point_);
+  }
+
+  const float scale_;
+  const std::uint8_t zero_point_;
+};
+
 }  // namespace
 
 bool int8_products_saturate() {
@@ -161,44 +195,47 @@ QuantMatMulPath quant_matmul_path(const TensorView& weights, bool saturating) {
   return seven_bits ? QuantMatMulPath::int8 : QuantMatMulPath::widened;
 }
 
-std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request, QuantMatMulPath path) {
-  if (!request.node.is("QuantMatMul", "edgeclip")) return nullptr;
-  const Inputs& in = request.inputs;
-  if (!in[kQuantW].data || !in[kQuantWScale].data) return nullptr;
-  if (request.node.has_input(kQuantBias) && !in[kQuantBias].data) return nullptr;
-  if (request.node.has_input(kQuantResidual) && in[kQuantResidual].shape != request.outputs[0].shape)
+std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, QuantMatMulPath path) {
+  const Inputs& in = request.constants;
+  if (!request.is_constant(kQuantW)) return nullptr;
+  // The node's rule refuses what does not fit, once shapes are known.
+  if (in[kQuantW].dtype != DType::i8 || in[kQuantW].shape.size() != 2) return nullptr;
+  const auto per_column = [&](std::size_t i) {
+    return request.is_constant(i) && in[i].dtype == DType::f32 && in[i].elements() == in[kQuantW].shape[1];
+  };
+  if (!per_column(kQuantWScale) || (request.node.has_input(kQuantBias) && !per_column(kQuantBias)))
     return nullptr;
-  if (in[kQuantA].elements() == 0 || in[kQuantW].elements() == 0) return nullptr;
-  Shape product = in[kQuantA].shape;
-  product.back() = in[kQuantW].shape[1];
-  if (request.outputs[0].shape != product) return nullptr;
-
-  const QuantMatMulAttributes attributes = quant_matmul_attributes(request.node);
+  Prepared prepared{quant_matmul_attributes(request.node), path, in[kQuantW].data, {}, {}};
   const float* w_scale = in[kQuantWScale].as<float>();
-  std::vector<float> scales(w_scale, w_scale + in[kQuantW].shape[1]);
-  for (float& scale : scales) {
-    scale *= attributes.a_scale;
+  prepared.scales.assign(w_scale, w_scale + in[kQuantWScale].elements());
+  for (float& scale : prepared.scales) {
+    scale *= prepared.attributes.a_scale;
     if (!(scale > 1e-30f) || !std::isfinite(scale)) return nullptr;
   }
-  return std::make_unique<OneDnnQuantMatMul>(request, attributes, path, scales);
+  if (request.node.has_input(kQuantBias)) {
+    const float* bias = in[kQuantBias].as<float>();
+    for (std::size_t i = 0; i < prepared.scales.size(); ++i)
+      prepared.bias.push_back(bias[i] / prepared.scales[i]);
+  }
+  return std::make_unique<QuantMatMulNode>(request, std::move(prepared));
 }
 
-std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request) {
-  if (!request.node.is("QuantMatMul", "edgeclip") || !request.inputs[kQuantW].data) return nullptr;
-  return make_onednn_quant_matmul(request,
-                                  quant_matmul_path(request.inputs[kQuantW], int8_products_saturate()));
+std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request) {
+  if (!request.is_constant(kQuantW) || request.constants[kQuantW].dtype != DType::i8) return nullptr;
+  return prepare_quant_matmul(request,
+                              quant_matmul_path(request.constants[kQuantW], int8_products_saturate()));
 }
 
-std::unique_ptr<Kernel> make_fast_quantize_linear(const KernelRequest& request) {
-  const Inputs& in = request.inputs;
-  if (!request.node.is("QuantizeLinear") || in.size() != 3 || in[0].dtype != DType::f32) return nullptr;
+std::unique_ptr<PreparedNode> prepare_quantize_linear(const PrepareRequest& request) {
+  const Inputs& in = request.constants;
+  if (in.size() != 3) return nullptr;
   const TensorView &scale = in[1], &zero_point = in[2];
   if (!scale.data || !zero_point.data || scale.dtype != DType::f32 || zero_point.dtype != DType::u8)
     return nullptr;
   if (scale.elements() != 1 || zero_point.elements() != 1) return nullptr;
   const float s = *scale.as<float>();
   if (!(s > 0) || !std::isfinite(s)) return nullptr;
-  return std::make_unique<FastQuantizeLinear>(s, *zero_point.as<std::uint8_t>());
+  return std::make_unique<QuantizeLinearNode>(request, s, *zero_point.as<std::uint8_t>());
 }
 
 }  // namespace edgeclip::engine

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "engine/cpu/onednn.h"
+#include "engine/cpu/cpu_node.h"
 
 namespace edgeclip::engine {
 
@@ -20,14 +20,8 @@ bool int8_products_saturate();
 /// are widened where products saturate, so that one plan gives the same answer on every CPU.
 QuantMatMulPath quant_matmul_path(const TensorView& weights, bool saturating);
 
-/// edgeclip.QuantMatMul by oneDNN; nullptr where it does not fit (weights or scales are not constants, the
-/// residual is broadcast, a scale so small that bias / scale overflows, nothing to compute).
-std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request);
-/// The same on a given path, for tests.
-std::unique_ptr<Kernel> make_onednn_quant_matmul(const KernelRequest& request, QuantMatMulPath path);
-
-/// QuantizeLinear of float32 to uint8 with one scale: a vectorized loop over the CPUs, bit-equal to the
-/// reference. nullptr for everything else.
-std::unique_ptr<Kernel> make_fast_quantize_linear(const KernelRequest& request);
+/// edgeclip.QuantMatMul by oneDNN on a given path, for tests; nullptr where it does not fit (weights, scales
+/// or bias are no constants, a scale so small that bias / scale overflows).
+std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, QuantMatMulPath path);
 
 }  // namespace edgeclip::engine

@@ -1,24 +1,53 @@
-#include "engine/cpu/families.h"
-#include "engine/cpu/unary.h"
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/support.h"
 
 namespace edgeclip::engine {
 
-std::unique_ptr<Kernel> make_onednn_softmax(const KernelRequest& request) {
-  const Node& node = request.node;
-  if (!node.is("Softmax") || request.inputs[0].dtype != DType::f32) return nullptr;
-  const Shape& x = request.inputs[0].shape;
-  // Before opset 13 the default axis is 1 and all dimensions from it on are one; for the last axis both rules
-  // agree.
-  const std::int64_t rank = static_cast<std::int64_t>(x.size()),
-                     axis = node.int_or("axis", node.opset >= 13 ? -1 : 1);
-  if (rank < 1 || (axis != -1 && axis != rank - 1)) return nullptr;
-  const dnnl::memory::desc data =
-      dense_desc({num_elements(x) / x.back(), x.back()}, dnnl::memory::data_type::f32);
-  const dnnl::softmax_v2_forward::desc desc(dnnl::prop_kind::forward_inference,
-                                            dnnl::algorithm::softmax_accurate, data, data, 1);
-  const dnnl::softmax_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-  return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::softmax_v2_forward(pd), pd, request), data,
-                                             data);
+namespace {
+
+class SoftmaxNode final : public CpuNode {
+ public:
+  explicit SoftmaxNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  bool in_place(std::size_t, const Inputs& inputs, const Outputs&) const override {
+    return last_axis(inputs[0].shape) == inputs[0].shape.size() - 1;
+  }
+
+ private:
+  /// The axis, or the rank where there are several.
+  std::size_t last_axis(const Shape& x) const {
+    const auto rank = static_cast<std::int64_t>(x.size());
+    // Before opset 13 the default axis is 1 and all dimensions from it on are one; for the last axis both
+    // rules agree.
+    std::int64_t axis = node.int_or("axis", node.opset >= 13 ? -1 : 1);
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank || (node.opset < 13 && axis != rank - 1)) return x.size();
+    return static_cast<std::size_t>(axis);
+  }
+
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (request.inputs[0].dtype != DType::f32) return nullptr;
+    const Shape& x = request.inputs[0].shape;
+    const std::size_t axis = last_axis(x);
+    if (axis == x.size()) return nullptr;
+    const std::int64_t inner = product(x, axis + 1, x.size());
+    dnnl::memory::dims dims = {product(x, 0, axis), x[axis]};
+    if (inner > 1) dims.push_back(inner);
+    const dnnl::memory::desc data = dense_desc(dims, kF32);
+    const dnnl::softmax_v2_forward::desc desc(
+        dnnl::prop_kind::forward_inference,
+        node.op == "Softmax" ? dnnl::algorithm::softmax_accurate : dnnl::algorithm::softmax_log, data, data,
+        1);
+    const dnnl::softmax_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+    return std::make_unique<UnaryOneDnnKernel>(
+        OneDnnCall(dnnl::softmax_v2_forward(pd), pd, request.scratch), data, data);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_softmax(const PrepareRequest& request) {
+  return std::make_unique<SoftmaxNode>(request);
 }
 
 }  // namespace edgeclip::engine

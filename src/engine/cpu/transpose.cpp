@@ -1,33 +1,44 @@
-#include "engine/cpu/families.h"
-#include "engine/cpu/unary.h"
+#include "engine/cpu/cpu_node.h"
 
 namespace edgeclip::engine {
 
-std::unique_ptr<Kernel> make_onednn_transpose(const KernelRequest& request) {
-  const Node& node = request.node;
-  if (!node.is("Transpose")) return nullptr;
-  const Shape &x = request.inputs[0].shape, &y = request.outputs[0].shape;
-  if (x.empty() || x.size() > 6) return nullptr;
-  dnnl::memory::data_type type;  // a reorder without scales moves bits, so any type of the size will do
-  switch (dtype_size(request.inputs[0].dtype)) {
-    case 1:
-      type = dnnl::memory::data_type::u8;
-      break;
-    case 4:
-      type = dnnl::memory::data_type::s32;
-      break;
-    default:
-      return nullptr;
+namespace {
+
+class TransposeNode final : public CpuNode {
+ public:
+  explicit TransposeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape &x = request.inputs[0].shape, &y = request.outputs[0].shape;
+    if (x.empty() || x.size() > 6) return nullptr;
+    dnnl::memory::data_type type;  // a reorder without scales moves bits, so any type of the size will do
+    switch (dtype_size(request.inputs[0].dtype)) {
+      case 1:
+        type = dnnl::memory::data_type::u8;
+        break;
+      case 4:
+        type = dnnl::memory::data_type::s32;
+        break;
+      default:
+        return nullptr;
+    }
+    std::vector<std::int64_t> reversed;
+    for (std::size_t i = x.size(); i-- > 0;) reversed.push_back(static_cast<std::int64_t>(i));
+    const auto order = node.ints_or("perm", reversed);
+    const dnnl::memory::dims strides = dense_strides(x);
+    dnnl::memory::dims permuted(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) permuted[i] = strides.at(static_cast<std::size_t>(order.at(i)));
+    const dnnl::memory::desc from(y, type, permuted), to = dense_desc(y, type);
+    const dnnl::reorder::primitive_desc pd(onednn_engine(), from, onednn_engine(), to, onednn_attributes());
+    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, request.scratch), from, to);
   }
-  std::vector<std::int64_t> reversed;
-  for (std::size_t i = x.size(); i-- > 0;) reversed.push_back(static_cast<std::int64_t>(i));
-  const auto order = node.ints_or("perm", reversed);
-  const dnnl::memory::dims strides = dense_strides(x);
-  dnnl::memory::dims permuted(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) permuted[i] = strides.at(static_cast<std::size_t>(order.at(i)));
-  const dnnl::memory::desc from(y, type, permuted), to = dense_desc(y, type);
-  const dnnl::reorder::primitive_desc pd(onednn_engine(), from, onednn_engine(), to, onednn_attributes());
-  return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, request), from, to);
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_transpose(const PrepareRequest& request) {
+  return std::make_unique<TransposeNode>(request);
 }
 
 }  // namespace edgeclip::engine

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "engine/ops/families.h"
+#include "engine/ops/slice_ranges.h"
 #include "engine/ops/support.h"
 
 /// Operators that move elements without looking at them.
@@ -127,44 +128,6 @@ void run_split(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   }
 }
 
-struct SliceRange {
-  std::int64_t start = 0, count = 0, step = 1;
-};
-
-/// Ranges per dimension; starts and ends count from the back where negative and are clamped, as in NumPy.
-std::vector<SliceRange> slice_ranges(const Node& node, const Shape& shape,
-                                     const std::vector<std::int64_t>& starts,
-                                     const std::vector<std::int64_t>& ends, std::vector<std::int64_t> axes,
-                                     std::vector<std::int64_t> steps) {
-  if (axes.empty()) {
-    axes.resize(starts.size());
-    std::iota(axes.begin(), axes.end(), 0);
-  }
-  if (steps.empty()) steps.assign(starts.size(), 1);
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
-    refuse(node, "starts, ends, axes and steps differ in length");
-  std::vector<SliceRange> ranges(shape.size());
-  for (std::size_t d = 0; d < shape.size(); ++d) ranges[d].count = shape[d];
-  const auto normalized = normalize_axes(node, axes, shape.size());
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    const std::int64_t n = shape[normalized[i]], step = steps[i];
-    if (step == 0 || step == INT64_MIN) refuse(node, "a step of {}", step);
-    const auto place = [&](std::int64_t p) { return p < 0 ? (p < -n ? std::int64_t{-1} : p + n) : p; };
-    SliceRange& range = ranges[normalized[i]];
-    range.step = step;
-    if (step > 0) {
-      range.start = std::clamp<std::int64_t>(place(starts[i]), 0, n);
-      const std::int64_t end = std::clamp<std::int64_t>(place(ends[i]), 0, n);
-      range.count = end > range.start ? (end - range.start - 1) / step + 1 : 0;
-    } else {
-      range.start = std::clamp<std::int64_t>(place(starts[i]), -1, n - 1);
-      const std::int64_t end = std::clamp<std::int64_t>(place(ends[i]), -1, n - 1);
-      range.count = end < range.start ? (range.start - end - 1) / -step + 1 : 0;
-    }
-  }
-  return ranges;
-}
-
 void infer_slice(ShapeContext& context) {
   const Shape& shape = context.inputs[0].shape;
   const auto ranges = slice_ranges(context.node, shape, ints_attribute_or_input(context, "starts", 1, {}),
@@ -275,6 +238,39 @@ void run_trilu(const Node& node, const Inputs& inputs, const Outputs& outputs) {
 }
 
 }  // namespace
+
+std::vector<SliceRange> slice_ranges(const Node& node, const Shape& shape,
+                                     const std::vector<std::int64_t>& starts,
+                                     const std::vector<std::int64_t>& ends, std::vector<std::int64_t> axes,
+                                     std::vector<std::int64_t> steps) {
+  if (axes.empty()) {
+    axes.resize(starts.size());
+    std::iota(axes.begin(), axes.end(), 0);
+  }
+  if (steps.empty()) steps.assign(starts.size(), 1);
+  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
+    refuse(node, "starts, ends, axes and steps differ in length");
+  std::vector<SliceRange> ranges(shape.size());
+  for (std::size_t d = 0; d < shape.size(); ++d) ranges[d].count = shape[d];
+  const auto normalized = normalize_axes(node, axes, shape.size());
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const std::int64_t n = shape[normalized[i]], step = steps[i];
+    if (step == 0 || step == INT64_MIN) refuse(node, "a step of {}", step);
+    const auto place = [&](std::int64_t p) { return p < 0 ? (p < -n ? std::int64_t{-1} : p + n) : p; };
+    SliceRange& range = ranges[normalized[i]];
+    range.step = step;
+    if (step > 0) {
+      range.start = std::clamp<std::int64_t>(place(starts[i]), 0, n);
+      const std::int64_t end = std::clamp<std::int64_t>(place(ends[i]), 0, n);
+      range.count = end > range.start ? (end - range.start - 1) / step + 1 : 0;
+    } else {
+      range.start = std::clamp<std::int64_t>(place(starts[i]), -1, n - 1);
+      const std::int64_t end = std::clamp<std::int64_t>(place(ends[i]), -1, n - 1);
+      range.count = end < range.start ? (range.start - end - 1) / -step + 1 : 0;
+    }
+  }
+  return ranges;
+}
 
 const std::vector<Operator>& movement_operators() {
   constexpr int kMany = Operator::kAnyNumber;

@@ -18,8 +18,8 @@ namespace edgeclip::engine {
 
 namespace {
 
-/// Input shapes that a context keeps ready: a few batch profiles times a few token counts.
-constexpr std::size_t kMaxSpecializations = 16;
+/// Input shapes that a context keeps ready: a few batch profiles times the token counts of captions.
+constexpr std::size_t kMaxSpecializations = 64;
 
 /// "pixel_values (batch, 3, 224, 224) float32"
 std::string expected_input(const Value& value) {
@@ -44,51 +44,75 @@ std::vector<TensorView> without_data(const std::vector<Shape>& shapes) {
   return views;
 }
 
-/// The arena: uninitialized, aligned, only grows.
+/// The arena of a context: grows at once, shrinks when nothing of its size was needed for a while.
 class Arena {
  public:
+  explicit Arena(std::shared_ptr<MemoryPool> pool) : pool_(std::move(pool)) {}
+
   std::byte* at_least(std::int64_t bytes) {
-    if (bytes > capacity_) {
-      data_.reset();
-      capacity_ = 0;
-      const auto size =
-          static_cast<std::size_t>((bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment);
-      data_.reset(
-          static_cast<std::byte*>(std::aligned_alloc(static_cast<std::size_t>(kArenaAlignment), size)));
-      if (!data_) throw std::bad_alloc();
-      capacity_ = bytes;
+    most_ = std::max(most_, bytes);
+    if (++runs_ >= kWindow) {
+      if (most_ < block_.bytes() / 2) block_.release();
+      runs_ = 0;
+      most_ = bytes;
     }
-    return data_.get();
+    if (bytes > block_.bytes()) {
+      block_.release();
+      block_ = pool_->allocate(bytes);
+    }
+    return block_.data();
   }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
-  };
-  std::unique_ptr<std::byte, Free> data_;
-  std::int64_t capacity_ = 0;
+  static constexpr int kWindow = 1024;  ///< runs
+
+  std::shared_ptr<MemoryPool> pool_;
+  MemoryPool::Block block_;
+  std::int64_t most_ = 0;  ///< of the runs of this window
+  int runs_ = 0;
+};
+
+/// OpenMP's number of threads of the calling thread, for as long as it lives.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) {
+    if (threads > 0) omp_set_num_threads(threads);
+  }
+  ~ThreadCount() { omp_set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  const int before_;
 };
 
 }  // namespace
 
-struct Session::State {
-  Graph graph;
-  SessionOptions options;
-  PackedWeights weights;
-};
-
-Session::Session(Graph graph, const SessionOptions& options) : state_(std::make_shared<State>()) {
+Session::Session(Graph graph, const SessionOptions& options) {
   graph.check();
   if (options.memory_pool_mb < 1)
     invalid_input("--memory-pool-mb {}: at least 1 is needed", options.memory_pool_mb);
+  if (options.threads < 0) invalid_input("threads {}: 0 or more are needed", options.threads);
   for (const Node& node : graph.nodes()) check_node(node);
-  state_->graph = std::move(graph);
-  state_->options = options;
+  auto parts = std::make_shared<SessionParts>();
+  parts->graph = std::move(graph);
+  parts->options = options;
+  parts->backend = options.reference ? make_reference_backend() : make_cpu_backend();
+  for (const Node& node : parts->graph.nodes()) {
+    Inputs constants;
+    for (const ValueId id : node.inputs) {
+      const Value* value = id == kNoValue ? nullptr : &parts->graph.value(id);
+      constants.push_back(value && value->is_constant() ? value->constant->view() : TensorView{});
+    }
+    parts->nodes.push_back(parts->backend->prepare(node, constants));
+  }
+  parts_ = std::move(parts);
 }
 
 Session::~Session() = default;
-const Graph& Session::graph() const { return state_->graph; }
-const SessionOptions& Session::options() const { return state_->options; }
+const Graph& Session::graph() const { return parts_->graph; }
+const SessionOptions& Session::options() const { return parts_->options; }
+std::int64_t Session::packed_bytes() const { return parts_->backend->packed_bytes(); }
 
 struct Context::State {
   struct Ready {
@@ -107,7 +131,9 @@ struct Context::State {
     }
   };
 
-  explicit State(std::shared_ptr<Session::State> s) : session(std::move(s)) {}
+  explicit State(std::shared_ptr<const SessionParts> p)
+      : parts(std::move(p)),
+        arena(parts->options.pool ? parts->options.pool : std::make_shared<MemoryPool>()) {}
 
   /// The most recently used first.
   Specialization& ready_for(const std::vector<TensorView>& inputs) {
@@ -136,10 +162,9 @@ struct Context::State {
   std::unique_ptr<Specialization> specialize(const Ready& made) {
     std::vector<std::optional<Tensor>> data = made.data;
     for (std::size_t i = 0; i < data.size(); ++i)
-      if (data[i] && data[i]->dtype() != session->graph.value(session->graph.inputs[i]).dtype)
+      if (data[i] && data[i]->dtype() != parts->graph.value(parts->graph.inputs[i]).dtype)
         data[i] = widened(*data[i]);
-    return std::make_unique<Specialization>(session->graph, session->options, made.shapes, data,
-                                            session->weights, stream);
+    return std::make_unique<Specialization>(*parts, made.shapes, data);
   }
 
   static Tensor widened(const Tensor& narrow) {
@@ -165,8 +190,32 @@ struct Context::State {
     return any ? data : std::vector<std::optional<Tensor>>();
   }
 
+  void check_types(const std::vector<TensorView>& inputs) const {
+    const Graph& graph = parts->graph;
+    for (std::size_t i = 0; i < std::min(inputs.size(), graph.inputs.size()); ++i) {
+      const Value& value = graph.value(graph.inputs[i]);
+      const bool widens = value.dtype == DType::i64 && inputs[i].dtype == DType::i32;
+      if (inputs[i].dtype != value.dtype && !widens)
+        invalid_input("input {}: expected {}, given {} {}", value.name, expected_input(value),
+                      shape_string(inputs[i].shape), dtype_name(inputs[i].dtype));
+    }
+  }
+
+  void check_outputs(const Specialization& ready, const std::vector<OutputView>& outputs) const {
+    if (outputs.size() != parts->graph.outputs.size())
+      invalid_input("model {}: {} outputs are made, there is memory for {}", parts->graph.name,
+                    parts->graph.outputs.size(), outputs.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const auto& made = ready.output(i);
+      if (outputs[i].dtype != made.dtype || outputs[i].shape != made.shape)
+        invalid_input("output {}: is {} {}, there is memory for {} {}",
+                      parts->graph.value(parts->graph.outputs[i]).name, shape_string(made.shape),
+                      dtype_name(made.dtype), shape_string(outputs[i].shape), dtype_name(outputs[i].dtype));
+    }
+  }
+
   void check_shapes(const std::vector<Shape>& shapes) const {
-    const Graph& graph = session->graph;
+    const Graph& graph = parts->graph;
     if (shapes.size() != graph.inputs.size())
       invalid_input("model {}: {} inputs are needed, {} given", graph.name, graph.inputs.size(),
                     shapes.size());
@@ -189,37 +238,51 @@ struct Context::State {
     }
   }
 
-  std::shared_ptr<Session::State> session;
-  dnnl::stream stream{onednn_engine()};
+  std::shared_ptr<const SessionParts> parts;
   std::list<Ready> ready;
   Arena arena;
   Observer observer;
 };
 
-Context::Context(const Session& session) : state_(std::make_unique<State>(session.state_)) {}
+Context::Context(const Session& session) : state_(std::make_unique<State>(session.parts_)) {}
 Context::~Context() = default;
 
 std::vector<Tensor> Context::run(const std::vector<TensorView>& inputs) {
-  const Graph& graph = state_->session->graph;
-  for (std::size_t i = 0; i < std::min(inputs.size(), graph.inputs.size()); ++i) {
-    const Value& value = graph.value(graph.inputs[i]);
-    const bool widens = value.dtype == DType::i64 && inputs[i].dtype == DType::i32;
-    if (inputs[i].dtype != value.dtype && !widens)
-      invalid_input("input {}: expected {}, given {} {}", value.name, expected_input(value),
-                    shape_string(inputs[i].shape), dtype_name(inputs[i].dtype));
+  std::vector<Tensor> results;
+  std::vector<OutputView> outputs = output_views(inputs);
+  for (OutputView& output : outputs) {
+    results.emplace_back(output.dtype, output.shape);
+    output.data = results.back().raw();
   }
+  run(inputs, outputs);
+  return results;
+}
+
+std::vector<OutputView> Context::output_views(const std::vector<TensorView>& inputs) {
+  const ThreadCount threads(state_->parts->options.threads);
+  state_->check_types(inputs);
+  return state_->ready_for(inputs).outputs();
+}
+
+void Context::run(const std::vector<TensorView>& inputs, const std::vector<OutputView>& outputs) {
+  const ThreadCount threads(state_->parts->options.threads);
+  state_->check_types(inputs);
   Specialization& specialization = state_->ready_for(inputs);
-  return specialization.run(state_->arena.at_least(specialization.arena_bytes()), inputs, state_->observer);
+  state_->check_outputs(specialization, outputs);
+  specialization.run(state_->arena.at_least(specialization.arena_bytes()), inputs, outputs, state_->observer);
 }
 
 void Context::set_observer(Observer observer) { state_->observer = std::move(observer); }
 
 std::vector<Context::Layer> Context::layers(const std::vector<Shape>& input_shapes) {
+  const ThreadCount threads(state_->parts->options.threads);
   return state_->ready_for(without_data(input_shapes)).layers();
 }
 
-std::int64_t Context::arena_bytes(const std::vector<Shape>& input_shapes) {
-  return state_->ready_for(without_data(input_shapes)).arena_bytes();
+Context::ArenaBytes Context::arena_bytes(const std::vector<Shape>& input_shapes) {
+  const ThreadCount threads(state_->parts->options.threads);
+  const Specialization& ready = state_->ready_for(without_data(input_shapes));
+  return {ready.activation_bytes(), ready.arena_bytes() - ready.activation_bytes()};
 }
 
 }  // namespace edgeclip::engine

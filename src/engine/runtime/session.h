@@ -8,16 +8,24 @@
 #include <vector>
 
 #include "base/json.h"
+#include "engine/backend.h"
 #include "engine/graph/graph.h"
 #include "engine/ops/operator.h"
+#include "engine/runtime/memory_pool.h"
 
 namespace edgeclip::engine {
 
 struct SessionOptions {
-  std::int64_t memory_pool_mb =
-      256;                 ///< most memory of one context's activations; exceeding it is an InvalidInput
+  /// Most memory of one context's activations and scratch; exceeding it is an InvalidInput.
+  std::int64_t memory_pool_mb = 256;
+  /// Threads that a run divides its work over; 0: as many as OpenMP gives the calling thread.
+  int threads = 0;
   bool reference = false;  ///< reference kernels only: the oracle
+  /// What all contexts of one or several sessions may hold together; none: each takes what it needs.
+  std::shared_ptr<MemoryPool> pool;
 };
+
+struct SessionParts;
 
 /// A graph with its weights, ready to run: immutable, shared by contexts.  Thread-safe.
 class Session {
@@ -27,10 +35,12 @@ class Session {
   const Graph& graph() const;
   const SessionOptions& options() const;
 
+  /// Bytes of weights kept packed for the CPU, beside those of the graph, so far.
+  std::int64_t packed_bytes() const;
+
  private:
   friend class Context;
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<const SessionParts> parts_;
 };
 
 /// A node that has just been run.
@@ -38,12 +48,13 @@ struct NodeRun {
   const Node& node;
   const Inputs& inputs;
   const Outputs& outputs;
+  const Layouts& layouts;  ///< of inputs and outputs
   double seconds;
   const std::string& kernel;  ///< "reference", "onednn:brgemm_avx512_core_vnni", ...
 };
 
-/// Runs a session: owns the arena (planned by liveness) and the kernels made ready per input shape, and keeps
-/// a few recent shapes.  One thread at a time per context; make one per thread, they share weights.
+/// Runs a session: owns the arena (planned by liveness; what a burst of large inputs took is given back after
+/// a while) and the kernels bound per input shape, and keeps the recent shapes.  One thread at a time per context; make one per thread, they share weights.
 class Context {
  public:
   explicit Context(const Session& session);
@@ -55,6 +66,12 @@ class Context {
   /// graph's order. Throws InvalidInput (which input, expected and given shape).
   std::vector<Tensor> run(const std::vector<TensorView>& inputs);
 
+  /// The same into memory of the caller's: outputs as output_views() describes them, with data.  Once shapes
+  /// have been seen, allocates nothing (what dnnl_primitive_execute and the readable kernels allocate apart).
+  void run(const std::vector<TensorView>& inputs, const std::vector<OutputView>& outputs);
+  /// Type and shape of every output for these inputs (makes them ready); data is null.
+  std::vector<OutputView> output_views(const std::vector<TensorView>& inputs);
+
   /// Called for every node after it ran: calibration and profiling.
   using Observer = std::function<void(const NodeRun& run)>;
   void set_observer(Observer observer);
@@ -65,8 +82,12 @@ class Context {
   };
   std::vector<Layer> layers(const std::vector<Shape>& input_shapes);
 
-  /// Bytes of the arena for these input shapes (makes them ready).
-  std::int64_t arena_bytes(const std::vector<Shape>& input_shapes);
+  /// Bytes of the arena for these input shapes (makes them ready): activations, which are the same on every
+  /// machine, and the scratch of this machine's kernels.
+  struct ArenaBytes {
+    std::int64_t activations = 0, scratch = 0;
+  };
+  ArenaBytes arena_bytes(const std::vector<Shape>& input_shapes);
 
  private:
   struct State;

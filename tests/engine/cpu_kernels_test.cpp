@@ -1,4 +1,4 @@
-// Every oneDNN kernel against the reference kernel of its operator, on random data.
+// Every kernel of the CPU backend against the reference kernel of its operator, on random data.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "engine/cpu/onednn.h"
 #include "engine/ops/interpreter.h"
+#include "engine/runtime/session.h"
 #include "support/support.h"
 
 namespace edgeclip::engine {
@@ -36,9 +37,41 @@ Tensor random_tensor(DType dtype, const Shape& shape, Rng& rng) {
   return t;
 }
 
-class OneDnnKernels : public testing::TestWithParam<Case> {};
+/// The node alone; inputs that are no constants are the graph's, named by their number.
+Graph graph_of(Node node, const Inputs& inputs, const std::vector<std::size_t>& constants) {
+  Graph graph;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) continue;
+    if (std::find(constants.begin(), constants.end(), i) != constants.end()) {
+      Tensor tensor(inputs[i].dtype, inputs[i].shape);
+      std::copy_n(inputs[i].data, inputs[i].bytes(), tensor.raw());
+      node.inputs[i] = graph.add_constant("weights", std::move(tensor));
+      continue;
+    }
+    Value value;
+    value.name = std::to_string(i);
+    value.dtype = inputs[i].dtype;
+    value.shape = inputs[i].shape;
+    node.inputs[i] = graph.add_value(std::move(value));
+    graph.inputs.push_back(node.inputs[i]);
+  }
+  Value result;
+  result.name = "y";
+  node.outputs = {graph.add_value(std::move(result))};
+  graph.outputs = node.outputs;
+  graph.add_node(std::move(node));
+  return graph;
+}
 
-TEST_P(OneDnnKernels, AgreesWithReference) {
+std::string kernel_of(Context& context, const std::string& op, const std::vector<Shape>& shapes) {
+  for (const Context::Layer& layer : context.layers(shapes))
+    if (layer.op == op) return layer.kernel;
+  return "";
+}
+
+class CpuKernels : public testing::TestWithParam<Case> {};
+
+TEST_P(CpuKernels, AgreesWithReference) {
   const Case& c = GetParam();
   Rng rng(7);
   Node node;
@@ -64,16 +97,17 @@ TEST_P(OneDnnKernels, AgreesWithReference) {
   Inputs known = inputs;
   for (std::size_t i = 0; i < known.size(); ++i)
     if (std::find(c.constants.begin(), c.constants.end(), i) == c.constants.end()) known[i].data = nullptr;
-  PackedWeights weights;
-  Scratch scratch;
-  dnnl::stream stream(onednn_engine());
-  const auto kernel =
-      select_kernel({node, known, {{given.dtype(), given.shape(), nullptr}}, weights, scratch, stream});
-  EXPECT_EQ(kernel->implementation().rfind(c.implementation, 0), 0u) << kernel->implementation();
-  const Tensor work(DType::u8, {static_cast<std::int64_t>(scratch.needed()) + 1});
-  scratch.place(const_cast<std::byte*>(work.raw()));
+  const Session session(graph_of(node, inputs, c.constants), {});
+  Context context(session);
+  std::vector<TensorView> given_inputs;
+  for (const ValueId id : session.graph().inputs)
+    given_inputs.push_back(inputs[static_cast<std::size_t>(std::stoi(session.graph().value(id).name))]);
+  std::vector<Shape> shapes;
+  for (const TensorView& input : given_inputs) shapes.push_back(input.shape);
+  const std::string kernel = kernel_of(context, c.op, shapes);
+  EXPECT_EQ(kernel.rfind(c.implementation, 0), 0u) << kernel;
   for (int again = 0; again < 2; ++again) {  // nothing may be left over from the run before
-    kernel->run(inputs, {{given.dtype(), given.shape(), given.raw()}});
+    context.run(given_inputs, {{given.dtype(), given.shape(), given.raw()}});
     if (expected.dtype() != DType::f32) {
       EXPECT_EQ(std::memcmp(given.raw(), expected.raw(), expected.bytes()), 0);
       continue;
@@ -84,9 +118,11 @@ TEST_P(OneDnnKernels, AgreesWithReference) {
                                  static_cast<double>(expected.data<float>()[i]));
       worst = d > worst || std::isnan(d) ? d : worst;
     }
-    EXPECT_LE(worst, c.tolerance) << kernel->implementation();
+    EXPECT_LE(worst, c.tolerance) << kernel;
   }
 }
+
+using Ints = std::vector<std::int64_t>;
 
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 
@@ -115,10 +151,10 @@ std::vector<Case> fused_matmul_cases() {
       }
   return cases;
 }
-INSTANTIATE_TEST_SUITE_P(FusedMatMul, OneDnnKernels, testing::ValuesIn(fused_matmul_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(FusedMatMul, CpuKernels, testing::ValuesIn(fused_matmul_cases()), case_name);
 
 INSTANTIATE_TEST_SUITE_P(
-    MatMul, OneDnnKernels,
+    MatMul, CpuKernels,
     testing::Values(
         Case{"matrix", "MatMul", "", {Shape{5, 33}, Shape{33, 9}}, {1}, {}, 2e-5},
         Case{"attention_scores", "MatMul", "", {Shape{3, 4, 17, 16}, Shape{3, 4, 16, 17}}, {}, {}, 2e-5},
@@ -160,9 +196,8 @@ INSTANTIATE_TEST_SUITE_P(
              "reference"}),
     case_name);
 
-using Ints = std::vector<std::int64_t>;
 INSTANTIATE_TEST_SUITE_P(
-    Conv, OneDnnKernels,
+    Conv, CpuKernels,
     testing::Values(
         Case{"patches",
              "Conv",
@@ -213,6 +248,27 @@ INSTANTIATE_TEST_SUITE_P(
              {1},
              {{"auto_pad", std::string("SAME_LOWER")}},
              2e-5},
+        Case{"one_dimension",
+             "Conv",
+             "",
+             {Shape{2, 4, 19}, Shape{6, 4, 3}, Shape{6}},
+             {1, 2},
+             {{"pads", Ints{1, 1}}},
+             2e-5},
+        Case{"three_dimensions",
+             "Conv",
+             "",
+             {Shape{1, 4, 5, 9, 8}, Shape{6, 4, 3, 3, 3}, Shape{6}},
+             {1, 2},
+             {{"pads", Ints{1, 1, 1, 1, 1, 1}}, {"strides", Ints{1, 2, 2}}},
+             2e-5},
+        Case{"depthwise",
+             "Conv",
+             "",
+             {Shape{2, 32, 9, 8}, Shape{32, 1, 3, 3}, Shape{32}},
+             {1, 2},
+             {{"pads", Ints{1, 1, 1, 1}}, {"group", std::int64_t{32}}},
+             2e-5},
         Case{"weights_not_constant", "Conv", "", {Shape{2, 4, 9, 8}, Shape{6, 4, 3, 3}}, {}, {}, 2e-5},
         Case{"no_images",
              "Conv",
@@ -225,7 +281,40 @@ INSTANTIATE_TEST_SUITE_P(
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
-    Rows, OneDnnKernels,
+    ConvTranspose, CpuKernels,
+    testing::Values(Case{"up", "ConvTranspose", "", {Shape{2, 6, 5, 4}, Shape{6, 4, 3, 3}, Shape{4}}, {1, 2},
+                         {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"output_padding", Ints{1, 1}}}, 2e-5},
+                    Case{"up_grouped", "ConvTranspose", "", {Shape{2, 6, 5, 4}, Shape{6, 4, 2, 2}}, {1},
+                         {{"strides", Ints{2, 2}}, {"group", std::int64_t{2}}}, 2e-5},
+                    Case{"up_one_dimension", "ConvTranspose", "", {Shape{2, 6, 5}, Shape{6, 4, 3}}, {1},
+                         {{"dilations", Ints{2}}}, 2e-5},
+                    Case{"up_same", "ConvTranspose", "", {Shape{2, 6, 5, 4}, Shape{6, 4, 3, 3}}, {1},
+                         {{"auto_pad", std::string("SAME_UPPER")}}, 2e-5, "reference"}),
+    case_name);
+
+INSTANTIATE_TEST_SUITE_P(
+    Pool, CpuKernels,
+    testing::Values(
+        Case{"max", "MaxPool", "", {Shape{2, 24, 9, 8}}, {},
+             {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, 0},
+        Case{"max_ceil", "MaxPool", "", {Shape{2, 5, 10, 8}}, {},
+             {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", std::int64_t{1}}}, 0},
+        Case{"max_dilated", "MaxPool", "", {Shape{2, 5, 10, 8}}, {},
+             {{"kernel_shape", Ints{3, 2}}, {"dilations", Ints{2, 3}}}, 0},
+        Case{"average", "AveragePool", "", {Shape{2, 5, 10, 8}}, {},
+             {{"kernel_shape", Ints{3, 2}}, {"pads", Ints{1, 0, 1, 1}}}, 1e-6},
+        Case{"average_counting", "AveragePool", "", {Shape{2, 5, 10, 8}}, {},
+             {{"kernel_shape", Ints{3, 2}}, {"pads", Ints{1, 0, 1, 1}}, {"count_include_pad", std::int64_t{1}}}, 1e-6},
+        Case{"average_ceil", "AveragePool", "", {Shape{2, 5, 10, 9}}, {},
+             {{"kernel_shape", Ints{3, 2}}, {"strides", Ints{2, 2}}, {"ceil_mode", std::int64_t{1}}, {"count_include_pad", std::int64_t{1}}},
+             1e-6, "reference"},
+        Case{"average_1d", "AveragePool", "", {Shape{2, 5, 10}}, {}, {{"kernel_shape", Ints{3}}}, 1e-6},
+        Case{"max_3d", "MaxPool", "", {Shape{1, 5, 4, 6, 8}}, {}, {{"kernel_shape", Ints{2, 2, 2}}, {"strides", Ints{1, 2, 2}}}, 0},
+        Case{"max_double", "MaxPool", "", {Shape{1, 5, 6, 8}}, {}, {{"kernel_shape", Ints{2, 2}}}, 0, "reference", DType::u8}),
+    case_name);
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, CpuKernels,
     testing::Values(
         Case{"norm",
              "LayerNormalization",
@@ -258,12 +347,30 @@ INSTANTIATE_TEST_SUITE_P(
              {Shape{8, 5}},
              {},
              {{"axis", std::int64_t{0}}},
+             1e-6},
+        Case{"softmax_middle", "Softmax", "", {Shape{2, 5, 3}}, {}, {{"axis", std::int64_t{1}}}, 1e-6},
+        Case{"softmax_old_wide",
+             "Softmax",
+             "",
+             {Shape{2, 5, 3}},
+             {},
+             {},
              1e-6,
-             "reference"}),
+             "reference",
+             DType::f32,
+             11},
+        Case{"log_softmax", "LogSoftmax", "", {Shape{8, 5}}, {}, {}, 1e-5},
+        Case{"l2", "L2Normalize", "edgeclip", {Shape{8, 65}}, {}, {}, 1e-7, "loop:"},
+        Case{"mean_last", "ReduceMean", "", {Shape{3, 7, 33}}, {}, {{"axes", Ints{-1}}}, 1e-6, "loop:"},
+        Case{"mean_pixels", "ReduceMean", "", {Shape{3, 7, 5, 4}}, {}, {{"axes", Ints{3, 2}}}, 1e-6, "loop:"},
+        Case{"max_middle", "ReduceMax", "", {Shape{3, 7, 80}}, {}, {{"axes", Ints{1}}}, 0, "loop:"},
+        Case{"mean_apart", "ReduceMean", "", {Shape{3, 7, 5}}, {}, {{"axes", Ints{0, 2}}}, 1e-6, "reference"},
+        Case{"mean_all", "ReduceMean", "", {Shape{3, 7, 50}}, {}, {}, 1e-6, "loop:"},
+        Case{"global", "GlobalAveragePool", "", {Shape{3, 7, 5, 4}}, {}, {}, 1e-6, "loop:"}),
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
-    Elementwise, OneDnnKernels,
+    Elementwise, CpuKernels,
     testing::Values(Case{"add", "Add", "", {Shape{3, 7, 33}, Shape{3, 7, 33}}, {}, {}, 0},
                     Case{"add_bias", "Add", "", {Shape{3, 7, 33}, Shape{33}}, {1}, {}, 0},
                     Case{"add_bias_left", "Add", "", {Shape{33}, Shape{3, 7, 33}}, {0}, {}, 0},
@@ -285,13 +392,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"sigmoid", "Sigmoid", "", {Shape{3, 7, 33}}, {}, {}, 1e-6},
                     Case{"tanh", "Tanh", "", {Shape{333}}, {}, {}, 1e-6},
                     Case{"exp", "Exp", "", {Shape{333}}, {}, {}, 2e-5},
+                    Case{"clip", "Clip", "", {Shape{333}}, {}, {{"min", -0.5f}, {"max", 0.25f}}, 0, "onednn:", DType::f32, 10},
+                    Case{"leaky", "LeakyRelu", "", {Shape{333}}, {}, {{"alpha", 0.2f}}, 1e-7},
+                    Case{"hard_swish", "HardSwish", "", {Shape{333}}, {}, {}, 1e-6},
+                    Case{"neg", "Neg", "", {Shape{333}}, {}, {}, 0},
+                    Case{"elu", "Elu", "", {Shape{333}}, {}, {{"alpha", 0.7f}}, 1e-6},
+                    Case{"max_of_two", "Max", "", {Shape{3, 7}, Shape{7}}, {}, {}, 0},
                     Case{"abs", "Abs", "", {Shape{333}}, {}, {}, 0},
                     Case{"gelu", "Gelu", "edgeclip", {Shape{3, 7, 33}}, {}, {}, 2e-6},
                     Case{"quick_gelu", "QuickGelu", "edgeclip", {Shape{8, 1, 65}}, {}, {}, 2e-6}),
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
-    Transpose, OneDnnKernels,
+    Transpose, CpuKernels,
     testing::Values(
         Case{"heads", "Transpose", "", {Shape{3, 17, 4, 16}}, {}, {{"perm", Ints{0, 2, 1, 3}}}, 0},
         Case{"keys", "Transpose", "", {Shape{8, 17, 4, 16}}, {}, {{"perm", Ints{0, 2, 3, 1}}}, 0},

@@ -1,0 +1,272 @@
+#include <cstring>
+#include <utility>
+
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/indices.h"
+#include "engine/ops/slice_ranges.h"
+#include "engine/ops/support.h"
+
+/// Operators that only move elements, as copies of blocks between strided places.
+namespace edgeclip::engine {
+
+namespace {
+
+/// One block: its shape, and how it lies on either side (in elements).
+struct Block {
+  Shape shape, from, to;
+  std::int64_t from_offset = 0, to_offset = 0;
+};
+
+/// Without dimensions of 1, neighbours that lie one behind the other on both sides joined; at least one
+/// dimension.
+Block collapsed(const Block& block) {
+  Block result;
+  result.from_offset = block.from_offset;
+  result.to_offset = block.to_offset;
+  for (std::size_t d = 0; d < block.shape.size(); ++d) {
+    if (block.shape[d] == 1) continue;
+    if (!result.shape.empty() && result.from.back() == block.from[d] * block.shape[d] &&
+        result.to.back() == block.to[d] * block.shape[d]) {
+      result.shape.back() *= block.shape[d];
+      result.from.back() = block.from[d];
+      result.to.back() = block.to[d];
+    } else {
+      result.shape.push_back(block.shape[d]);
+      result.from.push_back(block.from[d]);
+      result.to.push_back(block.to[d]);
+    }
+  }
+  if (result.shape.empty()) {
+    result.shape = {1};
+    result.from = result.to = {1};
+  }
+  return result;
+}
+
+/// Copies a block, rows (its last dimension) divided over the threads.
+template <class T>
+void copy_block(const Block& block, const std::byte* source, std::byte* destination) {
+  const T* const from = reinterpret_cast<const T*>(source) + block.from_offset;
+  T* const to = reinterpret_cast<T*>(destination) + block.to_offset;
+  const std::size_t outer = block.shape.size() - 1;
+  const std::int64_t row = block.shape[outer], rows = product(block.shape, 0, outer);
+  const std::int64_t from_step = block.from[outer], to_step = block.to[outer];
+#pragma omp parallel for schedule(static) if (rows * row > kParallelElements)
+  for (std::int64_t r = 0; r < rows; ++r) {
+    std::int64_t rest = r;
+    const T* x = from;
+    T* y = to;
+    for (std::size_t d = outer; d-- > 0; rest /= block.shape[d]) {
+      const std::int64_t place = rest % block.shape[d];
+      x += place * block.from[d];
+      y += place * block.to[d];
+    }
+    if (from_step == 1 && to_step == 1)
+      std::memcpy(y, x, static_cast<std::size_t>(row) * sizeof(T));
+    else
+      for (std::int64_t i = 0; i < row; ++i) y[i * to_step] = x[i * from_step];
+  }
+}
+
+/// Copies of blocks from inputs to outputs.
+class CopyKernel final : public Kernel {
+ public:
+  struct Copy {
+    std::size_t input, output;
+    Block block;
+  };
+  CopyKernel(std::vector<Copy> copies, DType dtype) : copies_(std::move(copies)), size_(dtype_size(dtype)) {
+    for (Copy& copy : copies_) copy.block = collapsed(copy.block);
+  }
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    for (const Copy& copy : copies_) {
+      const std::byte* from = inputs[copy.input].data;
+      std::byte* to = outputs[copy.output].data;
+      if (to == nullptr) continue;  // a part of Split that nobody reads
+      switch (size_) {
+        case 1:
+          copy_block<std::uint8_t>(copy.block, from, to);
+          break;
+        case 2:
+          copy_block<std::uint16_t>(copy.block, from, to);
+          break;
+        case 4:
+          copy_block<std::uint32_t>(copy.block, from, to);
+          break;
+        default:
+          copy_block<std::uint64_t>(copy.block, from, to);
+      }
+    }
+  }
+
+  std::string implementation() const override { return "loop:copy"; }
+
+ private:
+  std::vector<Copy> copies_;
+  const std::size_t size_;
+};
+
+/// An axis of (N, C, spatial...) in the order of its bytes.
+std::size_t stored_axis(std::size_t axis, std::size_t rank, Layout layout) {
+  if (layout == Layout::plain || axis == 0) return axis;
+  return axis == 1 ? rank - 1 : axis - 1;
+}
+
+/// Concat and Split, which are the same copies either way round.
+class JoinNode final : public CpuNode {
+ public:
+  JoinNode(const PrepareRequest& request, bool split) : CpuNode(request.node, request.state), split_(split) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    bool last = false;
+    const std::size_t data = split_ ? 1 : inputs.size();  // behind it: the sizes of the parts
+    for (std::size_t i = 0; i < data; ++i) last = last || given[i] == Layout::channels_last;
+    // Parts that are one channel or one pixel lie the same in both layouts, but then so does each block of
+    // the whole.
+    const Layout layout = last ? Layout::channels_last : Layout::plain;
+    Layouts layouts = PreparedNode::layouts(inputs, outputs, given);
+    std::fill_n(layouts.inputs.begin(), data, layout);
+    std::fill(layouts.outputs.begin(), layouts.outputs.end(), layout);
+    return layouts;
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape whole = split_ ? request.inputs[0].shape : request.outputs[0].shape;
+    const Layout layout = split_ ? request.layouts.inputs[0] : request.layouts.outputs[0];
+    const std::size_t axis = stored_axis(normalize_axis(node, node.int_or("axis", split_ ? 0 : 1), whole.size()),
+                                         whole.size(), layout);
+    const Shape strides = strides_of(stored_shape(whole, layout));
+    std::vector<CopyKernel::Copy> copies;
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < (split_ ? request.outputs.size() : request.inputs.size()); ++i) {
+      const Shape& part = split_ ? request.outputs[i].shape : request.inputs[i].shape;
+      if (split_ && node.outputs[i] == kNoValue) return nullptr;  // its size is not told
+      Block block;
+      block.shape = stored_shape(part, layout);
+      block.from = block.to = strides_of(block.shape);
+      (split_ ? block.from : block.to) = strides;
+      (split_ ? block.from_offset : block.to_offset) = offset * strides[axis];
+      offset += block.shape[axis];
+      copies.push_back({split_ ? 0 : i, split_ ? i : 0, block});
+    }
+    return std::make_unique<CopyKernel>(std::move(copies), request.inputs[0].dtype);
+  }
+
+  const bool split_;
+};
+
+/// Slice with constant bounds.
+class SliceNode final : public CpuNode {
+ public:
+  explicit SliceNode(const PrepareRequest& request)
+      : CpuNode(request.node, request.state), constants_(request.constants) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    return as_first_input(inputs, outputs, given);
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& x = request.inputs[0].shape;
+    for (std::size_t i = 1; i < request.inputs.size(); ++i)
+      if (node.has_input(i) && constants_[i].data == nullptr) return nullptr;
+    const auto values = [&](const char* name, std::size_t i) {
+      return ints_attribute_or_input(node, constants_, name, i, {});
+    };
+    const auto ranges =
+        slice_ranges(node, x, values("starts", 1), values("ends", 2), values("axes", 3), values("steps", 4));
+    const Layout layout = request.layouts.inputs[0];
+    const Shape own = strides_of(stored_shape(x, layout));
+    Block block;
+    block.shape = stored_shape(request.outputs[0].shape, layout);
+    block.to = strides_of(block.shape);
+    block.from.resize(own.size());
+    for (std::size_t d = 0; d < own.size(); ++d) {
+      const std::size_t at = stored_axis(d, own.size(), layout);
+      block.from_offset += ranges[d].start * own[at];
+      block.from[at] = ranges[d].step * own[at];
+    }
+    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
+  }
+
+  const Inputs constants_;
+};
+
+/// Expand: the shape of the output says everything.
+class ExpandNode final : public CpuNode {
+ public:
+  explicit ExpandNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& y = request.outputs[0].shape;
+    const Block block{y, broadcast_strides(request.inputs[0].shape, y), strides_of(y)};
+    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
+  }
+};
+
+class GatherKernel final : public Kernel {
+ public:
+  GatherKernel(const Node& node, std::int64_t outer, std::int64_t limit, std::int64_t count, std::size_t inner)
+      : node_(node), outer_(outer), limit_(limit), count_(count), inner_(inner), places_(static_cast<std::size_t>(count)) {}
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const Indices indices(inputs[1]);
+    for (std::int64_t i = 0; i < count_; ++i)  // all are checked before anything is copied
+      places_[static_cast<std::size_t>(i)] = indices.at(node_, i, limit_);
+    const std::byte* x = inputs[0].data;
+    std::byte* y = outputs[0].data;
+    const std::int64_t blocks = outer_ * count_;
+#pragma omp parallel for schedule(static) if (blocks * static_cast<std::int64_t>(inner_) > 4 * kParallelElements)
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t from = b / count_ * limit_ + places_[static_cast<std::size_t>(b % count_)];
+      std::memcpy(y + static_cast<std::size_t>(b) * inner_, x + static_cast<std::size_t>(from) * inner_, inner_);
+    }
+  }
+
+  std::string implementation() const override { return "loop:gather"; }
+
+ private:
+  const Node& node_;
+  const std::int64_t outer_, limit_, count_;
+  const std::size_t inner_;
+  std::vector<std::int64_t> places_;
+};
+
+class GatherNode final : public CpuNode {
+ public:
+  explicit GatherNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& data = request.inputs[0].shape;
+    const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());
+    return std::make_unique<GatherKernel>(
+        node, product(data, 0, axis), data[axis], request.inputs[1].elements(),
+        static_cast<std::size_t>(product(data, axis + 1, data.size())) * dtype_size(request.inputs[0].dtype));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request) {
+  return std::make_unique<JoinNode>(request, false);
+}
+std::unique_ptr<PreparedNode> prepare_split(const PrepareRequest& request) {
+  return std::make_unique<JoinNode>(request, true);
+}
+std::unique_ptr<PreparedNode> prepare_slice(const PrepareRequest& request) {
+  return std::make_unique<SliceNode>(request);
+}
+std::unique_ptr<PreparedNode> prepare_expand(const PrepareRequest& request) {
+  return std::make_unique<ExpandNode>(request);
+}
+std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request) {
+  return std::make_unique<GatherNode>(request);
+}
+
+}  // namespace edgeclip::engine

@@ -1,0 +1,199 @@
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "base/out_of_memory.h"
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/support.h"
+
+namespace edgeclip::engine {
+
+namespace {
+
+struct Family {
+  const char* op;
+  const char* domain;
+  Prepare prepare;
+};
+
+constexpr Family kFamilies[] = {{"FusedMatMul", "edgeclip", prepare_fused_matmul},
+                                {"QuantMatMul", "edgeclip", prepare_quant_matmul},
+                                {"QuantizeLinear", "", prepare_quantize_linear},
+                                {"MatMul", "", prepare_matmul},
+                                {"Gemm", "", prepare_matmul},
+                                {"Conv", "", prepare_conv},
+                                {"FusedConv", "edgeclip", prepare_conv},
+                                {"ConvTranspose", "", prepare_conv_transpose},
+                                {"MaxPool", "", prepare_pool},
+                                {"AveragePool", "", prepare_pool},
+                                {"GlobalAveragePool", "", prepare_reduce},
+                                {"GlobalMaxPool", "", prepare_reduce},
+                                {"ReduceMean", "", prepare_reduce},
+                                {"ReduceSum", "", prepare_reduce},
+                                {"ReduceMax", "", prepare_reduce},
+                                {"LayerNormalization", "", prepare_layer_norm},
+                                {"L2Normalize", "edgeclip", prepare_l2_normalize},
+                                {"Softmax", "", prepare_softmax},
+                                {"LogSoftmax", "", prepare_softmax},
+                                {"Transpose", "", prepare_transpose},
+                                {"Concat", "", prepare_concat},
+                                {"Split", "", prepare_split},
+                                {"Slice", "", prepare_slice},
+                                {"Expand", "", prepare_expand},
+                                {"Gather", "", prepare_gather}};
+
+/// More than making a kernel takes, beside its packed weights.
+constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;
+
+/// The reference kernel, which knows one layout only, between copies of what lies otherwise.
+class PlainKernel final : public Kernel {
+ public:
+  PlainKernel(const Node& node, const BindRequest& request) : kernel_(make_reference_kernel(node)) {
+    const auto wrap = [&](const TensorView& view, Layout layout, bool in) {
+      Copy copy;
+      if (normalized(layout, view.shape) != Layout::plain) {
+        copy.plain = Tensor(view.dtype, view.shape);
+        const auto plain = dense_desc(view.shape, type_of(view.dtype)),
+                   last = layout_desc(view.shape, layout, type_of(view.dtype));
+        const dnnl::reorder::primitive_desc pd(onednn_engine(), in ? last : plain, onednn_engine(),
+                                               in ? plain : last, onednn_attributes());
+        copy.reorder = std::make_unique<UnaryOneDnnKernel>(
+            OneDnnCall(dnnl::reorder(pd), pd, request.scratch), in ? last : plain, in ? plain : last);
+      }
+      return copy;
+    };
+    for (std::size_t i = 0; i < request.inputs.size(); ++i)
+      in_.push_back(wrap(request.inputs[i], request.layouts.inputs[i], true));
+    for (std::size_t i = 0; i < request.outputs.size(); ++i)
+      out_.push_back(wrap(request.outputs[i].view(), request.layouts.outputs[i], false));
+  }
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    Inputs plain_in = inputs;
+    Outputs plain_out = outputs;
+    for (std::size_t i = 0; i < in_.size(); ++i) {
+      if (!in_[i].reorder) continue;
+      in_[i].reorder->run({inputs[i]}, {{inputs[i].dtype, inputs[i].shape, in_[i].plain.raw()}});
+      plain_in[i].data = in_[i].plain.raw();
+    }
+    for (std::size_t i = 0; i < out_.size(); ++i)
+      if (out_[i].reorder) plain_out[i].data = out_[i].plain.raw();
+    kernel_->run(plain_in, plain_out);
+    for (std::size_t i = 0; i < out_.size(); ++i)
+      if (out_[i].reorder) out_[i].reorder->run({out_[i].plain.view()}, {outputs[i]});
+  }
+
+  std::string implementation() const override { return kernel_->implementation(); }
+
+ private:
+  struct Copy {
+    Tensor plain;
+    std::unique_ptr<UnaryOneDnnKernel> reorder;
+  };
+  static dnnl::memory::data_type type_of(DType dtype) {
+    return dtype_size(dtype) == 1 ? dnnl::memory::data_type::u8 : dnnl::memory::data_type::s32;
+  }
+
+  std::unique_ptr<Kernel> kernel_;
+  std::vector<Copy> in_, out_;
+};
+
+/// oneDNN has no notion of "nothing to do" for every primitive; the reference loops have.
+bool has_empty_tensor(const Node& node, const BindRequest& request) {
+  for (const auto& output : request.outputs)
+    if (output.elements() == 0) return true;
+  for (std::size_t i = 0; i < request.inputs.size(); ++i)
+    if (node.inputs[i] != kNoValue && request.inputs[i].elements() == 0) return true;
+  return false;
+}
+
+/// A node that no family takes.
+class SlowNode final : public PreparedNode {
+ public:
+  using PreparedNode::PreparedNode;
+  std::unique_ptr<Kernel> bind(const BindRequest&) const override { return make_reference_kernel(node); }
+};
+
+class CpuBackend final : public Backend {
+ public:
+  std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs& constants) override {
+    for (const Family& family : kFamilies)
+      if (node.is(family.op, family.domain))
+        if (auto prepared = family.prepare({node, constants, state_})) return prepared;
+    for (const Prepare prepare : {prepare_eltwise, prepare_binary})  // with tables of their own
+      if (auto prepared = prepare({node, constants, state_})) return prepared;
+    return std::make_unique<SlowNode>(node);
+  }
+
+  std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to) override {
+    Scratch none;
+    const auto type =
+        dtype_size(value.dtype) == 1 ? dnnl::memory::data_type::u8 : dnnl::memory::data_type::s32;
+    EDGECLIP_CHECK(dtype_size(value.dtype) == 1 || dtype_size(value.dtype) == 4, "{}",
+                   dtype_name(value.dtype));
+    const auto source = layout_desc(value.shape, from, type), destination = layout_desc(value.shape, to, type);
+    const dnnl::reorder::primitive_desc pd(onednn_engine(), source, onednn_engine(), destination);
+    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, none), source, destination);
+  }
+
+  std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes()); }
+
+ private:
+  CpuState state_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> CpuNode::bind(const BindRequest& request) const {
+  // oneDNN does not survive an allocation that fails while it writes a kernel's code
+  // (base/out_of_memory.h).
+  if (!can_have_memory(kMostOfKernel)) throw std::bad_alloc();
+  if (!has_empty_tensor(node, request)) {
+    try {
+      if (auto kernel = bind_fast(request)) return kernel;
+    } catch (const dnnl::error& error) {
+      if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
+      // A combination this oneDNN lacks on this CPU is what the reference is there for; anything else is our
+      // mistake.
+      EDGECLIP_CHECK(error.status == dnnl_unimplemented, "{}: oneDNN: {}", node_label(node), error.what());
+    }
+  }
+  return std::make_unique<PlainKernel>(node, request);
+}
+
+Layouts as_first_input(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given) {
+  Layouts layouts{std::vector<Layout>(inputs.size(), Layout::plain),
+                  std::vector<Layout>(outputs.size(), given[0])};
+  layouts.inputs[0] = given[0];
+  return layouts;
+}
+
+Layouts channels_last_through(const Inputs& inputs, const Outputs& outputs) {
+  const bool fits = inputs[0].dtype == DType::f32 && inputs[0].shape.size() <= 5;
+  return as_first_input(inputs, outputs, {fits ? Layout::channels_last : Layout::plain});
+}
+
+Shape stored_shape(const Shape& shape, Layout layout) {
+  if (layout == Layout::plain) return shape;
+  Shape stored = shape;
+  stored.erase(stored.begin() + 1);
+  stored.push_back(shape[1]);
+  return stored;
+}
+
+UnaryOneDnnKernel::UnaryOneDnnKernel(OneDnnCall call, const dnnl::memory::desc& source,
+                                     const dnnl::memory::desc& destination)
+    : call_(std::move(call)) {
+  source_ = call_.bind(DNNL_ARG_SRC, source);
+  destination_ = call_.bind(DNNL_ARG_DST, destination);
+}
+
+void UnaryOneDnnKernel::run(const Inputs& inputs, const Outputs& outputs) {
+  call_.set(source_, inputs[0].data);
+  call_.set(destination_, outputs[0].data);
+  call_.run();
+}
+
+std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
+
+}  // namespace edgeclip::engine

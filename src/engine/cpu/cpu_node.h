@@ -1,0 +1,105 @@
+#pragma once
+
+#include <memory>
+
+#include "engine/cpu/onednn.h"
+
+/// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of
+/// cpu_backend.cpp beside the operators it takes.
+namespace edgeclip::engine {
+
+/// What the nodes of a session share.
+struct CpuState {
+  PackedWeights weights;
+};
+
+/// A node of which there is a fast form.  Where the shapes do not fit it (or this oneDNN lacks them on this
+/// CPU) bind() falls back to the reference kernel.
+class CpuNode : public PreparedNode {
+ public:
+  CpuNode(const Node& node, CpuState& state) : PreparedNode(node), state_(state) {}
+  std::unique_ptr<Kernel> bind(const BindRequest& request) const final;
+
+ protected:
+  /// nullptr where the shapes do not fit; no tensor is empty.  May throw dnnl::error.
+  virtual std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const = 0;
+
+  CpuState& state_;
+};
+
+/// What a family sees of a node.
+struct PrepareRequest {
+  const Node& node;
+  const Inputs& constants;  ///< data is null for what is no constant; they live as long as the session
+  CpuState& state;
+
+  bool is_constant(std::size_t i) const { return i < constants.size() && constants[i].data != nullptr; }
+};
+
+/// nullptr where the node is none of the family's.
+using Prepare = std::unique_ptr<PreparedNode> (*)(const PrepareRequest&);
+
+/// All plain but input 0 and the outputs, which lie as input 0 does.
+Layouts as_first_input(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given);
+/// All plain but input 0 and the outputs, which are channels_last if they are float32 of a rank that fast
+/// kernels have.
+Layouts channels_last_through(const Inputs& inputs, const Outputs& outputs);
+/// (N, C, spatial...) in the order of its bytes: (N, spatial..., C) where it is channels_last.
+Shape stored_shape(const Shape& shape, Layout layout);
+
+/// A primitive with one source and one destination of the node's first input and output.
+class UnaryOneDnnKernel final : public Kernel {
+ public:
+  UnaryOneDnnKernel(OneDnnCall call, const dnnl::memory::desc& source, const dnnl::memory::desc& destination);
+  void run(const Inputs& inputs, const Outputs& outputs) override;
+  std::string implementation() const override { return call_.implementation(); }
+
+ private:
+  OneDnnCall call_;
+  std::size_t source_ = 0, destination_ = 0;
+};
+
+/// Below this loops are not worth waking other threads.
+inline constexpr std::int64_t kParallelElements = 1 << 14;
+
+// float32, if nothing else is said.
+
+/// edgeclip.FusedMatMul: act(A W + bias) + residual, leading dimensions of A flattened; weights packed once.
+std::unique_ptr<PreparedNode> prepare_fused_matmul(const PrepareRequest& request);
+/// edgeclip.QuantMatMul, cpu/quant_matmul.h.
+std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request);
+/// QuantizeLinear to uint8 with one scale, bit-equal to the reference.
+std::unique_ptr<PreparedNode> prepare_quantize_linear(const PrepareRequest& request);
+/// MatMul (batched, with broadcast batch dimensions) and Gemm (any transposition and alpha; beta 1).
+std::unique_ptr<PreparedNode> prepare_matmul(const PrepareRequest& request);
+/// Conv and edgeclip.FusedConv over one to three spatial dimensions, groups and dilations included, channels
+/// last; constant weights are packed once.
+std::unique_ptr<PreparedNode> prepare_conv(const PrepareRequest& request);
+/// ConvTranspose over one to three spatial dimensions, channels last.
+std::unique_ptr<PreparedNode> prepare_conv_transpose(const PrepareRequest& request);
+/// MaxPool (without indices) and AveragePool over one to three spatial dimensions, channels last.
+std::unique_ptr<PreparedNode> prepare_pool(const PrepareRequest& request);
+/// GlobalAveragePool, GlobalMaxPool; ReduceMean, ReduceSum, ReduceMax over neighbouring axes.
+std::unique_ptr<PreparedNode> prepare_reduce(const PrepareRequest& request);
+/// LayerNormalization over the last axis.
+std::unique_ptr<PreparedNode> prepare_layer_norm(const PrepareRequest& request);
+/// edgeclip.L2Normalize over the last axis.
+std::unique_ptr<PreparedNode> prepare_l2_normalize(const PrepareRequest& request);
+/// Softmax, LogSoftmax over any one axis.
+std::unique_ptr<PreparedNode> prepare_softmax(const PrepareRequest& request);
+/// Add, Sub, Mul, Div, Max, Min where one side has the output's shape (the left one for Sub and Div).
+std::unique_ptr<PreparedNode> prepare_binary(const PrepareRequest& request);
+/// Relu, Sigmoid, Tanh, Exp, ... (the table in eltwise.cpp), in any layout.
+std::unique_ptr<PreparedNode> prepare_eltwise(const PrepareRequest& request);
+/// Transpose of any element type of 1 or 4 bytes.
+std::unique_ptr<PreparedNode> prepare_transpose(const PrepareRequest& request);
+/// Concat, Split, Slice (constant bounds) and Expand of any element type: copies of blocks, in any layout but
+/// for Expand.
+std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_split(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_slice(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_expand(const PrepareRequest& request);
+/// Gather of any element type.
+std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request);
+
+}  // namespace edgeclip::engine

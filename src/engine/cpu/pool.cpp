@@ -1,0 +1,58 @@
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/window.h"
+
+namespace edgeclip::engine {
+
+namespace {
+
+using Dims = dnnl::memory::dims;
+using dnnl::algorithm;
+
+class PoolNode final : public CpuNode {
+ public:
+  explicit PoolNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
+    return channels_last_through(inputs, outputs);
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape &x = request.inputs[0].shape, &y = request.outputs[0].shape;
+    if (request.inputs[0].dtype != DType::f32 || x.size() > 5) return nullptr;
+    algorithm kind = algorithm::pooling_max;
+    const bool counts_padding = node.int_or("count_include_pad", 0) != 0;
+    if (node.op == "AveragePool")
+      kind = counts_padding ? algorithm::pooling_avg_include_padding
+                            : algorithm::pooling_avg_exclude_padding;
+    Dims kernel, strides, dilations, before, after;
+    for (const WindowDim& d : window_of(node, x, node.ints_or("kernel_shape", {}))) {
+      const std::int64_t reach = (d.kernel - 1) * d.dilation + 1,
+                         behind = (d.out - 1) * d.stride + reach - d.in - d.before;
+      // A window may begin in the padding, but oneDNN wants it to end inside; and places that ceil_mode adds
+      // behind the padding are not counted by ONNX.
+      if (d.before >= reach || behind >= reach || (counts_padding && behind > d.after)) return nullptr;
+      kernel.push_back(d.kernel);
+      strides.push_back(d.stride);
+      dilations.push_back(d.dilation - 1);
+      before.push_back(d.before);
+      after.push_back(behind);
+    }
+    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[0], kF32),
+                             destination = layout_desc(y, request.layouts.outputs[0], kF32);
+    const dnnl::pooling_v2_forward::desc desc(dnnl::prop_kind::forward_inference, kind, source, destination,
+                                              strides, kernel, dilations, before, after);
+    const dnnl::pooling_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+    return std::make_unique<UnaryOneDnnKernel>(
+        OneDnnCall(dnnl::pooling_v2_forward(pd), pd, request.scratch), source, destination);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_pool(const PrepareRequest& request) {
+  if (request.node.outputs.size() > 1) return nullptr;  // where the maxima were: the reference
+  return std::make_unique<PoolNode>(request);
+}
+
+}  // namespace edgeclip::engine
