@@ -1,6 +1,8 @@
 #include "base/npy.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "base/atomic_output.h"
 #include "base/mapped_file.h"
@@ -14,10 +16,11 @@ struct Descr {
   const char* text;
   DType dtype;
 };
-constexpr Descr kDescr[] = {{"<f4", DType::f32}, {"<f8", DType::f64}, {"<f2", DType::f16},
-                            {"|i1", DType::i8},  {"|u1", DType::u8},  {"<i2", DType::i16},
-                            {"<u2", DType::u16}, {"<i4", DType::i32}, {"<u4", DType::u32},
-                            {"<i8", DType::i64}, {"<u8", DType::u64}, {"|b1", DType::boolean}};
+constexpr Descr kDescr[] = {{"<f4", DType::f32},  {"<f8", DType::f64},    {"<f2", DType::f16},
+                            {"<V2", DType::bf16}, {"|V2", DType::bf16},   {"|i1", DType::i8},
+                            {"|u1", DType::u8},   {"<i2", DType::i16},    {"<u2", DType::u16},
+                            {"<i4", DType::i32},  {"<u4", DType::u32},    {"<i8", DType::i64},
+                            {"<u8", DType::u64},  {"|b1", DType::boolean}};
 
 /// The value after 'key': in the header's Python dictionary, up to the end of the text.
 std::string_view value_of(std::string_view header, const char* key, const std::string& file) {
@@ -120,12 +123,11 @@ Tensor read_npy(const std::filesystem::path& path) { return parse(path, true); }
 Tensor map_npy(const std::filesystem::path& path) { return parse(path, false); }
 
 void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
-  const char* descr = nullptr;
-  for (const auto& d : kDescr)
-    if (d.dtype == tensor.dtype) descr = d.text;
-  EDGECLIP_CHECK(descr, "NumPy has no {}", dtype_name(tensor.dtype));
+  const auto* descr = std::find_if(std::begin(kDescr), std::end(kDescr),
+                                   [&](const Descr& d) { return d.dtype == tensor.dtype; });
+  EDGECLIP_CHECK(descr != std::end(kDescr), "NumPy has no {}", dtype_name(tensor.dtype));
   AtomicFile out(path);
-  write_header(out, descr, tensor.shape);
+  write_header(out, descr->text, tensor.shape);
   out.write(tensor.data, tensor.bytes());
   out.commit();
 }

@@ -8,6 +8,9 @@
 
 /// NumPy's .npy format (versions 1 to 3, C order, little endian):
 /// numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+///
+/// NumPy itself has no bfloat16.  Its arrays are those of the ml_dtypes package, which are saved as plain
+/// elements of two bytes, '<V2' ('|V2' is read too): after numpy.load, `.view(ml_dtypes.bfloat16)`.
 namespace edgeclip {
 
 /// Reads an array of any numeric type.  The header is not trusted: sizes are checked against the file's

@@ -10,8 +10,8 @@ namespace {
 
 TEST(Npy, RoundTripOfEveryType) {
   test::TempDir dir;
-  for (const DType dtype : {DType::f32, DType::f64, DType::f16, DType::i8, DType::u8, DType::i16, DType::u16,
-                            DType::i32, DType::u32, DType::i64, DType::u64, DType::boolean}) {
+  for (const DType dtype : {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::u8, DType::i16,
+                            DType::u16, DType::i32, DType::u32, DType::i64, DType::u64, DType::boolean}) {
     for (const Shape& shape : {Shape{}, Shape{5}, Shape{2, 3}, Shape{0, 4}}) {
       Tensor t(dtype, shape);
       for (std::size_t i = 0; i < t.bytes(); ++i)
@@ -24,6 +24,16 @@ TEST(Npy, RoundTripOfEveryType) {
       }
     }
   }
+}
+
+TEST(Npy, BFloat16IsWrittenAsMlDtypesDoes) {
+  test::TempDir dir;
+  write_npy(dir / "a.npy", Tensor(DType::bf16, {3}));
+  std::string bytes = read_file(dir / "a.npy");
+  ASSERT_NE(bytes.find("'<V2'"), std::string::npos);
+  bytes.replace(bytes.find("'<V2'"), 5, "'|V2'");  // what NumPy makes of it
+  test::write_text(dir / "a.npy", bytes);
+  EXPECT_EQ(read_npy(dir / "a.npy").dtype(), DType::bf16);
 }
 
 TEST(Npy, DataAtAnOddPlaceIsAligned) {
