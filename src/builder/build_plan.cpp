@@ -1,10 +1,14 @@
 #include "builder/build_plan.h"
 
+#include <algorithm>
+
 #include "base/atomic_output.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "builder/import/onnx_import.h"
 #include "builder/passes/passes.h"
+#include "builder/precision/narrow_weights.h"
+#include "builder/precision/quantize_tables.h"
 #include "builder/quantize/static_quantize.h"
 #include "bundle/bundle.h"
 #include "engine/plan/plan.h"
@@ -19,21 +23,28 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// What a graph of float32 becomes.
+void apply_precision(Graph& graph, const std::string& precision, Json& passes) {
+  if (precision == "bf16") passes["narrow_weights"] = narrow_weights(graph, DType::bf16);
+  if (precision == "fp16") passes["narrow_weights"] = narrow_weights(graph, DType::f16);
+  if (precision == "int8") passes["quantize_tables"] = quantize_tables(graph);
+}
+
 void check_precision(const std::string& precision) {
-  if (precision == "fp16" || precision == "bf16")
-    invalid_input("--precision {} is not available yet; use fp32 or int8", precision);
-  if (precision != "fp32" && precision != "int8")
-    invalid_input("--precision {}: unknown{}", precision, did_you_mean(precision, {"fp32", "int8"}));
+  const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8"};
+  if (std::find(known.begin(), known.end(), precision) == known.end())
+    invalid_input("--precision {}: unknown{}", precision, did_you_mean(precision, known));
 }
 
 /// Where the two ONNX files of the wanted precision lie: in the bundle, or in `work` after calibration.
 fs::path models_of_precision(const BuildOptions& options, const Bundle& bundle, const fs::path& work) {
-  if (bundle.precision == options.precision) {
+  const bool sixteen = options.precision == "bf16" || options.precision == "fp16";
+  if (bundle.precision == options.precision || (sixteen && bundle.precision == "fp32")) {
     if (!options.calibration.empty())
       spdlog::info("{}: is {} already, --calibration is not used", options.bundle, bundle.precision);
     return bundle.directory;
   }
-  if (options.precision == "fp32")
+  if (options.precision != "int8")
     invalid_input("{}: holds an {} model; use --precision {}, or the fp32 bundle that it was made from",
                   options.bundle, bundle.precision, bundle.precision);
   if (options.calibration.empty())
@@ -73,6 +84,7 @@ Json build_tower(const TowerModel& tower, const BuildOptions& options, const std
   const std::size_t imported = graph.nodes().size();
   Json passes = Json::object();
   for (const PassReport& pass : optimize(graph)) passes[pass.name] = pass.rewrites;
+  apply_precision(graph, options.precision, passes);
   SessionOptions session_options;
   session_options.memory_pool_mb = options.memory_pool_mb;
   const Session session(std::move(graph), session_options);

@@ -64,8 +64,11 @@ Run run_onnx(const std::filesystem::path& file) {
 
 class Verifier {
  public:
-  Verifier(const VerifyOptions& options, const Bundle& bundle, bool int8)
-      : options_(options), int8_(int8), reference_(bundle.reference()) {}
+  Verifier(const VerifyOptions& options, const Bundle& bundle, const std::string& precision)
+      : options_(options), precision_(precision), reference_(bundle.reference()) {
+    if (precision == "int8") cosine_only_ = options.int8_min_cosine;
+    if (precision == "bf16" || precision == "fp16") cosine_only_ = options.half_min_cosine;
+  }
 
   /// All cases "<tower>/<case>/<input>" of the reference file through one model.
   void tower(const std::string& name, const Run& run, const char* input, const char* output) {
@@ -91,9 +94,9 @@ class Verifier {
   Json report() const {
     Json json = Json::object();
     json["passed"] = passed_;
-    json["precision"] = int8_ ? "int8" : "fp32";
-    if (int8_)
-      json["tolerance"] = {{"cosine", options_.int8_min_cosine}};
+    json["precision"] = precision_;
+    if (cosine_only_)
+      json["tolerance"] = {{"cosine", *cosine_only_}};
     else
       json["tolerance"] = {{"max_abs", options_.max_abs}, {"cosine", options_.min_cosine}};
     json["cases"] = cases_;
@@ -113,8 +116,8 @@ class Verifier {
       const Difference difference = compare(expected, actual);
       entry["max_abs"] = number(difference.max_abs);
       entry["cosine"] = number(difference.cosine);
-      passed = int8_ ? difference.cosine >= options_.int8_min_cosine
-                     : difference.max_abs <= options_.max_abs && difference.cosine >= options_.min_cosine;
+      passed = cosine_only_ ? difference.cosine >= *cosine_only_
+                            : difference.max_abs <= options_.max_abs && difference.cosine >= options_.min_cosine;
     }
     entry["passed"] = passed;
     passed_ &= passed;
@@ -122,7 +125,8 @@ class Verifier {
   }
 
   const VerifyOptions options_;
-  const bool int8_;
+  const std::string precision_;
+  std::optional<double> cosine_only_;  ///< nothing: the largest difference counts too
   const SafetensorsFile reference_;
   Json cases_ = Json::array();
   bool passed_ = true;
@@ -133,7 +137,7 @@ class Verifier {
 Json verify_bundle(const VerifyOptions& options, const PlanUnderTest* plan) {
   const Bundle bundle = open_bundle(options.bundle);
   if (plan == nullptr) {
-    Verifier verifier(options, bundle, bundle.precision == "int8");
+    Verifier verifier(options, bundle, bundle.precision);
     verifier.tower("image", run_onnx(bundle.image_onnx()), kPixelValues, kImageEmbeds);
     verifier.tower("text", run_onnx(bundle.text_onnx()), kInputIds, kTextEmbeds);
     return verifier.report();
@@ -141,7 +145,7 @@ Json verify_bundle(const VerifyOptions& options, const PlanUnderTest* plan) {
   if (plan->card != options_to_json(bundle.card))
     invalid_input("{}: was not built from {} (their model cards differ); build it again", plan->where,
                   options.bundle);
-  Verifier verifier(options, bundle, plan->precision == "int8");
+  Verifier verifier(options, bundle, plan->precision);
   verifier.tower("image", plan->image, kPixelValues, kImageEmbeds);
   verifier.tower("text", plan->text, kInputIds, kTextEmbeds);
   return verifier.report();

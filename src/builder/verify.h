@@ -12,6 +12,7 @@ struct VerifyOptions {
   std::string bundle;
   double max_abs = 2e-5;  ///< of unit embeddings, fp32 bundles
   double min_cosine = 0.99999;
+  double half_min_cosine = 0.9995;  ///< bf16 and fp16 plans are compared by cosine only
   double int8_min_cosine = 0.99;  ///< int8 bundles (Q/DQ) and plans are compared by cosine only
 };
 

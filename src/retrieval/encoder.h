@@ -26,7 +26,7 @@ class Encoder {
   virtual Tensor encode_tokens(const TensorView& tokens) = 0;
   /// Identifies the weights: galleries remember it, and a mismatch is an error.
   virtual std::string model_hash() const = 0;
-  /// Of its arithmetic, "fp32" | "int8", for messages; "": not known.
+  /// Of its arithmetic, "fp32" | "fp16" | "bf16" | "int8", for messages; "": not known.
   virtual std::string precision() const { return ""; }
   /// Largest batch that runs at once; callers cut their work into such pieces.
   virtual int max_batch() const = 0;

@@ -12,7 +12,7 @@ struct Options : builder::BuildOptions {
   void fields(Visitor& v) {
     v("bundle", bundle, "bundle to build from");
     v("out", out, "plan folder to write");
-    v("precision", precision, "arithmetic of the plan", {"fp32", "int8"});
+    v("precision", precision, "arithmetic of the plan", {"fp32", "fp16", "bf16", "int8"});
     v("batches", batches, "batch sizes the plan is checked for; larger batches are cut to the largest");
     v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
     v("strict", strict, "a layer that only a readable reference kernel takes is a failed check (exit 3)");

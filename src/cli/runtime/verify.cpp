@@ -17,11 +17,12 @@ struct Options : builder::VerifyOptions {
     v("plan", plan, "plan built from it: compared instead of the bundle's ONNX files");
     v("max_abs", max_abs, "largest allowed difference of unit embeddings (fp32)");
     v("min_cosine", min_cosine, "smallest allowed cosine (fp32)");
+    v("half_min_cosine", half_min_cosine, "smallest allowed cosine (bf16 and fp16 plans)");
     v("int8_min_cosine", int8_min_cosine, "smallest allowed cosine (int8 bundles and plans)");
   }
   void validate(const std::string& where) const {
     if (!(max_abs >= 0)) invalid_input("{}max_abs: {} is not at least 0", where, max_abs);
-    for (const double cosine : {min_cosine, int8_min_cosine})
+    for (const double cosine : {min_cosine, half_min_cosine, int8_min_cosine})
       if (!(cosine >= -1 && cosine <= 1))
         invalid_input("{}min_cosine: {} is no cosine (-1 to 1)", where, cosine);
   }

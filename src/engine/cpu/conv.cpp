@@ -1,6 +1,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/cpu/bf16_source.h"
 #include "engine/cpu/cpu_node.h"
 #include "engine/ops/window.h"
 
@@ -15,8 +16,8 @@ enum ConvInput : std::size_t { kX = 0, kW, kBias, kResidual };
 class ConvKernel final : public Kernel {
  public:
   ConvKernel(OneDnnCall call, const dnnl::convolution_forward::primitive_desc& pd, bool packed, bool bias,
-             bool residual)
-      : call_(std::move(call)), residual_(residual) {
+             bool residual, std::optional<Bf16Source> narrow)
+      : call_(std::move(call)), narrow_(std::move(narrow)), residual_(residual) {
     source_ = call_.bind(DNNL_ARG_SRC, pd.src_desc());
     if (!packed) weights_ = call_.bind(DNNL_ARG_WEIGHTS, pd.weights_desc());
     if (bias) bias_ = call_.bind(DNNL_ARG_BIAS, pd.bias_desc());
@@ -24,7 +25,7 @@ class ConvKernel final : public Kernel {
   }
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    call_.set(source_, inputs[kX].data);
+    call_.set(source_, narrow_ ? narrow_->convert(inputs[kX].as<float>()) : inputs[kX].data);
     if (weights_) call_.set(*weights_, inputs[kW].data);
     if (bias_) call_.set(*bias_, inputs[kBias].data);
     call_.set(destination_, outputs[0].data);
@@ -39,6 +40,7 @@ class ConvKernel final : public Kernel {
 
  private:
   OneDnnCall call_;
+  std::optional<Bf16Source> narrow_;
   const bool residual_;
   std::size_t source_ = 0, destination_ = 0;
   std::optional<std::size_t> weights_, bias_;
@@ -48,7 +50,10 @@ class ConvKernel final : public Kernel {
 class ConvNode final : public CpuNode {
  public:
   explicit ConvNode(const PrepareRequest& request)
-      : CpuNode(request.node, request.state), activation_(activation_of(request.node)) {}
+      : CpuNode(request.node, request.state),
+        activation_(activation_of(request.node)),
+        weights_(request.constants[kW]),
+        type_(weights_.dtype == DType::bf16 && bf16_products() ? dnnl::memory::data_type::bf16 : kF32) {}
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
     Layouts layouts = channels_last_through(inputs, outputs);
@@ -62,7 +67,8 @@ class ConvNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Inputs& in = request.inputs;
     const Shape &x = in[kX].shape, &w = in[kW].shape, &y = request.outputs[0].shape;
-    if (in[kX].dtype != DType::f32 || x.size() > 5) return nullptr;
+    const bool packed = weights_.data != nullptr;
+    if (in[kX].dtype != DType::f32 || x.size() > 5 || (in[kW].dtype != DType::f32 && !packed)) return nullptr;
     const std::int64_t groups = node.int_or("group", 1);
     Dims strides, dilations, before, after;
     for (const WindowDim& d : window_of(node, x, Shape(w.begin() + 2, w.end()))) {
@@ -74,17 +80,16 @@ class ConvNode final : public CpuNode {
     }
 
     const bool bias = node.has_input(kBias), residual = node.has_input(kResidual);
-    const bool packed = in[kW].data != nullptr;
     Dims weight_dims = w;
     if (groups > 1) {
       weight_dims[0] /= groups;
       weight_dims.insert(weight_dims.begin(), groups);
     }
-    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[kX], kF32),
+    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[kX], type_),
                              destination = layout_desc(y, request.layouts.outputs[0], kF32),
                              plain = dense_desc(weight_dims, kF32);
     const dnnl::memory::desc weights =
-        packed ? dnnl::memory::desc(weight_dims, kF32, dnnl::memory::format_tag::any) : plain;
+        packed ? dnnl::memory::desc(weight_dims, type_, dnnl::memory::format_tag::any) : plain;
     const dnnl::memory::desc bias_desc = bias ? dense_desc({w[0]}, kF32) : dnnl::memory::desc();
     dnnl::primitive_attr attributes = onednn_attributes();
     dnnl::post_ops post;
@@ -96,11 +101,16 @@ class ConvNode final : public CpuNode {
                                                destination, strides, dilations, before, after);
     const dnnl::convolution_forward::primitive_desc pd(desc, attributes, onednn_engine());
     OneDnnCall call(dnnl::convolution_forward(pd), pd, request.scratch);
-    if (packed) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(in[kW].data, plain, pd.weights_desc()));
-    return std::make_unique<ConvKernel>(std::move(call), pd, packed, bias, residual);
+    if (packed) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));
+    std::optional<Bf16Source> narrow;
+    if (type_ != kF32)
+      narrow.emplace(request.scratch, pd.scratchpad_desc().get_size(), in[kX].elements());
+    return std::make_unique<ConvKernel>(std::move(call), pd, packed, bias, residual, std::move(narrow));
   }
 
   const Activation activation_;
+  const TensorView weights_;            ///< data where they are a constant
+  const dnnl::memory::data_type type_;  ///< of the products' operands
 };
 
 class ConvTransposeKernel final : public Kernel {

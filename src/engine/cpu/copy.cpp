@@ -2,7 +2,6 @@
 #include <utility>
 
 #include "engine/cpu/cpu_node.h"
-#include "engine/ops/indices.h"
 #include "engine/ops/slice_ranges.h"
 #include "engine/ops/support.h"
 
@@ -209,48 +208,6 @@ class ExpandNode final : public CpuNode {
   }
 };
 
-class GatherKernel final : public Kernel {
- public:
-  GatherKernel(const Node& node, std::int64_t outer, std::int64_t limit, std::int64_t count, std::size_t inner)
-      : node_(node), outer_(outer), limit_(limit), count_(count), inner_(inner), places_(static_cast<std::size_t>(count)) {}
-
-  void run(const Inputs& inputs, const Outputs& outputs) override {
-    const Indices indices(inputs[1]);
-    for (std::int64_t i = 0; i < count_; ++i)  // all are checked before anything is copied
-      places_[static_cast<std::size_t>(i)] = indices.at(node_, i, limit_);
-    const std::byte* x = inputs[0].data;
-    std::byte* y = outputs[0].data;
-    const std::int64_t blocks = outer_ * count_;
-#pragma omp parallel for schedule(static) if (blocks * static_cast<std::int64_t>(inner_) > 4 * kParallelElements)
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::int64_t from = b / count_ * limit_ + places_[static_cast<std::size_t>(b % count_)];
-      std::memcpy(y + static_cast<std::size_t>(b) * inner_, x + static_cast<std::size_t>(from) * inner_, inner_);
-    }
-  }
-
-  std::string implementation() const override { return "loop:gather"; }
-
- private:
-  const Node& node_;
-  const std::int64_t outer_, limit_, count_;
-  const std::size_t inner_;
-  std::vector<std::int64_t> places_;
-};
-
-class GatherNode final : public CpuNode {
- public:
-  explicit GatherNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
-
- private:
-  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
-    const Shape& data = request.inputs[0].shape;
-    const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());
-    return std::make_unique<GatherKernel>(
-        node, product(data, 0, axis), data[axis], request.inputs[1].elements(),
-        static_cast<std::size_t>(product(data, axis + 1, data.size())) * dtype_size(request.inputs[0].dtype));
-  }
-};
-
 }  // namespace
 
 std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request) {
@@ -264,9 +221,6 @@ std::unique_ptr<PreparedNode> prepare_slice(const PrepareRequest& request) {
 }
 std::unique_ptr<PreparedNode> prepare_expand(const PrepareRequest& request) {
   return std::make_unique<ExpandNode>(request);
-}
-std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request) {
-  return std::make_unique<GatherNode>(request);
 }
 
 }  // namespace edgeclip::engine

@@ -40,7 +40,9 @@ constexpr Family kFamilies[] = {{"FusedMatMul", "edgeclip", prepare_fused_matmul
                                 {"Split", "", prepare_split},
                                 {"Slice", "", prepare_slice},
                                 {"Expand", "", prepare_expand},
-                                {"Gather", "", prepare_gather}};
+                                {"Gather", "", prepare_gather},
+                                {"QuantGather", "edgeclip", prepare_quant_gather},
+                                {"Cast", "", prepare_cast}};
 
 /// More than making a kernel takes, beside its packed weights.
 constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;

@@ -101,5 +101,9 @@ std::unique_ptr<PreparedNode> prepare_slice(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_expand(const PrepareRequest& request);
 /// Gather of any element type.
 std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request);
+/// edgeclip.QuantGather.
+std::unique_ptr<PreparedNode> prepare_quant_gather(const PrepareRequest& request);
+/// Cast between float32, 16-bit floats, bool and the integers of indices.
+std::unique_ptr<PreparedNode> prepare_cast(const PrepareRequest& request);
 
 }  // namespace edgeclip::engine

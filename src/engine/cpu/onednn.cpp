@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/float16.h"
+
 namespace edgeclip::engine {
 
 const dnnl::engine& onednn_engine() {
@@ -40,15 +42,34 @@ dnnl::memory PackedWeights::get(const std::byte* constant, const dnnl::memory::d
   void* const data = const_cast<std::byte*>(constant);
   if (from == to) return dnnl::memory(from, onednn_engine(), data);
   std::lock_guard lock(mutex_);
-  const auto [first, last] = entries_.equal_range(constant);
+  return pack(constant, from, from, data, to);
+}
+
+dnnl::memory PackedWeights::get(const TensorView& constant, const dnnl::memory::desc& from,
+                                const dnnl::memory::desc& to) {
+  if (constant.dtype == DType::f32) return get(constant.data, from, to);
+  std::lock_guard lock(mutex_);
+  if (constant.dtype == DType::bf16 && to.data_type() == dnnl::memory::data_type::bf16) {
+    dnnl::memory::desc narrow = from;
+    narrow.data.data_type = dnnl_bf16;
+    return pack(constant.data, from, narrow, const_cast<std::byte*>(constant.data), to);
+  }
+  const Tensor wide = widened(constant);  // packed right away: it need not stay
+  return pack(constant.data, from, from, const_cast<std::byte*>(wide.raw()), to);
+}
+
+/// described: what the constant is known as.  from, data: what is reordered.
+dnnl::memory PackedWeights::pack(const std::byte* key, const dnnl::memory::desc& described,
+                                 const dnnl::memory::desc& from, void* data, const dnnl::memory::desc& to) {
+  const auto [first, last] = entries_.equal_range(key);
   for (auto it = first; it != last; ++it)
-    if (it->second.from == from && it->second.to == to) return it->second.packed;
+    if (it->second.from == described && it->second.to == to) return it->second.packed;
   dnnl::memory source(from, onednn_engine(), data);
   dnnl::memory packed(to, onednn_engine());
   dnnl::stream stream(onednn_engine());
   dnnl::reorder(source, packed).execute(stream, source, packed);
   stream.wait();
-  entries_.emplace(constant, Entry{from, to, packed});
+  entries_.emplace(key, Entry{described, to, packed});
   bytes_ += to.get_size();
   return packed;
 }

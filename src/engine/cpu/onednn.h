@@ -38,6 +38,10 @@ class PackedWeights {
   /// cache, as the graph's do.
   dnnl::memory get(const std::byte* constant, const dnnl::memory::desc& from, const dnnl::memory::desc& to);
 
+  /// The same of weights of another type than their description `from` in float32: 16-bit floats are widened
+  /// first, or reordered as they are where `to` is of their type.
+  dnnl::memory get(const TensorView& constant, const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+
   /// A form of this constant that exists already: asked for first, so that one form serves every batch size.
   std::optional<dnnl::memory::desc> existing(const std::byte* constant,
                                              const dnnl::memory::desc& from) const;
@@ -50,6 +54,8 @@ class PackedWeights {
     dnnl::memory::desc from, to;
     dnnl::memory packed;
   };
+  dnnl::memory pack(const std::byte* key, const dnnl::memory::desc& described,
+                    const dnnl::memory::desc& from, void* data, const dnnl::memory::desc& to);
   mutable std::mutex mutex_;
   std::unordered_multimap<const std::byte*, Entry> entries_;
   std::size_t bytes_ = 0;

@@ -14,7 +14,7 @@ std::vector<Operator> collect() {
        {&unary_operators(), &binary_operators(), &cast_operators(), &shape_operators(), &movement_operators(),
         &pad_operators(), &gather_operators(), &reduce_operators(), &softmax_operators(),
         &normalization_operators(), &matmul_operators(), &conv_operators(), &pool_operators(),
-        &quantize_operators(), &fused_operators(), &quant_operators(),
+        &quantize_operators(), &fused_operators(), &quant_operators(), &quant_gather_operators(),
         // indices, bits, activations and products
         &activation_operators(), &bitwise_operators(), &topk_operators(), &scatter_operators(),
         &one_hot_operators(), &einsum_operators(), &attention_operators(), &rotary_operators(),

@@ -96,6 +96,12 @@ void require_same_dtype(const ShapeContext& context, std::size_t a, std::size_t 
            dtype_name(y));
 }
 
+void require_weight_dtype(const ShapeContext& context, std::size_t a, std::size_t weights) {
+  const DType x = context.inputs.at(a).dtype, w = context.inputs.at(weights).dtype;
+  if (x == DType::f32 && (w == DType::f16 || w == DType::bf16)) return;
+  require_same_dtype(context, a, weights);
+}
+
 bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 
 bool is_integer(DType dtype) {

@@ -64,6 +64,9 @@ std::vector<std::int64_t> ints_attribute_or_input(const Node& node, const Inputs
 void add_output(ShapeContext& context, DType dtype, Shape shape);
 /// Throws InvalidInput unless inputs a and b have the same type.
 void require_same_dtype(const ShapeContext& context, std::size_t a, std::size_t b);
+/// Of fused operators: weights of the type of input a, or float16 or bfloat16 where that is float32 (they are
+/// widened, or a is rounded to bfloat16 where products of that type are faster).
+void require_weight_dtype(const ShapeContext& context, std::size_t a, std::size_t weights);
 void require_float(const ShapeContext& context, std::size_t i);
 void require_byte(const ShapeContext& context, std::size_t i);  ///< int8 or uint8
 void require_rank(const ShapeContext& context, std::size_t i, std::size_t rank);

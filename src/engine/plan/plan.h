@@ -14,7 +14,7 @@ namespace edgeclip::engine {
 struct PlanInfo {
   std::filesystem::path directory;
   Json card;                 ///< the model card, word for word: who runs the plan reads it, not the engine
-  std::string precision;     ///< "fp32" | "int8"
+  std::string precision;     ///< "fp32" | "fp16" | "bf16" | "int8"
   std::vector<int> batches;  ///< batch profiles, ascending; the last is the largest that runs at once
   std::int64_t memory_pool_mb = 256;
   std::vector<std::string> graphs;  ///< their names, in the order that they were built in

@@ -73,8 +73,9 @@ PlanInfo open_plan_info(const std::filesystem::path& directory) {
   check_file_table(directory, files, where, FileCheck::kSizes);
   info.card = json_at(info.json, "card", where);
   info.precision = json_get<std::string>(info.json, "precision", where);
-  if (info.precision != "fp32" && info.precision != "int8")
-    invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, info.precision);
+  const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8"};
+  if (std::find(known.begin(), known.end(), info.precision) == known.end())
+    invalid_input("{}: precision: \"{}\" is none of {}", where, info.precision, fmt::join(known, ", "));
   for (const Json& batch : json_at(info.json, "batches", where)) {
     if (!batch.is_number_integer() || !integer_fits<int>(batch))
       invalid_input("{}: batches: {} is no batch size", where, json_kind(batch));

@@ -1,0 +1,76 @@
+#include <cstring>
+
+#include "base/float16.h"
+#include "engine/cpu/cpu_node.h"
+
+namespace edgeclip::engine {
+
+namespace {
+
+/// One element after the other, from one type to the other.
+template <class From, class To>
+class CastKernel final : public Kernel {
+ public:
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const From* x = inputs[0].as<From>();
+    To* y = outputs[0].as<To>();
+    const std::int64_t n = outputs[0].elements();
+#pragma omp parallel for schedule(static) if (n > kParallelElements)
+    for (std::int64_t i = 0; i < n; ++i) y[i] = static_cast<To>(x[i]);
+  }
+  std::string implementation() const override { return "loop:cast"; }
+};
+
+template <class From>
+std::unique_ptr<Kernel> cast_from(DType to) {
+  if (to == DType::f32) return std::make_unique<CastKernel<From, float>>();
+  if constexpr (std::is_same_v<From, float>) {
+    if (to == DType::f16) return std::make_unique<CastKernel<float, Half>>();
+    if (to == DType::bf16) return std::make_unique<CastKernel<float, BFloat16>>();
+  }
+  if constexpr (std::is_integral_v<From> && !std::is_same_v<From, bool>) {
+    if (to == DType::i32) return std::make_unique<CastKernel<From, std::int32_t>>();
+    if (to == DType::i64) return std::make_unique<CastKernel<From, std::int64_t>>();
+  }
+  return nullptr;
+}
+
+/// To float32 from what graphs hold beside it, float32 to 16 bits, and between the integers of indices.
+class CastNode final : public CpuNode {
+ public:
+  explicit CastNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    return as_first_input(inputs, outputs, given);
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const DType to = request.outputs[0].dtype;
+    switch (request.inputs[0].dtype) {
+      case DType::f32:
+        return cast_from<float>(to);
+      case DType::f16:
+        return cast_from<Half>(to);
+      case DType::bf16:
+        return cast_from<BFloat16>(to);
+      case DType::i32:
+        return cast_from<std::int32_t>(to);
+      case DType::i64:
+        return cast_from<std::int64_t>(to);
+      case DType::boolean:
+        return cast_from<bool>(to);
+      default:
+        return nullptr;
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_cast(const PrepareRequest& request) {
+  return std::make_unique<CastNode>(request);
+}
+
+}  // namespace edgeclip::engine
