@@ -322,6 +322,40 @@ TEST(FoldConstants, RefusesDynamicShapesOutputsAndHugeResults) {
   annotate_shapes(m.graph);
   EXPECT_EQ(fold_constants(m.graph), 0);
 }
+TEST(FoldConstants, LeavesTheSizeOfAStridedPlaneToTheRun) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {1, 3, -1, -1}, {"", "", "h", "w"});
+  const auto pool = [&](ValueId id, std::int64_t stride) {
+    return m.node("MaxPool", {id},
+                  {{"kernel_shape", std::vector<std::int64_t>{1, 1}},
+                   {"strides", std::vector<std::int64_t>{stride, stride}}});
+  };
+  const auto skip = pool(x, 16), deep = pool(skip, 2);
+  const auto ends = [&](ValueId id, std::int64_t from, std::int64_t to) {
+    return m.node("Slice", {m.node("Shape", {id}), m.constant<std::int64_t>({1}, {from}),
+                            m.constant<std::int64_t>({1}, {to}), m.constant<std::int64_t>({1}, {0})});
+  };
+  // to the size of the skip connection, as the exporter of PyTorch spells it
+  const auto sizes = m.node("Concat", {ends(deep, 0, 2), ends(skip, 2, 4)}, {{"axis", std::int64_t{0}}});
+  const auto up = m.node("Resize", {deep, kNoValue, kNoValue, sizes}, {{"mode", std::string("nearest")}});
+  const auto y = m.node("Concat", {skip, up}, {{"axis", std::int64_t{1}}});
+  EXPECT_EQ(rewrites_of(m, fold_constants, {y}, {{1, 3, 40, 56}}), 1);  // (1, 3), the first two
+}
+TEST(FoldConstants, FoldsTheEntriesOfAShapeThatAreConstant) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 3, -1, 4}, {"batch", "", "h", ""});
+  const auto shape = m.node("Shape", {x});
+  const auto channels = m.node("Gather", {shape, m.constant<std::int64_t>({1}, {1})});
+  const auto width = m.node("Gather", {shape, m.constant<std::int64_t>({1}, {3})});
+  const auto batch = m.node("Gather", {shape, m.constant<std::int64_t>({1}, {0})});
+  const auto row = m.node("Mul", {channels, width});
+  const auto target =
+      m.node("Concat", {batch, m.constant<std::int64_t>({1}, {-1}), row}, {{"axis", std::int64_t{0}}});
+  const auto y = m.node("Reshape", {x, target});
+  EXPECT_EQ(rewrites_of(m, fold_constants, {y}, {{2, 3, 5, 4}}), 3);
+  EXPECT_EQ(count_ops(m.graph, "Gather"), 1);
+  EXPECT_EQ(count_ops(m.graph, "Mul"), 0);
+}
 TEST(FoldConstants, LeavesDequantizeLinearToTheQuantizedKernels) {
   GraphMaker m;
   const auto x = m.input("x", DType::f32, {2, 4});
@@ -329,6 +363,15 @@ TEST(FoldConstants, LeavesDequantizeLinearToTheQuantizedKernels) {
   const auto y = m.node("Add", {x, w});
   EXPECT_EQ(rewrites_of(m, fold_constants, {y}), 0);
   EXPECT_EQ(rewrites_of(m, fold_dequantized, {m.graph.outputs[0]}), 1);
+}
+
+TEST(EliminateIdentity, RefusesDropoutInTrainingModeOfADynamicBatch) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});
+  const auto training = m.graph.add_constant("t", Tensor::from<bool>({}, {true}));
+  m.graph.outputs = {m.node("Relu", {m.node("Dropout", {x, kNoValue, training})})};
+  annotate_shapes(m.graph);
+  EXPECT_EQ(eliminate_identity(m.graph), 0);
 }
 
 TEST(Passes, RunUntilNothingChanges) {

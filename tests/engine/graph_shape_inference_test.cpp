@@ -64,15 +64,39 @@ TEST(ShapeFacts, BroadcastingOverTheBatchIsSeen) {
   EXPECT_FALSE(facts.same(sum, one));  // equal for a batch of 1 only
 }
 
-TEST(ShapeFacts, NothingIsKnownBehindAGuessThatDoesNotFit) {
+TEST(ShapeFacts, WhatFitsForSomeSizesOnlyIsNotRefused) {
   GraphMaker m;
   const auto a = m.input("a", DType::f32, {-1}, {"n"});
   const auto c = m.constant<float>({7}, std::vector<float>(7, 1));
   const auto sum = m.node("Add", {a, c});  // fits n = 1 and 7 only
   const auto y = m.node("Relu", {sum});
   annotate_shapes(m.graph);
-  EXPECT_FALSE(m.graph.value(y).shape);
+  EXPECT_EQ(m.graph.value(y).shape, (Shape{7}));
   EXPECT_EQ(infer_shapes(m.graph, {{7}})[static_cast<std::size_t>(y)].shape, (Shape{7}));
+}
+
+TEST(ShapeFacts, ALargeStrideDoesNotMakeASizeConstant) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {1, 1, -1}, {"", "", "h"});
+  const std::vector<std::int64_t> one = {1}, four = {4};
+  const auto y = m.node("MaxPool", {x}, {{"kernel_shape", one}, {"strides", four}});
+  const auto size = m.node("Shape", {y});
+  annotate_shapes(m.graph);
+  EXPECT_EQ(m.graph.value(y).shape, (Shape{1, 1, -1}));
+  EXPECT_EQ(m.graph.value(size).shape, (Shape{3}));
+  const auto same = m.constant<float>({1, 1, 1}, {1});
+  EXPECT_FALSE(ShapeFacts(m.graph).same(y, same));
+}
+
+TEST(ShapeFacts, AWindowBehindALargeStrideIsNotRefused) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {1, 1, -1}, {"", "", "h"});
+  const std::vector<std::int64_t> one = {1}, four = {4}, seven = {7};
+  const auto small = m.node("MaxPool", {x}, {{"kernel_shape", one}, {"strides", four}});
+  const auto y = m.node("AveragePool", {small}, {{"kernel_shape", seven}});
+  EXPECT_EQ(infer_shapes(m.graph, {{1, 1, 40}})[static_cast<std::size_t>(y)].shape, (Shape{1, 1, 4}));
+  EXPECT_NO_THROW(annotate_shapes(m.graph));
+  EXPECT_EQ(m.graph.value(y).shape, (Shape{1, 1, -1}));
 }
 
 TEST(ShapeInference, RefusesWhatCannotFitWhateverTheBatch) {

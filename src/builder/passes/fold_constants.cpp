@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "builder/passes/passes.h"
+#include "engine/graph/shape_inference.h"
 #include "engine/ops/interpreter.h"
 
 // constants ─► any operator ─► y      ⇒  y is a constant
-// Also Shape and Size of a value whose shape holds no dynamic dimension.
-// Refuses: graph outputs (they stay computed); DequantizeLinear (its weight stays int8 for the quantized
-// kernels); results of more than 16 MiB that are larger than everything they are made of (Expand,
+// Also Shape and Size of a value whose shape holds no dynamic dimension, and what exporters compute from
+// shapes as far as it does not depend on the dynamic ones: of Gather(Shape(x), 1) the channels are a
+// constant. Refuses: graph outputs (they stay computed); DequantizeLinear (its weight stays int8 for the
+// quantized kernels); results of more than 16 MiB that are larger than everything they are made of (Expand,
 // ConstantOfShape, ...).
 namespace edgeclip::builder {
 
@@ -37,34 +39,52 @@ bool worth_folding(const Node& node, const Inputs& inputs) {
   return out <= kMostBytes || out <= in;
 }
 
+/// The node's outputs, where they are known to be the same for all inputs.
+std::vector<Tensor> known_outputs(const Node& node, const ShapeFacts& facts) {
+  std::vector<Tensor> outputs;
+  for (const ValueId id : node.outputs) {
+    const Tensor* constant = id == kNoValue ? nullptr : facts.constant(id);
+    if (!constant) return {};
+    outputs.push_back(*constant);
+  }
+  return outputs;
+}
+
+/// By running the node, if its inputs are constants; empty otherwise.
+std::vector<Tensor> computed_outputs(const Graph& graph, const Node& node) {
+  const Operator* row = find_operator(node.domain, node.op, node.opset);
+  if (!row) return {};
+  Inputs inputs;
+  for (const ValueId id : node.inputs) {
+    if (id == kNoValue) {
+      inputs.emplace_back();
+      continue;
+    }
+    const Value& value = graph.value(id);
+    if (value.is_constant())
+      inputs.push_back(value.constant->view());
+    else if (row->reads_shapes_only && is_static(value))
+      inputs.push_back({value.dtype, *value.shape, nullptr});
+    else
+      return {};
+  }
+  return worth_folding(node, inputs) ? evaluate_node(node, inputs) : std::vector<Tensor>{};
+}
+
 template <class Wanted>
 int fold(Graph& graph, Wanted wanted) {
+  const ShapeFacts facts(graph);
   int count = 0;
   std::vector<bool> output(graph.value_count(), false);
   for (const ValueId id : graph.outputs) output[static_cast<std::size_t>(id)] = true;
   for (Node& node : graph.nodes()) {
-    const Operator* row = find_operator(node.domain, node.op, node.opset);
-    if (!row || !wanted(node)) continue;
-    Inputs inputs;
-    bool known = true;
-    for (const ValueId id : node.inputs) {
-      if (id == kNoValue) {
-        inputs.emplace_back();
-        continue;
-      }
-      const Value& value = graph.value(id);
-      if (value.is_constant())
-        inputs.push_back(value.constant->view());
-      else if (row->reads_shapes_only && is_static(value))
-        inputs.push_back({value.dtype, *value.shape, nullptr});
-      else
-        known = false;
-    }
-    known = known && std::none_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
-              return id != kNoValue && output[static_cast<std::size_t>(id)];
-            });
-    if (!known || !worth_folding(node, inputs)) continue;
-    std::vector<Tensor> results = evaluate_node(node, inputs);
+    const bool stays = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+      return id != kNoValue && output[static_cast<std::size_t>(id)];
+    });
+    if (stays || !wanted(node)) continue;
+    std::vector<Tensor> results = known_outputs(node, facts);
+    if (results.empty()) results = computed_outputs(graph, node);
+    if (results.empty()) continue;
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
       Value& value = graph.value(node.outputs[i]);

@@ -1,0 +1,43 @@
+#include <algorithm>
+
+#include "engine/graph/symbolic_rules.h"
+
+/// Shapes of what is computed element by element.
+namespace edgeclip::engine {
+
+void same_shape(SymbolicNode& n) {
+  for (std::size_t i = 0; i < n.outputs.size(); ++i) n.give(i, n.dims(0));
+}
+
+/// y and the mask.  In training mode, which is refused, there is no shape: a known one means that y is x.
+void shape_dropout(SymbolicNode& n) {
+  const Tensor* training = n.has(2) && n.inputs[2]->data ? &*n.inputs[2]->data : nullptr;
+  if (n.has(2) && (!training || training->dtype() != DType::boolean || training->elements() != 1 ||
+                   *training->data<bool>()))
+    return;
+  same_shape(n);
+}
+
+/// y, and its scale and zero point.
+void shape_dynamic_quantize(SymbolicNode& n) {
+  n.give(0, n.dims(0));
+  n.give(1, {});
+  n.give(2, {});
+}
+
+/// NumPy's broadcasting of all inputs.
+void shape_elementwise(SymbolicNode& n) {
+  SymbolicShape shape;
+  for (std::size_t i = 0; i < n.inputs.size(); ++i) {
+    if (!n.has(i)) continue;
+    const SymbolicShape& other = n.dims(i);
+    if (other.size() > shape.size()) shape.insert(shape.begin(), other.size() - shape.size(), 1);
+    for (std::size_t d = 0; d < other.size(); ++d) {
+      SymbolicDim& dim = shape[shape.size() - other.size() + d];
+      dim = broadcast_of(dim, other[d]);
+    }
+  }
+  n.give(0, std::move(shape));
+}
+
+}  // namespace edgeclip::engine
