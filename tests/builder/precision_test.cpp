@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/float16.h"
 #include "builder/passes/passes.h"
 #include "builder/precision/narrow_weights.h"
 #include "builder/precision/quantize_tables.h"
@@ -92,6 +93,34 @@ TEST(NarrowWeights, KeepsWhatFloat16CannotHold) {
   Graph graph = m.graph;
   EXPECT_EQ(narrow_weights(graph, DType::f16), 0);
   EXPECT_EQ(narrow_weights(graph, DType::bf16), 1);
+}
+
+TEST(WidenHalf, ComputesInFloat32AndKeepsWhatGoesInAndOut) {
+  edgeclip::test::GraphMaker m;
+  const ValueId x = m.input("x", DType::f16, {2, 4});
+  Tensor weights(DType::f16, {4, 3});
+  const Tensor wide = small::random_floats({4, 3}, 1);
+  narrow(wide.data<float>(), DType::f16, weights.raw(), 12);
+  const ValueId y = m.node("Relu", {m.node("MatMul", {x, m.graph.add_constant("w", weights)})});
+  const ValueId z = m.node("Cast", {y}, {{"to", std::int64_t{10}}});
+  m.graph.outputs = {y, z, x};
+  Graph graph = m.graph;
+  Tensor in(DType::f16, {2, 4});
+  narrow(small::random_floats({2, 4}, 2).data<float>(), DType::f16, in.raw(), 8);
+  const auto expected = run_reference(graph, {in.view()});
+  optimize(graph);
+  for (std::size_t i = 0; i < graph.value_count(); ++i)
+    if (const auto& constant = graph.value(static_cast<ValueId>(i)).constant)
+      EXPECT_EQ(constant->dtype(), DType::f32);
+  const Session session(graph, {});
+  Context context(session);
+  const auto given = context.run({in.view()});
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(given[i].dtype(), DType::f16);
+    const Tensor a = widened(expected[i].view()), b = widened(given[i].view());
+    EXPECT_LE(small::max_difference(a, b), 4e-3) << i;  // an ulp or two
+  }
+  for (const Context::Layer& layer : context.layers({{2, 4}})) EXPECT_NE(layer.kernel, "reference") << layer.op;
 }
 
 TEST(QuantizeTables, RowsKeepTheirOwnScale) {

@@ -7,6 +7,7 @@
 #include "builder/passes/fuse_matmul.h"
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
+#include "builder/passes/widen_half.h"
 
 namespace edgeclip::builder {
 
@@ -28,6 +29,8 @@ struct Pass {
 constexpr Pass kPasses[] = {
     // What nobody reads would only hinder: patterns count readers.
     {"remove_dead", remove_dead},
+    // One type of float: the patterns look for float32.
+    {"widen_half", widen_half},
     // First of the rewrites, because the others recognise weights and scalars by their being constants.
     {"fold_constants", fold_constants},
     // Before the patterns, which do not look through nodes that do nothing.

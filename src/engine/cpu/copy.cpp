@@ -208,8 +208,37 @@ class ExpandNode final : public CpuNode {
   }
 };
 
+/// edgeclip.ChannelShuffle: the channels (group, C / group) transposed.
+class ChannelShuffleNode final : public CpuNode {
+ public:
+  explicit ChannelShuffleNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    return as_first_input(inputs, outputs, given);
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& x = request.inputs[0].shape;
+    const std::int64_t groups = node.int_or("group", 1), each = x[1] / groups,
+                       plane = product(x, 2, x.size());
+    Block block;
+    if (request.layouts.inputs[0] == Layout::channels_last)
+      block = {{x[0] * plane, each, groups}, {x[1], 1, each}, {x[1], groups, 1}};
+    else
+      block = {{x[0], each, groups, plane},
+               {x[1] * plane, plane, each * plane, 1},
+               {x[1] * plane, groups * plane, plane, 1}};
+    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
+  }
+};
+
 }  // namespace
 
+std::unique_ptr<PreparedNode> prepare_channel_shuffle(const PrepareRequest& request) {
+  return std::make_unique<ChannelShuffleNode>(request);
+}
 std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request) {
   return std::make_unique<JoinNode>(request, false);
 }

@@ -40,6 +40,8 @@ constexpr Family kFamilies[] = {{"FusedMatMul", "edgeclip", prepare_fused_matmul
                                 {"Split", "", prepare_split},
                                 {"Slice", "", prepare_slice},
                                 {"Expand", "", prepare_expand},
+                                {"ChannelShuffle", "edgeclip", prepare_channel_shuffle},
+                                {"ChannelAffine", "edgeclip", prepare_channel_affine},
                                 {"Gather", "", prepare_gather},
                                 {"QuantGather", "edgeclip", prepare_quant_gather},
                                 {"Cast", "", prepare_cast}};

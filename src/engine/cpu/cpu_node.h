@@ -99,6 +99,9 @@ std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_split(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_slice(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_expand(const PrepareRequest& request);
+/// edgeclip.ChannelShuffle of any element type, edgeclip.ChannelAffine, in any layout.
+std::unique_ptr<PreparedNode> prepare_channel_shuffle(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_channel_affine(const PrepareRequest& request);
 /// Gather of any element type.
 std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request);
 /// edgeclip.QuantGather.
