@@ -73,7 +73,7 @@ inline Tensor longs(const Shape& shape, const std::vector<std::int64_t>& values)
 template <class T>
 std::vector<T> elements_of(const Tensor& tensor) {
   const T* x = tensor.data<T>();
-  return {x, x + tensor.elements()};
+  return std::vector<T>(x, x + tensor.elements());  // braces would be a list of two for bool
 }
 
 /// The message of the refusal, which must be of the type that says "the engine lacks this".

@@ -10,42 +10,6 @@ namespace edgeclip::engine {
 
 namespace {
 
-struct Family {
-  const char* op;
-  const char* domain;
-  Prepare prepare;
-};
-
-constexpr Family kFamilies[] = {{"FusedMatMul", "edgeclip", prepare_fused_matmul},
-                                {"QuantMatMul", "edgeclip", prepare_quant_matmul},
-                                {"QuantizeLinear", "", prepare_quantize_linear},
-                                {"MatMul", "", prepare_matmul},
-                                {"Gemm", "", prepare_matmul},
-                                {"Conv", "", prepare_conv},
-                                {"FusedConv", "edgeclip", prepare_conv},
-                                {"ConvTranspose", "", prepare_conv_transpose},
-                                {"MaxPool", "", prepare_pool},
-                                {"AveragePool", "", prepare_pool},
-                                {"GlobalAveragePool", "", prepare_reduce},
-                                {"GlobalMaxPool", "", prepare_reduce},
-                                {"ReduceMean", "", prepare_reduce},
-                                {"ReduceSum", "", prepare_reduce},
-                                {"ReduceMax", "", prepare_reduce},
-                                {"LayerNormalization", "", prepare_layer_norm},
-                                {"L2Normalize", "edgeclip", prepare_l2_normalize},
-                                {"Softmax", "", prepare_softmax},
-                                {"LogSoftmax", "", prepare_softmax},
-                                {"Transpose", "", prepare_transpose},
-                                {"Concat", "", prepare_concat},
-                                {"Split", "", prepare_split},
-                                {"Slice", "", prepare_slice},
-                                {"Expand", "", prepare_expand},
-                                {"ChannelShuffle", "edgeclip", prepare_channel_shuffle},
-                                {"ChannelAffine", "edgeclip", prepare_channel_affine},
-                                {"Gather", "", prepare_gather},
-                                {"QuantGather", "edgeclip", prepare_quant_gather},
-                                {"Cast", "", prepare_cast}};
-
 /// More than making a kernel takes, beside its packed weights.
 constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;
 
@@ -121,11 +85,9 @@ class SlowNode final : public PreparedNode {
 class CpuBackend final : public Backend {
  public:
   std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs& constants) override {
-    for (const Family& family : kFamilies)
+    for (const Family& family : families())
       if (node.is(family.op, family.domain))
         if (auto prepared = family.prepare({node, constants, state_})) return prepared;
-    for (const Prepare prepare : {prepare_eltwise, prepare_binary})  // with tables of their own
-      if (auto prepared = prepare({node, constants, state_})) return prepared;
     return std::make_unique<SlowNode>(node);
   }
 

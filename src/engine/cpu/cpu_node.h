@@ -4,8 +4,8 @@
 
 #include "engine/cpu/onednn.h"
 
-/// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of
-/// cpu_backend.cpp beside the operators it takes.
+/// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of families.cpp
+/// beside the operators it takes.
 namespace edgeclip::engine {
 
 /// What the nodes of a session share.
@@ -38,6 +38,15 @@ struct PrepareRequest {
 
 /// nullptr where the node is none of the family's.
 using Prepare = std::unique_ptr<PreparedNode> (*)(const PrepareRequest&);
+
+/// An operator and the family that takes it.
+struct Family {
+  const char* op;
+  const char* domain;
+  Prepare prepare;
+  const char* condition;  ///< in words, for documentation: which nodes it does not leave to the reference
+};
+const std::vector<Family>& families();
 
 /// All plain but input 0 and the outputs, which lie as input 0 does.
 Layouts as_first_input(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given);

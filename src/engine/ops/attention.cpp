@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/ops/convert.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -88,7 +89,8 @@ bool mask_may_end_early(const Node& node) { return node.opset >= 24; }
 void check_attention_mask(const ShapeContext& context, const AttentionShape& s) {
   const Node& node = context.node;
   const TensorView& mask = context.inputs[kMask];
-  if (mask.dtype != DType::boolean && mask.dtype != context.inputs[kQuery].dtype)
+  if (mask.dtype != DType::boolean &&
+      computed_dtype(mask.dtype) != computed_dtype(context.inputs[kQuery].dtype))
     unsupported(node, "a mask of {} is not there, only bool and the type of Q", dtype_name(mask.dtype));
   if (mask.shape.empty()) refuse(node, "the mask is a scalar");
   Shape full = {s.batch, s.q_heads, s.q_length, s.total};
@@ -97,12 +99,15 @@ void check_attention_mask(const ShapeContext& context, const AttentionShape& s) 
     refuse(node, "mask {} does not broadcast to {}", shape_string(mask.shape), shape_string(full));
 }
 
-void check_attention_attributes(const Node& node) {
+/// softmax_precision may also name the type of Q, which is what it is without: 16-bit floats are computed in
+/// float32.
+void check_attention_attributes(const Node& node, DType query) {
   const std::int64_t mode = node.int_or("qk_matmul_output_mode", 0),
                      precision = node.int_or("softmax_precision", 0);
   if (mode < 0 || mode > 3) refuse(node, "qk_matmul_output_mode is {}", mode);
-  if (precision != 0 && precision != 1 && precision != 11)
-    unsupported(node, "softmax_precision {} is not there, only float32 (1) and float64 (11)", precision);
+  if (precision != 0 && precision != 1 && precision != 11 && onnx_dtype(precision) != query)
+    unsupported(node, "softmax_precision {} is not there, only float32 (1), float64 (11) and the type of Q",
+                precision);
   for (const char* window : {"left_window_size", "right_window_size"})
     if (node.int_or(window, -1) < -1) refuse(node, "{} is {}", window, node.int_or(window, -1));
 }
@@ -112,7 +117,7 @@ void infer_attention(ShapeContext& context) {
   require_float(context, kQuery);
   for (const std::size_t i : {kKey, kValue, kPastKey, kPastValue})
     if (node.has_input(i)) require_same_dtype(context, kQuery, i);
-  check_attention_attributes(node);
+  check_attention_attributes(node, context.inputs[kQuery].dtype);
   const AttentionShape s = attention_shape(node, context.inputs);
   if (node.has_input(kMask)) check_attention_mask(context, s);
   if (node.has_input(kKeyLengths)) {
@@ -245,7 +250,7 @@ void attend(const Node& node, const Inputs& inputs, const Outputs& outputs, cons
   const auto softcap = static_cast<double>(node.float_or("softcap", 0));
   const std::int64_t mode = node.int_or("qk_matmul_output_mode", 0),
                      precision = node.int_or("softmax_precision", 0);
-  const bool in_float = precision == 1 || (precision == 0 && std::is_same_v<T, float>);
+  const bool in_float = precision != 11 && (precision != 0 || std::is_same_v<T, float>);
   const HeadRows q_rows{s.packed, s.q_heads, s.q_length, s.size},
       y_rows{s.packed, s.q_heads, s.q_length, s.v_size};
   const AttentionBias mask(node, inputs, s);

@@ -341,7 +341,8 @@ const std::vector<Operator>& binary_operators() {
       {"Mean", "", 8, kNewestOpset, infer_variadic, run_variadic<Add, true>, 1, kMany},
       {"Clip", "", 6, 10, infer_clip, run_clip, 1, 1, 1, "min:f max:f"},
       {"Clip", "", 11, kNewestOpset, infer_clip, run_clip, 1, 3},
-      {"Where", "", 9, kNewestOpset, infer_where, run_where, 3, 3},
+      // moves elements: takes_16_bit_floats
+      {"Where", "", 9, kNewestOpset, infer_where, run_where, 3, 3, 1, "", false, true},
   };
   return rows;
 }

@@ -28,7 +28,7 @@ void run_gelu(const Node& node, const Inputs& inputs, const Outputs& outputs) {
 void infer_fused_matmul(ShapeContext& context) {
   const Node& node = context.node;
   require_float(context, 0);
-  require_weight_dtype(context, 0, 1);
+  require_same_computed_dtype(context, 0, 1);
   require_rank(context, 1, 2);
   if (context.inputs[0].shape.size() < 2)
     refuse(node, "A must have two dimensions or more, not {}", shape_string(context.inputs[0].shape));

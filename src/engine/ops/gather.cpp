@@ -153,12 +153,12 @@ void run_compress(const Node& node, const Inputs& inputs, const Outputs& outputs
 }  // namespace
 
 const std::vector<Operator>& gather_operators() {
-  static const std::vector<Operator> rows = {
+  static const std::vector<Operator> rows = taking_16_bit_floats({
       {"Gather", "", 1, kNewestOpset, infer_gather, run_gather, 2, 2, 1, "axis:i"},
       {"GatherElements", "", 11, kNewestOpset, infer_gather_elements, run_gather_elements, 2, 2, 1, "axis:i"},
       {"GatherND", "", 11, kNewestOpset, infer_gather_nd, run_gather_nd, 2, 2, 1, "batch_dims:i"},
       {"Compress", "", 9, kNewestOpset, infer_compress, run_compress, 2, 2, 1, "axis:i"},
-  };
+  });
   return rows;
 }
 

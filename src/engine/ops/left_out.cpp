@@ -13,7 +13,9 @@ constexpr const char* kOptionals = "values are tensors, not optionals";
 constexpr const char* kStrings = "tensors hold numbers, not strings";
 constexpr const char* kRandom = "results must not depend on chance";
 
-const std::map<std::string, const char*>& reasons() {
+}  // namespace
+
+const std::map<std::string, const char*>& left_out_operators() {
   static const std::map<std::string, const char*> all = {
       {"NonZero", kDataShape},
       {"NonMaxSuppression", kDataShape},
@@ -49,11 +51,9 @@ const std::map<std::string, const char*>& reasons() {
   return all;
 }
 
-}  // namespace
-
 std::string why_left_out(const std::string& op) {
-  const auto it = reasons().find(op);
-  return it == reasons().end() ? "" : it->second;
+  const auto it = left_out_operators().find(op);
+  return it == left_out_operators().end() ? "" : it->second;
 }
 
 }  // namespace edgeclip::engine

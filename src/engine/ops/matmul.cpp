@@ -155,7 +155,8 @@ void infer_qlinear_matmul(ShapeContext& context) {
   require_zero_point(context, 2, 0, 1);
   require_zero_point(context, 5, 3, s.n);
   for (const std::size_t i : {1, 4, 6}) {
-    if (context.inputs[i].dtype != DType::f32) refuse(node, "input {} must be float32", i);
+    if (computed_dtype(context.inputs[i].dtype) != DType::f32)
+      refuse(node, "input {} must be float32, float16 or bfloat16", i);
     const std::int64_t count = num_elements(context.inputs[i].shape);
     if (count != 1 && !(i == 4 && count == s.n))
       refuse(node, "input {} is {}, not a scalar", i, shape_string(context.inputs[i].shape));

@@ -274,7 +274,7 @@ std::vector<SliceRange> slice_ranges(const Node& node, const Shape& shape,
 
 const std::vector<Operator>& movement_operators() {
   constexpr int kMany = Operator::kAnyNumber;
-  static const std::vector<Operator> rows = {
+  static const std::vector<Operator> rows = taking_16_bit_floats({
       {"Transpose", "", 1, kNewestOpset, infer_transpose, run_transpose, 1, 1, 1, "perm:I"},
       {"Concat", "", 4, kNewestOpset, infer_concat, run_concat, 1, kMany, 1, "axis:i!"},
       {"Split", "", 2, 12, infer_split, run_split, 1, 1, kMany, "axis:i split:I"},
@@ -284,7 +284,7 @@ const std::vector<Operator>& movement_operators() {
       {"Expand", "", 8, kNewestOpset, infer_expand, run_expand, 2, 2},
       {"Tile", "", 6, kNewestOpset, infer_tile, run_tile, 2, 2},
       {"Trilu", "", 14, kNewestOpset, infer_trilu, run_trilu, 1, 2, 1, "upper:i"},
-  };
+  });
   return rows;
 }
 

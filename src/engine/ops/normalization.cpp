@@ -123,7 +123,7 @@ void infer_batch_norm(ShapeContext& context) {
   if (x.size() < 2) refuse(node, "needs (N, C, ...), not {}", shape_string(x));
   const Shape features = batch_norm_features(node, x);
   for (std::size_t i = 1; i < 5; ++i) {
-    require_same_dtype(context, 0, i);
+    require_same_computed_dtype(context, 0, i);  // since opset 15 they may be wider than x
     if (context.inputs[i].shape != features)
       refuse(node, "input {} is {}, not {}", i, shape_string(context.inputs[i].shape),
              shape_string(features));

@@ -26,8 +26,7 @@ std::int64_t one_hot_depth(const ShapeContext& context) {
     refuse(node, "depth must be one number, not {}", shape_string(depth.shape));
   if (!is_float(depth.dtype) && !is_integer(depth.dtype)) unsupported_type(node, depth.dtype);
   if (!depth.data) needs_data(node, "depth");
-  std::int64_t value = 0;
-  visit_number(node, depth.dtype, [&](auto type) { value = one_hot_index(*depth.as<decltype(type)>()); });
+  const std::int64_t value = one_hot_index(number_values(node, depth)[0]);
   if (value < 1) refuse(node, "depth is {}", value);
   return value;
 }

@@ -61,9 +61,15 @@ struct Operator {
   int min_inputs = 0, max_inputs = kAnyNumber, max_outputs = 1;
   const char* attributes = "";
   bool reads_shapes_only = false;  ///< the kernel never looks at input data (Shape, Size)
+  /// The kernel takes float16 and bfloat16 as they are, because it only moves elements or looks at their type
+  /// itself (Cast).  All others compute in float32: run_reference_kernel() widens and narrows for them.
+  bool takes_16_bit_floats = false;
 
   static constexpr int kAnyNumber = 1 << 30;
 };
+
+/// The rows with Operator::takes_16_bit_floats set.
+std::vector<Operator> taking_16_bit_floats(std::vector<Operator> rows);
 
 /// One of Operator::attributes.
 struct AttributeRule {
@@ -85,6 +91,11 @@ const std::vector<Operator>& operators();
 
 /// Runs the row's reference kernel, if any output has elements: with none, loops over what a dimension of 0
 /// stands beside could take for ever.
+///
+/// float16 and bfloat16 are computed in float32: unless the row takes them as they are, their inputs are
+/// widened, which is exact, the kernel gives float32, and each result is rounded once to nearest, halves to
+/// even.  So Add of bfloat16 is the rounded float32 sum, and a sum over many elements is rounded at its end
+/// alone.
 void run_reference_kernel(const Operator& row, const Node& node, const Inputs& inputs,
                           const Outputs& outputs);
 

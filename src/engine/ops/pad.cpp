@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/float16.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -79,6 +80,16 @@ void infer_pad(ShapeContext& context) {
   add_output(context, context.inputs[0].dtype, shape);
 }
 
+/// The value that opsets before 11 pad with, as one element of a float type.
+Tensor value_attribute(const Node& node, DType dtype) {
+  const float value = node.float_or("value", 0);
+  if (dtype == DType::f64) return Tensor::from<double>({}, {static_cast<double>(value)});
+  if (!is_16_bit_float(dtype)) return Tensor::from<float>({}, {value});
+  Tensor element(dtype, {});
+  narrow(&value, dtype, element.raw(), 1);
+  return element;
+}
+
 void run_pad(const Node& node, const Inputs& inputs, const Outputs& outputs) {
   const Shape &in = inputs[0].shape, &out = outputs[0].shape;
   const Pads pads = pads_of(node, in.size(), ints_attribute_or_input(node, inputs, "pads", 1, {}),
@@ -89,12 +100,7 @@ void run_pad(const Node& node, const Inputs& inputs, const Outputs& outputs) {
     using T = decltype(type);
     T fill{};
     if (node.has_input(2)) std::memcpy(&fill, inputs[2].data, sizeof fill);
-    if (node.has("value")) {  // opset < 11
-      const float narrow = node.float_or("value", 0);
-      const double wide = narrow;
-      std::memcpy(&fill, sizeof fill == 8 ? static_cast<const void*>(&wide) : &narrow,
-                  std::min(sizeof fill, sizeof wide));
-    }
+    if (node.has("value")) std::memcpy(&fill, value_attribute(node, inputs[0].dtype).raw(), sizeof fill);
     const T* x = storage<T>(inputs[0]);
     T* y = storage<T>(outputs[0]);
     for (std::int64_t i = 0, n = outputs[0].elements(); i < n; ++i) {
@@ -115,11 +121,11 @@ void run_pad(const Node& node, const Inputs& inputs, const Outputs& outputs) {
 }  // namespace
 
 const std::vector<Operator>& pad_operators() {
-  static const std::vector<Operator> rows = {
+  static const std::vector<Operator> rows = taking_16_bit_floats({
       {"Pad", "", 2, 10, infer_pad, run_pad, 1, 1, 1, "mode:s pads:I! value:f"},
       {"Pad", "", 11, 17, infer_pad, run_pad, 2, 3, 1, "mode:s"},
       {"Pad", "", 18, kNewestOpset, infer_pad, run_pad, 2, 4, 1, "mode:s"},
-  };
+  });
   return rows;
 }
 

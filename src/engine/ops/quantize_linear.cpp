@@ -69,6 +69,13 @@ void require_zero_point_shape(const ShapeContext& context) {
            shape_string(zero));
 }
 
+/// A scale is float32, or a 16-bit float that is computed as one.
+void require_scale(const ShapeContext& context) {
+  const DType dtype = context.inputs[1].dtype;
+  if (computed_dtype(dtype) != DType::f32)
+    refuse(context.node, "scale must be float32, float16 or bfloat16, not {}", dtype_name(dtype));
+}
+
 bool quantized_dtype(DType dtype) {
   return dtype == DType::i8 || dtype == DType::u8 || dtype == DType::i16 || dtype == DType::u16;
 }
@@ -76,12 +83,13 @@ bool quantized_dtype(DType dtype) {
 void infer_quantize(ShapeContext& context) {
   const Node& node = context.node;
   const DType from = context.inputs[0].dtype;
-  if (from != DType::f32 && from != DType::f64 && from != DType::i32) unsupported_type(node, from);
-  if (context.inputs[1].dtype != DType::f32)
-    refuse(node, "scale must be float32, not {}", dtype_name(context.inputs[1].dtype));
-  // The division is as precise as the scale unless `precision` says otherwise.
-  if (const std::int64_t precision = node.int_or("precision", 0); precision != 0 && precision != 1)
-    unsupported(node, "precision {} is not there, only float32 (1)", precision);
+  if (!is_float(from) && from != DType::i32) unsupported_type(node, from);
+  require_scale(context);
+  // The division is as precise as the scale unless `precision` says otherwise; 16-bit floats are computed in
+  // float32.
+  if (const std::int64_t precision = node.int_or("precision", 0);
+      precision != 0 && precision != 1 && onnx_dtype(precision) != context.inputs[1].dtype)
+    unsupported(node, "precision {} is not there, only float32 (1) and the type of the scale", precision);
   DType to = DType::u8;
   if (const std::int64_t wanted = node.int_or("output_dtype", 0); wanted != 0) {
     const std::optional<DType> dtype = onnx_dtype(wanted);
@@ -121,16 +129,20 @@ void infer_dequantize(ShapeContext& context) {
   const Node& node = context.node;
   const DType from = context.inputs[0].dtype;
   if (!quantized_dtype(from) && from != DType::i32) refuse(node, "cannot dequantize {}", dtype_name(from));
-  if (context.inputs[1].dtype != DType::f32)
-    refuse(node, "scale must be float32, not {}", dtype_name(context.inputs[1].dtype));
-  if (node.int_or("output_dtype", 1) != 1 && node.int_or("output_dtype", 0) != 0)
-    unsupported(node, "only output_dtype float32 is there");
+  require_scale(context);
+  DType to = context.inputs[1].dtype;
+  if (const std::int64_t wanted = node.int_or("output_dtype", 0); wanted != 0) {
+    const std::optional<DType> dtype = onnx_dtype(wanted);
+    if (!dtype || computed_dtype(*dtype) != DType::f32)
+      unsupported(node, "output_dtype {} is not there, only float32, float16 and bfloat16", wanted);
+    to = *dtype;
+  }
   if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     require_zero_point_shape(context);
   }
   scale_layout(node, context.inputs[0].shape, context.inputs[1].shape);
-  add_output(context, DType::f32, context.inputs[0].shape);
+  add_output(context, to, context.inputs[0].shape);
 }
 
 void run_dequantize(const Node& node, const Inputs& inputs, const Outputs& outputs) {

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <sstream>
 #include <unordered_map>
 
+#include "base/float16.h"
 #include "engine/ops/families.h"
 #include "engine/ops/operator.h"
 
@@ -49,6 +51,32 @@ std::vector<AttributeRule> parse_rules(const Operator& row) {
   return rules;
 }
 
+/// The row's kernel on float32 in place of 16-bit floats.
+void run_widened(const Operator& row, const Node& node, Inputs inputs, const Outputs& outputs) {
+  std::vector<Tensor> tensors;  // own what the views below look at
+  for (TensorView& input : inputs) {
+    if (!is_16_bit_float(input.dtype)) continue;
+    if (input.data == nullptr) {  // of a row that reads its shape only
+      input.dtype = DType::f32;
+      continue;
+    }
+    tensors.push_back(widened(input));
+    input = tensors.back().view();
+  }
+  Outputs wide = outputs;
+  for (OutputView& output : wide) {
+    if (!is_16_bit_float(output.dtype)) continue;
+    output.dtype = DType::f32;
+    if (output.data == nullptr) continue;
+    tensors.emplace_back(DType::f32, output.shape);
+    output.data = tensors.back().raw();
+  }
+  row.reference(node, inputs, wide);
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (is_16_bit_float(outputs[i].dtype) && outputs[i].data != nullptr)
+      narrow(wide[i].as<float>(), outputs[i].dtype, outputs[i].data, outputs[i].elements());
+}
+
 class ReferenceKernel : public Kernel {
  public:
   ReferenceKernel(const Operator& row, Node node) : row_(row), node_(std::move(node)) {}
@@ -63,6 +91,11 @@ class ReferenceKernel : public Kernel {
 };
 
 }  // namespace
+
+std::vector<Operator> taking_16_bit_floats(std::vector<Operator> rows) {
+  for (Operator& row : rows) row.takes_16_bit_floats = true;
+  return rows;
+}
 
 const std::vector<Operator>& operators() {
   static const std::vector<Operator> all = collect();
@@ -114,8 +147,14 @@ const Operator* find_operator(const std::string& domain, const std::string& name
 
 void run_reference_kernel(const Operator& row, const Node& node, const Inputs& inputs,
                           const Outputs& outputs) {
-  for (const OutputView& output : outputs)
-    if (output.data != nullptr && output.elements() > 0) return row.reference(node, inputs, outputs);
+  if (std::none_of(outputs.begin(), outputs.end(),
+                   [](const OutputView& output) { return output.data != nullptr && output.elements() > 0; }))
+    return;
+  const auto is_narrow = [](const auto& tensor) { return is_16_bit_float(tensor.dtype); };
+  if (!row.takes_16_bit_floats && (std::any_of(inputs.begin(), inputs.end(), is_narrow) ||
+                                   std::any_of(outputs.begin(), outputs.end(), is_narrow)))
+    return run_widened(row, node, inputs, outputs);
+  row.reference(node, inputs, outputs);
 }
 
 std::unique_ptr<Kernel> make_reference_kernel(const Node& node) {

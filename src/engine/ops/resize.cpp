@@ -18,16 +18,6 @@ struct ResizeArguments {
   std::vector<std::int64_t> sizes;
 };
 
-std::vector<double> floats_of(const Node& node, const TensorView& tensor) {
-  std::vector<double> values;
-  visit_float(node, tensor.dtype, [&](auto type) {
-    using T = decltype(type);
-    for (std::int64_t i = 0; i < tensor.elements(); ++i)
-      values.push_back(static_cast<double>(tensor.as<T>()[i]));
-  });
-  return values;
-}
-
 /// What the attributes and inputs say.  Throws DependsOnData where a shape depends on what is not known yet.
 ResizeArguments resize_arguments(const Node& node, const Inputs& inputs) {
   const std::size_t rank = inputs[0].shape.size();
@@ -48,8 +38,10 @@ ResizeArguments resize_arguments(const Node& node, const Inputs& inputs) {
     for (std::size_t d = 0; d < rank; ++d) result.axes.push_back(d);
   if (const auto it = node.attributes.find("scales"); it != node.attributes.end())  // Upsample of opset 7
     for (const float s : std::get<std::vector<float>>(it->second)) result.scales.push_back(s);
+  else if (given(scales) && !is_float(inputs[scales].dtype))
+    unsupported_type(node, inputs[scales].dtype);
   else if (given(scales))
-    result.scales = floats_of(node, known(scales, "its scales"));
+    result.scales = number_values(node, known(scales, "its scales"));
   if (modern && given(sizes)) result.sizes = int_values(node, known(sizes, "its sizes"));
   const std::size_t count = result.axes.size();
   if (result.scales.empty() == result.sizes.empty() || result.scales.size() + result.sizes.size() != count)
@@ -59,7 +51,7 @@ ResizeArguments resize_arguments(const Node& node, const Inputs& inputs) {
     if (!node.has_input(roi) || inputs[roi].shape != Shape{static_cast<std::int64_t>(2 * count)})
       refuse(node, "tf_crop_and_resize needs a roi of {} values", 2 * count);
     if (!is_float(inputs[roi].dtype)) unsupported_type(node, inputs[roi].dtype);
-    if (inputs[roi].data) result.roi = floats_of(node, inputs[roi]);
+    if (inputs[roi].data) result.roi = number_values(node, inputs[roi]);
   }
   return result;
 }

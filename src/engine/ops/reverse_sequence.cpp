@@ -43,10 +43,10 @@ void run_reverse_sequence(const Node& node, const Inputs& inputs, const Outputs&
 }  // namespace
 
 const std::vector<Operator>& reverse_sequence_operators() {
-  static const std::vector<Operator> rows = {
+  static const std::vector<Operator> rows = taking_16_bit_floats({
       {"ReverseSequence", "", 10, kNewestOpset, infer_reverse_sequence, run_reverse_sequence, 2, 2, 1,
        "batch_axis:i time_axis:i"},
-  };
+  });
   return rows;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/float16.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -154,16 +155,15 @@ void infer_range(ShapeContext& context) {
     if (num_elements(context.inputs[i].shape) != 1) refuse(node, "input {} must be a scalar", i);
     if (!context.inputs[i].data) needs_data(node, "a start, limit or delta");
   }
-  visit_number(node, context.inputs[0].dtype, [&](auto type) {
-    using T = decltype(type);
-    // double is exact enough: ranges are far shorter than 2^53
-    const auto start = static_cast<double>(*context.inputs[0].as<T>()),
-               limit = static_cast<double>(*context.inputs[1].as<T>()),
-               delta = static_cast<double>(*context.inputs[2].as<T>());
-    const double count = std::ceil((limit - start) / delta);
-    if (!(delta != 0) || !(count < 1e12)) refuse(node, "a range from {} to {} by {}", start, limit, delta);
-    add_output(context, context.inputs[0].dtype, {static_cast<std::int64_t>(std::max(count, 0.0))});
-  });
+  if (is_16_bit_float(context.inputs[0].dtype) && node.int_or("stash_type", 1) != 1)
+    unsupported(node, "only stash_type 1 is there");
+  // double is exact enough: ranges are far shorter than 2^53
+  const double start = number_values(node, context.inputs[0])[0],
+               limit = number_values(node, context.inputs[1])[0],
+               delta = number_values(node, context.inputs[2])[0];
+  const double count = std::ceil((limit - start) / delta);
+  if (!(delta != 0) || !(count < 1e12)) refuse(node, "a range from {} to {} by {}", start, limit, delta);
+  add_output(context, context.inputs[0].dtype, {static_cast<std::int64_t>(std::max(count, 0.0))});
 }
 
 void run_range(const Node& node, const Inputs& inputs, const Outputs& outputs) {
@@ -179,23 +179,26 @@ void run_range(const Node& node, const Inputs& inputs, const Outputs& outputs) {
 }  // namespace
 
 const std::vector<Operator>& shape_operators() {
-  static const std::vector<Operator> rows = {
-      {"Shape", "", 1, kNewestOpset, infer_shape, run_shape, 1, 1, 1, "start:i end:i", true},
-      {"Size", "", 1, kNewestOpset, infer_size, run_size, 1, 1, 1, "", true},
-      {"Reshape", "", 1, 4, infer_reshape, copy_elements, 1, 1, 1, "shape:I!"},
-      {"Reshape", "", 5, kNewestOpset, infer_reshape, copy_elements, 2, 2, 1, "allowzero:i"},
-      {"Flatten", "", 1, kNewestOpset, infer_flatten, copy_elements, 1, 1, 1, "axis:i"},
-      {"Squeeze", "", 1, 12, infer_squeeze, copy_elements, 1, 1, 1, "axes:I"},
-      {"Squeeze", "", 13, kNewestOpset, infer_squeeze, copy_elements, 1, 2},
-      {"Unsqueeze", "", 1, 12, infer_unsqueeze, copy_elements, 1, 1, 1, "axes:I!"},
-      {"Unsqueeze", "", 13, kNewestOpset, infer_unsqueeze, copy_elements, 2, 2},
-      {"Identity", "", 1, kNewestOpset, infer_same, copy_elements, 1, 1},
-      {"Dropout", "", 7, 11, infer_dropout, run_dropout, 1, 1, 2, "ratio:f"},
-      {"Dropout", "", 12, kNewestOpset, infer_dropout, run_dropout, 1, 3, 2, "seed:i"},
-      {"ConstantOfShape", "", 9, kNewestOpset, infer_constant_of_shape, run_constant_of_shape, 1, 1, 1,
-       "value:t"},
-      {"Range", "", 11, kNewestOpset, infer_range, run_range, 3, 3, 1, "stash_type:i"},
-  };
+  static const std::vector<Operator> rows = [] {
+    std::vector<Operator> all = taking_16_bit_floats({
+        {"Shape", "", 1, kNewestOpset, infer_shape, run_shape, 1, 1, 1, "start:i end:i", true},
+        {"Size", "", 1, kNewestOpset, infer_size, run_size, 1, 1, 1, "", true},
+        {"Reshape", "", 1, 4, infer_reshape, copy_elements, 1, 1, 1, "shape:I!"},
+        {"Reshape", "", 5, kNewestOpset, infer_reshape, copy_elements, 2, 2, 1, "allowzero:i"},
+        {"Flatten", "", 1, kNewestOpset, infer_flatten, copy_elements, 1, 1, 1, "axis:i"},
+        {"Squeeze", "", 1, 12, infer_squeeze, copy_elements, 1, 1, 1, "axes:I"},
+        {"Squeeze", "", 13, kNewestOpset, infer_squeeze, copy_elements, 1, 2},
+        {"Unsqueeze", "", 1, 12, infer_unsqueeze, copy_elements, 1, 1, 1, "axes:I!"},
+        {"Unsqueeze", "", 13, kNewestOpset, infer_unsqueeze, copy_elements, 2, 2},
+        {"Identity", "", 1, kNewestOpset, infer_same, copy_elements, 1, 1},
+        {"Dropout", "", 7, 11, infer_dropout, run_dropout, 1, 1, 2, "ratio:f"},
+        {"Dropout", "", 12, kNewestOpset, infer_dropout, run_dropout, 1, 3, 2, "seed:i"},
+        {"ConstantOfShape", "", 9, kNewestOpset, infer_constant_of_shape, run_constant_of_shape, 1, 1, 1,
+         "value:t"},
+    });
+    all.push_back({"Range", "", 11, kNewestOpset, infer_range, run_range, 3, 3, 1, "stash_type:i"});
+    return all;
+  }();
   return rows;
 }
 

@@ -85,14 +85,14 @@ void run_space_to_depth(const Node& node, const Inputs& inputs, const Outputs& o
 }  // namespace
 
 const std::vector<Operator>& space_depth_operators() {
-  static const std::vector<Operator> rows = {
+  static const std::vector<Operator> rows = taking_16_bit_floats({
       {"DepthToSpace", "", 1, 10, infer_depth_to_space, run_depth_to_space, 1, 1, 1, "blocksize:i!"},
       {"DepthToSpace", "", 11, kNewestOpset, infer_depth_to_space, run_depth_to_space, 1, 1, 1,
        "blocksize:i! mode:s"},
       {"SpaceToDepth", "", 1, 27, infer_space_to_depth, run_space_to_depth, 1, 1, 1, "blocksize:i!"},
       {"SpaceToDepth", "", 28, kNewestOpset, infer_space_to_depth, run_space_to_depth, 1, 1, 1,
        "blocksize:i! mode:s"},
-  };
+  });
   return rows;
 }
 

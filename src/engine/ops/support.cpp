@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/float16.h"
 #include "base/utf8.h"
 
 namespace edgeclip::engine {
@@ -42,6 +43,16 @@ std::vector<std::size_t> normalize_axes(const Node& node, const std::vector<std:
     result.push_back(a);
   }
   return result;
+}
+
+std::vector<double> number_values(const Node& node, const TensorView& tensor) {
+  if (is_16_bit_float(tensor.dtype)) return number_values(node, widened(tensor).view());
+  std::vector<double> values;
+  visit_number(node, tensor.dtype, [&](auto type) {
+    const auto* x = tensor.as<decltype(type)>();
+    for (std::int64_t i = 0, n = tensor.elements(); i < n; ++i) values.push_back(static_cast<double>(x[i]));
+  });
+  return values;
 }
 
 std::vector<std::int64_t> int_values(const Node& node, const TensorView& tensor) {
@@ -96,13 +107,14 @@ void require_same_dtype(const ShapeContext& context, std::size_t a, std::size_t 
            dtype_name(y));
 }
 
-void require_weight_dtype(const ShapeContext& context, std::size_t a, std::size_t weights) {
-  const DType x = context.inputs.at(a).dtype, w = context.inputs.at(weights).dtype;
-  if (x == DType::f32 && (w == DType::f16 || w == DType::bf16)) return;
-  require_same_dtype(context, a, weights);
+DType computed_dtype(DType dtype) { return is_16_bit_float(dtype) ? DType::f32 : dtype; }
+
+void require_same_computed_dtype(const ShapeContext& context, std::size_t a, std::size_t b) {
+  if (computed_dtype(context.inputs.at(a).dtype) != computed_dtype(context.inputs.at(b).dtype))
+    require_same_dtype(context, a, b);
 }
 
-bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f64 || is_16_bit_float(dtype); }
 
 bool is_integer(DType dtype) {
   switch (dtype) {
@@ -122,8 +134,7 @@ bool is_integer(DType dtype) {
 
 void require_float(const ShapeContext& context, std::size_t i) {
   const DType dtype = context.inputs.at(i).dtype;
-  if (!is_float(dtype))
-    refuse(context.node, "input {} must be float32 or float64, not {}", i, dtype_name(dtype));
+  if (!is_float(dtype)) refuse(context.node, "input {} must be of floats, not {}", i, dtype_name(dtype));
 }
 
 void require_byte(const ShapeContext& context, std::size_t i) {

@@ -49,6 +49,8 @@ std::size_t normalize_axis(const Node& node, std::int64_t axis, std::size_t rank
 std::vector<std::size_t> normalize_axes(const Node& node, const std::vector<std::int64_t>& axes,
                                         std::size_t rank);
 
+/// Elements of a tensor of numbers; int64 beyond 2^53 are rounded.
+std::vector<double> number_values(const Node& node, const TensorView& tensor);
 /// Elements of an int32 or int64 tensor.
 std::vector<std::int64_t> int_values(const Node& node, const TensorView& tensor);
 /// Input i, which a shape depends on: known now, or DependsOnData.
@@ -64,18 +66,19 @@ std::vector<std::int64_t> ints_attribute_or_input(const Node& node, const Inputs
 void add_output(ShapeContext& context, DType dtype, Shape shape);
 /// Throws InvalidInput unless inputs a and b have the same type.
 void require_same_dtype(const ShapeContext& context, std::size_t a, std::size_t b);
-/// Of fused operators: weights of the type of input a, or float16 or bfloat16 where that is float32 (they are
-/// widened, or a is rounded to bfloat16 where products of that type are faster).
-void require_weight_dtype(const ShapeContext& context, std::size_t a, std::size_t weights);
+/// What elements of this type are computed as: float32 for float16 and bfloat16, else the type itself.
+DType computed_dtype(DType dtype);
+/// Throws InvalidInput unless inputs a and b are computed as one type: float16 may meet float32.
+void require_same_computed_dtype(const ShapeContext& context, std::size_t a, std::size_t b);
 void require_float(const ShapeContext& context, std::size_t i);
 void require_byte(const ShapeContext& context, std::size_t i);  ///< int8 or uint8
 void require_rank(const ShapeContext& context, std::size_t i, std::size_t rank);
-bool is_float(DType dtype);    ///< float32, float64
+bool is_float(DType dtype);    ///< float16, bfloat16, float32, float64
 bool is_integer(DType dtype);  ///< signed and unsigned, not bool
 
 /// Output as input 0.
 void infer_same(ShapeContext& context);
-/// The same, for float32 and float64 only.
+/// The same, for floats only.
 void infer_same_float(ShapeContext& context);
 
 /// NumPy's broadcasting.  Throws InvalidInput if the shapes do not fit.
@@ -118,7 +121,7 @@ void for_each_row(const Shape& shape, const Shape (&strides)[N], Visit visit) {
 std::int64_t product(const Shape& shape, std::size_t begin, std::size_t end);
 
 /// Calls f(T{}) for the element type; the types each visitor has are in its name.  Throws InvalidInput for
-/// others.
+/// others, 16-bit floats among them: kernels see these as float32 (run_reference_kernel()).
 template <class F>
 void visit_float(const Node& node, DType dtype, F f) {
   switch (dtype) {

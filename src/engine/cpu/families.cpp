@@ -1,0 +1,85 @@
+#include "engine/cpu/cpu_node.h"
+#include "engine/cpu/fast_operators.h"
+
+namespace edgeclip::engine {
+
+namespace {
+
+constexpr const char* kFloat = "float32";
+constexpr const char* kAll = "all types";
+constexpr const char* kOneSide = "float32, one side of the output's shape";
+constexpr const char* kLeft = "float32, the left side of the output's shape";
+constexpr const char* kWeights = "float32; constant weights also float16, bfloat16";
+constexpr const char* kReduced = "float32, constant neighbouring axes";
+constexpr const char* kView = "all types: no copy, a view";
+
+}  // namespace
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> all = {
+      {"FusedMatMul", "edgeclip", prepare_fused_matmul, kWeights},
+      {"QuantMatMul", "edgeclip", prepare_quant_matmul, "uint8 by constant int8"},
+      {"QuantizeLinear", "", prepare_quantize_linear, "float32 to uint8, one constant scale"},
+      {"MatMul", "", prepare_matmul, kFloat},
+      {"Gemm", "", prepare_matmul, "float32, beta 1"},
+      {"Conv", "", prepare_conv, "float32, one to three spatial dimensions"},
+      {"FusedConv", "edgeclip", prepare_conv, kWeights},
+      {"ConvTranspose", "", prepare_conv_transpose,
+       "float32, one to three spatial dimensions, constant weights, explicit pads"},
+      {"MaxPool", "", prepare_pool, "float32, one to three spatial dimensions, without Indices"},
+      {"AveragePool", "", prepare_pool,
+       "float32, one to three spatial dimensions; not ceil_mode together with count_include_pad"},
+      {"GlobalAveragePool", "", prepare_reduce, kFloat},
+      {"GlobalMaxPool", "", prepare_reduce, kFloat},
+      {"ReduceMean", "", prepare_reduce, kReduced},
+      {"ReduceSum", "", prepare_reduce, kReduced},
+      {"ReduceMax", "", prepare_reduce, kReduced},
+      {"LayerNormalization", "", prepare_layer_norm, "float32, last axis, one output"},
+      {"L2Normalize", "edgeclip", prepare_l2_normalize, "float32, last axis"},
+      {"Softmax", "", prepare_softmax, "float32; before opset 13 the last axis"},
+      {"LogSoftmax", "", prepare_softmax, "float32; before opset 13 the last axis"},
+      {"Add", "", prepare_binary, kOneSide},
+      {"Mul", "", prepare_binary, kOneSide},
+      {"Max", "", prepare_binary, "two inputs, float32, one of the output's shape"},
+      {"Min", "", prepare_binary, "two inputs, float32, one of the output's shape"},
+      {"Sub", "", prepare_binary, kLeft},
+      {"Div", "", prepare_binary, kLeft},
+      {"Relu", "", prepare_eltwise, kFloat},
+      {"LeakyRelu", "", prepare_eltwise, kFloat},
+      {"Elu", "", prepare_eltwise, kFloat},
+      {"Sigmoid", "", prepare_eltwise, kFloat},
+      {"HardSwish", "", prepare_eltwise, kFloat},
+      {"Tanh", "", prepare_eltwise, kFloat},
+      {"Exp", "", prepare_eltwise, kFloat},
+      {"Log", "", prepare_eltwise, kFloat},
+      {"Sqrt", "", prepare_eltwise, kFloat},
+      {"Abs", "", prepare_eltwise, kFloat},
+      {"Neg", "", prepare_eltwise, kFloat},
+      {"Clip", "", prepare_eltwise, "float32, constant bounds"},
+      {"Gelu", "", prepare_eltwise, kFloat},
+      {"Gelu", "edgeclip", prepare_eltwise, kFloat},
+      {"QuickGelu", "edgeclip", prepare_eltwise, kFloat},
+      {"Transpose", "", prepare_transpose, "types of 1 and 4 bytes, up to 6 dimensions"},
+      {"Concat", "", prepare_concat, kAll},
+      {"Split", "", prepare_split, kAll},
+      {"Slice", "", prepare_slice, "all types, constant bounds"},
+      {"Expand", "", prepare_expand, kAll},
+      {"ChannelShuffle", "edgeclip", prepare_channel_shuffle, kAll},
+      {"ChannelAffine", "edgeclip", prepare_channel_affine, kFloat},
+      {"Gather", "", prepare_gather, kAll},
+      {"QuantGather", "edgeclip", prepare_quant_gather, kAll},
+      {"Cast", "", prepare_cast,
+       "float32 from and to 16-bit floats, from bool; int32, int64 and float32; to its own type: a view"},
+  };
+  return all;
+}
+
+std::vector<FastOperator> fast_operators() {
+  std::vector<FastOperator> all;
+  for (const Family& family : families()) all.push_back({family.op, family.domain, family.condition});
+  for (const char* view : {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
+    all.push_back({view, "", kView});
+  return all;
+}
+
+}  // namespace edgeclip::engine
