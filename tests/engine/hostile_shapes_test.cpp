@@ -42,5 +42,39 @@ TEST(HostileShapes, NothingToComputeTakesNoTime) {
   for (const Tensor& output : run_reference(graph, {view})) EXPECT_EQ(output.shape(), (Shape{kHuge, 0}));
 }
 
+/// One by one, what a damaged file may compute a shape from; nothing may be believed, and nothing may abort.
+TEST(HostileShapes, SizesComputedFromSymbolsAreNotBelieved) {
+  test::GraphWriter g("computed");
+  const ValueId x = g.input("x", DType::f32, {-1, 2}, {"n", ""});
+  const ValueId size = g.node("Gather", {g.node("Shape", {x}), g.ints({0})});
+  std::vector<ValueId> values;
+  for (const std::int64_t other : {std::int64_t{-3}, kHuge, INT64_MAX, INT64_MIN}) {
+    const ValueId shape = g.node("Concat", {size, g.ints({other, other})}, {{"axis", std::int64_t{0}}});
+    for (const ValueId wide :
+         {g.node("ConstantOfShape", {shape}), g.node("Expand", {g.node("Relu", {x}), shape}),
+          g.node("Reshape", {x, shape}), g.node("Tile", {g.node("ConstantOfShape", {shape}), shape})}) {
+      values.push_back(wide);
+      // without the symbol
+      values.push_back(g.node("ReduceMax", {wide}, {{"axes", std::vector<std::int64_t>{0}}}));
+      values.push_back(g.node("Size", {values.back()}));
+      values.push_back(g.node("Compress", {wide, g.node("Cast", {g.ints({1})}, {{"to", std::int64_t{9}}})}));
+    }
+  }
+  Graph graph = g.finish(values);
+  EXPECT_NO_THROW(annotate_shapes(graph));
+  EXPECT_THROW(infer_shapes(graph, {{5, 2}}), InvalidInput);
+}
+
+TEST(HostileShapes, ElementsThatDoNotFitTogetherAreRefusedByTheRule) {
+  test::GraphWriter g("misfit");
+  const ValueId x = g.input("x", DType::f32, {-1, 2, 3}, {"n", "", ""});
+  const ValueId shape = g.node("Shape", {x});
+  Graph graph = g.finish({g.node("Add", {shape, g.ints({1, 2})}),
+                          g.node("Where", {g.node("Equal", {shape, shape}), shape, g.ints({1, 2})}),
+                          g.node("Gather", {shape, g.ints({7})})});
+  EXPECT_NO_THROW(annotate_shapes(graph));
+  EXPECT_THROW(infer_shapes(graph, {{5, 2, 3}}), InvalidInput);
+}
+
 }  // namespace
 }  // namespace edgeclip::engine

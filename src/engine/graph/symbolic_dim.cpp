@@ -13,6 +13,7 @@ namespace {
 
 // An expression beyond these is unknown instead: models have nothing like it, hostile files may.
 constexpr std::size_t kMostTerms = 32, kMostFactors = 16, kLongestKey = 1000;
+constexpr int kMostTries = 6;  // terms of a number that are looked into to find its sign
 
 }  // namespace
 
@@ -240,9 +241,11 @@ bool SymbolicDim::surely_not_negative(SymbolicDim x, int depth) {
   if (x.at_least_ >= 0) return true;
   if (depth == 0) return false;
   // With n/d <= (n over d) <= (n + d - 1 over d) and d > 0, try d times x without the rounding.
+  int tries = kMostTries;
   for (const auto& [monomial, coefficient] : x.terms_) {
     if (monomial.size() != 1) continue;
     const Atom& atom = *monomial.front();
+    if (tries-- == 0) return false;
     if (atom.kind == Atom::Kind::min || atom.kind == Atom::Kind::max) {
       const SymbolicDim rest = x - SymbolicDim(Terms{{monomial, 1}}) * coefficient;
       const bool first = surely_not_negative(rest + atom.operands[0] * coefficient, depth - 1),

@@ -188,7 +188,7 @@ void compute_elements(SymbolicNode& n) {
   for (const SymbolicValue& output : n.outputs) {
     const auto shape = output.concrete();
     std::uint64_t count = 0;
-    if (!counted(output.dtype) || !shape || !checked_num_elements(*shape, &count) || count > kSmallValue)
+    if (!counted(output.dtype) || !shape || !checked_num_elements(*shape, &count) || count > kMostElements)
       return;
   }
   const Node& node = n.node;

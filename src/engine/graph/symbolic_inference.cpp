@@ -30,7 +30,7 @@ class SymbolicInference {
       const Value& value = graph_.value(static_cast<ValueId>(i));
       if (value.is_constant()) facts_.values[i] = of_tensor(*value.constant);
     }
-    for (const ValueId id : graph_.inputs) at(id) = of_input(graph_.value(id));
+    for (const ValueId id : graph_.inputs) at(id) = named(of_input(graph_.value(id)));
     for (const Node& node : graph_.nodes()) infer(node);
     return std::move(facts_);
   }
@@ -75,16 +75,18 @@ class SymbolicInference {
       concrete = concrete && input.dtype && input.concrete();
       partial = partial || input.elements;
     }
-    const bool done = concrete && infer_concrete(n, partial);
-    if (!done && facts_.refusals.count(node.outputs.front()) == 0) infer_by_rule(n, shapes);
-    if (!done || partial) elements(n);
+    const Outcome outcome = concrete ? infer_concrete(n, partial) : Outcome::lacks_data;
+    if (outcome == Outcome::lacks_data) infer_by_rule(n, shapes);
+    if (outcome == Outcome::lacks_data || (outcome == Outcome::done && partial)) elements(n);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       if (node.outputs[i] != kNoValue) at(node.outputs[i]) = named(std::move(n.outputs[i]));
   }
 
-  /// By the operator's own rule.  partial: of some input, a part of the elements is known, which the rule
-  /// does not see.
-  bool infer_concrete(SymbolicNode& n, bool partial) {
+  enum class Outcome { done, lacks_data, refused };
+
+  /// By the operator's own rule.  partial: a part of some input's elements is known, which the rule does not
+  /// see.
+  Outcome infer_concrete(SymbolicNode& n, bool partial) {
     std::vector<ValueFacts> known(n.inputs.size());
     std::vector<const ValueFacts*> inputs(n.inputs.size(), nullptr);
     for (std::size_t i = 0; i < n.inputs.size(); ++i) {
@@ -99,12 +101,13 @@ class SymbolicInference {
                         SymbolicShape(outputs[i].shape.begin(), outputs[i].shape.end()),
                         outputs[i].data,
                         {}};
-      return true;
+      return Outcome::done;
     } catch (const DependsOnData&) {
+      return Outcome::lacks_data;
     } catch (const InvalidInput&) {
       if (!partial) facts_.refusals.emplace(n.node.outputs.front(), std::current_exception());
+      return Outcome::refused;
     }
-    return false;
   }
 
   void infer_by_rule(SymbolicNode& n, bool shapes) {
@@ -133,6 +136,7 @@ class SymbolicInference {
         for (const SymbolicDim& dim : *input->shape)
           view.shape.push_back(std::max<std::int64_t>(dim.evaluate(sizes).value_or(kSampleSize), 0));
         if (input->data) view.data = input->data->raw();
+        if (!fits(view.shape)) return;
       }
       context.inputs.push_back(std::move(view));
     }
@@ -157,8 +161,25 @@ class SymbolicInference {
     }
   }
 
+  /// Whether a tensor can be that large: what add_output() of ops/support.h lets pass.
+  static bool fits(const Shape& shape) {
+    std::uint64_t count = 0;
+    return std::all_of(shape.begin(), shape.end(), [](std::int64_t d) { return d >= 0; }) &&
+           checked_num_elements(shape, &count) && count <= (std::uint64_t{1} << 40);
+  }
+
+  static bool can_be(const SymbolicShape& shape) {
+    Shape least;
+    for (const SymbolicDim& dim : shape) least.push_back(dim.constant().value_or(1));
+    return fits(least);
+  }
+
   /// Gives unknown dimensions a name, and makes elements that are all constant data.
   SymbolicValue named(SymbolicValue value) {
+    if (value.shape && !can_be(*value.shape)) {  // refused when the sizes are known
+      value.shape.reset();
+      value.elements.reset();
+    }
     if (value.shape)
       for (SymbolicDim& dim : *value.shape)
         dim = dim.is_unknown() ? fresh(fmt::format("?{}", opaque_++)) : dim.bounded(0);

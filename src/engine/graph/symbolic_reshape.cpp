@@ -29,7 +29,7 @@ SymbolicDim left_over(SymbolicShape from, SymbolicShape rest) {
 /// dimension only matters for values without elements.
 void shape_reshape(SymbolicNode& n) {
   const auto wanted = n.ints("shape", 1, {});
-  if (!wanted) return;
+  if (!wanted || wanted->size() > kMostDims) return;
   const SymbolicShape& from = n.dims(0);
   SymbolicShape to = *wanted, rest;
   std::vector<std::size_t> open;  // -1, or not known to be a size
@@ -97,7 +97,8 @@ void shape_shape(SymbolicNode& n) {
 void shape_scalar(SymbolicNode& n) { n.give(0, {}); }
 
 void shape_constant_of_shape(SymbolicNode& n) {
-  if (const auto shape = n.ints("", 0, {})) n.give(0, *shape);
+  const auto shape = n.ints("", 0, {});
+  if (shape && shape->size() <= kMostDims) n.give(0, *shape);
 }
 
 void shape_range(SymbolicNode& n) {
@@ -114,7 +115,7 @@ void shape_range(SymbolicNode& n) {
 
 void shape_expand(SymbolicNode& n) {
   const auto wanted = n.ints("", 1, {});
-  if (!wanted) return;
+  if (!wanted || wanted->size() > kMostDims) return;
   SymbolicShape to = *wanted;
   const SymbolicShape& from = n.dims(0);
   if (from.size() > to.size()) to.insert(to.begin(), from.size() - to.size(), 1);

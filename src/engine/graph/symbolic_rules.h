@@ -15,6 +15,8 @@ namespace edgeclip::engine {
 /// Values of at most this many elements are computed while shapes are inferred: more than any shape needs,
 /// little enough to cost nothing.
 inline constexpr std::int64_t kSmallValue = 4096;
+/// More dimensions than that, and more elements known in symbols, are taken as unknown.
+inline constexpr std::size_t kMostDims = 64, kMostElements = 256;
 
 /// What is known of one value whatever the sizes of the dynamic dimensions are.
 struct SymbolicValue {
