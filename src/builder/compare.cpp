@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/float16.h"
+
 namespace edgeclip::builder {
 
 namespace {
@@ -42,6 +44,11 @@ std::string difference(const Tensor& got, const Tensor& want, const Tolerance& t
   if (got.dtype() != want.dtype() || got.shape() != want.shape())
     return fmt::format("is {} {}, not {} {}", dtype_name(got.dtype()), shape_string(got.shape()),
                        dtype_name(want.dtype()), shape_string(want.shape()));
+  if (is_16_bit_float(got.dtype())) {
+    Tolerance wide = tolerance;
+    if (got.dtype() == DType::bf16) wide.rtol *= 8;
+    return real_difference<float>(widened(got.view()), widened(want.view()), wide);
+  }
   switch (got.dtype()) {
     case DType::f32:
       return real_difference<float>(got, want, tolerance);
