@@ -33,7 +33,7 @@ void infer_fused_matmul(ShapeContext& context) {
   if (context.inputs[0].shape.size() < 2)
     refuse(node, "A must have two dimensions or more, not {}", shape_string(context.inputs[0].shape));
   const MatMulShape s = matmul_shape(node, context.inputs[0].shape, context.inputs[1].shape);
-  activation_of(node);
+  product_activation_of(node);
   if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (context.inputs[2].shape != Shape{s.n})
