@@ -3,10 +3,13 @@
 #include "builder/passes/eliminate_identity.h"
 #include "builder/passes/fold_constants.h"
 #include "builder/passes/fuse_gelu.h"
+#include "builder/passes/fuse_hard_swish.h"
 #include "builder/passes/fuse_l2_normalize.h"
+#include "builder/passes/fuse_layer_norm.h"
 #include "builder/passes/fuse_matmul.h"
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
+#include "builder/passes/fuse_swish.h"
 
 namespace edgeclip::builder {
 
@@ -32,10 +35,15 @@ constexpr Pass kPasses[] = {
     {"fold_constants", fold_constants},
     // Before the patterns, which do not look through nodes that do nothing.
     {"eliminate_identity", eliminate_identity},
-    // Activations before the products that take them in.
+    // Activations before the products and convolutions that take them in; QuickGelu before the Swish of any
+    // other factor.
     {"fuse_gelu", fuse_gelu},
     {"fuse_quick_gelu", fuse_quick_gelu},
+    {"fuse_swish", fuse_swish},
+    {"fuse_hard_swish", fuse_hard_swish},
+    // Wholes before their parts: a LayerNormalization ends in a Mul and an Add that others could take.
     {"fuse_l2_normalize", fuse_l2_normalize},
+    {"fuse_layer_norm", fuse_layer_norm},
     // Quantized products before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_matmul", fuse_matmul},
