@@ -2,6 +2,7 @@
 
 #include "builder/passes/eliminate_identity.h"
 #include "builder/passes/fold_constants.h"
+#include "builder/passes/fuse_channel_shuffle.h"
 #include "builder/passes/fuse_gelu.h"
 #include "builder/passes/fuse_hard_swish.h"
 #include "builder/passes/fuse_l2_normalize.h"
@@ -44,6 +45,7 @@ constexpr Pass kPasses[] = {
     // Wholes before their parts: a LayerNormalization ends in a Mul and an Add that others could take.
     {"fuse_l2_normalize", fuse_l2_normalize},
     {"fuse_layer_norm", fuse_layer_norm},
+    {"fuse_channel_shuffle", fuse_channel_shuffle},
     // Quantized products before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_matmul", fuse_matmul},
