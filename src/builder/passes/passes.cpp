@@ -1,8 +1,12 @@
 #include "builder/passes/passes.h"
 
+#include "builder/passes/batch_norm_to_affine.h"
 #include "builder/passes/eliminate_identity.h"
+#include "builder/passes/fold_affine.h"
 #include "builder/passes/fold_constants.h"
+#include "builder/passes/fuse_affine.h"
 #include "builder/passes/fuse_channel_shuffle.h"
+#include "builder/passes/fuse_conv.h"
 #include "builder/passes/fuse_gelu.h"
 #include "builder/passes/fuse_hard_swish.h"
 #include "builder/passes/fuse_l2_normalize.h"
@@ -49,6 +53,13 @@ constexpr Pass kPasses[] = {
     // Quantized products before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_matmul", fuse_matmul},
+    // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
+    // could not; what has no convolution before it then takes in its activation itself.  (A convolution whose
+    // weights become constant later still takes in a ChannelAffine with its activation.)
+    {"batch_norm_to_affine", batch_norm_to_affine},
+    {"fold_affine", fold_affine},
+    {"fuse_conv", fuse_conv},
+    {"fuse_affine", fuse_affine},
     // Weights that stayed int8 for the quantized products and found none: last, so that those had every
     // chance.  The
     // next round may fuse what this makes constant.
