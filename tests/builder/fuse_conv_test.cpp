@@ -209,7 +209,10 @@ TEST_F(FusedConv, RefusesWeightsThatAreNoConstants) {
 TEST_F(FusedConv, RefusesBoundsThatMakeNoSense) {
   const auto crossed = m.node("Clip", {conv(), m.scalar(1), m.scalar(-1)});
   const auto none = m.node("Clip", {conv()});
-  EXPECT_EQ(fused({crossed, none}), 0);
+  const auto infinite = m.node("LeakyRelu", {conv()}, {{"alpha", kInfinity}});
+  m.graph.outputs = {crossed, none, infinite};
+  annotate_shapes(m.graph);
+  EXPECT_EQ(fuse_conv(m.graph), 0);
   const auto bound = m.input("bound", DType::f32, {});
   const auto computed = m.node("Clip", {conv(), bound});
   EXPECT_EQ(rewrites_of(m, fuse_conv, {computed}, {shapes[0], {}}), 0);

@@ -26,6 +26,26 @@ Activation activation_by_clip(const Graph& graph, const Node& node) {
   return {Activation::kClip, static_cast<float>(bounds->low), static_cast<float>(bounds->high)};
 }
 
+/// Any of the parameters that a node can have, sensible or not.
+Activation activation_as_given(const Graph& graph, const Node& node) {
+  if (node.is("Relu")) return Activation::kRelu;
+  if (node.is("Clip")) return activation_by_clip(graph, node);
+  if (node.is("LeakyRelu")) return {Activation::kLeakyRelu, node.float_or("alpha", 0.01F)};
+  if (node.is("Sigmoid")) return Activation::kSigmoid;
+  if (node.is("HardSigmoid"))
+    return {Activation::kHardSigmoid, node.float_or("alpha", 0.2F), node.float_or("beta", 0.5F)};
+  if (node.is("HardSwish")) return Activation::kHardSwish;
+  if (node.is("Swish")) return {Activation::kSwish, node.float_or("alpha", 1.0F)};
+  if (node.is("Tanh")) return Activation::kTanh;
+  if (node.is("Gelu")) {
+    const std::string mode = node.string_or("approximate", "none");
+    return mode == "none" ? Activation::kGelu : mode == "tanh" ? Activation::kGeluTanh : Activation::kNone;
+  }
+  if (node.is("Gelu", "edgeclip")) return Activation::kGelu;
+  if (node.is("QuickGelu", "edgeclip")) return Activation::kQuickGelu;
+  return Activation::kNone;
+}
+
 }  // namespace
 
 std::optional<ClipBounds> clip_bounds(const Graph& graph, const Node& node) {
@@ -44,22 +64,10 @@ std::optional<ClipBounds> clip_bounds(const Graph& graph, const Node& node) {
 }
 
 Activation activation_by(const Graph& graph, const Node& node) {
-  if (node.is("Relu")) return Activation::kRelu;
-  if (node.is("Clip")) return activation_by_clip(graph, node);
-  if (node.is("LeakyRelu")) return {Activation::kLeakyRelu, node.float_or("alpha", 0.01F)};
-  if (node.is("Sigmoid")) return Activation::kSigmoid;
-  if (node.is("HardSigmoid"))
-    return {Activation::kHardSigmoid, node.float_or("alpha", 0.2F), node.float_or("beta", 0.5F)};
-  if (node.is("HardSwish")) return Activation::kHardSwish;
-  if (node.is("Swish")) return {Activation::kSwish, node.float_or("alpha", 1.0F)};
-  if (node.is("Tanh")) return Activation::kTanh;
-  if (node.is("Gelu")) {
-    const std::string mode = node.string_or("approximate", "none");
-    return mode == "none" ? Activation::kGelu : mode == "tanh" ? Activation::kGeluTanh : Activation::kNone;
-  }
-  if (node.is("Gelu", "edgeclip")) return Activation::kGelu;
-  if (node.is("QuickGelu", "edgeclip")) return Activation::kQuickGelu;
-  return Activation::kNone;
+  const Activation activation = activation_as_given(graph, node);
+  const bool sensible = activation.kind == Activation::kClip ||
+                        (std::isfinite(activation.alpha) && std::isfinite(activation.beta));
+  return sensible ? activation : Activation::kNone;
 }
 
 }  // namespace edgeclip::builder

@@ -15,7 +15,7 @@ std::optional<ClipBounds> clip_bounds(const engine::Graph& graph, const engine::
 
 /// The activation that a node by itself is, whose first input it is of: Relu, Clip, LeakyRelu, Sigmoid,
 /// HardSigmoid, HardSwish, Swish, Tanh, Gelu; edgeclip.Gelu and QuickGelu.  kNone for all others, for a Clip
-/// without bounds, and for parameters that float32 does not hold.
+/// without bounds, and for parameters that are not finite or that float32 does not hold.
 engine::Activation activation_by(const engine::Graph& graph, const engine::Node& node);
 
 }  // namespace edgeclip::builder

@@ -8,7 +8,7 @@
 /// What the passes make of several nodes (domain edgeclip, opset 1).
 ///   Gelu(x) = x/2 (1 + erf(x / sqrt 2))        QuickGelu(x) = x sigmoid(1.702 x)
 ///   FusedMatMul(A (..., K), W (K, N), bias (N) or none, residual as the result or none)
-///     = activation(A W + bias) + residual, activation as in activation.h
+///     = activation(A W + bias) + residual, activation none, relu, gelu or quick_gelu
 ///   L2Normalize(x; axis, epsilon) = x / max(||x||, epsilon) along axis
 namespace edgeclip::engine {
 
