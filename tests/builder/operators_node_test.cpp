@@ -61,6 +61,36 @@ TEST(OperatorsGolden, WholeGraphs) {
   expect_whole_models(folder);
 }
 
+TEST(OperatorsGolden, ConvolutionModels) {
+  EDGECLIP_REQUIRE_PARITY(folder, "zoo/graphs");
+  expect_whole_models(folder);
+}
+
+TEST(OperatorsGolden, VideoModels) {
+  EDGECLIP_REQUIRE_PARITY(folder, "anomaly/graphs");
+  expect_whole_models(folder);
+}
+
+TEST(Passes, LeaveNothingBetweenConvolutions) {
+  EDGECLIP_REQUIRE_PARITY(folder, "zoo/graphs");
+  for (const auto& entry : read_json(folder / "manifest.json")["graphs"]) {
+    const std::string name = entry["name"];
+    engine::Graph graph = import_onnx(folder / name / "model.onnx");
+    optimize(graph);
+    std::map<std::string, int> count;
+    for (const auto& node : graph.nodes()) ++count[node.op];
+    EXPECT_EQ(count["BatchNormalization"], 0) << name;
+    EXPECT_EQ(count["Clip"], 0) << name;
+    // behind its transposed convolutions, which have no fused form
+    EXPECT_EQ(count["Relu"], name.find("autoencoder") == std::string::npos ? 0 : 2) << name;
+    if (name.find("shufflenet") != std::string::npos) {
+      EXPECT_EQ(count["ChannelShuffle"], entry["ops"]["Transpose"].get<int>()) << name;
+      EXPECT_EQ(count["Transpose"] + count["Reshape"] + count["Shape"], 0) << name;
+    }
+    EXPECT_EQ(count["Add"], 0) << name;
+  }
+}
+
 TEST(Conform, SaysWhatIsWrongWithATest) {
   const edgeclip::test::TempDir dir;
   fs::create_directories(dir / "a/test_data_set_0");

@@ -4,17 +4,13 @@
 
 #include <algorithm>
 
-#include <cmath>
-
 #include "builder/passes/eliminate_identity.h"
 #include "builder/passes/fold_constants.h"
 #include "builder/passes/fuse_gelu.h"
 #include "builder/passes/fuse_l2_normalize.h"
 #include "builder/passes/fuse_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
-#include "engine/graph/shape_inference.h"
-#include "engine/graph_support.h"
-#include "engine/ops/interpreter.h"
+#include "builder/rewrite_support.h"
 
 namespace edgeclip::builder {
 
@@ -24,38 +20,8 @@ namespace {
 
 using test::count_ops;
 using test::GraphMaker;
-
-Tensor ramp(const Shape& shape) {
-  Tensor t(DType::f32, shape);
-  for (std::int64_t i = 0; i < t.elements(); ++i)
-    t.data<float>()[i] = std::sin(static_cast<float>(i) * 0.7F) * 2;
-  return t;
-}
-
-/// Runs the graph (one f32 input) before and after `pass`: same results, and returns the number of rewrites.
-int rewrites_of(GraphMaker& m, int (*pass)(Graph&), std::vector<ValueId> outputs,
-                const std::vector<Shape>& shapes = {{2, 4}}) {
-  m.graph.outputs = std::move(outputs);
-  annotate_shapes(m.graph);
-  Graph after = m.graph;
-  const int rewrites = pass(after);
-  after.check();
-  std::vector<Tensor> inputs;
-  std::vector<TensorView> views;
-  for (const auto& shape : shapes) inputs.push_back(ramp(shape));
-  for (const auto& input : inputs) views.push_back(input.view());
-  const auto want = run_reference(m.graph, views), got = run_reference(after, views);
-  EXPECT_EQ(want.size(), got.size());
-  for (std::size_t k = 0; k < want.size(); ++k) {
-    EXPECT_EQ(want[k].shape(), got[k].shape());
-    if (want[k].dtype() != DType::f32) continue;
-    for (std::int64_t i = 0; i < want[k].elements(); ++i)
-      EXPECT_NEAR(want[k].data<float>()[i], got[k].data<float>()[i], 1e-5F);
-  }
-  EXPECT_EQ(m.graph.value(m.graph.outputs[0]).name, after.value(after.outputs[0]).name);
-  m.graph = std::move(after);
-  return rewrites;
-}
+using test::ramp;
+using test::rewrites_of;
 
 struct Gelu : ::testing::Test {
   GraphMaker m;
@@ -112,6 +78,14 @@ TEST_F(Gelu, RefusesAConstantThatWidens) {
   EXPECT_EQ(rewrites_of(m, fuse_gelu, {y}), 0);
 }
 
+TEST_F(Gelu, OfOnnx) {
+  const auto y = m.node("Gelu", {x}, {}, 20);
+  const auto tanh = m.node("Gelu", {x}, {{"approximate", std::string("tanh")}}, 20);
+  EXPECT_EQ(rewrites_of(m, fuse_gelu, {y, tanh}), 1);
+  EXPECT_TRUE(m.graph.nodes()[0].is("Gelu", "edgeclip"));
+  EXPECT_TRUE(m.graph.nodes()[1].is("Gelu"));
+}
+
 TEST_F(Gelu, Quick) {
   const auto y = m.node("Mul", {x, m.node("Sigmoid", {m.node("Mul", {x, m.scalar(1.702F)})})});
   EXPECT_EQ(rewrites_of(m, fuse_quick_gelu, {y}), 1);
@@ -158,6 +132,13 @@ TEST_F(FusedMatMul, TakesInRelu) {
   EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Relu", {biased()})}), 2);
   ASSERT_EQ(m.graph.nodes().size(), 1U);
   EXPECT_EQ(m.graph.nodes()[0].string_or("activation", ""), "relu");
+}
+TEST_F(FusedMatMul, TakesInAClipThatIsARelu) {
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Clip", {biased(), m.scalar(0)})}), 2);
+}
+TEST_F(FusedMatMul, RefusesActivationsThatItHasNoKernelFor) {
+  EXPECT_EQ(rewrites_of(m, fuse_matmul, {m.node("Tanh", {biased()})}), 1);
+  EXPECT_EQ(count_ops(m.graph, "Tanh"), 1);
 }
 TEST_F(FusedMatMul, KeepsTheNamesOfAllItSwallowed) {
   const auto y = m.node("Add", {x, quick(biased())});
@@ -234,6 +215,41 @@ TEST_F(L2Normalize, Max) {
   EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, m.node("Max", {norm(), m.scalar(0.1F)})})}),
             1);
 }
+struct L2NormalizeOfSquares : L2Normalize {
+  ValueId square() { return m.node("Pow", {x, m.scalar(2)}); }
+  ValueId sum(ValueId squares, std::int64_t axis = -1) {
+    return m.node("ReduceSum", {squares, m.constant<std::int64_t>({1}, {axis})},
+                  {{"keepdims", std::int64_t{1}}});
+  }
+  int rewrites(ValueId root) { return rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, root})}); }
+};
+TEST_F(L2NormalizeOfSquares, PowAndPow) {
+  EXPECT_EQ(rewrites(m.node("Pow", {sum(square()), m.scalar(0.5F)})), 1);
+  ASSERT_EQ(m.graph.nodes().size(), 1U);
+  EXPECT_EQ(m.graph.nodes()[0].int_or("axis", 0), -1);
+}
+TEST_F(L2NormalizeOfSquares, MulAndSqrtWithABound) {
+  const auto root = m.node("Sqrt", {sum(m.node("Mul", {x, x}))});
+  EXPECT_EQ(rewrites(m.node("Clip", {root, m.scalar(0.1F)})), 1);
+  EXPECT_EQ(m.graph.nodes()[0].float_or("epsilon", 0), 0.1F);
+}
+TEST_F(L2NormalizeOfSquares, ReduceSumSquare) {
+  const auto sum = m.node("ReduceSumSquare", {x}, {{"axes", std::vector<std::int64_t>{1}}});
+  EXPECT_EQ(rewrites(m.node("Sqrt", {sum})), 1);
+}
+TEST_F(L2NormalizeOfSquares, RefusesWhatIsNoNorm) {
+  EXPECT_EQ(rewrites(m.node("Pow", {sum(square()), m.scalar(0.25F)})), 0);
+  EXPECT_EQ(rewrites(m.node("Sqrt", {sum(m.node("Pow", {x, m.scalar(4)}))})), 0);
+  EXPECT_EQ(rewrites(m.node("Sqrt", {sum(m.node("Mul", {square(), m.scalar(2)}))})), 0);
+  EXPECT_EQ(rewrites(m.node("Add", {m.node("Sqrt", {sum(square())}), m.scalar(0.1F)})), 0);
+}
+TEST_F(L2NormalizeOfSquares, RefusesOtherReaders) {
+  const auto squares = square();
+  const auto root = m.node("Sqrt", {sum(squares)});
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, root}), squares}), 0);
+  EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.graph.outputs[0], m.node("Exp", {root})}), 0);
+}
+
 TEST_F(L2Normalize, RefusesTwoAxes) {
   EXPECT_EQ(rewrites_of(m, fuse_l2_normalize, {m.node("Div", {x, norm({0, 1})})}), 0);
 }

@@ -84,7 +84,9 @@ TEST_P(NarrowWeights, OfConvolutionsAndTables) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, NarrowWeights, testing::Values(DType::bf16, DType::f16),
-                         [](const auto& info) { return dtype_name(info.param); });
+                         [](const testing::TestParamInfo<DType>& info) {
+                           return std::string(dtype_name(info.param));
+                         });
 
 TEST(NarrowWeights, KeepsWhatFloat16CannotHold) {
   edgeclip::test::GraphMaker m;
@@ -110,8 +112,9 @@ TEST(WidenHalf, ComputesInFloat32AndKeepsWhatGoesInAndOut) {
   const auto expected = run_reference(graph, {in.view()});
   optimize(graph);
   for (std::size_t i = 0; i < graph.value_count(); ++i)
-    if (const auto& constant = graph.value(static_cast<ValueId>(i)).constant)
+    if (const auto& constant = graph.value(static_cast<ValueId>(i)).constant) {
       EXPECT_EQ(constant->dtype(), DType::f32);
+    }
   const Session session(graph, {});
   Context context(session);
   const auto given = context.run({in.view()});

@@ -113,8 +113,12 @@ constexpr const char* kSamples[] = {
     "Unsqueeze | T:2 i64:1=0",
     "Upsample | T:1,1,2,2 f32:4=1,1,2,2",
     "Where | bool:2,2=1,0,0,1 T:2,2 T:2",
+    "edgeclip.ChannelAffine activation=relu | T:1,2,3 T:2 T:2",
+    "edgeclip.ChannelShuffle group=2 | T:1,4,2",
+    "edgeclip.FusedConv activation=relu | T:1,2,3,3 T:2,2,2,2 T:2 T:1,2,2,2",
     "edgeclip.FusedMatMul activation=gelu | T:2,3 T:3,2 T:2 T:2,2",
     "edgeclip.L2Normalize | T:2,3",
+    "edgeclip.QuantGather | i8:3,2 f32:3 i64:2=2,0",
     "edgeclip.QuantMatMul a_scale=0.5 a_zero_point=3 | T:2,3 i8:3,2 f32:2",
 };
 

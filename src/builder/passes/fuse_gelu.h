@@ -4,8 +4,8 @@
 
 namespace edgeclip::builder {
 
-/// x/2 (1 + erf(x / sqrt 2)), however its factors are grouped, becomes edgeclip.Gelu.  Returns the number of
-/// rewrites.
+/// x/2 (1 + erf(x / sqrt 2)), however its factors are grouped, and ONNX's own Gelu become edgeclip.Gelu.
+/// Returns the number of rewrites.
 int fuse_gelu(engine::Graph& graph);
 
 }  // namespace edgeclip::builder

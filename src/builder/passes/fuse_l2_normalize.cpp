@@ -3,27 +3,17 @@
 #include "builder/passes/pattern.h"
 #include "engine/graph/shape_inference.h"
 
-// x ─┬─► ReduceL2(one axis, keepdims) ─► [Clip(min eps) | Max(eps)] ─► [Expand(shape of x)] ─► Div ─► y   ⇒
+// x ─┬─► norm(one axis, keepdims) ─► [Clip(min eps) | Max(eps)] ─► [Expand(shape of x)] ─► Div ─► y   ⇒
 // L2Normalize(x)
-//    └───────────────────────────────────────────────────────────────────────────────────────►┘
+//    └───────────────────────────────────────────────────────────────────────────────────►┘
+// norm: ReduceL2, or the root (Sqrt, Pow(1/2)) of ReduceSumSquare or of the ReduceSum of Pow(2) or Mul(x, x).
 // Refuses several axes, keepdims = 0, a Clip with an upper bound, a negative or infinite eps, an Expand to
-// another shape, and intermediates with other readers or that are graph outputs.
+// another shape, an eps that is added, and intermediates with other readers or that are graph outputs.
 namespace edgeclip::builder {
 
 using namespace engine;
 
 namespace {
-
-std::optional<std::int64_t> single_axis(const Graph& graph, const Node& reduce) {
-  std::vector<std::int64_t> axes = reduce.ints_or("axes", {});
-  if (reduce.has_input(1)) {
-    const auto& constant = graph.value(reduce.inputs[1]).constant;
-    if (!constant || constant->dtype() != DType::i64 || constant->elements() != 1) return {};
-    axes = {*constant->data<std::int64_t>()};
-  }
-  if (axes.size() != 1 || reduce.int_or("keepdims", 1) == 0) return {};
-  return axes[0];
-}
 
 /// The lower bound that node puts on its first or second input, and which value that is.
 struct Bound {
@@ -49,6 +39,23 @@ std::optional<Bound> lower_bound(const Graph& graph, const Node& node) {
   return {};
 }
 
+/// The axis along which `norm` is the length of x.
+std::optional<std::int64_t> norm_axis(const Graph& graph, const GraphIndex& index, ValueId norm, ValueId x) {
+  if (!index.read_once(norm)) return {};
+  if (const Node* reduce = index.inner(norm, "ReduceL2"))
+    return reduce->inputs[0] == x ? reduced_axis(graph, *reduce) : std::nullopt;
+  const Node* root = index.producer(norm);
+  if (!root || !is_power(graph, *root, 0.5)) return {};
+  if (const Node* reduce = index.inner(root->inputs[0], "ReduceSumSquare"))
+    return reduce->inputs[0] == x ? reduced_axis(graph, *reduce) : std::nullopt;
+  const Node* reduce = index.inner(root->inputs[0], "ReduceSum");
+  const Node* square =
+      reduce && index.read_once(reduce->inputs[0]) ? index.producer(reduce->inputs[0]) : nullptr;
+  if (!square || square->inputs[0] != x) return {};
+  const bool squared = is_power(graph, *square, 2) || (square->is("Mul") && square->inputs[1] == x);
+  return squared ? reduced_axis(graph, *reduce) : std::nullopt;
+}
+
 bool rewrite_l2_normalize(Graph& graph, const GraphIndex& index, const ShapeFacts& facts, std::size_t i) {
   Node& node = graph.nodes()[i];
   if (!node.is("Div")) return false;
@@ -65,9 +72,8 @@ bool rewrite_l2_normalize(Graph& graph, const GraphIndex& index, const ShapeFact
       epsilon = bound->epsilon;
     }
   }
-  const Node* reduce = index.inner(norm, "ReduceL2");
-  if (!reduce || reduce->inputs[0] != x || !(epsilon >= 0 && epsilon < 1e30)) return false;
-  const auto axis = single_axis(graph, *reduce);
+  if (!(epsilon >= 0 && epsilon < 1e30)) return false;
+  const auto axis = norm_axis(graph, index, norm, x);
   const auto dtype = facts.dtype(x);
   if (!axis || (dtype != DType::f32 && dtype != DType::f64)) return false;
   become(node, "L2Normalize", {x}, {{"axis", *axis}, {"epsilon", static_cast<float>(epsilon)}});

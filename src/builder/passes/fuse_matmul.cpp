@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "builder/passes/activation_by.h"
 #include "builder/passes/pattern.h"
 #include "engine/graph/shape_inference.h"
-#include "engine/ops/activation.h"
 
 // A ─► MatMul(W) ─► Add(b) ─► [Relu | Gelu | QuickGelu] ─► [Add ─► ] y      ⇒  FusedMatMul(A, W, b, residual;
 // activation)
@@ -30,8 +30,8 @@ class FuseMatMul {
     Node& node = graph.nodes()[i];
     if (node.is("Gemm")) return rewrite_gemm(graph, node);
     if (node.is("Add")) return add_bias(graph, index, node) || add_residual(index, node);
-    if (activation_by(node) != Activation::kNone) return add_activation(index, node);
-    return false;
+    const Activation activation = activation_by(graph, node);
+    return activation != Activation::kNone && add_activation(index, node, activation);
   }
 
  private:
@@ -89,10 +89,14 @@ class FuseMatMul {
 
   static bool has_residual(const Node& fused) { return fused.inputs.size() > 3; }
 
-  static bool add_activation(const GraphIndex& index, Node& node) {
+  static bool add_activation(const GraphIndex& index, Node& node, const Activation& activation) {
     const Node* fused = index.inner(node.inputs[0], "FusedMatMul", "edgeclip");
-    if (!fused || has_residual(*fused) || activation_of(*fused) != Activation::kNone) return false;
-    become(node, "FusedMatMul", fused->inputs, {{"activation", activation_name(activation_by(node))}});
+    if (!fused || has_residual(*fused) || activation_of(*fused) != Activation::kNone ||
+        !is_product_activation(activation))
+      return false;
+    auto attributes = fused->attributes;
+    set_activation(attributes, activation);
+    become(node, "FusedMatMul", fused->inputs, std::move(attributes));
     return true;
   }
 

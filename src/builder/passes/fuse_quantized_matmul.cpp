@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "builder/passes/activation_by.h"
 #include "engine/graph/shape_inference.h"
-#include "engine/ops/activation.h"
 
 // x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul ─► y    ⇒    x ─► QuantizeLinear ─► QuantMatMul ─► y
 //                 W int8 ─► DequantizeLinear ─►┘                                 W int8 ─►┘
@@ -131,9 +131,9 @@ std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const N
       out.inputs[4] = other;
     }
   } else {
-    const Activation activation = activation_by(next);
-    if (activation == Activation::kNone || activated) return {};
-    out.attributes["activation"] = activation_name(activation);
+    const Activation activation = activation_by(graph, next);
+    if (activation == Activation::kNone || !is_product_activation(activation) || activated) return {};
+    set_activation(out.attributes, activation);
   }
   add_origins(out, next);
   out.name = next.name;

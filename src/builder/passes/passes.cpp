@@ -1,12 +1,20 @@
 #include "builder/passes/passes.h"
 
+#include "builder/passes/batch_norm_to_affine.h"
 #include "builder/passes/eliminate_identity.h"
+#include "builder/passes/fold_affine.h"
 #include "builder/passes/fold_constants.h"
+#include "builder/passes/fuse_affine.h"
+#include "builder/passes/fuse_channel_shuffle.h"
+#include "builder/passes/fuse_conv.h"
 #include "builder/passes/fuse_gelu.h"
+#include "builder/passes/fuse_hard_swish.h"
 #include "builder/passes/fuse_l2_normalize.h"
+#include "builder/passes/fuse_layer_norm.h"
 #include "builder/passes/fuse_matmul.h"
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
+#include "builder/passes/fuse_swish.h"
 #include "builder/passes/widen_half.h"
 
 namespace edgeclip::builder {
@@ -35,13 +43,26 @@ constexpr Pass kPasses[] = {
     {"fold_constants", fold_constants},
     // Before the patterns, which do not look through nodes that do nothing.
     {"eliminate_identity", eliminate_identity},
-    // Activations before the products that take them in.
+    // Activations before the products and convolutions that take them in; QuickGelu before the Swish of any
+    // other factor.
     {"fuse_gelu", fuse_gelu},
     {"fuse_quick_gelu", fuse_quick_gelu},
+    {"fuse_swish", fuse_swish},
+    {"fuse_hard_swish", fuse_hard_swish},
+    // Wholes before their parts: a LayerNormalization ends in a Mul and an Add that others could take.
     {"fuse_l2_normalize", fuse_l2_normalize},
+    {"fuse_layer_norm", fuse_layer_norm},
+    {"fuse_channel_shuffle", fuse_channel_shuffle},
     // Quantized products before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_matmul", fuse_matmul},
+    // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
+    // could not; what has no convolution before it then takes in its activation itself.  (A convolution whose
+    // weights become constant later still takes in a ChannelAffine with its activation.)
+    {"batch_norm_to_affine", batch_norm_to_affine},
+    {"fold_affine", fold_affine},
+    {"fuse_conv", fuse_conv},
+    {"fuse_affine", fuse_affine},
     // Weights that stayed int8 for the quantized products and found none: last, so that those had every
     // chance.  The
     // next round may fuse what this makes constant.

@@ -1,5 +1,6 @@
 #include "builder/passes/pattern.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace edgeclip::builder {
@@ -36,6 +37,18 @@ bool GraphIndex::read_once(ValueId id) const {
          reads_[static_cast<std::size_t>(id)] == 1;
 }
 
+bool GraphIndex::read_only_by(const std::vector<const Node*>& nodes,
+                              const std::vector<ValueId>& values) const {
+  return std::all_of(values.begin(), values.end(), [&](ValueId id) {
+    std::ptrdiff_t reads = 0;
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (std::find(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(i), nodes[i]) ==
+          nodes.begin() + static_cast<std::ptrdiff_t>(i))  // named twice, it reads once
+        reads += std::count(nodes[i]->inputs.begin(), nodes[i]->inputs.end(), id);
+    return id != kNoValue && reads_.at(static_cast<std::size_t>(id)) == reads;
+  });
+}
+
 const Node* GraphIndex::inner(ValueId id, const char* op, const char* domain) const {
   const Node* node = producer(id);
   return node && node->is(op, domain) && node->outputs.size() == 1 && read_once(id) ? node : nullptr;
@@ -50,6 +63,11 @@ std::optional<double> scalar(const Graph& graph, ValueId id) {
   return {};
 }
 
+bool keeps_shape(const Graph& graph, ValueId constant, const std::optional<Shape>& shape) {
+  const std::size_t rank = graph.value(constant).constant->shape().size();
+  return rank == 0 || (shape && shape->size() >= rank);
+}
+
 bool near(double a, double b) { return std::fabs(a - b) <= 1e-5 * std::fabs(b); }
 
 std::optional<Scaled> scaled(const Graph& graph, const Node& node) {
@@ -60,12 +78,43 @@ std::optional<Scaled> scaled(const Graph& graph, const Node& node) {
     const ValueId constant = node.inputs[side], x = node.inputs[1 - side];
     const auto factor = scalar(graph, constant);
     if (!factor || (div && *factor == 0)) continue;
-    const std::size_t rank = graph.value(constant).constant->shape().size();
-    const auto& shape = graph.value(x).shape;
-    if (rank > 0 && (!shape || shape->size() < rank)) continue;  // (1, 1) times (N) is (1, N)
+    if (!keeps_shape(graph, constant, graph.value(x).shape)) continue;
     return Scaled{x, mul ? *factor : 1 / *factor};
   }
   return {};
+}
+
+namespace {
+
+/// scalar(), or a whole number of int32 or int64: exponents come in all types.
+std::optional<double> exponent_of(const Graph& graph, ValueId id) {
+  if (const auto value = scalar(graph, id)) return value;
+  if (id == kNoValue || !graph.value(id).is_constant()) return {};
+  const Tensor& tensor = *graph.value(id).constant;
+  if (tensor.elements() != 1) return {};
+  if (tensor.dtype() == DType::i32) return static_cast<double>(*tensor.data<std::int32_t>());
+  if (tensor.dtype() == DType::i64) return static_cast<double>(*tensor.data<std::int64_t>());
+  return {};
+}
+
+}  // namespace
+
+bool is_power(const Graph& graph, const Node& node, double exponent) {
+  if (node.is("Sqrt")) return exponent == 0.5;
+  if (!node.is("Pow")) return false;
+  const auto value = exponent_of(graph, node.inputs[1]);
+  return value == exponent && keeps_shape(graph, node.inputs[1], graph.value(node.inputs[0]).shape);
+}
+
+std::optional<std::int64_t> reduced_axis(const Graph& graph, const Node& reduce) {
+  std::vector<std::int64_t> axes = reduce.ints_or("axes", {});
+  if (reduce.has_input(1)) {
+    const auto& constant = graph.value(reduce.inputs[1]).constant;
+    if (!constant || constant->dtype() != DType::i64 || constant->elements() != 1) return {};
+    axes = {*constant->data<std::int64_t>()};
+  }
+  if (axes.size() != 1 || reduce.int_or("keepdims", 1) == 0) return {};
+  return axes[0];
 }
 
 namespace {
@@ -102,13 +151,28 @@ int rewrite_nodes(Graph& graph, const std::function<bool(Graph&, const GraphInde
   return count;
 }
 
-void become(Node& node, const char* op, std::vector<ValueId> inputs,
+namespace {
+
+void become(Node& node, const char* op, const char* domain, int opset, std::vector<ValueId> inputs,
             std::map<std::string, Attribute> attributes) {
+  while (!inputs.empty() && inputs.back() == kNoValue) inputs.pop_back();
   node.op = op;
-  node.domain = "edgeclip";
-  node.opset = 1;
+  node.domain = domain;
+  node.opset = opset;
   node.inputs = std::move(inputs);
   node.attributes = std::move(attributes);
+}
+
+}  // namespace
+
+void become(Node& node, const char* op, std::vector<ValueId> inputs,
+            std::map<std::string, Attribute> attributes) {
+  become(node, op, "edgeclip", 1, std::move(inputs), std::move(attributes));
+}
+
+void become_onnx(Node& node, const char* op, int opset, std::vector<ValueId> inputs,
+                 std::map<std::string, Attribute> attributes) {
+  become(node, op, "", opset, std::move(inputs), std::move(attributes));
 }
 
 }  // namespace edgeclip::builder

@@ -1,4 +1,4 @@
-#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "engine/cpu/cpu_node.h"
@@ -32,6 +32,7 @@ std::optional<Function> function_of(const PrepareRequest& request) {
   if (is("LeakyRelu")) return Function{algorithm::eltwise_relu, node.float_or("alpha", 0.01f)};
   if (is("Elu")) return Function{algorithm::eltwise_elu, node.float_or("alpha", 1)};
   if (is("Sigmoid")) return Function{algorithm::eltwise_logistic};
+  if (is("Swish")) return Function{algorithm::eltwise_swish, node.float_or("alpha", 1)};
   if (is("HardSwish")) return Function{algorithm::eltwise_hardswish};
   if (is("Tanh")) return Function{algorithm::eltwise_tanh};
   if (is("Exp")) return Function{algorithm::eltwise_exp};

@@ -48,6 +48,7 @@ const std::vector<Family>& families() {
       {"LeakyRelu", "", prepare_eltwise, kFloat},
       {"Elu", "", prepare_eltwise, kFloat},
       {"Sigmoid", "", prepare_eltwise, kFloat},
+      {"Swish", "", prepare_eltwise, kFloat},
       {"HardSwish", "", prepare_eltwise, kFloat},
       {"Tanh", "", prepare_eltwise, kFloat},
       {"Exp", "", prepare_eltwise, kFloat},

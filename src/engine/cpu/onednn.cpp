@@ -106,9 +106,35 @@ OneDnnCall::OneDnnCall(const dnnl::primitive& primitive, const dnnl::memory::des
 }
 
 void append_activation(dnnl::post_ops& post, Activation activation) {
-  if (activation == Activation::kRelu) post.append_eltwise(1, dnnl::algorithm::eltwise_relu, 0, 0);
-  if (activation == Activation::kGelu) post.append_eltwise(1, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
-  if (activation == Activation::kQuickGelu) post.append_eltwise(1, dnnl::algorithm::eltwise_swish, 1.702f, 0);
+  using dnnl::algorithm;
+  const float alpha = activation.alpha, beta = activation.beta;
+  switch (activation.kind) {
+    case Activation::kNone:
+      return;
+    case Activation::kRelu:
+      return post.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+    case Activation::kClip:
+      return post.append_eltwise(1, algorithm::eltwise_clip, alpha, beta);
+    case Activation::kLeakyRelu:
+      return post.append_eltwise(1, algorithm::eltwise_relu, alpha, 0);
+    case Activation::kSigmoid:
+      return post.append_eltwise(1, algorithm::eltwise_logistic, 0, 0);
+    case Activation::kHardSigmoid:  // it has none of its own
+      post.append_eltwise(1, algorithm::eltwise_linear, alpha, beta);
+      return post.append_eltwise(1, algorithm::eltwise_clip, 0, 1);
+    case Activation::kHardSwish:
+      return post.append_eltwise(1, algorithm::eltwise_hardswish, 0, 0);
+    case Activation::kSwish:
+      return post.append_eltwise(1, algorithm::eltwise_swish, alpha, 0);
+    case Activation::kTanh:
+      return post.append_eltwise(1, algorithm::eltwise_tanh, 0, 0);
+    case Activation::kGelu:
+      return post.append_eltwise(1, algorithm::eltwise_gelu_erf, 0, 0);
+    case Activation::kGeluTanh:
+      return post.append_eltwise(1, algorithm::eltwise_gelu_tanh, 0, 0);
+    case Activation::kQuickGelu:
+      return post.append_eltwise(1, algorithm::eltwise_swish, 1.702f, 0);
+  }
 }
 
 void OneDnnCall::bind(int argument, const dnnl::memory& memory) {

@@ -23,8 +23,7 @@ struct GeluFunction {
   explicit GeluFunction(const Node& node) : tanh(node.string_or("approximate", "none") == "tanh") {}
   template <class T>
   T operator()(T x) const {
-    if (!tanh) return gelu(x);
-    return T(0.5) * x * (T(1) + std::tanh(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
+    return tanh ? gelu_tanh(x) : gelu(x);
   }
   bool tanh;
 };
@@ -65,7 +64,7 @@ struct Swish {
   explicit Swish(const Node& node) : alpha(node.float_or("alpha", 1.0F)) {}
   template <class T>
   T operator()(T x) const {
-    return x / (T(1) + std::exp(-T(alpha) * x));
+    return swish(x, T(alpha));
   }
   float alpha;
 };

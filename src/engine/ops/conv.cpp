@@ -1,6 +1,6 @@
+#include "engine/ops/convolution.h"
 #include "engine/ops/families.h"
 #include "engine/ops/quantization.h"
-#include "engine/ops/window.h"
 
 /// Conv, ConvInteger and QLinearConv of any number of spatial dimensions: x (N, C, spatial...), w (M, C /
 /// group, kernel...), b (M): y (N, M, spatial...).  Padding is zero, of integers the zero point.
@@ -8,68 +8,12 @@ namespace edgeclip::engine {
 
 namespace {
 
-Shape kernel_shape(const Node& node, const Shape& w) {
-  const Shape kernel(w.begin() + 2, w.end());
-  if (node.ints_or("kernel_shape", kernel) != kernel)
-    refuse(node, "kernel_shape differs from its weights {}", shape_string(w));
-  return kernel;
-}
-
-/// The result's shape.
-Shape conv_shape(const Node& node, const Shape& x, const Shape& w) {
-  if (x.size() < 3 || w.size() != x.size())
-    refuse(node, "input {} and weights {} do not fit", shape_string(x), shape_string(w));
-  const std::int64_t groups = node.int_or("group", 1);
-  if (groups < 1 || x[1] % groups != 0 || x[1] / groups != w[1] || w[0] % groups != 0)
-    refuse(node, "input {} and weights {} do not fit in {} groups", shape_string(x), shape_string(w), groups);
-  Shape shape = {x[0], w[0]};
-  for (const auto& d : window_of(node, x, kernel_shape(node, w))) shape.push_back(d.out);
-  return shape;
-}
-
-void require_bias(const ShapeContext& context, std::size_t i, DType dtype, std::int64_t filters) {
-  if (!context.node.has_input(i)) return;
-  const TensorView& bias = context.inputs[i];
-  if (bias.dtype != dtype)
-    refuse(context.node, "input {} must be {}, not {}", i, dtype_name(dtype), dtype_name(bias.dtype));
-  if (bias.shape != Shape{filters})
-    refuse(context.node, "bias {} for {} channels", shape_string(bias.shape), filters);
-}
-
-/// Sums as W: finish(filter, sum) gives the element; x and w have their zero points taken off by
-/// value_x(element) and value_w(filter, element).
-template <class W, class X, class Weight, class Y, class ValueX, class ValueW, class Finish>
-void convolve(const Node& node, const Shape& xs, const X* all_x, const Shape& ws, const Weight* all_w,
-              const Shape& ys, Y* y, ValueX value_x, ValueW value_w, Finish finish) {
-  if (num_elements(ys) == 0) return;
-  const auto window = window_of(node, xs, kernel_shape(node, ws));
-  const Shape spatial(xs.begin() + 2, xs.end()), strides = strides_of(spatial);
-  const std::int64_t groups = node.int_or("group", 1), channels = ws[1], filters = ws[0] / groups;
-  const std::int64_t in_plane = num_elements(spatial), out_plane = product(ys, 2, ys.size()),
-                     taps = product(ws, 2, ws.size());
-  for (std::int64_t n = 0; n < xs[0]; ++n) {
-    for (std::int64_t m = 0; m < ws[0]; ++m) {
-      const X* x = all_x + (n * xs[1] + m / filters * channels) * in_plane;
-      const Weight* w = all_w + m * channels * taps;
-      std::vector<std::int64_t> place(window.size(), 0);
-      for (std::int64_t o = 0; o < out_plane; ++o, next_place(window, place)) {
-        W sum = 0;
-        for_each_tap(window, strides, place, [&](std::int64_t offset, std::int64_t tap) {
-          for (std::int64_t c = 0; c < channels; ++c)
-            sum += value_x(x[c * in_plane + offset]) * value_w(m, w[c * taps + tap]);
-        });
-        *y++ = finish(m, sum);
-      }
-    }
-  }
-}
-
 void infer_conv(ShapeContext& context) {
   require_float(context, 0);
   require_same_dtype(context, 0, 1);
   const Shape& w = context.inputs[1].shape;
   Shape shape = conv_shape(context.node, context.inputs[0].shape, w);
-  require_bias(context, 2, context.inputs[0].dtype, w[0]);
+  require_filter_bias(context, 2, context.inputs[0].dtype, w[0]);
   add_output(context, context.inputs[0].dtype, std::move(shape));
 }
 
@@ -157,7 +101,7 @@ void infer_qlinear_conv(ShapeContext& context) {
   require_per_filter(context, 5, context.inputs[3].dtype, w[0]);
   require_per_filter(context, 6, DType::f32);
   require_per_filter(context, 7, context.inputs[7].dtype);
-  require_bias(context, 8, DType::i32, w[0]);
+  require_filter_bias(context, 8, DType::i32, w[0]);
   add_output(context, context.inputs[7].dtype, std::move(shape));
 }
 

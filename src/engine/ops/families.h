@@ -44,4 +44,8 @@ const std::vector<Operator>& space_depth_operators();       ///< DepthToSpace, S
 const std::vector<Operator>& group_norm_operators();        ///< InstanceNormalization, GroupNormalization
 const std::vector<Operator>& lp_norm_operators();           ///< Lp-, MeanVarianceNormalization, LRN
 
+const std::vector<Operator>& fused_conv_operators();       ///< edgeclip.FusedConv
+const std::vector<Operator>& channel_affine_operators();   ///< edgeclip.ChannelAffine
+const std::vector<Operator>& channel_shuffle_operators();  ///< edgeclip.ChannelShuffle
+
 }  // namespace edgeclip::engine

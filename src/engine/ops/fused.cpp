@@ -8,7 +8,7 @@
 /// What the passes make of several nodes (domain edgeclip, opset 1).
 ///   Gelu(x) = x/2 (1 + erf(x / sqrt 2))        QuickGelu(x) = x sigmoid(1.702 x)
 ///   FusedMatMul(A (..., K), W (K, N), bias (N) or none, residual as the result or none)
-///     = activation(A W + bias) + residual, activation as in activation.h
+///     = activation(A W + bias) + residual, activation none, relu, gelu or quick_gelu
 ///   L2Normalize(x; axis, epsilon) = x / max(||x||, epsilon) along axis
 namespace edgeclip::engine {
 
@@ -33,7 +33,7 @@ void infer_fused_matmul(ShapeContext& context) {
   if (context.inputs[0].shape.size() < 2)
     refuse(node, "A must have two dimensions or more, not {}", shape_string(context.inputs[0].shape));
   const MatMulShape s = matmul_shape(node, context.inputs[0].shape, context.inputs[1].shape);
-  activation_of(node);
+  product_activation_of(node);
   if (node.has_input(2)) {
     require_same_dtype(context, 0, 2);
     if (context.inputs[2].shape != Shape{s.n})

@@ -89,7 +89,7 @@ void reference_quant_matmul(const Node& node, const Inputs& inputs, const Output
 QuantMatMulAttributes quant_matmul_attributes(const Node& node) {
   const QuantMatMulAttributes attributes{node.float_or("a_scale", 0),
                                          static_cast<std::int32_t>(node.int_or("a_zero_point", 0)),
-                                         activation_of(node)};
+                                         product_activation_of(node)};
   if (!(attributes.a_scale > 0) || !std::isfinite(attributes.a_scale))
     refuse(node, "a_scale is not a positive number");
   const std::int64_t zero_point = node.int_or("a_zero_point", 0);

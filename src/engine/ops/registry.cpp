@@ -22,8 +22,11 @@ std::vector<Operator> collect() {
         &one_hot_operators(), &einsum_operators(), &attention_operators(), &rotary_operators(),
         &reverse_sequence_operators(), &determinant_operators()})
     all.insert(all.end(), family->begin(), family->end());
-  for (const auto* family : {&conv_transpose_operators(), &resize_operators(), &grid_sample_operators(),
-                             &space_depth_operators(), &group_norm_operators(), &lp_norm_operators()})
+  for (const auto* family :
+       {&conv_transpose_operators(), &resize_operators(), &grid_sample_operators(), &space_depth_operators(),
+        &group_norm_operators(), &lp_norm_operators(),
+        // convolution models'
+        &fused_conv_operators(), &channel_affine_operators(), &channel_shuffle_operators()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }

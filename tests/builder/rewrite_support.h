@@ -1,0 +1,51 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "engine/graph/shape_inference.h"
+#include "engine/graph_support.h"
+#include "engine/ops/interpreter.h"
+
+/// Graphs before and after a rewrite.
+namespace edgeclip::test {
+
+/// A float32 tensor without regularity, of elements up to `size`.
+inline Tensor ramp(const Shape& shape, float size = 2) {
+  Tensor t(DType::f32, shape);
+  for (std::int64_t i = 0; i < t.elements(); ++i)
+    t.data<float>()[i] = std::sin(static_cast<float>(i) * 0.7F) * size;
+  return t;
+}
+
+/// Runs the graph (float32 inputs of these shapes) before and after `pass`: same names of outputs, same
+/// results. Leaves the graph after it in `m` and returns the number of rewrites.
+template <class Pass>
+int rewrites_of(GraphMaker& m, Pass pass, std::vector<engine::ValueId> outputs,
+                const std::vector<Shape>& shapes = {{2, 4}}) {
+  m.graph.outputs = std::move(outputs);
+  engine::annotate_shapes(m.graph);
+  engine::Graph after = m.graph;
+  const int rewrites = pass(after);
+  after.check();
+  std::vector<Tensor> inputs;
+  std::vector<TensorView> views;
+  for (const auto& shape : shapes) inputs.push_back(ramp(shape));
+  for (const auto& input : inputs) views.push_back(input.view());
+  const auto want = engine::run_reference(m.graph, views), got = engine::run_reference(after, views);
+  EXPECT_EQ(want.size(), got.size());
+  for (std::size_t k = 0; k < want.size(); ++k) {
+    EXPECT_EQ(want[k].shape(), got[k].shape());
+    EXPECT_EQ(m.graph.value(m.graph.outputs[k]).name, after.value(after.outputs[k]).name);
+    if (want[k].dtype() != DType::f32) continue;
+    for (std::int64_t i = 0; i < want[k].elements(); ++i)
+      EXPECT_NEAR(want[k].data<float>()[i], got[k].data<float>()[i], 1e-5F) << i;
+  }
+  m.graph = std::move(after);
+  return rewrites;
+}
+
+}  // namespace edgeclip::test
