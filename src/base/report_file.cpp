@@ -41,6 +41,8 @@ bool is_of_kind(std::string_view bytes, ReportKind kind) {
       return starts("\x89PNG\r\n\x1A\n"sv) && holds("tEXtSoftware\0edgeclip"sv);
     case ReportKind::kNpy:
       return starts("\x93NUMPY"sv);
+    case ReportKind::kGraph:
+      return starts("// graph of edgeclip"sv) || starts("{\n  \"kind\": \"graph of edgeclip\""sv);
   }
   return false;
 }
@@ -57,6 +59,8 @@ const char* name_of(ReportKind kind) {
       return "a picture made by edgeclip";
     case ReportKind::kNpy:
       return "a .npy array";
+    case ReportKind::kGraph:
+      return "a graph written by edgeclip";
   }
   return "";
 }

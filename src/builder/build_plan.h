@@ -9,19 +9,26 @@
 namespace edgeclip::builder {
 
 struct BuildOptions {
-  std::string bundle, out;
-  bool overwrite = false;          ///< a plan at `out` may be replaced
-  std::string precision = "fp32";  ///< "fp32" | "int8"
-  std::vector<int> batches = {1, 4, 8};
+  std::string bundle;  ///< or
+  std::string model;   ///< an ONNX file: its plan has one graph, "model"
+  std::string out;
+  bool overwrite = false;                ///< a plan at `out` may be replaced
+  std::string precision = "fp32";        ///< "fp32" | "int8"
+  std::vector<int> batches = {1, 4, 8};  ///< of a bundle; empty for a model
+  std::vector<std::string> shape;        ///< of a model's inputs: builder/input_shapes.h
+  std::string card;                      ///< of a model: JSON file of its model card; "": task "none"
   std::int64_t memory_pool_mb = 256;
   bool strict = false;      ///< no layer may run by a readable reference kernel: CheckNotMet names them
   std::string calibration;  ///< int8 of an fp32 bundle: a prepared dataset or a calibration.json; an int8
                             ///< bundle needs none
   std::string image_root;   ///< of that dataset's images, where they were moved; else ""
+  std::string dump_graph, dump_dir;  ///< as GraphDump takes them; each tower in a folder of its name
 };
 
-/// Imports, optimizes, checks every batch profile against the memory pool, writes the plan; returns the
-/// report (passes, arena bytes per profile, layers that run by reference kernels, sizes).
+/// Imports, optimizes, checks every profile (of batches, or of shapes) against the memory pool, writes the
+/// plan; returns the report (passes, arena bytes per profile, layers that run by reference kernels, sizes).
+/// Throws InvalidInput naming the option or the file; CheckNotMet for `strict`.  A plan appears whole or not
+/// at all.
 Json build_plan(const BuildOptions& options);
 
 }  // namespace edgeclip::builder

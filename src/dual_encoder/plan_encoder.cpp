@@ -28,11 +28,15 @@ ModelCard dual_encoder_card(const engine::PlanInfo& plan) {
   ModelCard card;
   options_from_json(plan.card, card, plan_json(plan) + ": card");
   if (card.task != "dual_encoder")
-    invalid_input("{}: is a plan of a {}, images and texts are encoded by one of a dual_encoder",
-                  plan.directory.string(), card.task);
+    invalid_input(
+        "{}: is a plan of task \"{}\"; images and texts are encoded by one of task \"dual_encoder\", which "
+        "build makes of a bundle",
+        plan.directory.string(), card.task);
   for (const char* graph : {kImageGraph, kTextGraph})
     if (!plan.has(graph))
       invalid_input("{}: graphs: there is no \"{}\"; build the plan again", plan_json(plan), graph);
+  if (plan.batches.empty())
+    invalid_input("{}: batches: there are none; build the plan again", plan_json(plan));
   return card;
 }
 

@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "base/safetensors.h"
 #include "bundle/bundle.h"
+#include "cli/runtime/plan_graphs.h"
 #include "data/dataset/dataset.h"
 #include "data/image/image.h"
 #include "data/image/media.h"
@@ -126,8 +127,9 @@ void describe_plan(const fs::path& path, Json& info) {
   info["batches"] = plan.batches;
   info["memory_pool_mb"] = plan.memory_pool_mb;
   info["model_hash"] = plan.model_hash;
-  info["graphs"] = plan.graphs;
   info["card"] = plan.card;
+  info["provenance"] = plan.json.value("provenance", Json::array());
+  info["graphs"] = plan_graphs(plan);
 }
 
 void describe_checkpoint(const fs::path& path, Json& info) {

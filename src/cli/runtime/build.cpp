@@ -1,6 +1,9 @@
 #include "builder/build_plan.h"
 
+#include <CLI/CLI.hpp>
+
 #include "cli/runtime/commands.h"
+#include "cli/runtime/named_options.h"
 #include "cli/runtime/options_command.h"
 
 namespace edgeclip {
@@ -11,14 +14,21 @@ struct Options : builder::BuildOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("bundle", bundle, "bundle to build from");
+    v("model", model, "or a MODEL.onnx");
     v("out", out, "plan folder to write");
     v("precision", precision, "arithmetic of the plan", {"fp32", "fp16", "bf16", "int8"});
-    v("batches", batches, "batch sizes the plan is checked for; larger batches are cut to the largest");
+    v("batches", batches,
+      "batch sizes a bundle's plan is checked for; larger batches are cut to the largest");
+    v("shape", shape,
+      "NAME=MIN:OPT:MAX (or NAME=SHAPE) of a model's input with dynamic dimensions, shapes like 1x3x224x224");
+    v("card", card, "JSON file of a model's card (task, image, classes, ...); empty: task none");
     v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
     v("strict", strict, "a layer that only a readable reference kernel takes is a failed check (exit 3)");
     v("calibration", calibration, "int8: prepared dataset or calibration.json; empty: the bundle's own");
     v("image_root", image_root,
       "of a --calibration dataset: the folder of its images, where they were moved");
+    v("dump_graph", dump_graph, "before|after|before,after: writes the graph as it is around the rewrites");
+    v("dump_dir", dump_dir, "folder for graph-before.dot, graph-before.json, ... of --dump-graph");
     v("overwrite", overwrite, "replaces a plan in --out");
   }
 };
@@ -26,14 +36,28 @@ struct Options : builder::BuildOptions {
 class BuildCommand : public OptionsCommand<Options> {
  public:
   const char* name() const override { return "build"; }
-  const char* summary() const override { return "Builds a bundle into a plan, ready to run"; }
+  const char* summary() const override {
+    return "Builds a bundle or an ONNX model into a plan, ready to run";
+  }
   const char* example() const override {
     return "build --bundle bundle/ --precision fp32 --batches 1,4,8 --memory-pool-mb 256 --out plan/";
   }
 
+  void declare(CLI::App& app) override {
+    OptionsCommand::declare(app);
+    app.add_option_function<std::string>(
+        "MODEL", [this](const std::string& model) { given_["model"] = model; },
+        "ONNX file, instead of --bundle; its dynamic dimensions by --shape");
+  }
+
  protected:
+  /// A model has shapes instead of batches, which are only there if somebody named them.
+  void settle(Options& options, const CommonOptions& common) const override {
+    if (!options.model.empty() && !named_options(common, given_).contains("batches")) options.batches.clear();
+  }
   Json execute(const Options& options) override {
-    require(options.bundle, "--bundle");
+    if (options.bundle.empty() && options.model.empty())
+      invalid_input("name --bundle BUNDLE or a MODEL.onnx; see \"{} build --help\"", program_name());
     require(options.out, "--out");
     const Json report = builder::build_plan(options);
     print(fmt::format("{}: {} plan written\n", options.out, options.precision));

@@ -36,13 +36,26 @@ std::string step_line(const Json& step) {
   return beginning(line, kLongestLine);
 }
 
+/// A layer of a plan in a line; the ONNX nodes behind it are named where it is not one of its own name.
+std::string layer_line(const Json& layer) {
+  const std::string name = layer.at("name").get<std::string>();
+  const auto origins = layer.at("origins").get<std::vector<std::string>>();
+  std::string line =
+      fmt::format("{:<40} {:<20} {:<6} {}", beginning(name, 40), layer.at("op").get<std::string>(),
+                  layer.at("precision").get<std::string>(), layer.at("kernel").get<std::string>());
+  if (origins.size() > 1)
+    line += fmt::format("  of {}", beginning(fmt::format("{}", fmt::join(origins, ", ")), 80));
+  return line;
+}
+
 void print_tree(const Json& json, int indent) {
   for (const auto& [key, value] : json.items()) {
     const std::string start = std::string(static_cast<std::size_t>(indent), ' ') + key;
-    if (key == "provenance" && value.is_array() && !value.empty()) {
+    if ((key == "provenance" || key == "layers") && value.is_array() && !value.empty()) {
       print(start + "\n");
-      for (const auto& step : value)
-        print(std::string(static_cast<std::size_t>(indent) + 2, ' ') + step_line(step) + "\n");
+      for (const auto& one : value)
+        print(std::string(static_cast<std::size_t>(indent) + 2, ' ') +
+              (key == "layers" ? layer_line(one) : step_line(one)) + "\n");
     } else if (value.is_object() && !value.empty()) {
       print(start + "\n");
       print_tree(value, indent + 2);

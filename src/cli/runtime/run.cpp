@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/file.h"
 #include "base/io_error.h"
@@ -9,6 +10,7 @@
 #include "base/report_file.h"
 #include "base/signals.h"
 #include "builder/compare.h"
+#include "builder/dump_graph.h"
 #include "builder/import/onnx_import.h"
 #include "builder/passes/passes.h"
 #include "cli/runtime/commands.h"
@@ -24,7 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string model, graph, out, profile, load_refs;
+  std::string model, graph, out, profile, load_refs, dump_graph, dump_dir;
   std::vector<std::string> input;
   int warmup = 0, iterations = 1;
   std::int64_t memory_pool_mb = 4096;
@@ -44,6 +46,9 @@ struct Options {
     v("rtol", rtol, "most an output may differ, as a share of the reference value");
     v("atol", atol, "and added to that");
     v("memory_pool_mb", memory_pool_mb, "most memory of activations, MiB");
+    v("dump_graph", dump_graph,
+      "before|after|before,after: writes the graph of a MODEL.onnx around the rewrites");
+    v("dump_dir", dump_dir, "folder for graph-before.dot, graph-before.json, ... of --dump-graph");
     v("reference", reference, "runs the readable reference kernels: slow, the oracle");
   }
   void validate(const std::string& where) const {
@@ -54,21 +59,37 @@ struct Options {
   }
 };
 
-engine::Graph open_model(const Options& options) {
+struct OpenedModel {
+  engine::Graph graph;
+  std::optional<engine::PlanInfo> plan;  ///< that the graph is of
+  std::string name;                      ///< in the plan
+};
+
+OpenedModel open_model(const Options& options, builder::GraphDump& dump) {
   const fs::path path = options.model;
-  if (file_type_at(path) == fs::file_type::directory) {
-    const engine::PlanInfo plan = engine::open_plan_info(path);
+  const bool folder = file_type_at(path) == fs::file_type::directory;
+  if (!options.dump_graph.empty() && (folder || path.extension() == ".plan"))
+    invalid_input("--dump-graph: {} is built already; dump while it is built: {} build --dump-graph {}",
+                  options.model, program_name(), options.dump_graph);
+  if (!options.dump_graph.empty() && options.reference)
+    invalid_input("--dump-graph and --reference exclude each other: the oracle rewrites nothing; drop one");
+  if (folder) {
+    engine::PlanInfo plan = engine::open_plan_info(path);
     if (options.graph.empty() && plan.graphs.size() > 1)
       invalid_input("{}: has several graphs ({}); name one by --graph", options.model,
                     fmt::join(plan.graphs, ", "));
-    return engine::open_plan_graph(plan, options.graph.empty() ? plan.graphs.at(0) : options.graph);
+    const std::string name = options.graph.empty() ? plan.graphs.at(0) : options.graph;
+    engine::Graph graph = engine::open_plan_graph(plan, name);
+    return {std::move(graph), std::move(plan), name};
   }
   if (!options.graph.empty()) invalid_input("--graph {}: {} is no plan folder", options.graph, options.model);
   require_file(path, "model");
-  if (path.extension() == ".plan") return engine::read_plan_graph(path);
+  if (path.extension() == ".plan") return {engine::read_plan_graph(path), {}, {}};
   engine::Graph graph = builder::import_onnx(path);
+  dump.add("before", graph);
   if (!options.reference) builder::optimize(graph);
-  return graph;
+  dump.add("after", graph);
+  return {std::move(graph), {}, {}};
 }
 
 /// A value's name as that of a file.
@@ -138,12 +159,19 @@ Json run_model(const Options& options) {
   engine::SessionOptions session_options;
   session_options.memory_pool_mb = options.memory_pool_mb;
   session_options.reference = options.reference;
-  const engine::Session session(open_model(options), session_options);
+  builder::GraphDump dump(options.dump_graph, options.dump_dir, {""}, {options.model});
+  OpenedModel model = open_model(options, dump);
+  const engine::Session session(std::move(model.graph), session_options);
   const engine::Graph& graph = session.graph();
   check_outputs(options, graph);
   const std::vector<Tensor> inputs = read_inputs(graph, options.input);
   std::vector<TensorView> views;
-  for (const Tensor& tensor : inputs) views.push_back(tensor.view());
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : inputs) {
+    views.push_back(tensor.view());
+    shapes.push_back(tensor.shape());
+  }
+  if (model.plan) engine::check_input_shapes(*model.plan, model.name, graph, shapes);
 
   engine::Context context(session);
   std::unique_ptr<engine::NodeProfile> profile;
@@ -162,6 +190,7 @@ Json run_model(const Options& options) {
     ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
 
+  dump.write();
   Json report = {
       {"model", options.model}, {"iterations", options.iterations}, {"latency_ms", latency_json(ms)}};
   Json tensors = Json::array();
@@ -174,7 +203,8 @@ Json run_model(const Options& options) {
   }
   report["outputs"] = tensors;
   if (profile) {
-    const Json layers = profile->json();
+    Json layers = {{"command", "run"}, {"program", program_name()}};  // by which it is known as a report
+    layers.update(profile->json());
     print_layers(layers);
     write_json(options.profile, layers);
   }

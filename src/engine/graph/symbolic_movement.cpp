@@ -130,6 +130,14 @@ void shape_gather(SymbolicNode& n) {
   n.give(0, std::move(shape));
 }
 
+void shape_quant_gather(SymbolicNode& n) {
+  const SymbolicShape& table = n.dims(0);
+  SymbolicShape shape = n.dims(2);
+  if (table.size() != 2) return;
+  shape.push_back(table[1]);
+  n.give(0, std::move(shape));
+}
+
 void shape_gather_elements(SymbolicNode& n) { n.give(0, n.dims(1)); }
 
 void shape_gather_nd(SymbolicNode& n) {

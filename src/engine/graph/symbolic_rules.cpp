@@ -124,6 +124,8 @@ void add_same_shape(Table& t) {
        "ScatterElements",
        "ScatterND",
        "TensorScatter",
+       "edgeclip.ChannelAffine",
+       "edgeclip.ChannelShuffle",
        "edgeclip.Gelu",
        "edgeclip.QuickGelu",
        "edgeclip.L2Normalize"},
@@ -167,6 +169,7 @@ void add_shapes_and_movement(Table& t) {
   add(t, {"Slice"}, {type_of<0>, shape_slice});
   add(t, {"Pad"}, {type_of<0>, shape_pad});
   add(t, {"Gather"}, {type_of<0>, shape_gather});
+  add(t, {"edgeclip.QuantGather"}, {always<DType::f32>, shape_quant_gather});
   add(t, {"GatherElements"}, {type_of<0>, shape_gather_elements});
   add(t, {"GatherND"}, {type_of<0>, shape_gather_nd});
   add(t, {"OneHot"}, {type_of<2>, shape_one_hot});
@@ -176,7 +179,7 @@ void add_shapes_and_movement(Table& t) {
 }
 
 void add_planes(Table& t) {
-  add(t, {"Conv"}, {type_of<0>, shape_conv});
+  add(t, {"Conv", "edgeclip.FusedConv"}, {type_of<0>, shape_conv});
   add(t, {"ConvInteger"}, {always<DType::i32>, shape_conv});
   add(t, {"QLinearConv"}, {type_of<7>, shape_conv});
   add(t, {"ConvTranspose"}, {type_of<0>, shape_conv_transpose});

@@ -94,6 +94,7 @@ void shape_split(SymbolicNode&);
 void shape_slice(SymbolicNode&);
 void shape_pad(SymbolicNode&);
 void shape_gather(SymbolicNode&);
+void shape_quant_gather(SymbolicNode&);
 void shape_gather_elements(SymbolicNode&);
 void shape_gather_nd(SymbolicNode&);
 void shape_one_hot(SymbolicNode&);

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "engine/graph/graph.h"
+#include "engine/plan/plan_shapes.h"
 
 namespace edgeclip::engine {
 
@@ -13,13 +15,17 @@ namespace edgeclip::engine {
 /// needs beside them (a tokenizer).
 struct PlanInfo {
   std::filesystem::path directory;
-  Json card;                 ///< the model card, word for word: who runs the plan reads it, not the engine
-  std::string precision;     ///< "fp32" | "fp16" | "bf16" | "int8"
-  std::vector<int> batches;  ///< batch profiles, ascending; the last is the largest that runs at once
+  Json card;              ///< the model card, word for word: who runs the plan reads it, not the engine
+  std::string precision;  ///< "fp32" | "fp16" | "bf16" | "int8"
+  /// Batch profiles, ascending; the last is the largest that runs at once.  Empty only where every graph has
+  /// shapes.
+  std::vector<int> batches;
   std::int64_t memory_pool_mb = 256;
   std::vector<std::string> graphs;  ///< their names, in the order that they were built in
-  std::string model_hash;           ///< of all graphs and their weights
-  Json json;                        ///< plan.json
+  /// By graph: the shapes it was built for.  A tower of a dual encoder has none, its batches say it.
+  std::map<std::string, GraphShapes> shapes;
+  std::string model_hash;  ///< of all graphs and their weights
+  Json json;               ///< plan.json
 
   bool has(const std::string& graph) const;
 };
@@ -31,6 +37,12 @@ PlanInfo open_plan_info(const std::filesystem::path& directory);
 /// One graph of a plan; its weights stay memory-mapped.  Throws InvalidInput if it is damaged, is none of
 /// this plan's, or the plan has none of that name.
 Graph open_plan_graph(const PlanInfo& plan, const std::string& name);
+
+/// Throws InvalidInput, naming the range and the rebuild, if an input's shape is outside of those that the
+/// graph was built for.  inputs: in the graph's order.  A graph without shapes takes any; what does not fit
+/// the graph whatever it is built for is left to the context, which says what it expects.
+void check_input_shapes(const PlanInfo& plan, const std::string& name, const Graph& graph,
+                        const std::vector<Shape>& inputs);
 
 /// Compares every file of the folder with its checksum.  Throws InvalidInput naming the first that differs.
 void check_plan_files(const PlanInfo& plan);

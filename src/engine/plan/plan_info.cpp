@@ -29,6 +29,29 @@ std::string model_hash_of(const Json& graphs, const std::string& where) {
   return hash_text(all);
 }
 
+void read_shapes(PlanInfo& info, const std::string& where) {
+  if (!info.json.contains("shapes")) return;
+  const Json& shapes = info.json.at("shapes");
+  if (!shapes.is_object()) json_type_error(shapes, "shapes", where, "an object");
+  for (const auto& [graph, inputs] : shapes.items()) {
+    const std::string place = fmt::format("{}: shapes.{}", where, graph);
+    if (!info.has(graph)) invalid_input("{}: the plan has no such graph; build the plan again", place);
+    info.shapes[graph] = shapes_from_json(inputs, place);
+  }
+}
+
+void read_batches(PlanInfo& info, const std::string& where) {
+  const Json& batches = json_at(info.json, "batches", where);
+  if (!batches.is_array()) json_type_error(batches, "batches", where, "a list of batch sizes");
+  for (const Json& batch : batches) {
+    if (!batch.is_number_integer() || !integer_fits<int>(batch))
+      invalid_input("{}: batches: {} is no batch size", where, json_kind(batch));
+    info.batches.push_back(batch.get<int>());
+  }
+  if (!info.batches.empty() || info.shapes.size() < info.graphs.size())
+    info.batches = batch_profiles(info.batches, where + ": batches");
+}
+
 }  // namespace
 
 bool PlanInfo::has(const std::string& graph) const {
@@ -76,12 +99,8 @@ PlanInfo open_plan_info(const std::filesystem::path& directory) {
   const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8"};
   if (std::find(known.begin(), known.end(), info.precision) == known.end())
     invalid_input("{}: precision: \"{}\" is none of {}", where, info.precision, fmt::join(known, ", "));
-  for (const Json& batch : json_at(info.json, "batches", where)) {
-    if (!batch.is_number_integer() || !integer_fits<int>(batch))
-      invalid_input("{}: batches: {} is no batch size", where, json_kind(batch));
-    info.batches.push_back(batch.get<int>());
-  }
-  info.batches = batch_profiles(info.batches, where + ": batches");
+  read_shapes(info, where);
+  read_batches(info, where);
   info.memory_pool_mb = json_get<std::int64_t>(info.json, "memory_pool_mb", where);
   check_memory_pool_mb(info.memory_pool_mb, where + ": memory_pool_mb");
   return info;
@@ -95,7 +114,26 @@ Graph open_plan_graph(const PlanInfo& plan, const std::string& name) {
   if (plan_graph_hash(file) != plan.json.at("graphs").at(name).get<std::string>())
     invalid_input("{}: is not the file that {} lists; copy the folder again, or build the plan again",
                   file.string(), (plan.directory / kPlanJson).string());
-  return read_plan_graph(file);
+  Graph graph = read_plan_graph(file);
+  if (const auto shapes = plan.shapes.find(name); shapes != plan.shapes.end())
+    check_graph_shapes(shapes->second, graph,
+                       fmt::format("{}: shapes.{}", (plan.directory / kPlanJson).string(), name));
+  return graph;
+}
+
+void check_input_shapes(const PlanInfo& plan, const std::string& name, const Graph& graph,
+                        const std::vector<Shape>& inputs) {
+  const auto found = plan.shapes.find(name);
+  if (found == plan.shapes.end()) return;
+  const GraphShapes& shapes = found->second;
+  EDGECLIP_CHECK(shapes.size() == inputs.size(), "{} shapes for {} inputs", inputs.size(), shapes.size());
+  for (std::size_t i = 0; i < shapes.size(); ++i)
+    if (!shapes[i].range.contains(inputs[i]) && shape_fits(inputs[i], graph.value(graph.inputs[i])))
+      invalid_input(
+          "input {}: {} is outside of {}, which {} was built for; to have it, build the plan again: "
+          "edgeclip-edge build MODEL.onnx --shape {}=MIN:OPT:MAX --out PLAN",
+          shapes[i].input, dims_string(inputs[i]), range_string(shapes[i].range), plan.directory.string(),
+          shapes[i].input);
 }
 
 void check_plan_files(const PlanInfo& plan) {
@@ -117,6 +155,7 @@ void write_plan_info(PlanInfo& info, const Json& provenance) {
   json["memory_pool_mb"] = info.memory_pool_mb;
   json["card"] = info.card;
   json["provenance"] = provenance;
+  for (const auto& [graph, shapes] : info.shapes) json["shapes"][graph] = shapes_to_json(shapes);
   json["graphs"] = graphs;
   json["model_hash"] = info.model_hash;
   json["files"] = file_table(info.directory, kPlanJson);

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "builder/passes/passes.h"
+#include "engine/graph/graph.h"
+
+namespace edgeclip::builder {
+
+/// Turns an optimized graph into one of the wanted precision; the passes that did it.
+///   fp32  nothing
+///   bf16, fp16  weights of products and tables of embeddings in 16 bits (narrow_weights)
+///   int8  tables of embeddings in int8 (quantize_tables); products are quantized already (quantize/)
+std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string& precision);
+
+/// Throws InvalidInput unless it is one of those.
+void check_precision(const std::string& precision);
+
+}  // namespace edgeclip::builder

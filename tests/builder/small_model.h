@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+
+#include "engine/small_graphs.h"
+#include "onnx/graph_builder.h"
+
+namespace edgeclip::engine::test {
+
+/// x (batch, 6) ─► MatMul ─► Add ─► Relu ─► y (batch, 4): one fused layer
+inline void write_small_model(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("small");
+  const auto x = g.input("x", DType::f32, {-1, 6}, {"batch", ""});
+  const auto weights = g.initializer("w", random_floats({6, 4}, 1).view());
+  const auto bias = g.initializer("b", random_floats({4}, 2).view());
+  const auto sum = g.add(g.matmul(x, weights), bias);
+  g.output(g.node("Relu", {sum}, DType::f32, {-1, 4}), "y", {"batch", ""});
+  ir::write_model(file, g.model());
+}
+
+/// left (batch, 2) + right (batch, 2) ─► sum; of one batch.
+inline void write_two_inputs(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("two");
+  const auto left = g.input("left", DType::f32, {-1, 2}, {"batch", ""});
+  const auto right = g.input("right", DType::f32, {-1, 2}, {"batch", ""});
+  g.output(g.add(left, right), "sum", {"batch", ""});
+  ir::write_model(file, g.model());
+}
+
+/// x (batch, 64) ─► Sigmoid ─► MatMul ─► y (batch, 1): the Sigmoid's result needs memory of the pool.
+inline void write_wide(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("wide");
+  const auto x = g.input("x", DType::f32, {-1, 64}, {"batch", ""});
+  g.output(g.matmul(g.sigmoid(x), g.initializer("w", random_floats({64, 1}, 1).view())), "y", {"batch", ""});
+  ir::write_model(file, g.model());
+}
+
+/// x (2, 3, 3) ─► Det ─► y (2): no dynamic dimension, and no kernel but the reference.
+inline void write_determinants(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("determinants");
+  const auto x = g.input("x", DType::f32, {2, 3, 3}, {"", "", ""});
+  g.output(g.node("Det", {x}, DType::f32, {2}), "y", {""});
+  ir::write_model(file, g.model());
+}
+
+}  // namespace edgeclip::engine::test

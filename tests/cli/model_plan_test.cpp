@@ -1,0 +1,189 @@
+// A plan of an ONNX file through the commands: build, run, inspect, and what refuses it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/json.h"
+#include "base/npy.h"
+#include "builder/small_bundle.h"
+#include "builder/small_model.h"
+#include "cli/runtime/command.h"
+#include "support/support.h"
+
+namespace edgeclip {
+namespace {
+
+namespace fs = std::filesystem;
+namespace small = engine::test;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+Outcome run(std::vector<std::string> args) {
+  args.insert(args.begin(), "edgeclip-edge");
+  std::vector<char*> argv;
+  for (auto& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  Outcome outcome;
+  outcome.code = run_program(static_cast<int>(args.size()), argv.data(), "edgeclip-edge", runtime_commands());
+  outcome.out = testing::internal::GetCapturedStdout();
+  outcome.err = testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+class ModelPlan : public testing::Test {
+ protected:
+  ModelPlan() { small::write_small_model(dir_ / "m.onnx"); }
+  std::string at(const std::string& name) const { return (dir_ / name).string(); }
+
+  /// One line on stderr that holds `part`, and no plan.
+  void expect_refused(std::vector<std::string> args, const std::string& part, int code = kInvalidInput) {
+    args.push_back("--quiet");
+    const Outcome outcome = run(args);
+    EXPECT_EQ(outcome.code, code) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+    EXPECT_FALSE(fs::exists(dir_ / "refused"));
+  }
+  void build(const std::string& name = "plan") {
+    const Outcome outcome =
+        run({"build", at("m.onnx"), "--shape", "x=1x6:2x6:4x6", "--out", at(name), "--quiet"});
+    ASSERT_EQ(outcome.code, kDone) << outcome.err;
+  }
+  std::string input(std::int64_t batch) {
+    write_npy(dir_ / "x.npy", small::random_floats({batch, 6}, 3));
+    return "x=" + at("x.npy");
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(ModelPlan, RunsLikeItsModel) {
+  build();
+  for (const char* what : {"m.onnx", "plan"}) {
+    const Outcome outcome =
+        run({"run", at(what), "--input", input(3), "--out", at(std::string("of-") + what)});
+    EXPECT_EQ(outcome.code, kDone) << outcome.err;
+  }
+  const Tensor expected = read_npy(dir_ / "of-m.onnx/y.npy");
+  EXPECT_EQ(expected.shape(), (Shape{3, 4}));
+  EXPECT_EQ(small::max_difference(read_npy(dir_ / "of-plan/y.npy"), expected), 0);
+  for (int again = 0; again < 2; ++again)  // a profile of its own is replaced
+    EXPECT_EQ(run({"run", at("plan"), "--graph", "model", "--input", input(3), "--load-refs", at("of-m.onnx"),
+                   "--profile", at("layers.json")})
+                  .code,
+              kDone);
+  EXPECT_EQ(read_json(dir_ / "layers.json")["layers"][0]["origins"].size(), 3u);
+}
+
+TEST_F(ModelPlan, RefusesShapesThatItWasNotBuiltFor) {
+  build();
+  expect_refused({"run", at("plan"), "--input", input(5), "--out", at("refused")},
+                 "5x6 is outside of 1x6:2x6:4x6, which " + at("plan") + " was built for");
+}
+
+TEST_F(ModelPlan, IsDescribed) {
+  build();
+  const Outcome outcome = run({"inspect", at("plan"), "--json", "-"});
+  ASSERT_EQ(outcome.code, kDone) << outcome.err;
+  const Json graph = Json::parse(outcome.out)["graphs"]["model"];
+  EXPECT_EQ(graph["inputs"]["x"],
+            Json::parse(R"x({"dtype": "float32", "shape": "(batch, 6)", "min": [1, 6], "opt": [2, 6],
+                             "max": [4, 6]})x"));
+  EXPECT_EQ(graph["outputs"]["y"]["shape"], "(2, 4)");
+  ASSERT_EQ(graph["layers"].size(), 1u);
+  EXPECT_EQ(graph["layers"][0]["precision"], "fp32");
+  EXPECT_EQ(graph["layers"][0]["origins"].size(), 3u);
+  EXPECT_NE(graph["layers"][0]["kernel"], "");
+  EXPECT_EQ(graph["memory"]["file_bytes"], fs::file_size(dir_ / "plan/model.plan"));
+  EXPECT_TRUE(graph["memory"]["packed_bytes"].is_number());
+  EXPECT_EQ(graph["memory"]["profiles"]["max"]["shapes"]["x"], Json({4, 6}));
+
+  const std::string text = run({"inspect", at("plan")}).out;
+  EXPECT_NE(text.find("FusedMatMul"), std::string::npos) << text;
+}
+
+TEST_F(ModelPlan, OfABundleIsDescribedByBatches) {
+  small::write_small_bundle(dir_ / "bundle");
+  ASSERT_EQ(run({"build", "--bundle", at("bundle"), "--batches", "1,4", "--out", at("plan"), "--dump-graph",
+                 "after", "--dump-dir", at("graphs"), "--quiet"})
+                .code,
+            kDone);
+  EXPECT_TRUE(fs::exists(dir_ / "graphs/text/graph-after.dot"));
+  const Outcome outcome = run({"inspect", at("plan"), "--json", "-"});
+  ASSERT_EQ(outcome.code, kDone) << outcome.err;
+  const Json graphs = Json::parse(outcome.out)["graphs"];
+  EXPECT_EQ(graphs["image"]["memory"]["profiles"]["4"]["shapes"]["pixel_values"], Json({4, 3, 8, 4}));
+  EXPECT_EQ(graphs["text"]["memory"]["profiles"]["1"]["shapes"]["input_ids"], Json({1, 12}));
+  EXPECT_FALSE(graphs["text"]["layers"].empty());
+  write_npy(dir_ / "p.npy", small::random_floats({2, 3, 8, 4}, 1));
+  EXPECT_EQ(run({"run", at("plan"), "--graph", "image", "--input", "pixel_values=" + at("p.npy")}).code,
+            kDone);
+  expect_refused({"build", "--bundle", at("bundle"), "--shape", "x=1", "--out", at("refused")}, "--batches");
+}
+
+TEST_F(ModelPlan, BadOptionsAreOneLine) {
+  const std::string out = at("refused"), model = at("m.onnx");
+  expect_refused({"build", "--out", out}, "name --bundle BUNDLE or a MODEL.onnx");
+  expect_refused({"build", model, "--out", out}, "--shape x=MIN:OPT:MAX");
+  expect_refused({"build", model, "--shape", "y=1x6", "--out", out}, "has no input \"y\"");
+  expect_refused({"build", model, "--shape", "x=1x6", "--batches", "1", "--out", out}, "--batches");
+  expect_refused({"build", model, "--bundle", "b", "--out", out}, "exclude each other");
+  expect_refused({"build", at("none.onnx"), "--out", out}, "not found");
+  expect_refused({"build", dir_.path().string(), "--out", out}, "folder");
+  expect_refused(
+      {"build", model, "--shape", "x=1x6", "--out", out, "--dump-graph", "both", "--dump-dir", at("g")},
+      "neither before nor after");
+  expect_refused(
+      {"build", model, "--shape", "x=1x6", "--out", out, "--dump-graph", "after", "--dump-dir", out},
+      "lies in the plan");
+  expect_refused({"build", model, "--shape", "x=1x6", "--out", out, "--precision", "int8"},
+                 "no quantized layers");
+  small::write_determinants(dir_ / "det.onnx");
+  expect_refused({"build", at("det.onnx"), "--strict", "--out", out}, "(Det)", kCheckNotMet);
+  build();
+  expect_refused({"build", model, "--shape", "x=1x6", "--out", at("plan")}, "--overwrite");
+}
+
+TEST_F(ModelPlan, PrintedOptionsReadBack) {
+  const Outcome printed =
+      run({"build", at("m.onnx"), "--shape", "x=1x6", "--out", at("plan"), "--print-config"});
+  ASSERT_EQ(printed.code, kDone) << printed.err;
+  test::write_text(dir_ / "options.json", printed.out);
+  const Outcome outcome = run({"build", "--config", at("options.json"), "--quiet"});
+  EXPECT_EQ(outcome.code, kDone) << outcome.err;
+}
+
+TEST_F(ModelPlan, IsNoEncoder) {
+  build();
+  write_npy(dir_ / "p.npy", small::random_floats({1, 3, 8, 4}, 1));
+  const std::string part = "is a plan of task \"none\"";
+  expect_refused({"encode", "--plan", at("plan"), "--pixels", at("p.npy"), "--out", at("refused")}, part);
+  small::write_small_bundle(dir_ / "bundle");
+  expect_refused({"verify", "--bundle", at("bundle"), "--plan", at("plan")}, part);
+  expect_refused({"verify", "--plan", at("plan")}, "--bundle is required");
+}
+
+TEST_F(ModelPlan, RunWritesItsGraphs) {
+  EXPECT_EQ(
+      run({"run", at("m.onnx"), "--input", input(1), "--dump-graph", "before,after", "--dump-dir", at("g")})
+          .code,
+      kDone);
+  EXPECT_TRUE(fs::exists(dir_ / "g/graph-before.json"));
+  EXPECT_TRUE(fs::exists(dir_ / "g/graph-after.dot"));
+  build();
+  expect_refused(
+      {"run", at("plan"), "--input", input(1), "--dump-graph", "after", "--dump-dir", at("refused")},
+      "is built already");
+  expect_refused({"run", at("m.onnx"), "--reference", "--input", input(1), "--dump-graph", "after",
+                  "--dump-dir", at("refused")},
+                 "--reference");
+}
+
+}  // namespace
+}  // namespace edgeclip
