@@ -61,19 +61,19 @@ Shape padded(const Shape& shape, std::size_t rank) {
   return result;
 }
 
-struct Function {
+struct BinaryFunction {
   const char* name;
   algorithm kind;
   bool commutes;
 };
 
-constexpr Function kFunctions[] = {{"Add", algorithm::binary_add, true}, {"Mul", algorithm::binary_mul, true},
+constexpr BinaryFunction kBinaryFunctions[] = {{"Add", algorithm::binary_add, true}, {"Mul", algorithm::binary_mul, true},
                                    {"Max", algorithm::binary_max, true}, {"Min", algorithm::binary_min, true},
                                    {"Sub", algorithm::binary_sub, false}, {"Div", algorithm::binary_div, false}};
 
 class BinaryNode final : public CpuNode {
  public:
-  BinaryNode(const PrepareRequest& request, const Function& function)
+  BinaryNode(const PrepareRequest& request, const BinaryFunction& function)
       : CpuNode(request.node, request.state), function_(function) {}
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs,
@@ -119,14 +119,14 @@ class BinaryNode final : public CpuNode {
     return std::make_unique<BinaryKernel>(OneDnnCall(dnnl::binary(pd), pd, request.scratch), pd, left);
   }
 
-  const Function& function_;
+  const BinaryFunction& function_;
 };
 
 }  // namespace
 
 std::unique_ptr<PreparedNode> prepare_binary(const PrepareRequest& request) {
   if (request.node.inputs.size() != 2) return nullptr;  // Max and Min take any number
-  for (const Function& function : kFunctions)
+  for (const BinaryFunction& function : kBinaryFunctions)
     if (request.node.is(function.name)) return std::make_unique<BinaryNode>(request, function);
   return nullptr;
 }

@@ -16,6 +16,7 @@ struct MemoryPlan {
   std::int64_t total = 0;             ///< bytes of the arena, a multiple of kArenaAlignment
 };
 
+inline constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
 inline constexpr std::int64_t kArenaAlignment = 64;  ///< a cache line, and the widest SIMD register
 
 /// Places buffers in one arena so that two that live at the same step never overlap.  Greedy by size: the

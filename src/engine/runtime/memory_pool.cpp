@@ -12,7 +12,6 @@ namespace edgeclip::engine {
 
 namespace {
 
-constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
 std::int64_t mebibytes(std::int64_t bytes) { return (bytes + kMebibyte - 1) / kMebibyte; }
 
 }  // namespace

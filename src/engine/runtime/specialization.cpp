@@ -5,15 +5,10 @@
 #include <cstring>
 
 #include "engine/ops/support.h"
+#include "engine/runtime/memory_planner.h"
 #include "engine/runtime/step_planner.h"
 
 namespace edgeclip::engine {
-
-namespace {
-
-constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
-
-}  // namespace
 
 Specialization::Specialization(const SessionParts& parts, const std::vector<Shape>& input_shapes,
                                const std::vector<std::optional<Tensor>>& input_data)
