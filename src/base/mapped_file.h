@@ -24,4 +24,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// Takes the whole pages of [data, data + size) out of this process's memory if they are of a MappedFile that
+/// lives: they are read from the file again when they are next needed.  Does nothing to other memory.
+/// Thread-safe.
+void drop_mapped_pages(const std::byte* data, std::size_t size);
+
 }  // namespace edgeclip

@@ -1,7 +1,6 @@
 #include "dual_encoder/tower.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace edgeclip {
 
@@ -29,12 +28,13 @@ Tensor Tower::encode(const TensorView& input) {
     TensorView part = input;
     part.shape[0] = std::min<std::int64_t>(rows - done, most);
     part.data = input.data + static_cast<std::size_t>(done) * row_bytes;
-    const std::vector<Tensor> outputs = context->run({part});
-    if (outputs[0].dtype() != DType::f32 || outputs[0].shape() != Shape{part.shape[0], width_})
+    std::vector<engine::OutputView> outputs = context->output_views({part});
+    if (outputs[0].dtype != DType::f32 || outputs[0].shape != Shape{part.shape[0], width_})
       invalid_input("{}: graph {} gives {} {}, the model card says embeddings of {}; build the plan again",
-                    plan_.directory.string(), graph_, dtype_name(outputs[0].dtype()),
-                    shape_string(outputs[0].shape()), width_);
-    std::memcpy(result.data<float>() + done * width_, outputs[0].raw(), outputs[0].bytes());
+                    plan_.directory.string(), graph_, dtype_name(outputs[0].dtype),
+                    shape_string(outputs[0].shape), width_);
+    outputs[0].data = reinterpret_cast<std::byte*>(result.data<float>() + done * width_);
+    context->run({part}, outputs);
   }
   return result;
 }

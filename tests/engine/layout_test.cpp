@@ -156,6 +156,22 @@ TEST(LayoutChoice, ConvolutionsPassTheirLayoutOn) {
             (std::vector<std::string>{"Reorder", "Conv", "Relu", "Conv", "Add", "MaxPool", "GlobalAveragePool"}));
 }
 
+TEST(LayoutChoice, OtherTypesBehindConvolutions) {
+  // 16-bit and 64-bit elements are not reordered: they come out plain.
+  for (const std::int64_t type : {10, 16, 7, 6, 9}) {
+    edgeclip::test::GraphMaker m;
+    const ValueId x = m.input("x", DType::f32, {2, 3, 5, 4});
+    const ValueId y = m.node("Conv", {x, m.constant<float>({2, 3, 1, 1}, {1, 2, 3, -4, 5, 6})});
+    const ValueId cast = m.node("Cast", {y}, {{"to", type}});
+    m.graph.outputs = {m.node("Transpose", {m.node("Cast", {cast}, {{"to", std::int64_t{1}}})}), cast};
+    const Session session(m.graph, {});
+    const Tensor in = test::random_floats({2, 3, 5, 4}, 1);
+    const auto given = Context(session).run({in.view()}), expected = run_reference(m.graph, {in.view()});
+    EXPECT_LE(test::max_difference(given[0], expected[0]), 1.0) << type;  // a rounding apart at most
+    EXPECT_EQ(given[1].dtype(), expected[1].dtype());
+  }
+}
+
 TEST(BoundOutputs, AreWrittenWhereTheCallerWants) {
   const Graph graph = test::transformer_block(48, 4);
   const Session session(graph, {});

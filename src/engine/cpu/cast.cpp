@@ -42,7 +42,10 @@ class CastNode final : public CpuNode {
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs,
                   const std::vector<Layout>& given) const override {
-    return as_first_input(inputs, outputs, given);
+    // Reorders are there for elements of 1 and 4 bytes.
+    const std::size_t size = dtype_size(outputs[0].dtype);
+    const bool follows = size == dtype_size(inputs[0].dtype) || size == 1;
+    return as_first_input(inputs, outputs, follows ? given : std::vector<Layout>{Layout::plain});
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/float16.h"
+#include "base/mapped_file.h"
 
 namespace edgeclip::engine {
 
@@ -42,7 +43,7 @@ dnnl::memory PackedWeights::get(const std::byte* constant, const dnnl::memory::d
   void* const data = const_cast<std::byte*>(constant);
   if (from == to) return dnnl::memory(from, onednn_engine(), data);
   std::lock_guard lock(mutex_);
-  return pack(constant, from, from, data, to);
+  return pack(constant, from.get_size(), from, from, data, to);
 }
 
 dnnl::memory PackedWeights::get(const TensorView& constant, const dnnl::memory::desc& from,
@@ -52,14 +53,14 @@ dnnl::memory PackedWeights::get(const TensorView& constant, const dnnl::memory::
   if (constant.dtype == DType::bf16 && to.data_type() == dnnl::memory::data_type::bf16) {
     dnnl::memory::desc narrow = from;
     narrow.data.data_type = dnnl_bf16;
-    return pack(constant.data, from, narrow, const_cast<std::byte*>(constant.data), to);
+    return pack(constant.data, constant.bytes(), from, narrow, const_cast<std::byte*>(constant.data), to);
   }
   const Tensor wide = widened(constant);  // packed right away: it need not stay
-  return pack(constant.data, from, from, const_cast<std::byte*>(wide.raw()), to);
+  return pack(constant.data, constant.bytes(), from, from, const_cast<std::byte*>(wide.raw()), to);
 }
 
-/// described: what the constant is known as.  from, data: what is reordered.
-dnnl::memory PackedWeights::pack(const std::byte* key, const dnnl::memory::desc& described,
+/// key, bytes: the constant itself.  described: what it is known as.  from, data: what is reordered.
+dnnl::memory PackedWeights::pack(const std::byte* key, std::size_t bytes, const dnnl::memory::desc& described,
                                  const dnnl::memory::desc& from, void* data, const dnnl::memory::desc& to) {
   const auto [first, last] = entries_.equal_range(key);
   for (auto it = first; it != last; ++it)
@@ -71,6 +72,7 @@ dnnl::memory PackedWeights::pack(const std::byte* key, const dnnl::memory::desc&
   stream.wait();
   entries_.emplace(key, Entry{described, to, packed});
   bytes_ += to.get_size();
+  drop_mapped_pages(key, bytes);  // the copy is what is used from now on
   return packed;
 }
 

@@ -29,8 +29,8 @@ dnnl::memory::desc dense_desc(const dnnl::memory::dims& dims, dnnl::memory::data
 /// The same for a value (N, C, spatial...) that lies as `layout`.
 dnnl::memory::desc layout_desc(const dnnl::memory::dims& dims, Layout layout, dnnl::memory::data_type type);
 
-/// Weights in the form a primitive asked for, made once and shared by all contexts of a session.
-/// Thread-safe.
+/// Weights in the form a primitive asked for, made once and shared by all contexts of a session; the pages of
+/// a mapped file that they were made from are given back.  Thread-safe.
 class PackedWeights {
  public:
   /// `constant` (described by `from`) reordered to `to`.  The same pointer, `from` and `to` give the same
@@ -54,7 +54,7 @@ class PackedWeights {
     dnnl::memory::desc from, to;
     dnnl::memory packed;
   };
-  dnnl::memory pack(const std::byte* key, const dnnl::memory::desc& described,
+  dnnl::memory pack(const std::byte* key, std::size_t bytes, const dnnl::memory::desc& described,
                     const dnnl::memory::desc& from, void* data, const dnnl::memory::desc& to);
   mutable std::mutex mutex_;
   std::unordered_multimap<const std::byte*, Entry> entries_;
