@@ -52,7 +52,9 @@ struct Layouts {
 /// What a node sees while it is bound to one set of shapes.  References need not outlive the call, but for
 /// the scratch, which outlives the kernel.
 struct BindRequest {
-  const Inputs& inputs;    ///< data is set only for the graph's constants, which live as long as the session
+  /// data is set for the graph's constants, which live as long as the session, and for what follows from
+  /// shapes alone, which lives as long as the kernel; null for the rest.
+  const Inputs& inputs;
   const Outputs& outputs;  ///< dtypes and shapes; data is null
   const Layouts& layouts;  ///< those that layouts() asked for
   Scratch& scratch;        ///< of the context

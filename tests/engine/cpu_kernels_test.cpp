@@ -404,6 +404,18 @@ INSTANTIATE_TEST_SUITE_P(
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
+    Indices, CpuKernels,
+    testing::Values(Case{"argmax", "ArgMax", "", {Shape{3, 7, 5}}, {}, {{"axis", std::int64_t{1}}}, 0, "loop:"},
+                    Case{"argmax_ids", "ArgMax", "", {Shape{3, 7}}, {}, {{"axis", std::int64_t{-1}}}, 0, "loop:",
+                         DType::i32},
+                    Case{"argmax_last", "ArgMax", "", {Shape{3, 7}}, {}, {{"select_last_index", std::int64_t{1}}}, 0,
+                         "reference"},
+                    Case{"equal", "Equal", "", {Shape{3, 7}, Shape{3, 7}}, {}, {}, 0, "loop:", DType::i32},
+                    Case{"equal_one", "Equal", "", {Shape{3, 7}, Shape{}}, {1}, {}, 0, "loop:", DType::i64},
+                    Case{"equal_rows", "Equal", "", {Shape{3, 7}, Shape{7}}, {1}, {}, 0, "reference", DType::i64}),
+    case_name);
+
+INSTANTIATE_TEST_SUITE_P(
     Transpose, CpuKernels,
     testing::Values(
         Case{"heads", "Transpose", "", {Shape{3, 17, 4, 16}}, {}, {{"perm", Ints{0, 2, 1, 3}}}, 0},

@@ -10,8 +10,6 @@ using namespace engine;
 
 namespace {
 
-constexpr std::int64_t kSmallestTable = 1 << 14;  ///< elements
-
 struct QuantizedTable {
   Tensor values, scales;
 };
@@ -37,14 +35,14 @@ std::optional<QuantizedTable> quantize(const Tensor& table) {
 
 }  // namespace
 
-int quantize_tables(Graph& graph) {
+int quantize_tables(Graph& graph, std::int64_t smallest) {
   int count = 0;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     if (!graph.nodes()[i].is("Gather") || graph.nodes()[i].int_or("axis", 0) != 0) continue;
     const ValueId table = graph.nodes()[i].inputs[0];
     const auto& constant = graph.value(table).constant;
     if (!constant || constant->dtype() != DType::f32 || constant->shape().size() != 2 ||
-        constant->elements() < kSmallestTable || graph.consumers(table).size() != 1 || graph.is_output(table))
+        constant->elements() < smallest || graph.consumers(table).size() != 1 || graph.is_output(table))
       continue;
     auto quantized = quantize(*constant);
     if (!quantized) continue;

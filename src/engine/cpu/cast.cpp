@@ -28,7 +28,7 @@ std::unique_ptr<Kernel> cast_from(DType to) {
     if (to == DType::f16) return std::make_unique<CastKernel<float, Half>>();
     if (to == DType::bf16) return std::make_unique<CastKernel<float, BFloat16>>();
   }
-  if constexpr (std::is_integral_v<From> && !std::is_same_v<From, bool>) {
+  if constexpr (std::is_integral_v<From>) {
     if (to == DType::i32) return std::make_unique<CastKernel<From, std::int32_t>>();
     if (to == DType::i64) return std::make_unique<CastKernel<From, std::int64_t>>();
   }

@@ -140,7 +140,8 @@ class ConvTransposeKernel final : public Kernel {
 /// Explicit pads only: where SAME and output_shape put the padding is the reference's to say.
 class ConvTransposeNode final : public CpuNode {
  public:
-  explicit ConvTransposeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+  explicit ConvTransposeNode(const PrepareRequest& request)
+      : CpuNode(request.node, request.state), weights_(request.constants[kW].data) {}
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
     return channels_last_through(inputs, outputs);
@@ -150,7 +151,8 @@ class ConvTransposeNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Inputs& in = request.inputs;
     const Shape &x = in[kX].shape, &w = in[kW].shape, &y = request.outputs[0].shape;
-    if (in[kX].dtype != DType::f32 || x.size() > 5 || !in[kW].data) return nullptr;
+    if (in[kX].dtype != DType::f32 || x.size() > 5 || in[kW].dtype != DType::f32 || !weights_)
+      return nullptr;
     if (auto_pad_of(node) != "NOTSET" || node.has("output_shape")) return nullptr;
     const std::size_t spatial = x.size() - 2;
     const std::int64_t groups = node.int_or("group", 1);
@@ -182,9 +184,11 @@ class ConvTransposeNode final : public CpuNode {
                                                  bias_desc, destination, strides, dilations, before, after);
     const dnnl::deconvolution_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
     OneDnnCall call(dnnl::deconvolution_forward(pd), pd, request.scratch);
-    call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(in[kW].data, plain, pd.weights_desc()));
+    call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));
     return std::make_unique<ConvTransposeKernel>(std::move(call), pd, bias);
   }
+
+  const std::byte* const weights_;  ///< where they are a constant
 };
 
 }  // namespace

@@ -157,11 +157,10 @@ class JoinNode final : public CpuNode {
   const bool split_;
 };
 
-/// Slice with constant bounds.
+/// Slice with bounds that are known once the shapes are.
 class SliceNode final : public CpuNode {
  public:
-  explicit SliceNode(const PrepareRequest& request)
-      : CpuNode(request.node, request.state), constants_(request.constants) {}
+  explicit SliceNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs,
                   const std::vector<Layout>& given) const override {
@@ -172,9 +171,9 @@ class SliceNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& x = request.inputs[0].shape;
     for (std::size_t i = 1; i < request.inputs.size(); ++i)
-      if (node.has_input(i) && constants_[i].data == nullptr) return nullptr;
+      if (node.has_input(i) && request.inputs[i].data == nullptr) return nullptr;
     const auto values = [&](const char* name, std::size_t i) {
-      return ints_attribute_or_input(node, constants_, name, i, {});
+      return ints_attribute_or_input(node, request.inputs, name, i, {});
     };
     const auto ranges =
         slice_ranges(node, x, values("starts", 1), values("ends", 2), values("axes", 3), values("steps", 4));
@@ -191,8 +190,6 @@ class SliceNode final : public CpuNode {
     }
     return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
   }
-
-  const Inputs constants_;
 };
 
 /// Expand: the shape of the output says everything.

@@ -102,7 +102,7 @@ std::unique_ptr<PreparedNode> prepare_binary(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_eltwise(const PrepareRequest& request);
 /// Transpose of any element type of 1 or 4 bytes.
 std::unique_ptr<PreparedNode> prepare_transpose(const PrepareRequest& request);
-/// Concat, Split, Slice (constant bounds) and Expand of any element type: copies of blocks, in any layout but
+/// Concat, Split, Slice (bounds that are constants or follow from shapes) and Expand of any element type: copies of blocks, in any layout but
 /// for Expand.
 std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_split(const PrepareRequest& request);
@@ -115,6 +115,11 @@ std::unique_ptr<PreparedNode> prepare_channel_affine(const PrepareRequest& reque
 std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request);
 /// edgeclip.QuantGather.
 std::unique_ptr<PreparedNode> prepare_quant_gather(const PrepareRequest& request);
+/// Equal of int32, int64 and float32 (equal shapes, or one element on a side); ArgMax of those types, the
+/// first of the largest; GatherND of any element type without batch dimensions.
+std::unique_ptr<PreparedNode> prepare_equal(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_argmax(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_gather_nd(const PrepareRequest& request);
 /// Cast between float32, 16-bit floats, bool and the integers of indices.
 std::unique_ptr<PreparedNode> prepare_cast(const PrepareRequest& request);
 

@@ -63,14 +63,17 @@ const std::vector<Family>& families() {
       {"Transpose", "", prepare_transpose, "types of 1 and 4 bytes, up to 6 dimensions"},
       {"Concat", "", prepare_concat, kAll},
       {"Split", "", prepare_split, kAll},
-      {"Slice", "", prepare_slice, "all types, constant bounds"},
+      {"Slice", "", prepare_slice, "all types, bounds that are constants or follow from shapes"},
       {"Expand", "", prepare_expand, kAll},
       {"ChannelShuffle", "edgeclip", prepare_channel_shuffle, kAll},
       {"ChannelAffine", "edgeclip", prepare_channel_affine, kFloat},
       {"Gather", "", prepare_gather, kAll},
       {"QuantGather", "edgeclip", prepare_quant_gather, kAll},
+      {"GatherND", "", prepare_gather_nd, "all types, without batch_dims"},
+      {"Equal", "", prepare_equal, "int32, int64, float32; equal shapes or one element on a side"},
+      {"ArgMax", "", prepare_argmax, "int32, int64, float32, without select_last_index"},
       {"Cast", "", prepare_cast,
-       "float32 from and to 16-bit floats, from bool; int32, int64 and float32; to its own type: a view"},
+       "float32 from and to 16-bit floats, bool, int32 and int64 to float32, int32 and int64; to its own type: a view"},
   };
   return all;
 }

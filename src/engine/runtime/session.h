@@ -46,7 +46,7 @@ class Session {
 /// A node that has just been run.
 struct NodeRun {
   const Node& node;
-  const Inputs& inputs;
+  const Inputs& inputs;  ///< one that the node was allowed to write over holds the output by now
   const Outputs& outputs;
   const Layouts& layouts;  ///< of inputs and outputs
   double seconds;

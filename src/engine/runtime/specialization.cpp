@@ -27,9 +27,9 @@ void Specialization::bind_kernels() {
     }
     Inputs inputs = step.inputs;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const ValueId id = step.node->inputs[i];
-      if (id != kNoValue && id == step.input_values[i] && parts_.graph.value(id).is_constant())
-        inputs[i].data = parts_.graph.value(id).constant->raw();
+      const ValueId id = step.input_values[i];
+      if (id != kNoValue && locations_[static_cast<std::size_t>(id)].kind == Location::kFixed)
+        inputs[i].data = locations_[static_cast<std::size_t>(id)].fixed;
     }
     step.kernel = step.prepared->bind({inputs, step.outputs, step.layouts, scratch_});
   }

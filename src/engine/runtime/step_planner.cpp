@@ -62,6 +62,7 @@ void Specialization::Planner::take_facts(const std::vector<ValueFacts>& facts) {
 
 /// Nodes whose output is the input's bytes under another shape: no kernel runs for them.
 bool Specialization::Planner::is_view(const Node& node) const {
+  if (node.inputs.empty() || node.inputs[0] == kNoValue || node.outputs[0] == kNoValue) return false;
   for (const char* op : {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
     if (node.is(op)) return true;
   return node.is("Cast") && view(node.inputs[0]).dtype == view(node.outputs[0]).dtype;
@@ -70,8 +71,7 @@ bool Specialization::Planner::is_view(const Node& node) const {
 /// As find_last_uses() needs them; layouts come later and may cut a view from its source.
 void Specialization::Planner::find_views() {
   for (const Node& node : graph_.nodes())
-    if (!node.inputs.empty() && node.inputs[0] != kNoValue && is_view(node) &&
-        location(node.outputs[0]).kind == Location::kAbsent)
+    if (is_view(node) && location(node.outputs[0]).kind == Location::kAbsent)
       root_[static_cast<std::size_t>(node.outputs[0])] = root(node.inputs[0]);
 }
 

@@ -1,0 +1,160 @@
+#include <cstring>
+
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/indices.h"
+#include "engine/ops/support.h"
+
+/// What text towers find their pooled token with: comparisons with one value, ArgMax, GatherND.
+namespace edgeclip::engine {
+
+namespace {
+
+/// Equal of values of one type, element by element or with a single one.
+template <class T>
+class EqualKernel final : public Kernel {
+ public:
+  EqualKernel(bool one0, bool one1) : step0_(one0 ? 0 : 1), step1_(one1 ? 0 : 1) {}
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const T *a = inputs[0].as<T>(), *b = inputs[1].as<T>();
+    bool* y = outputs[0].as<bool>();
+    const std::int64_t n = outputs[0].elements();
+#pragma omp parallel for schedule(static) if (n > kParallelElements)
+    for (std::int64_t i = 0; i < n; ++i) y[i] = a[i * step0_] == b[i * step1_];
+  }
+  std::string implementation() const override { return "loop:equal"; }
+
+ private:
+  const std::int64_t step0_, step1_;
+};
+
+class EqualNode final : public CpuNode {
+ public:
+  explicit EqualNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const std::int64_t n = request.outputs[0].elements();
+    bool one[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+      one[i] = request.inputs[i].elements() == 1;
+      if (!one[i] && request.inputs[i].elements() != n) return nullptr;
+    }
+    switch (request.inputs[0].dtype) {
+      case DType::i32:
+        return std::make_unique<EqualKernel<std::int32_t>>(one[0], one[1]);
+      case DType::i64:
+        return std::make_unique<EqualKernel<std::int64_t>>(one[0], one[1]);
+      case DType::f32:
+        return std::make_unique<EqualKernel<float>>(one[0], one[1]);
+      default:
+        return nullptr;
+    }
+  }
+};
+
+/// The first of the largest along the middle of (outer, n, inner).
+template <class T>
+class ArgMaxKernel final : public Kernel {
+ public:
+  ArgMaxKernel(std::int64_t outer, std::int64_t n, std::int64_t inner) : outer_(outer), n_(n), inner_(inner) {}
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const T* x = inputs[0].as<T>();
+    auto* y = outputs[0].as<std::int64_t>();
+#pragma omp parallel for collapse(2) schedule(static) if (outer_ * n_ * inner_ > kParallelElements)
+    for (std::int64_t o = 0; o < outer_; ++o)
+      for (std::int64_t i = 0; i < inner_; ++i) {
+        const T* values = x + o * n_ * inner_ + i;
+        std::int64_t best = 0;
+        for (std::int64_t k = 1; k < n_; ++k)
+          if (values[k * inner_] > values[best * inner_]) best = k;
+        y[o * inner_ + i] = best;
+      }
+  }
+  std::string implementation() const override { return "loop:argmax"; }
+
+ private:
+  const std::int64_t outer_, n_, inner_;
+};
+
+class ArgMaxNode final : public CpuNode {
+ public:
+  explicit ArgMaxNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape& x = request.inputs[0].shape;
+    if (node.int_or("select_last_index", 0) != 0) return nullptr;
+    const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), x.size());
+    const std::int64_t outer = product(x, 0, axis), n = x[axis], inner = product(x, axis + 1, x.size());
+    switch (request.inputs[0].dtype) {
+      case DType::i32:
+        return std::make_unique<ArgMaxKernel<std::int32_t>>(outer, n, inner);
+      case DType::i64:
+        return std::make_unique<ArgMaxKernel<std::int64_t>>(outer, n, inner);
+      case DType::f32:
+        return std::make_unique<ArgMaxKernel<float>>(outer, n, inner);
+      default:
+        return nullptr;
+    }
+  }
+};
+
+/// data (a, b, ..., rest...), indices (any..., k): rows of what k indices pick.
+class GatherNdKernel final : public Kernel {
+ public:
+  GatherNdKernel(const Node& node, const Shape& data, std::int64_t picks, std::size_t k, std::size_t row)
+      : node_(node), limits_(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(k)), picks_(picks),
+        row_(row) {}
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const Indices indices(inputs[1]);
+    std::byte* y = outputs[0].data;
+    const auto k = static_cast<std::int64_t>(limits_.size());
+    for (std::int64_t p = 0; p < picks_; ++p, y += row_) {
+      std::int64_t place = 0;
+      for (std::int64_t j = 0; j < k; ++j) {
+        const std::int64_t limit = limits_[static_cast<std::size_t>(j)];
+        place = place * limit + indices.at(node_, p * k + j, limit);
+      }
+      std::memcpy(y, inputs[0].data + static_cast<std::size_t>(place) * row_, row_);
+    }
+  }
+  std::string implementation() const override { return "loop:gather_nd"; }
+
+ private:
+  const Node& node_;
+  const Shape limits_;
+  const std::int64_t picks_;
+  const std::size_t row_;
+};
+
+class GatherNdNode final : public CpuNode {
+ public:
+  explicit GatherNdNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const Shape &data = request.inputs[0].shape, &indices = request.inputs[1].shape;
+    if (node.int_or("batch_dims", 0) != 0) return nullptr;
+    const auto k = static_cast<std::size_t>(indices.back());
+    return std::make_unique<GatherNdKernel>(
+        node, data, product(indices, 0, indices.size() - 1), k,
+        static_cast<std::size_t>(product(data, k, data.size())) * dtype_size(request.inputs[0].dtype));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_equal(const PrepareRequest& request) {
+  return std::make_unique<EqualNode>(request);
+}
+std::unique_ptr<PreparedNode> prepare_argmax(const PrepareRequest& request) {
+  return std::make_unique<ArgMaxNode>(request);
+}
+std::unique_ptr<PreparedNode> prepare_gather_nd(const PrepareRequest& request) {
+  return std::make_unique<GatherNdNode>(request);
+}
+
+}  // namespace edgeclip::engine
