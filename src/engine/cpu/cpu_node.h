@@ -116,7 +116,7 @@ std::unique_ptr<PreparedNode> prepare_gather(const PrepareRequest& request);
 /// edgeclip.QuantGather.
 std::unique_ptr<PreparedNode> prepare_quant_gather(const PrepareRequest& request);
 /// Equal of int32, int64 and float32 (equal shapes, or one element on a side); ArgMax of those types, the
-/// first of the largest; GatherND of any element type without batch dimensions.
+/// first of the largest; GatherND of any element type.
 std::unique_ptr<PreparedNode> prepare_equal(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_argmax(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_gather_nd(const PrepareRequest& request);

@@ -69,7 +69,7 @@ const std::vector<Family>& families() {
       {"ChannelAffine", "edgeclip", prepare_channel_affine, kFloat},
       {"Gather", "", prepare_gather, kAll},
       {"QuantGather", "edgeclip", prepare_quant_gather, kAll},
-      {"GatherND", "", prepare_gather_nd, "all types, without batch_dims"},
+      {"GatherND", "", prepare_gather_nd, kAll},
       {"Equal", "", prepare_equal, "int32, int64, float32; equal shapes or one element on a side"},
       {"ArgMax", "", prepare_argmax, "int32, int64, float32, without select_last_index"},
       {"Cast", "", prepare_cast,

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <utility>
 
 #include "engine/cpu/cpu_node.h"
 #include "engine/ops/indices.h"
@@ -101,32 +102,31 @@ class ArgMaxNode final : public CpuNode {
   }
 };
 
-/// data (a, b, ..., rest...), indices (any..., k): rows of what k indices pick.
+/// data (batch..., a, b, ..., rest...), indices (batch..., any..., k): rows of what k indices pick in their
+/// batch.
 class GatherNdKernel final : public Kernel {
  public:
-  GatherNdKernel(const Node& node, const Shape& data, std::int64_t picks, std::size_t k, std::size_t row)
-      : node_(node), limits_(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(k)), picks_(picks),
-        row_(row) {}
+  /// limits: (a, b, ...).  picks: of each batch.
+  GatherNdKernel(const Node& node, Shape limits, std::int64_t batches, std::int64_t picks, std::size_t row)
+      : node_(node), limits_(std::move(limits)), batches_(batches), picks_(picks), row_(row) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const Indices indices(inputs[1]);
     std::byte* y = outputs[0].data;
-    const auto k = static_cast<std::int64_t>(limits_.size());
-    for (std::int64_t p = 0; p < picks_; ++p, y += row_) {
-      std::int64_t place = 0;
-      for (std::int64_t j = 0; j < k; ++j) {
-        const std::int64_t limit = limits_[static_cast<std::size_t>(j)];
-        place = place * limit + indices.at(node_, p * k + j, limit);
+    std::int64_t next = 0;
+    for (std::int64_t b = 0; b < batches_; ++b)
+      for (std::int64_t p = 0; p < picks_; ++p, y += row_) {
+        std::int64_t place = b;
+        for (const std::int64_t limit : limits_) place = place * limit + indices.at(node_, next++, limit);
+        std::memcpy(y, inputs[0].data + static_cast<std::size_t>(place) * row_, row_);
       }
-      std::memcpy(y, inputs[0].data + static_cast<std::size_t>(place) * row_, row_);
-    }
   }
   std::string implementation() const override { return "loop:gather_nd"; }
 
  private:
   const Node& node_;
   const Shape limits_;
-  const std::int64_t picks_;
+  const std::int64_t batches_, picks_;
   const std::size_t row_;
 };
 
@@ -137,11 +137,13 @@ class GatherNdNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape &data = request.inputs[0].shape, &indices = request.inputs[1].shape;
-    if (node.int_or("batch_dims", 0) != 0) return nullptr;
-    const auto k = static_cast<std::size_t>(indices.back());
+    const auto batch = static_cast<std::size_t>(node.int_or("batch_dims", 0)),
+               k = static_cast<std::size_t>(indices.back());
+    const auto first = data.begin() + static_cast<std::ptrdiff_t>(batch);
     return std::make_unique<GatherNdKernel>(
-        node, data, product(indices, 0, indices.size() - 1), k,
-        static_cast<std::size_t>(product(data, k, data.size())) * dtype_size(request.inputs[0].dtype));
+        node, Shape(first, first + static_cast<std::ptrdiff_t>(k)), product(indices, 0, batch),
+        product(indices, batch, indices.size() - 1),
+        static_cast<std::size_t>(product(data, batch + k, data.size())) * dtype_size(request.inputs[0].dtype));
   }
 };
 
