@@ -73,7 +73,8 @@ TEST(OperatorsGolden, VideoModels) {
 
 TEST(Passes, LeaveNothingBetweenConvolutions) {
   EDGECLIP_REQUIRE_PARITY(folder, "zoo/graphs");
-  for (const auto& entry : read_json(folder / "manifest.json")["graphs"]) {
+  const Json manifest = read_json(folder / "manifest.json");
+  for (const auto& entry : manifest["graphs"]) {
     const std::string name = entry["name"];
     engine::Graph graph = import_onnx(folder / name / "model.onnx");
     optimize(graph);
