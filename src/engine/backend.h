@@ -88,8 +88,9 @@ class Backend {
   /// constants: per input of the node; data is null for what is no constant.
   virtual std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs& constants) = 0;
 
-  /// A copy of `value` from one layout to the other.
-  virtual std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to) = 0;
+  /// A copy of `value` from one layout to the other.  The scratch is the context's and outlives the kernel.
+  virtual std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to,
+                                               Scratch& scratch) = 0;
 
   /// Bytes of constants kept in a form of the backend's own, beside the graph's.
   virtual std::int64_t packed_bytes() const = 0;

@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "engine/backend.h"
 #include "engine/ops/support.h"
 
@@ -32,7 +30,7 @@ class ReferenceBackend final : public Backend {
   std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs&) override {
     return std::make_unique<ReferenceNode>(node);
   }
-  std::unique_ptr<Kernel> bind_reorder(const TensorView&, Layout, Layout) override {
+  std::unique_ptr<Kernel> bind_reorder(const TensorView&, Layout, Layout, Scratch&) override {
     EDGECLIP_CHECK(false, "the reference kernels know one layout");
   }
   std::int64_t packed_bytes() const override { return 0; }

@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "base/float16.h"
 #include "engine/cpu/cpu_node.h"
 

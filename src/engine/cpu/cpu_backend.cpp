@@ -1,4 +1,3 @@
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -13,6 +12,16 @@ namespace {
 /// More than making a kernel takes, beside its packed weights.
 constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;
 
+/// A copy of the value in another layout.
+std::unique_ptr<Kernel> make_reorder(const TensorView& value, Layout from, Layout to, Scratch& scratch) {
+  const auto type = moved_as(value.dtype);
+  EDGECLIP_CHECK(type, "{} lies in one layout only", dtype_name(value.dtype));
+  const auto source = layout_desc(value.shape, from, *type), destination = layout_desc(value.shape, to, *type);
+  const dnnl::reorder::primitive_desc pd(onednn_engine(), source, onednn_engine(), destination,
+                                         onednn_attributes());
+  return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, scratch), source, destination);
+}
+
 /// The reference kernel, which knows one layout only, between copies of what lies otherwise.
 class PlainKernel final : public Kernel {
  public:
@@ -21,12 +30,8 @@ class PlainKernel final : public Kernel {
       Copy copy;
       if (normalized(layout, view.shape) != Layout::plain) {
         copy.plain = Tensor(view.dtype, view.shape);
-        const auto plain = dense_desc(view.shape, type_of(view.dtype)),
-                   last = layout_desc(view.shape, layout, type_of(view.dtype));
-        const dnnl::reorder::primitive_desc pd(onednn_engine(), in ? last : plain, onednn_engine(),
-                                               in ? plain : last, onednn_attributes());
-        copy.reorder = std::make_unique<UnaryOneDnnKernel>(
-            OneDnnCall(dnnl::reorder(pd), pd, request.scratch), in ? last : plain, in ? plain : last);
+        copy.reorder = in ? make_reorder(view, layout, Layout::plain, request.scratch)
+                          : make_reorder(view, Layout::plain, layout, request.scratch);
       }
       return copy;
     };
@@ -56,11 +61,8 @@ class PlainKernel final : public Kernel {
  private:
   struct Copy {
     Tensor plain;
-    std::unique_ptr<UnaryOneDnnKernel> reorder;
+    std::unique_ptr<Kernel> reorder;
   };
-  static dnnl::memory::data_type type_of(DType dtype) {
-    return dtype_size(dtype) == 1 ? dnnl::memory::data_type::u8 : dnnl::memory::data_type::s32;
-  }
 
   std::unique_ptr<Kernel> kernel_;
   std::vector<Copy> in_, out_;
@@ -91,15 +93,9 @@ class CpuBackend final : public Backend {
     return std::make_unique<SlowNode>(node);
   }
 
-  std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to) override {
-    Scratch none;
-    const auto type =
-        dtype_size(value.dtype) == 1 ? dnnl::memory::data_type::u8 : dnnl::memory::data_type::s32;
-    EDGECLIP_CHECK(dtype_size(value.dtype) == 1 || dtype_size(value.dtype) == 4, "{}",
-                   dtype_name(value.dtype));
-    const auto source = layout_desc(value.shape, from, type), destination = layout_desc(value.shape, to, type);
-    const dnnl::reorder::primitive_desc pd(onednn_engine(), source, onednn_engine(), destination);
-    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, none), source, destination);
+  std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to,
+                                       Scratch& scratch) override {
+    return make_reorder(value, from, to, scratch);
   }
 
   std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes()); }

@@ -14,6 +14,17 @@ const dnnl::engine& onednn_engine() {
   return engine;
 }
 
+std::optional<dnnl::memory::data_type> moved_as(DType dtype) {
+  switch (dtype_size(dtype)) {
+    case 1:
+      return dnnl::memory::data_type::u8;
+    case 4:
+      return dnnl::memory::data_type::s32;
+    default:
+      return {};
+  }
+}
+
 dnnl::memory::dims dense_strides(const dnnl::memory::dims& dims) {
   dnnl::memory::dims strides(dims.size(), 1);
   for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];

@@ -20,6 +20,9 @@ constexpr auto kF32 = dnnl::memory::data_type::f32;
 /// The one CPU engine of this process.
 const dnnl::engine& onednn_engine();
 
+/// A type of the same size for what only moves elements; nothing for sizes that reorders lack.
+std::optional<dnnl::memory::data_type> moved_as(DType dtype);
+
 /// Strides (in elements) of a dense row-major tensor.
 dnnl::memory::dims dense_strides(const dnnl::memory::dims& dims);
 

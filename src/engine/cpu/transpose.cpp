@@ -12,24 +12,15 @@ class TransposeNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape &x = request.inputs[0].shape, &y = request.outputs[0].shape;
     if (x.empty() || x.size() > 6) return nullptr;
-    dnnl::memory::data_type type;  // a reorder without scales moves bits, so any type of the size will do
-    switch (dtype_size(request.inputs[0].dtype)) {
-      case 1:
-        type = dnnl::memory::data_type::u8;
-        break;
-      case 4:
-        type = dnnl::memory::data_type::s32;
-        break;
-      default:
-        return nullptr;
-    }
+    const auto type = moved_as(request.inputs[0].dtype);
+    if (!type) return nullptr;
     std::vector<std::int64_t> reversed;
     for (std::size_t i = x.size(); i-- > 0;) reversed.push_back(static_cast<std::int64_t>(i));
     const auto order = node.ints_or("perm", reversed);
     const dnnl::memory::dims strides = dense_strides(x);
     dnnl::memory::dims permuted(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) permuted[i] = strides.at(static_cast<std::size_t>(order.at(i)));
-    const dnnl::memory::desc from(y, type, permuted), to = dense_desc(y, type);
+    const dnnl::memory::desc from(y, *type, permuted), to = dense_desc(y, *type);
     const dnnl::reorder::primitive_desc pd(onednn_engine(), from, onednn_engine(), to, onednn_attributes());
     return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, request.scratch), from, to);
   }

@@ -22,7 +22,8 @@ Specialization::Specialization(const SessionParts& parts, const std::vector<Shap
 void Specialization::bind_kernels() {
   for (Step& step : steps_) {
     if (step.prepared == nullptr) {
-      step.kernel = parts_.backend->bind_reorder(step.inputs[0], step.layouts.inputs[0], step.layouts.outputs[0]);
+      step.kernel = parts_.backend->bind_reorder(step.inputs[0], step.layouts.inputs[0],
+                                                  step.layouts.outputs[0], scratch_);
       continue;
     }
     Inputs inputs = step.inputs;
