@@ -118,6 +118,8 @@ constexpr const char* kSamples[] = {
     "edgeclip.FusedConv activation=relu | T:1,2,3,3 T:2,2,2,2 T:2 T:1,2,2,2",
     "edgeclip.FusedMatMul activation=gelu | T:2,3 T:3,2 T:2 T:2,2",
     "edgeclip.L2Normalize | T:2,3",
+    "edgeclip.MaskedSoftmax safe=1 | T:2,2,3 T:2,1,3",
+    "edgeclip.MaskedSoftmax | T:2,3",
     "edgeclip.QuantGather | i8:3,2 f32:3 i64:2=2,0",
     "edgeclip.QuantMatMul a_scale=0.5 a_zero_point=3 | T:2,3 i8:3,2 f32:2",
 };

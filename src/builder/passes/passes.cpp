@@ -1,6 +1,7 @@
 #include "builder/passes/passes.h"
 
 #include "builder/passes/batch_norm_to_affine.h"
+#include "builder/passes/eliminate_common.h"
 #include "builder/passes/eliminate_identity.h"
 #include "builder/passes/fold_affine.h"
 #include "builder/passes/fold_constants.h"
@@ -11,6 +12,7 @@
 #include "builder/passes/fuse_hard_swish.h"
 #include "builder/passes/fuse_l2_normalize.h"
 #include "builder/passes/fuse_layer_norm.h"
+#include "builder/passes/fuse_masked_softmax.h"
 #include "builder/passes/fuse_matmul.h"
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
@@ -52,6 +54,7 @@ constexpr Pass kPasses[] = {
     // Wholes before their parts: a LayerNormalization ends in a Mul and an Add that others could take.
     {"fuse_l2_normalize", fuse_l2_normalize},
     {"fuse_layer_norm", fuse_layer_norm},
+    {"fuse_masked_softmax", fuse_masked_softmax},
     {"fuse_channel_shuffle", fuse_channel_shuffle},
     // Quantized products before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
@@ -63,6 +66,9 @@ constexpr Pass kPasses[] = {
     {"fold_affine", fold_affine},
     {"fuse_conv", fuse_conv},
     {"fuse_affine", fuse_affine},
+    // What is written once per layer though it is the same for all (masks, sizes).  Behind the patterns, whose
+    // insides have one reader each.
+    {"eliminate_common", eliminate_common},
     // Weights that stayed int8 for the quantized products and found none: last, so that those had every
     // chance.  The
     // next round may fuse what this makes constant.

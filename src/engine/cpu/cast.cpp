@@ -26,6 +26,9 @@ std::unique_ptr<Kernel> cast_from(DType to) {
     if (to == DType::f16) return std::make_unique<CastKernel<float, Half>>();
     if (to == DType::bf16) return std::make_unique<CastKernel<float, BFloat16>>();
   }
+  if constexpr (std::is_arithmetic_v<From>) {
+    if (to == DType::boolean) return std::make_unique<CastKernel<From, bool>>();
+  }
   if constexpr (std::is_integral_v<From>) {
     if (to == DType::i32) return std::make_unique<CastKernel<From, std::int32_t>>();
     if (to == DType::i64) return std::make_unique<CastKernel<From, std::int64_t>>();
@@ -33,7 +36,7 @@ std::unique_ptr<Kernel> cast_from(DType to) {
   return nullptr;
 }
 
-/// To float32 from what graphs hold beside it, float32 to 16 bits, and between the integers of indices.
+/// To float32 from what graphs hold beside it, float32 to 16 bits, between the integers of indices, and to bool.
 class CastNode final : public CpuNode {
  public:
   explicit CastNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}

@@ -37,6 +37,7 @@ const std::vector<Family>& families() {
       {"LayerNormalization", "", prepare_layer_norm, "float32, last axis, one output"},
       {"L2Normalize", "edgeclip", prepare_l2_normalize, "float32, last axis"},
       {"Softmax", "", prepare_softmax, "float32; before opset 13 the last axis"},
+      {"MaskedSoftmax", "edgeclip", prepare_masked_softmax, kFloat},
       {"LogSoftmax", "", prepare_softmax, "float32; before opset 13 the last axis"},
       {"Add", "", prepare_binary, kOneSide},
       {"Mul", "", prepare_binary, kOneSide},
@@ -73,7 +74,7 @@ const std::vector<Family>& families() {
       {"Equal", "", prepare_equal, "int32, int64, float32; equal shapes or one element on a side"},
       {"ArgMax", "", prepare_argmax, "int32, int64, float32, without select_last_index"},
       {"Cast", "", prepare_cast,
-       "float32 from and to 16-bit floats, bool, int32 and int64 to float32, int32 and int64; to its own type: a view"},
+       "float32 from and to 16-bit floats, bool, int32 and int64 to float32, int32 and int64; those and float32 to bool; to its own type: a view"},
   };
   return all;
 }

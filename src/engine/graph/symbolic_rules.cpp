@@ -128,7 +128,8 @@ void add_same_shape(Table& t) {
        "edgeclip.ChannelShuffle",
        "edgeclip.Gelu",
        "edgeclip.QuickGelu",
-       "edgeclip.L2Normalize"},
+       "edgeclip.L2Normalize",
+       "edgeclip.MaskedSoftmax"},
       {type_of<0>, same_shape});
   add(t, {"Dropout"}, {first_then<DType::boolean>, shape_dropout});
   add(t, {"LayerNormalization"}, {first_then<DType::f32>, shape_layer_norm});

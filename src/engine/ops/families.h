@@ -47,5 +47,6 @@ const std::vector<Operator>& lp_norm_operators();           ///< Lp-, MeanVarian
 const std::vector<Operator>& fused_conv_operators();       ///< edgeclip.FusedConv
 const std::vector<Operator>& channel_affine_operators();   ///< edgeclip.ChannelAffine
 const std::vector<Operator>& channel_shuffle_operators();  ///< edgeclip.ChannelShuffle
+const std::vector<Operator>& masked_softmax_operators();   ///< edgeclip.MaskedSoftmax
 
 }  // namespace edgeclip::engine

@@ -26,7 +26,8 @@ std::vector<Operator> collect() {
        {&conv_transpose_operators(), &resize_operators(), &grid_sample_operators(), &space_depth_operators(),
         &group_norm_operators(), &lp_norm_operators(),
         // convolution models'
-        &fused_conv_operators(), &channel_affine_operators(), &channel_shuffle_operators()})
+        &fused_conv_operators(), &channel_affine_operators(), &channel_shuffle_operators(),
+        &masked_softmax_operators()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }
