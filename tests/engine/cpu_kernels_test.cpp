@@ -409,11 +409,16 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Indices, CpuKernels,
-    testing::Values(Case{"argmax", "ArgMax", "", {Shape{3, 7, 5}}, {}, {{"axis", std::int64_t{1}}}, 0, "loop:"},
+    testing::Values(Case{"shuffle", "ChannelShuffle", "edgeclip", {Shape{2, 6, 5, 3}}, {}, {{"group", std::int64_t{3}}}, 0, "loop:"},
+                    Case{"shuffle_halves", "ChannelShuffle", "edgeclip", {Shape{2, 3, 5}, Shape{2, 3, 5}}, {}, {{"group", std::int64_t{2}}}, 0, "loop:"},
+                    Case{"shuffle_bytes", "ChannelShuffle", "edgeclip", {Shape{2, 1, 5}, Shape{2, 3, 5}}, {}, {{"group", std::int64_t{2}}}, 0, "loop:", DType::u8},
+                    Case{"affine_parts", "ChannelAffine", "edgeclip", {Shape{2, 3, 5}, Shape{7}, Shape{7}, Shape{2, 4, 5}}, {1, 2}, {{"activation", std::string("relu")}}, 1e-6, "loop:"},
+                    Case{"argmax", "ArgMax", "", {Shape{3, 7, 5}}, {}, {{"axis", std::int64_t{1}}}, 0, "loop:"},
                     Case{"argmax_ids", "ArgMax", "", {Shape{3, 7}}, {}, {{"axis", std::int64_t{-1}}}, 0, "loop:",
                          DType::i32},
                     Case{"argmax_last", "ArgMax", "", {Shape{3, 7}}, {}, {{"select_last_index", std::int64_t{1}}}, 0,
                          "reference"},
+                    Case{"to_bool", "Cast", "", {Shape{3, 7}}, {}, {{"to", std::int64_t{9}}}, 0, "loop:", DType::i32},
                     Case{"equal", "Equal", "", {Shape{3, 7}, Shape{3, 7}}, {}, {}, 0, "loop:", DType::i32},
                     Case{"equal_one", "Equal", "", {Shape{3, 7}, Shape{}}, {1}, {}, 0, "loop:", DType::i64},
                     Case{"equal_rows", "Equal", "", {Shape{3, 7}, Shape{7}}, {1}, {}, 0, "reference", DType::i64}),

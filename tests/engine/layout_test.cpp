@@ -49,7 +49,7 @@ class RandomModel {
   void add() {
     const Made x = latest();
     const std::int64_t channels = x.shape[1];
-    switch (rng_.below(11)) {
+    switch (rng_.below(13)) {
       case 0: {
         const std::int64_t out = rng_.range(1, 6);
         return push(maker_.node("Conv", {x.id, weights({out, channels, 3, 3}), weights({out})},
@@ -92,12 +92,32 @@ class RandomModel {
         const ValueId tanh = maker_.node("Tanh", {flat});
         return push(maker_.node("Reshape", {tanh, maker_.constant<std::int64_t>({4}, x.shape)}), x.shape);
       }
+      case 10: {
+        const Made& other = pick();
+        const std::int64_t all = channels + other.shape[1];
+        if (other.shape[2] != x.shape[2] || all > 16) break;
+        return push(of_ours("ChannelAffine", {x.id, weights({all}), weights({all}), other.id}, {}),
+                    {x.shape[0], all, x.shape[2], x.shape[3]});
+      }
+      case 11: {
+        const Made& other = pick();
+        const std::int64_t all = channels + other.shape[1];
+        if (other.shape[2] != x.shape[2] || all > 16 || all % 2 != 0) break;
+        return push(of_ours("ChannelShuffle", {x.id, other.id}, {{"group", std::int64_t{2}}}),
+                    {x.shape[0], all, x.shape[2], x.shape[3]});
+      }
       default: {
         const ValueId mean = maker_.node("GlobalAveragePool", {x.id});
         return push(maker_.node("Mul", {x.id, maker_.node("Sigmoid", {mean})}), x.shape);
       }
     }
     push(maker_.node("Sigmoid", {x.id}), x.shape);
+  }
+
+  ValueId of_ours(const std::string& op, std::vector<ValueId> inputs, std::map<std::string, Attribute> attributes) {
+    const ValueId y = maker_.node(op, std::move(inputs), std::move(attributes), 1);
+    maker_.graph.nodes().back().domain = "edgeclip";
+    return y;
   }
 
   void push(ValueId id, Shape shape) { values_.push_back({id, std::move(shape)}); }

@@ -45,7 +45,7 @@ std::vector<double> scaled_weights(const Node& conv, const Tensor& weights,
 
 bool rewrite_affine(Graph& graph, const GraphIndex& index, std::size_t i) {
   Node& node = graph.nodes()[i];
-  if (!node.is("ChannelAffine", "edgeclip")) return false;
+  if (!node.is("ChannelAffine", "edgeclip") || node.inputs.size() > 3) return false;
   const Node* conv = convolution(index, node.inputs[0]);
   if (!conv) return false;
   const Activation activation = activation_of(node);

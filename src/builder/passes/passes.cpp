@@ -7,6 +7,7 @@
 #include "builder/passes/fold_constants.h"
 #include "builder/passes/fuse_affine.h"
 #include "builder/passes/fuse_channel_shuffle.h"
+#include "builder/passes/fuse_concat.h"
 #include "builder/passes/fuse_conv.h"
 #include "builder/passes/fuse_gelu.h"
 #include "builder/passes/fuse_hard_swish.h"
@@ -66,6 +67,8 @@ constexpr Pass kPasses[] = {
     {"fold_affine", fold_affine},
     {"fuse_conv", fuse_conv},
     {"fuse_affine", fuse_affine},
+    // When what could go into a convolution instead has gone.
+    {"fuse_concat", fuse_concat},
     // What is written once per layer though it is the same for all (masks, sizes).  Behind the patterns, whose
     // insides have one reader each.
     {"eliminate_common", eliminate_common},

@@ -1,4 +1,7 @@
+#include <omp.h>
+
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "engine/cpu/cpu_node.h"
@@ -9,6 +12,9 @@
 namespace edgeclip::engine {
 
 namespace {
+
+/// More than any model has; more are left to the reference kernel.
+constexpr std::size_t kMostCopiedDims = 16;
 
 /// One block: its shape, and how it lies on either side (in elements).
 struct Block {
@@ -50,20 +56,34 @@ void copy_block(const Block& block, const std::byte* source, std::byte* destinat
   const std::size_t outer = block.shape.size() - 1;
   const std::int64_t row = block.shape[outer], rows = product(block.shape, 0, outer);
   const std::int64_t from_step = block.from[outer], to_step = block.to[outer];
-#pragma omp parallel for schedule(static) if (rows * row > kParallelElements)
-  for (std::int64_t r = 0; r < rows; ++r) {
-    std::int64_t rest = r;
+  // A walk per thread: to divide a row's number into its place costs more than a short row.
+  const std::int64_t walks = rows * row > kParallelElements ? omp_get_max_threads() : 1;
+#pragma omp parallel for schedule(static) num_threads(static_cast<int>(walks)) if (walks > 1)
+  for (std::int64_t walk = 0; walk < walks; ++walk) {
+    const std::int64_t end = rows * (walk + 1) / walks;
+    std::int64_t r = rows * walk / walks, rest = r;
     const T* x = from;
     T* y = to;
+    std::int64_t place[kMostCopiedDims] = {};
     for (std::size_t d = outer; d-- > 0; rest /= block.shape[d]) {
-      const std::int64_t place = rest % block.shape[d];
-      x += place * block.from[d];
-      y += place * block.to[d];
+      place[d] = rest % block.shape[d];
+      x += place[d] * block.from[d];
+      y += place[d] * block.to[d];
     }
-    if (from_step == 1 && to_step == 1)
-      std::memcpy(y, x, static_cast<std::size_t>(row) * sizeof(T));
-    else
-      for (std::int64_t i = 0; i < row; ++i) y[i * to_step] = x[i * from_step];
+    for (; r < end; ++r) {
+      if (from_step == 1 && to_step == 1)
+        std::memcpy(y, x, static_cast<std::size_t>(row) * sizeof(T));
+      else
+        for (std::int64_t i = 0; i < row; ++i) y[i * to_step] = x[i * from_step];
+      for (std::size_t d = outer; d-- > 0;) {
+        x += block.from[d];
+        y += block.to[d];
+        if (++place[d] < block.shape[d]) break;
+        x -= block.from[d] * block.shape[d];
+        y -= block.to[d] * block.shape[d];
+        place[d] = 0;
+      }
+    }
   }
 }
 
@@ -74,9 +94,15 @@ class CopyKernel final : public Kernel {
     std::size_t input, output;
     Block block;
   };
-  CopyKernel(std::vector<Copy> copies, DType dtype) : copies_(std::move(copies)), size_(dtype_size(dtype)) {
-    for (Copy& copy : copies_) copy.block = collapsed(copy.block);
+  /// nullptr if a block has too many dimensions.
+  static std::unique_ptr<Kernel> make(std::vector<Copy> copies, DType dtype) {
+    for (Copy& copy : copies) {
+      copy.block = collapsed(copy.block);
+      if (copy.block.shape.size() > kMostCopiedDims) return nullptr;
+    }
+    return std::make_unique<CopyKernel>(std::move(copies), dtype);
   }
+  CopyKernel(std::vector<Copy> copies, DType dtype) : copies_(std::move(copies)), size_(dtype_size(dtype)) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     for (const Copy& copy : copies_) {
@@ -119,16 +145,9 @@ class JoinNode final : public CpuNode {
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs,
                   const std::vector<Layout>& given) const override {
-    bool last = false;
-    const std::size_t data = split_ ? 1 : inputs.size();  // behind it: the sizes of the parts
-    for (std::size_t i = 0; i < data; ++i) last = last || given[i] == Layout::channels_last;
-    // Parts that are one channel or one pixel lie the same in both layouts, but then so does each block of
-    // the whole.
-    const Layout layout = last ? Layout::channels_last : Layout::plain;
-    Layouts layouts = PreparedNode::layouts(inputs, outputs, given);
-    std::fill_n(layouts.inputs.begin(), data, layout);
-    std::fill(layouts.outputs.begin(), layouts.outputs.end(), layout);
-    return layouts;
+    std::vector<std::size_t> data(split_ ? 1 : inputs.size());  // behind it: the sizes of the parts
+    std::iota(data.begin(), data.end(), std::size_t{0});
+    return joined_layouts(inputs, outputs, given, data);
   }
 
  private:
@@ -151,7 +170,7 @@ class JoinNode final : public CpuNode {
       offset += block.shape[axis];
       copies.push_back({split_ ? 0 : i, split_ ? i : 0, block});
     }
-    return std::make_unique<CopyKernel>(std::move(copies), request.inputs[0].dtype);
+    return CopyKernel::make(std::move(copies), request.inputs[0].dtype);
   }
 
   const bool split_;
@@ -188,7 +207,7 @@ class SliceNode final : public CpuNode {
       block.from_offset += ranges[d].start * own[at];
       block.from[at] = ranges[d].step * own[at];
     }
-    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
+    return CopyKernel::make({{0, 0, block}}, request.inputs[0].dtype);
   }
 };
 
@@ -201,41 +220,12 @@ class ExpandNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& y = request.outputs[0].shape;
     const Block block{y, broadcast_strides(request.inputs[0].shape, y), strides_of(y)};
-    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
-  }
-};
-
-/// edgeclip.ChannelShuffle: the channels (group, C / group) transposed.
-class ChannelShuffleNode final : public CpuNode {
- public:
-  explicit ChannelShuffleNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
-
-  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
-                  const std::vector<Layout>& given) const override {
-    return as_first_input(inputs, outputs, given);
-  }
-
- private:
-  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
-    const Shape& x = request.inputs[0].shape;
-    const std::int64_t groups = node.int_or("group", 1), each = x[1] / groups,
-                       plane = product(x, 2, x.size());
-    Block block;
-    if (request.layouts.inputs[0] == Layout::channels_last)
-      block = {{x[0] * plane, each, groups}, {x[1], 1, each}, {x[1], groups, 1}};
-    else
-      block = {{x[0], each, groups, plane},
-               {x[1] * plane, plane, each * plane, 1},
-               {x[1] * plane, groups * plane, plane, 1}};
-    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Copy>{{0, 0, block}}, request.inputs[0].dtype);
+    return CopyKernel::make({{0, 0, block}}, request.inputs[0].dtype);
   }
 };
 
 }  // namespace
 
-std::unique_ptr<PreparedNode> prepare_channel_shuffle(const PrepareRequest& request) {
-  return std::make_unique<ChannelShuffleNode>(request);
-}
 std::unique_ptr<PreparedNode> prepare_concat(const PrepareRequest& request) {
   return std::make_unique<JoinNode>(request, false);
 }

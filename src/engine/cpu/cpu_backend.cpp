@@ -130,6 +130,19 @@ Layouts as_first_input(const Inputs& inputs, const Outputs& outputs, const std::
   return layouts;
 }
 
+Layouts joined_layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given,
+                       const std::vector<std::size_t>& parts) {
+  // Parts that are one channel or one pixel lie the same in both layouts, but then so does each block of the
+  // whole.
+  const bool last = std::any_of(parts.begin(), parts.end(),
+                                [&](std::size_t i) { return given[i] == Layout::channels_last; });
+  const Layout layout = last ? Layout::channels_last : Layout::plain;
+  Layouts layouts{std::vector<Layout>(inputs.size(), Layout::plain),
+                  std::vector<Layout>(outputs.size(), layout)};
+  for (const std::size_t i : parts) layouts.inputs[i] = layout;
+  return layouts;
+}
+
 Layouts channels_last_through(const Inputs& inputs, const Outputs& outputs) {
   const bool fits = inputs[0].dtype == DType::f32 && inputs[0].shape.size() <= 5;
   return as_first_input(inputs, outputs, {fits ? Layout::channels_last : Layout::plain});

@@ -53,6 +53,10 @@ Layouts as_first_input(const Inputs& inputs, const Outputs& outputs, const std::
 /// All plain but input 0 and the outputs, which are channels_last if they are float32 of a rank that fast
 /// kernels have.
 Layouts channels_last_through(const Inputs& inputs, const Outputs& outputs);
+/// The inputs that are parts of one whole, and the outputs, lie channels_last if one of those inputs does; all
+/// others plain.
+Layouts joined_layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given,
+                       const std::vector<std::size_t>& parts);
 /// (N, C, spatial...) in the order of its bytes: (N, spatial..., C) where it is channels_last.
 Shape stored_shape(const Shape& shape, Layout layout);
 

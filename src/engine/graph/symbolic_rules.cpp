@@ -124,8 +124,6 @@ void add_same_shape(Table& t) {
        "ScatterElements",
        "ScatterND",
        "TensorScatter",
-       "edgeclip.ChannelAffine",
-       "edgeclip.ChannelShuffle",
        "edgeclip.Gelu",
        "edgeclip.QuickGelu",
        "edgeclip.L2Normalize",
@@ -166,6 +164,8 @@ void add_shapes_and_movement(Table& t) {
   add(t, {"Tile"}, {type_of<0>, shape_tile});
   add(t, {"Transpose"}, {type_of<0>, shape_transpose});
   add(t, {"Concat"}, {type_of_either, shape_concat});
+  add(t, {"edgeclip.ChannelAffine"}, {type_of<0>, shape_channels_in_parts<3>});
+  add(t, {"edgeclip.ChannelShuffle"}, {type_of<0>, shape_channels_in_parts<1>});
   add(t, {"Split"}, {type_of<0>, shape_split});
   add(t, {"Slice"}, {type_of<0>, shape_slice});
   add(t, {"Pad"}, {type_of<0>, shape_pad});

@@ -90,6 +90,16 @@ void shape_tile(SymbolicNode&);
 
 void shape_transpose(SymbolicNode&);
 void shape_concat(SymbolicNode&);
+/// Input 0 with the channels of the inputs from kFurther on (ops/joined_channels.h).
+template <std::size_t kFurther>
+void shape_channels_in_parts(SymbolicNode& n) {
+  SymbolicShape shape = n.dims(0);
+  for (std::size_t i = kFurther; i < n.inputs.size() && shape.size() > 1; ++i) {
+    if (!n.has(i) || n.rank(i) != shape.size()) return;
+    shape[1] = shape[1] + n.dims(i)[1];
+  }
+  n.give(0, std::move(shape));
+}
 void shape_split(SymbolicNode&);
 void shape_slice(SymbolicNode&);
 void shape_pad(SymbolicNode&);
