@@ -1,24 +1,23 @@
 #include "base/measure.h"
 
-#include <algorithm>
-#include <cmath>
-
 namespace edgeclip {
 
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const double at = share * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (at - std::floor(at)) * (values[above] - values[below]);
+Json latency_json(const QuantileSketch& ms) {
+  return {{"p10", ms.quantile(0.10)},
+          {"median", ms.quantile(0.50)},
+          {"p90", ms.quantile(0.90)},
+          {"p99", ms.quantile(0.99)}};
 }
 
-Json latency_json(const std::vector<double>& ms) {
-  return {{"p10", percentile(ms, 0.10)},
-          {"median", percentile(ms, 0.50)},
-          {"p90", percentile(ms, 0.90)},
-          {"p99", percentile(ms, 0.99)}};
+Json usage_json(const ResourceUsage& usage) {
+  const auto json = [](const Usage& u) { return Json{{"avg", u.avg}, {"peak", u.peak}}; };
+  return {{"cpu_percent", json(usage.cpu_percent)},
+          {"memory_percent", json(usage.memory_percent)},
+          {"rss_mb", json(usage.rss_mb)},
+          {"anonymous_mb", json(usage.anonymous_mb)},
+          {"mapped_mb", json(usage.mapped_mb)},
+          {"gpu_percent", nullptr},
+          {"power_w", usage.power_w ? json(*usage.power_w) : Json(nullptr)}};
 }
 
 }  // namespace edgeclip

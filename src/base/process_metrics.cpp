@@ -81,6 +81,10 @@ void ResourceSampler::sample() {
   // Below 20 ms the clock ticks of the kernel make the quotient meaningless.
   if (wall - wall_last_ >= 0.02) {
     cpu_peak_ = std::max(cpu_peak_, 100 * (cpu - cpu_last_) / (wall - wall_last_));
+    if (const auto joules = energy_.joules()) {
+      watts_peak_ = std::max(watts_peak_, (*joules - joules_last_) / (wall - wall_last_));
+      joules_last_ = *joules;
+    }
     cpu_last_ = cpu;
     wall_last_ = wall;
   }
@@ -108,6 +112,10 @@ ResourceUsage ResourceSampler::stop() {
   ResourceUsage usage;
   usage.cpu_percent.avg = 100 * (process_cpu_seconds() - cpu_start_) / wall;
   usage.cpu_percent.peak = std::max(cpu_peak_, usage.cpu_percent.avg);
+  if (const auto joules = energy_.joules()) {
+    const double average = *joules / wall;
+    usage.power_w = Usage{average, std::max(watts_peak_, average)};
+  }
   usage.rss_mb = per(rss_, kMiB);
   usage.anonymous_mb = per(anonymous_, kMiB);
   usage.mapped_mb = per(mapped_, kMiB);

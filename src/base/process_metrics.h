@@ -2,7 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <thread>
+
+#include "base/energy_meter.h"
 
 namespace edgeclip {
 
@@ -30,6 +33,7 @@ struct ResourceUsage {
   Usage anonymous_mb;    ///< MiB, of it the process's own
   Usage mapped_mb;       ///< MiB, of it files
   Usage memory_percent;  ///< RSS of the memory that this process may use
+  std::optional<Usage> power_w;  ///< of all processors of the machine (base/energy_meter.h); nothing: it does not tell
 };
 
 class ResourceSampler {
@@ -47,8 +51,10 @@ class ResourceSampler {
   const int interval_ms_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
-  double cpu_start_ = 0, wall_start_ = 0, cpu_last_ = 0, wall_last_ = 0;
-  double cpu_peak_ = 0;
+  double cpu_start_ = 0, cpu_peak_ = 0;
+  double wall_start_ = 0, cpu_last_ = 0, wall_last_ = 0;
+  EnergyMeter energy_;
+  double joules_last_ = 0, watts_peak_ = 0;
   Usage rss_, anonymous_, mapped_;  ///< bytes: sums in avg until stop()
   std::int64_t samples_ = 0;
 };

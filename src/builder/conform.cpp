@@ -69,6 +69,7 @@ std::string run_sets(const fs::path& folder, const std::string& model, Tolerance
   optimize(optimized);
   SessionOptions options;
   options.memory_pool_mb = 1 << 14;  // what is checked here are values, not memory
+  options.log = silent_log();
   const Session session(std::move(optimized), options);
   Context context(session);
   const std::vector<ConformData> sets = read_conform_data(folder, plain);

@@ -13,6 +13,17 @@ constexpr const char* kTextGraph = "text";
 
 std::string plan_json(const engine::PlanInfo& plan) { return (plan.directory / "plan.json").string(); }
 
+/// Of both towers, which share one pool if there is a limit for all.
+engine::SessionOptions session_options(const engine::PlanInfo& plan, const PlanEncoderOptions& options) {
+  if (options.memory_pool_mb != 0) engine::check_memory_pool_mb(options.memory_pool_mb, "--memory-pool-mb");
+  engine::SessionOptions session;
+  session.memory_pool_mb = plan.memory_pool_mb;
+  session.threads = options.threads;
+  if (options.memory_pool_mb > 0)
+    session.pool = std::make_shared<engine::MemoryPool>(options.memory_pool_mb << 20);
+  return session;
+}
+
 /// The plan's tokenizer, its files compared with their checksums first.
 std::shared_ptr<const Tokenizer> open_tokenizer(const engine::PlanInfo& plan) {
   Json files = Json::object();
@@ -41,20 +52,23 @@ ModelCard dual_encoder_card(const engine::PlanInfo& plan) {
 }
 
 struct PlanEncoder::State {
-  explicit State(const std::filesystem::path& directory)
+  State(const std::filesystem::path& directory, const PlanEncoderOptions& options)
       : info(engine::open_plan_info(directory)),
         card(dual_encoder_card(info)),
         tokenizer(open_tokenizer(info)),
-        image(info, kImageGraph, card.embedding_dim),
-        text(info, kTextGraph, card.embedding_dim) {}
+        session(session_options(info, options)),
+        image(info, kImageGraph, card.embedding_dim, session),
+        text(info, kTextGraph, card.embedding_dim, session) {}
 
   const engine::PlanInfo info;
   const ModelCard card;
   const std::shared_ptr<const Tokenizer> tokenizer;
+  const engine::SessionOptions session;
   Tower image, text;
 };
 
-PlanEncoder::PlanEncoder(const std::filesystem::path& plan) : state_(std::make_unique<State>(plan)) {}
+PlanEncoder::PlanEncoder(const std::filesystem::path& plan, const PlanEncoderOptions& options)
+    : state_(std::make_unique<State>(plan, options)) {}
 PlanEncoder::~PlanEncoder() = default;
 
 const ModelCard& PlanEncoder::card() const { return state_->card; }

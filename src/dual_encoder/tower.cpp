@@ -7,9 +7,7 @@ namespace edgeclip {
 Tower::Opened& Tower::opened() {
   std::lock_guard lock(mutex_);
   if (opened_) return *opened_;
-  engine::SessionOptions options;
-  options.memory_pool_mb = plan_.memory_pool_mb;
-  engine::Session session(engine::open_plan_graph(plan_, graph_), options);
+  engine::Session session(engine::open_plan_graph(plan_, graph_), options_);
   const engine::Graph& graph = session.graph();
   if (graph.inputs.size() != 1 || graph.outputs.size() != 1)
     invalid_input("{}: graph {} has {} inputs and {} outputs, a tower one of each; build the plan again",

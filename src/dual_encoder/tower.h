@@ -12,9 +12,10 @@ namespace edgeclip {
 /// One tower of a plan, opened when it is first used.  Thread-safe.
 class Tower {
  public:
-  /// graph: its name in the plan; width: D of its embeddings.  plan must outlive it.
-  Tower(const engine::PlanInfo& plan, const char* graph, std::int64_t width)
-      : plan_(plan), graph_(graph), width_(width) {}
+  /// graph: its name in the plan; width: D of its embeddings.  plan and options must outlive it.
+  Tower(const engine::PlanInfo& plan, const char* graph, std::int64_t width,
+        const engine::SessionOptions& options)
+      : plan_(plan), graph_(graph), width_(width), options_(options) {}
 
   /// (B, ...) -> (B, D) float32, at most the largest batch profile at once.  Throws InvalidInput if the
   /// graph is none of a tower, or refuses the input.
@@ -31,6 +32,7 @@ class Tower {
   const engine::PlanInfo& plan_;
   const char* const graph_;
   const std::int64_t width_;
+  const engine::SessionOptions& options_;
   std::mutex mutex_;
   std::unique_ptr<Opened> opened_;
 };

@@ -1,7 +1,6 @@
 #include "retrieval/bench.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
 #include "base/measure.h"
@@ -13,16 +12,6 @@
 #include "retrieval/search.h"
 
 namespace edgeclip {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
-
 void BenchOptions::validate(const std::string& where) const {
   if (queries < 1) invalid_input("{}queries: {} is not at least 1", where, queries);
   if (batch < 1 || batch > 4096) invalid_input("{}batch: {} is not within 1..4096", where, batch);
@@ -61,20 +50,19 @@ BenchReport run_benchmark(Encoder& encoder, const Gallery* gallery,
   report.model_mb = static_cast<double>(model_bytes) / (1024.0 * 1024.0);
   std::size_t next = 0;
   const auto run_batch = [&](int count, bool timed) {
-    const auto start = Clock::now();
+    const Stopwatch whole;
     Tensor pixels(DType::f32, {count, 3, transform.height, transform.width});
     for (int b = 0; b < count; ++b, next = (next + 1) % paths.size())
       normalize_pixels(load_image(paths[next], transform), transform, false,
                        pixels.data<float>() + static_cast<std::size_t>(b) * plane);
-    const auto inference = Clock::now();
+    const Stopwatch inference;
     const Tensor rows = encoder.encode_images(pixels.view());
-    const double encoded = seconds_since(inference);
+    const double encoded = inference.seconds();
     search(*gallery, rows.view(), search_options);
     if (!timed) return;
     report.total_inference_time_s += encoded;
     report.total_queries += count;
-    report.latency_ms.insert(report.latency_ms.end(), static_cast<std::size_t>(count),
-                             1000 * seconds_since(start));
+    report.latency_ms.add(whole.ms(), count);
   };
   for (int k = 0; k < options.warmup; ++k) {
     throw_if_interrupted();
@@ -83,36 +71,30 @@ BenchReport run_benchmark(Encoder& encoder, const Gallery* gallery,
   next = 0;
   Progress progress("benchmark", options.soak_minutes > 0 ? 0 : options.queries, "queries");
   ResourceSampler sampler;
-  const auto start = Clock::now();
-  while (report.total_queries < options.queries || seconds_since(start) < 60 * options.soak_minutes) {
+  const Stopwatch clock;
+  while (report.total_queries < options.queries || clock.seconds() < 60 * options.soak_minutes) {
     throw_if_interrupted();
     run_batch(options.batch, true);  // always whole: another size would time the preparation of its kernels
     progress.advance(options.batch);
   }
-  report.total_time_s = seconds_since(start);
+  report.total_time_s = clock.seconds();
   report.usage = sampler.stop();
   return report;
 }
 
 Json to_json(const BenchReport& r) {
   const auto queries = static_cast<double>(std::max<std::int64_t>(1, r.total_queries));
-  const auto usage = [](const Usage& u) { return Json{{"avg", u.avg}, {"peak", u.peak}}; };
-  return {{"precision", r.precision},
+  Json json = {{"precision", r.precision},
           {"batch", r.batch},
           {"total_queries", r.total_queries},
           {"total_time_s", r.total_time_s},
           {"total_inference_time_s", r.total_inference_time_s},
           {"avg_inference_time_s", r.total_inference_time_s / queries},
           {"avg_qps", r.total_time_s > 0 ? static_cast<double>(r.total_queries) / r.total_time_s : 0.0},
-          {"latency_ms", latency_json(r.latency_ms)},
-          {"cpu_percent", usage(r.usage.cpu_percent)},
-          {"memory_percent", usage(r.usage.memory_percent)},
-          {"rss_mb", usage(r.usage.rss_mb)},
-          {"anonymous_mb", usage(r.usage.anonymous_mb)},
-          {"mapped_mb", usage(r.usage.mapped_mb)},
-          {"gpu_percent", nullptr},
-          {"power_w", nullptr},
-          {"model_mb", r.model_mb}};
+          {"latency_ms", latency_json(r.latency_ms)}};
+  json.update(usage_json(r.usage));
+  json["model_mb"] = r.model_mb;
+  return json;
 }
 
 }  // namespace edgeclip

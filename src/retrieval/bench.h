@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "base/process_metrics.h"
+#include "base/measure.h"
 #include "retrieval/encoder.h"
 #include "retrieval/gallery.h"
 
@@ -27,7 +27,7 @@ struct BenchReport {
   std::int64_t total_queries = 0;
   double total_time_s = 0;            ///< wall time of the timed part
   double total_inference_time_s = 0;  ///< of this, in the encoder
-  std::vector<double> latency_ms;     ///< of each query: from reading its batch to its results
+  QuantileSketch latency_ms;          ///< of each query: from reading its batch to its results
   ResourceUsage usage;
   double model_mb = 0;  ///< MiB
 };

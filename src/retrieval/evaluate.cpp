@@ -1,11 +1,11 @@
 #include "retrieval/evaluate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <mutex>
 #include <set>
 
 #include "base/error.h"
+#include "base/measure.h"
 #include "base/progress.h"
 #include "base/threads.h"
 #include "retrieval/dot.h"
@@ -49,22 +49,19 @@ class TimedEncoder : public Encoder {
   std::string model_hash() const override { return encoder_.model_hash(); }
   int max_batch() const override { return encoder_.max_batch(); }
   Tensor encode_images(const TensorView& pixels) override {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch clock;
     Tensor rows = encoder_.encode_images(pixels);
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    const double ms = clock.ms() / static_cast<double>(std::max<std::int64_t>(1, rows.dim(0)));
     std::lock_guard lock(mutex_);
-    ms_.push_back(took.count() / static_cast<double>(std::max<std::int64_t>(1, rows.dim(0))));
+    ms_.add(ms);
     return rows;
   }
-  double median_ms() {
-    std::nth_element(ms_.begin(), ms_.begin() + static_cast<std::ptrdiff_t>(ms_.size() / 2), ms_.end());
-    return ms_[ms_.size() / 2];
-  }
+  double median_ms() const { return ms_.quantile(0.5); }
 
  private:
   Encoder& encoder_;
   std::mutex mutex_;
-  std::vector<double> ms_;
+  QuantileSketch ms_;
 };
 
 }  // namespace

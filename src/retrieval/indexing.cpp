@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <exception>
 #include <functional>
@@ -17,6 +16,7 @@
 #include "base/file.h"
 #include "base/io_error.h"
 #include "base/log.h"
+#include "base/measure.h"
 #include "base/progress.h"
 #include "base/queue.h"
 #include "base/signals.h"
@@ -286,11 +286,11 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const std:
 
   if (source.kind == "video")
     spdlog::info("{}: whole frames are indexed, not the people in them", source.description);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch clock;
   Pipeline pipeline(encoder, source, report.options);
   if (resuming) pipeline.resume(*earlier.gallery);
   pipeline.run();
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = clock.seconds();
   // Read once: what is written and what is thrown must agree.
   const bool stopped = interrupted();
   const std::exception_ptr error = pipeline.error();

@@ -105,7 +105,19 @@ TEST_F(ModelPlan, IsDescribed) {
   EXPECT_EQ(graph["memory"]["profiles"]["max"]["shapes"]["x"], Json({4, 6}));
 
   const std::string text = run({"inspect", at("plan")}).out;
-  EXPECT_NE(text.find("FusedMatMul"), std::string::npos) << text;
+  for (const char* word : {"FusedMatMul", "fp32", "file_bytes", "packed_bytes", "activation_bytes", "scratch_bytes"})
+    EXPECT_NE(text.find(word), std::string::npos) << word << "\n" << text;
+  EXPECT_NE(text.find(graph["layers"][0]["kernel"].get<std::string>()), std::string::npos) << text;
+}
+
+TEST_F(ModelPlan, IsDescribedInThePrecisionOfItsWeights) {
+  ASSERT_EQ(run({"build", at("m.onnx"), "--shape", "x=1x6:2x6:4x6", "--precision", "bf16", "--out", at("plan"),
+                 "--quiet"})
+                .code,
+            kDone);
+  const Json graph = Json::parse(run({"inspect", at("plan"), "--json", "-"}).out)["graphs"]["model"];
+  EXPECT_EQ(graph["layers"][0]["precision"], "bf16");
+  EXPECT_EQ(graph["outputs"]["y"]["dtype"], "float32");
 }
 
 TEST_F(ModelPlan, OfABundleIsDescribedByBatches) {

@@ -119,6 +119,20 @@ TEST_F(PlanOfBundle, ConcurrentCalls) {
   for (const double w : worst) EXPECT_LE(w, 1e-6);
 }
 
+TEST_F(PlanOfBundle, OnePoolBoundsAllContexts) {
+  options_.batches = {20000};
+  options_.memory_pool_mb = 256;
+  builder::build_plan(options_);
+  const Tensor many(DType::i32, {20000, test::kSmallContext}), one(DType::i32, {1, test::kSmallContext});
+  PlanEncoder free(options_.out), bounded(options_.out, {1, 1});
+  EXPECT_EQ(free.encode_tokens(many.view()).dim(0), 20000);
+  EXPECT_NE(test::invalid_input_of([&] { bounded.encode_tokens(many.view()); }).find("the memory pool's 1 MiB"),
+            std::string::npos);
+  EXPECT_EQ(bounded.encode_tokens(one.view()).dim(0), 1) << "what fits goes on";
+  EXPECT_NE(test::invalid_input_of([&] { PlanEncoder(options_.out, {1, -1}); }).find("--memory-pool-mb: -1"),
+            std::string::npos);
+}
+
 TEST_F(PlanOfBundle, RefusesWrongShapes) {
   builder::build_plan(options_);
   PlanEncoder runner(options_.out);

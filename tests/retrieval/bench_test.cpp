@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/measure.h"
 #include "base/signals.h"
 #include "retrieval/fake_encoder.h"
 #include "support/support.h"
@@ -20,7 +19,7 @@ TEST(Bench, CountsQueriesBatchesAndTimes) {
   options.warmup = 2;
   const BenchReport report = run_benchmark(encoder, nullptr, paths, options, "fp32", 3 << 20);
   EXPECT_EQ(report.total_queries, 24) << "whole batches";
-  EXPECT_EQ(report.latency_ms.size(), 24u);
+  EXPECT_EQ(report.latency_ms.count(), 24);
   EXPECT_EQ(encoder.batches.back(), 4);
   EXPECT_EQ(encoder.image_calls, 1 + 2 + 6) << "own gallery, warm-up, timed";
   EXPECT_GT(report.total_inference_time_s, 0);
@@ -40,16 +39,7 @@ TEST(Bench, ReportHasTheKeysOfTheContract) {
                       "avg_inference_time_s", "avg_qps", "latency_ms", "cpu_percent", "memory_percent",
                       "rss_mb", "anonymous_mb", "mapped_mb", "gpu_percent", "power_w", "model_mb"}));
   EXPECT_TRUE(json["gpu_percent"].is_null());
-  EXPECT_TRUE(json["power_w"].is_null());
   EXPECT_TRUE(json["latency_ms"].contains("p99"));
-}
-
-TEST(Bench, PercentilesLieBetweenNeighbours) {
-  EXPECT_EQ(percentile({}, 0.5), 0);
-  EXPECT_EQ(percentile({3}, 0.99), 3);
-  EXPECT_DOUBLE_EQ(percentile({4, 1, 3, 2}, 0.5), 2.5);
-  EXPECT_DOUBLE_EQ(percentile({0, 10}, 0.9), 9);
-  EXPECT_DOUBLE_EQ(percentile({0, 10}, 1.0), 10);
 }
 
 TEST(Bench, RefusesAForeignGalleryAndTooLargeABatch) {

@@ -58,6 +58,7 @@ class TowerObserver {
   static SessionOptions session_options() {
     SessionOptions options;
     options.memory_pool_mb = 1 << 14;  // this runs on a workstation; the arena takes what it needs of it
+    options.log = silent_log();
     return options;
   }
   void observe(const std::string& name, const TensorView& values) {

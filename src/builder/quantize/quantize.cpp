@@ -1,11 +1,11 @@
 #include "builder/quantize/quantize.h"
 
-#include <chrono>
 #include <filesystem>
 
 #include "base/atomic_output.h"
 #include "base/build_info.h"
 #include "base/io_error.h"
+#include "base/measure.h"
 #include "base/nearest.h"
 #include "builder/quantize/static_quantize.h"
 #include "bundle/bundle.h"
@@ -27,7 +27,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
     invalid_input("--weight-bits {}: must be 7 or 8", options.weight_bits);
   if (options.data.empty()) invalid_input("--method static needs --data DATASET to calibrate with");
 
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch clock;
   Bundle bundle = open_bundle(options.bundle);
   if (bundle.precision != "fp32")
     invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", options.bundle,
@@ -76,7 +76,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
                                {"exclude", options.exclude}});
   write_bundle_json(out.work(), bundle);
   out.commit();
-  report["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report["seconds"] = clock.seconds();
   return report;
 }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/threads.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "data/dataset/dataset.h"
@@ -86,7 +87,7 @@ class BenchCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.plan, "--plan");
     require(options.data, "--data");
-    PlanEncoder encoder(options.plan);
+    PlanEncoder encoder(options.plan, {thread_count()});
     std::vector<fs::path> paths;
     {
       const Dataset dataset = open_dataset_with_images(options.data, options.image_root);

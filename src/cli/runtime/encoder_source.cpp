@@ -1,6 +1,7 @@
 #include "cli/runtime/encoder_source.h"
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
@@ -10,7 +11,7 @@ std::unique_ptr<Encoder> EncoderSource::open() const {
   if (plan.empty() && checkpoint.empty()) invalid_input("no encoder: name one with {}", choices);
   if (!plan.empty() && !checkpoint.empty())
     invalid_input("--plan and --checkpoint exclude each other; name one of them");
-  if (!plan.empty()) return std::make_unique<PlanEncoder>(plan);
+  if (!plan.empty()) return std::make_unique<PlanEncoder>(plan, PlanEncoderOptions{thread_count()});
   return open_checkpoint(checkpoint);
 }
 

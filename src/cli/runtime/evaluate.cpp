@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/measure.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/encoder_source.h"
 #include "cli/runtime/options_command.h"
@@ -74,6 +75,7 @@ class EvaluateCommand : public OptionsCommand<Options> {
         invalid_input("{}: split \"{}\" has no people {} in training; use --people all", options.data,
                       options.split, options.people);
     }
+    ResourceSampler sampler;
     const Evaluation result = evaluate(*encoder, dataset, how);
     print(fmt::format("{} on {} ({}, people: {}): {} queries, {} gallery images\n", options.path(),
                       options.data, options.split, options.people, result.queries, result.gallery));
@@ -83,6 +85,7 @@ class EvaluateCommand : public OptionsCommand<Options> {
     print_direction("image to text", result.image_to_text);
     print_direction("chance", result.chance);
     Json report = to_json(result);
+    report.update(usage_json(sampler.stop()));
     report["encoder"] = options.path();
     report["data"] = options.data;
     report["split"] = options.split;

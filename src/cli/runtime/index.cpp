@@ -1,3 +1,7 @@
+#include <algorithm>
+
+#include "base/measure.h"
+#include "base/threads.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "dual_encoder/plan_encoder.h"
@@ -10,6 +14,7 @@ namespace {
 struct Options : IndexOptions {
   std::string plan, images, image_root, out;
   std::string split = "all";
+  std::int64_t memory_pool_mb = 0;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -19,6 +24,8 @@ struct Options : IndexOptions {
     v("out", out, "gallery to write");
     v("split", split, "of a dataset: the split that is indexed");
     IndexOptions::fields(v);
+    v("memory_pool_mb", memory_pool_mb,
+      "most memory of the activations of all consumers together, MiB; 0: of each what the plan says");
   }
 };
 
@@ -34,11 +41,15 @@ class IndexCommand : public OptionsCommand<Options> {
     require(options.images, "--images");
     require(options.out, "--out");
     const ImageSource source = open_image_source(options.images, options.split, options.image_root);
-    PlanEncoder encoder(options.plan);
+    // Consumers encode at the same time: each gets its share of the threads.
+    PlanEncoder encoder(options.plan, {std::max(1, thread_count() / std::max(1, options.consumers)),
+                                       options.memory_pool_mb});
+    ResourceSampler sampler;
     const IndexReport result = index_images(encoder, source, options.out, options);
     print(fmt::format("{}: {} images indexed, {} failed, {:.1f} s\n", options.out, result.indexed,
                       result.failed.size(), result.seconds));
     Json report = to_json(result);
+    report.update(usage_json(sampler.stop()));
     report["plan"] = options.plan;
     report["out"] = options.out;
     if (result.unreadable() > options.max_unreadable)

@@ -4,8 +4,10 @@
 
 #include "base/options.h"
 #include "base/signals.h"
+#include "base/threads.h"
 #include "bundle/model_card.h"
 #include "engine/graph/shape_inference.h"
+#include "engine/ops/precision.h"
 #include "engine/runtime/session.h"
 
 namespace edgeclip {
@@ -44,21 +46,17 @@ std::vector<Profile> profiles_of(const PlanInfo& plan, const std::string& name, 
   return profiles;
 }
 
-std::string precision_of(const Node* node, DType output) {
-  for (const char* part : {"Quant", "QLinear", "Integer"})
-    if (node != nullptr && node->op.find(part) != std::string::npos) return "int8";
-  switch (output) {
-    case DType::f32:
-      return "fp32";
-    case DType::f64:
-      return "fp64";
-    case DType::f16:
-      return "fp16";
-    case DType::bf16:
-      return "bf16";
-    default:
-      return dtype_name(output);
-  }
+/// Of a node, or of a change of layout, whose type is not known here and is float32 in what wants it.
+std::string precision_of(const Node* node, const std::vector<ValueFacts>& facts) {
+  if (node == nullptr) return "fp32";
+  std::vector<DType> inputs;
+  for (std::size_t i = 0; i < node->inputs.size(); ++i)
+    if (node->has_input(i)) inputs.push_back(facts[static_cast<std::size_t>(node->inputs[i])].dtype);
+  const auto first =
+      std::find_if(node->outputs.begin(), node->outputs.end(), [](ValueId id) { return id != kNoValue; });
+  return node_precision(
+      *node, inputs,
+      first == node->outputs.end() ? DType::f32 : facts[static_cast<std::size_t>(*first)].dtype);
 }
 
 /// Layers in the order they run: nodes, but for those that move nothing, and changes of layout between them.
@@ -79,7 +77,7 @@ Json layers_json(const Graph& graph, const std::vector<Context::Layer>& layers,
                     {"op", layer.op},
                     {"domain", node ? node->domain : "edgeclip"},
                     {"kernel", layer.kernel},
-                    {"precision", precision_of(node, output ? output->dtype : DType::f32)},
+                    {"precision", precision_of(node, facts)},
                     {"origins", node ? node->origins : std::vector<std::string>()},
                     {"output", output ? Json(output->shape) : Json(nullptr)}});
   }
@@ -116,6 +114,8 @@ Json outputs_json(const Graph& graph, const std::vector<ValueFacts>& facts) {
 Json graph_info(const PlanInfo& plan, const std::string& name) {
   SessionOptions options;
   options.memory_pool_mb = kAnyPoolMb;
+  options.threads = thread_count();
+  options.log = silent_log();  // the layers are all named
   const Session session(open_plan_graph(plan, name), options);
   const Graph& graph = session.graph();
   Context context(session);

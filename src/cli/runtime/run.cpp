@@ -1,22 +1,19 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
-#include <optional>
+#include <cmath>
 
-#include "base/file.h"
-#include "base/io_error.h"
 #include "base/measure.h"
 #include "base/npy.h"
 #include "base/report_file.h"
 #include "base/signals.h"
+#include "base/threads.h"
 #include "builder/compare.h"
+#include "builder/compare_precisions.h"
 #include "builder/dump_graph.h"
-#include "builder/import/onnx_import.h"
-#include "builder/passes/passes.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
-#include "engine/plan/plan.h"
-#include "engine/plan/plan_file.h"
+#include "cli/runtime/run_comparison.h"
+#include "cli/runtime/runnable_model.h"
 #include "engine/runtime/node_profile.h"
 
 namespace edgeclip {
@@ -26,11 +23,11 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string model, graph, out, profile, load_refs, dump_graph, dump_dir;
+  std::string model, graph, out, profile, load_refs, dump_graph, dump_dir, compare_precisions, compare_with;
   std::vector<std::string> input;
   int warmup = 0, iterations = 1;
   std::int64_t memory_pool_mb = 4096;
-  double rtol = 1e-3, atol = 1e-5;
+  double rtol = 1e-3, atol = 1e-5, sqnr_limit = builder::kSqnrLimitDb;
   bool reference = false;
 
   template <class Visitor>
@@ -39,12 +36,18 @@ struct Options {
     v("graph", graph, "which graph of a plan folder with several");
     v("input", input, "NAME=F.npy, one per input of the model");
     v("out", out, "folder for the outputs, NAME.npy each");
-    v("profile", profile, "JSON file for the time of every layer");
+    v("profile", profile,
+      "JSON file for every layer: its time, multiply-accumulates, and share of what this machine can do");
     v("warmup", warmup, "runs that are not timed");
     v("iterations", iterations, "timed runs");
     v("load_refs", load_refs, "folder of NAME.npy (or out.NAME.npy) to compare the outputs with");
     v("rtol", rtol, "most an output may differ, as a share of the reference value");
     v("atol", atol, "and added to that");
+    v("compare_precisions", compare_precisions,
+      "A,B (as in fp32,bf16): runs a MODEL.onnx in both and names the first layer whose values differ too "
+      "much");
+    v("compare_with", compare_with, "the same of MODEL and another plan or ONNX file of that model");
+    v("sqnr_limit", sqnr_limit, "least signal-to-quantization-noise ratio of a layer compared so, dB");
     v("memory_pool_mb", memory_pool_mb, "most memory of activations, MiB");
     v("dump_graph", dump_graph,
       "before|after|before,after: writes the graph of a MODEL.onnx around the rewrites");
@@ -56,68 +59,23 @@ struct Options {
     if (iterations < 1) invalid_input("{}iterations: {} is not at least 1", where, iterations);
     for (const double value : {rtol, atol})
       if (!(value >= 0)) invalid_input("{}rtol, atol: {} is not at least 0", where, value);
+    if (!std::isfinite(sqnr_limit)) invalid_input("{}sqnr_limit: is no number of decibels", where);
   }
 };
 
-struct OpenedModel {
-  engine::Graph graph;
-  std::optional<engine::PlanInfo> plan;  ///< that the graph is of
-  std::string name;                      ///< in the plan
-};
-
-OpenedModel open_model(const Options& options, builder::GraphDump& dump) {
-  const fs::path path = options.model;
-  const bool folder = file_type_at(path) == fs::file_type::directory;
-  if (!options.dump_graph.empty() && (folder || path.extension() == ".plan"))
+void check_dump(const Options& options) {
+  if (options.dump_graph.empty()) return;
+  if (is_plan(options.model))
     invalid_input("--dump-graph: {} is built already; dump while it is built: {} build --dump-graph {}",
                   options.model, program_name(), options.dump_graph);
-  if (!options.dump_graph.empty() && options.reference)
+  if (options.reference)
     invalid_input("--dump-graph and --reference exclude each other: the oracle rewrites nothing; drop one");
-  if (folder) {
-    engine::PlanInfo plan = engine::open_plan_info(path);
-    if (options.graph.empty() && plan.graphs.size() > 1)
-      invalid_input("{}: has several graphs ({}); name one by --graph", options.model,
-                    fmt::join(plan.graphs, ", "));
-    const std::string name = options.graph.empty() ? plan.graphs.at(0) : options.graph;
-    engine::Graph graph = engine::open_plan_graph(plan, name);
-    return {std::move(graph), std::move(plan), name};
-  }
-  if (!options.graph.empty()) invalid_input("--graph {}: {} is no plan folder", options.graph, options.model);
-  require_file(path, "model");
-  if (path.extension() == ".plan") return {engine::read_plan_graph(path), {}, {}};
-  engine::Graph graph = builder::import_onnx(path);
-  dump.add("before", graph);
-  if (!options.reference) builder::optimize(graph);
-  dump.add("after", graph);
-  return {std::move(graph), {}, {}};
 }
 
 /// A value's name as that of a file.
 std::string file_name(std::string name) {
   std::replace(name.begin(), name.end(), '/', '_');
   return name + ".npy";
-}
-
-/// The inputs in the graph's order.
-std::vector<Tensor> read_inputs(const engine::Graph& graph, const std::vector<std::string>& given) {
-  std::vector<std::string> names;
-  for (const engine::ValueId id : graph.inputs) names.push_back(graph.value(id).name);
-  std::vector<Tensor> tensors(names.size());
-  for (const std::string& one : given) {
-    const std::size_t equals = one.rfind('=');  // a name may hold one, a path rather not
-    const std::string name = one.substr(0, equals);
-    if (equals == std::string::npos || name.empty()) invalid_input("--input {}: is not NAME=F.npy", one);
-    const auto it = std::find(names.begin(), names.end(), name);
-    if (it == names.end())
-      invalid_input("--input {}: the model has no input {}; it has {}", one, name, fmt::join(names, ", "));
-    Tensor& tensor = tensors[static_cast<std::size_t>(it - names.begin())];
-    if (tensor.defined()) invalid_input("--input {}: is given twice", name);
-    tensor = read_npy(one.substr(equals + 1));
-  }
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (!tensors[i].defined())
-      invalid_input("input {} is missing; give it by --input {}=F.npy", names[i], names[i]);
-  return tensors;
 }
 
 void check_outputs(const Options& options, const engine::Graph& graph) {
@@ -148,19 +106,75 @@ Json compare_with_refs(const Options& options, const engine::Graph& graph,
   return {{"passed", passed}, {"cases", cases}};
 }
 
+/// "23.4" or nothing.
+std::string percent(const Json& share) {
+  return share.is_null() ? std::string() : fmt::format("{:.1f}", 100 * share.get<double>());
+}
+
 void print_layers(const Json& profile) {
+  print(fmt::format("{:>12} {:>7} {:>10} {:>10}  {:<40} {:<20} {:<6} {}\n", "ms", "time %", "MMACs",
+                    "roofline %", "layer", "operator", "", "kernel"));
   for (const Json& layer : profile.at("layers"))
-    print(fmt::format("{:>9.3f} ms {:>5.1f} %  {:<40} {:<20} {}\n", layer["ms"].get<double>(),
-                      100 * layer["share"].get<double>(), layer["name"].get<std::string>(),
-                      layer["op"].get<std::string>(), layer["kernel"].get<std::string>()));
+    print(fmt::format("{:>12.3f} {:>7} {:>10.2f} {:>10}  {:<40} {:<20} {:<6} {}\n", layer["ms"].get<double>(),
+                      percent(layer["share"]), 1e-6 * layer["macs"].get<double>(),
+                      percent(layer["roofline_share"]), layer["name"].get<std::string>(),
+                      layer["op"].get<std::string>(), layer["precision"].get<std::string>(),
+                      layer["kernel"].get<std::string>()));
+  print(fmt::format("{:>12.3f} ms, {:.2f} MMACs; this machine: {:.1f} GMAC/s float32, {:.1f} GB/s\n",
+                    profile["total_ms"].get<double>(), 1e-6 * profile["total_macs"].get<double>(),
+                    profile["peak_gmacs"].get<double>(), profile["peak_gb_s"].get<double>()));
+}
+
+/// The layers, with the roofs of this machine, which are measured now: nothing else runs.
+Json profile_json(const engine::NodeProfile& profile) {
+  std::map<std::string, double> gmacs;
+  for (const std::string& precision : profile.multiplied_precisions())
+    if (precision == "bf16" || precision == "int8")
+      gmacs[precision] = engine::measure_gmacs(precision, thread_count());
+  Json layers = {{"command", "run"}, {"program", program_name()}};  // by which it is known as a report
+  layers.update(profile.json(engine::measure_peaks(thread_count()), gmacs));
+  return layers;
+}
+
+/// What the timed runs took.
+struct Timed {
+  std::vector<Tensor> outputs;
+  QuantileSketch ms;
+  double seconds = 0;
+  ResourceUsage usage;
+};
+
+Timed time_runs(engine::Context& context, const std::vector<TensorView>& inputs, int iterations) {
+  Timed timed;
+  ResourceSampler sampler;
+  const Stopwatch all;
+  for (int i = 0; i < iterations; ++i) {
+    throw_if_interrupted();
+    const Stopwatch one;
+    timed.outputs = context.run(inputs);
+    timed.ms.add(one.ms());
+  }
+  timed.seconds = all.seconds();
+  timed.usage = sampler.stop();
+  return timed;
+}
+
+void print_times(const Json& report) {
+  const Json& ms = report.at("latency_ms");
+  print(fmt::format(
+      "{} runs, p10 {:.3f} ms, median {:.3f} ms, p90 {:.3f} ms, p99 {:.3f} ms, {:.2f} runs per second\n",
+      report["iterations"].get<int>(), ms["p10"].get<double>(), ms["median"].get<double>(),
+      ms["p90"].get<double>(), ms["p99"].get<double>(), report["runs_per_s"].get<double>()));
 }
 
 Json run_model(const Options& options) {
+  check_dump(options);
   engine::SessionOptions session_options;
   session_options.memory_pool_mb = options.memory_pool_mb;
+  session_options.threads = thread_count();
   session_options.reference = options.reference;
   builder::GraphDump dump(options.dump_graph, options.dump_dir, {""}, {options.model});
-  OpenedModel model = open_model(options, dump);
+  RunnableModel model = open_runnable(options.model, options.graph, options.reference, "fp32", dump);
   const engine::Session session(std::move(model.graph), session_options);
   const engine::Graph& graph = session.graph();
   check_outputs(options, graph);
@@ -181,36 +195,32 @@ Json run_model(const Options& options) {
     context.run(views);
   }
   if (profile) profile->reset();
-  std::vector<Tensor> outputs;
-  std::vector<double> ms;
-  for (int i = 0; i < options.iterations; ++i) {
-    throw_if_interrupted();
-    const auto start = std::chrono::steady_clock::now();
-    outputs = context.run(views);
-    ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
-  }
+  const Timed timed = time_runs(context, views, options.iterations);
 
   dump.write();
-  Json report = {
-      {"model", options.model}, {"iterations", options.iterations}, {"latency_ms", latency_json(ms)}};
+  Json report = {{"model", options.model},
+                 {"warmup", options.warmup},
+                 {"iterations", options.iterations},
+                 {"latency_ms", latency_json(timed.ms)},
+                 {"runs_per_s", options.iterations / std::max(timed.seconds, 1e-9)}};
+  report.update(usage_json(timed.usage));
   Json tensors = Json::array();
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
+  for (std::size_t i = 0; i < timed.outputs.size(); ++i) {
+    const Tensor& output = timed.outputs[i];
     const std::string& name = graph.value(graph.outputs[i]).name;
-    tensors.push_back(
-        {{"name", name}, {"dtype", dtype_name(outputs[i].dtype())}, {"shape", outputs[i].shape()}});
-    print(fmt::format("{} {} {}\n", name, dtype_name(outputs[i].dtype()), shape_string(outputs[i].shape())));
-    if (!options.out.empty()) write_npy(fs::path(options.out) / file_name(name), outputs[i]);
+    tensors.push_back({{"name", name}, {"dtype", dtype_name(output.dtype())}, {"shape", output.shape()}});
+    print(fmt::format("{} {} {}\n", name, dtype_name(output.dtype()), shape_string(output.shape())));
+    if (!options.out.empty()) write_npy(fs::path(options.out) / file_name(name), output);
   }
   report["outputs"] = tensors;
   if (profile) {
-    Json layers = {{"command", "run"}, {"program", program_name()}};  // by which it is known as a report
-    layers.update(profile->json());
+    const Json layers = profile_json(*profile);
     print_layers(layers);
     write_json(options.profile, layers);
   }
-  print(fmt::format("{} runs, median {:.3f} ms\n", ms.size(), report["latency_ms"]["median"].get<double>()));
+  print_times(report);
   if (!options.load_refs.empty()) {
-    report["refs"] = compare_with_refs(options, graph, outputs);
+    report["refs"] = compare_with_refs(options, graph, timed.outputs);
     for (const Json& one : report["refs"]["cases"])
       if (!one["passed"].get<bool>())
         throw CheckNotMetWithReport(
@@ -218,6 +228,22 @@ Json run_model(const Options& options) {
             report);
   }
   return report;
+}
+
+/// Two runs are compared value by value; what concerns one run alone has no place there.
+Json compare(const Options& options) {
+  if (!options.compare_precisions.empty() && !options.compare_with.empty())
+    invalid_input("--compare-precisions and --compare-with exclude each other; drop one");
+  const char* option = options.compare_with.empty() ? "--compare-precisions" : "--compare-with";
+  const std::pair<const char*, bool> others[] = {{"--out", !options.out.empty()},
+                                                 {"--profile", !options.profile.empty()},
+                                                 {"--load-refs", !options.load_refs.empty()},
+                                                 {"--dump-graph", !options.dump_graph.empty()},
+                                                 {"--reference", options.reference}};
+  for (const auto& [name, given] : others)
+    if (given) invalid_input("{} and {} exclude each other; drop one", option, name);
+  return compare_runs({options.model, options.graph, options.compare_precisions, options.compare_with,
+                       options.sqnr_limit, options.input, options.memory_pool_mb});
 }
 
 class RunCommand : public OptionsCommand<Options> {
@@ -240,7 +266,8 @@ class RunCommand : public OptionsCommand<Options> {
  protected:
   Json execute(const Options& options) override {
     if (options.model.empty()) invalid_input("name a MODEL; see \"{} run --help\"", program_name());
-    return run_model(options);
+    return options.compare_precisions.empty() && options.compare_with.empty() ? run_model(options)
+                                                                              : compare(options);
   }
 };
 

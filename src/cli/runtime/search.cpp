@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/report_file.h"
+#include "base/threads.h"
 #include "base/utf8.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
@@ -127,7 +128,7 @@ class SearchCommand : public OptionsCommand<Options> {
       if (!options.grid.empty())
         require_report_output(numbered_file(options.grid, q, queries_given), ReportKind::kPng, inputs);
     }
-    PlanEncoder encoder(options.plan);
+    PlanEncoder encoder(options.plan, {thread_count()});
     const Gallery gallery = options.grid.empty()
                                 ? open_gallery(options.gallery)
                                 : open_gallery_with_images(options.gallery, options.image_root);

@@ -1,5 +1,6 @@
 #include "builder/verify.h"
 
+#include "base/threads.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "dual_encoder/plan_encoder.h"
@@ -63,7 +64,7 @@ class VerifyCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.bundle, "--bundle");
     if (options.plan.empty()) return run_verify(options);
-    PlanEncoder plan(options.plan);
+    PlanEncoder plan(options.plan, {thread_count()});
     const builder::PlanUnderTest tested = {
         options.plan, plan.precision(), options_to_json(plan.card()),
         [&](const TensorView& pixels) { return plan.encode_images(pixels); },

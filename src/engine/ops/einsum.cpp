@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/ops/einsum.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 
@@ -214,6 +215,13 @@ void run_einsum(const Node& node, const Inputs& inputs, const Outputs& outputs) 
 }
 
 }  // namespace
+
+std::int64_t einsum_multiplications(const Node& node, const Inputs& inputs) {
+  std::int64_t products = 1;
+  const Contraction c = contraction_of(node, inputs);
+  for (const auto& [label, extent] : c.extents) products *= extent;
+  return products * (static_cast<std::int64_t>(inputs.size()) - 1);
+}
 
 const std::vector<Operator>& einsum_operators() {
   static const std::vector<Operator> rows = {

@@ -2,9 +2,21 @@
 
 #include <algorithm>
 
-#include "base/measure.h"
+#include "engine/ops/node_cost.h"
+#include "engine/ops/precision.h"
 
 namespace edgeclip::engine {
+
+namespace {
+
+std::string precision_of(const NodeRun& run) {
+  std::vector<DType> inputs;
+  for (std::size_t i = 0; i < run.inputs.size(); ++i)
+    if (run.node.inputs.empty() || run.node.has_input(i)) inputs.push_back(run.inputs[i].dtype);
+  return node_precision(run.node, inputs, run.outputs.at(0).dtype);
+}
+
+}  // namespace
 
 NodeProfile::NodeProfile(Context& context) {
   context.set_observer([this](const NodeRun& run) { add(run); });
@@ -27,34 +39,73 @@ void NodeProfile::add(const NodeRun& run) {
     layer.domain = run.node.domain;
     layer.origins = run.node.origins;
     layer.kernel = run.kernel;
+    layer.precision = precision_of(run);
     layer.dtype = dtype_name(run.outputs.at(0).dtype);
     layer.output = shape_string(run.outputs[0].shape);
-    for (const TensorView& input : run.inputs) layer.bytes += static_cast<std::int64_t>(input.bytes());
-    for (const OutputView& output : run.outputs)
-      layer.bytes += static_cast<std::int64_t>(output.view().bytes());
+    layer.bytes = bytes_moved(run.node, run.inputs, run.outputs);
+    layer.macs = multiply_accumulates(run.node, run.inputs, run.outputs);
     nodes_.push_back(std::move(layer));
   }
-  nodes_[next_++].ms.push_back(run.seconds * 1e3);
+  nodes_[next_++].ms.add(run.seconds * 1e3);
+}
+
+std::vector<std::string> NodeProfile::multiplied_precisions() const {
+  std::vector<std::string> found;
+  for (const Layer& layer : nodes_)
+    if (layer.macs > 0 && std::count(found.begin(), found.end(), layer.precision) == 0)
+      found.push_back(layer.precision);
+  return found;
 }
 
 Json NodeProfile::json() const {
   double total = 0;
-  for (const Layer& layer : nodes_) total += percentile(layer.ms, 0.5);
+  std::int64_t macs = 0;
+  for (const Layer& layer : nodes_) {
+    total += layer.ms.quantile(0.5);
+    macs += layer.macs;
+  }
   Json layers = Json::array();
   for (const Layer& layer : nodes_) {
-    const double ms = percentile(layer.ms, 0.5);
+    const double ms = layer.ms.quantile(0.5);
     layers.push_back({{"name", layer.name},
                       {"op", layer.op},
                       {"domain", layer.domain},
                       {"origins", layer.origins},
                       {"kernel", layer.kernel},
+                      {"precision", layer.precision},
                       {"dtype", layer.dtype},
                       {"output", layer.output},
                       {"ms", ms},
                       {"share", total > 0 ? ms / total : 0},
-                      {"bytes", layer.bytes}});
+                      {"bytes", layer.bytes},
+                      {"macs", layer.macs}});
   }
-  return {{"runs", nodes_.empty() ? 0 : nodes_.front().ms.size()}, {"total_ms", total}, {"layers", layers}};
+  return {{"runs", nodes_.empty() ? 0 : nodes_.front().ms.count()},
+          {"total_ms", total},
+          {"total_macs", macs},
+          {"layers", layers}};
+}
+
+Json NodeProfile::json(const MachinePeaks& peaks, const std::map<std::string, double>& gmacs) const {
+  Json layers = json();
+  Json result = Json::object();
+  for (const char* key : {"runs", "total_ms", "total_macs"}) result[key] = layers[key];
+  result["peak_gmacs"] = peaks.gmacs;
+  for (const auto& [precision, peak] : gmacs)
+    if (precision != "fp32") result["peak_gmacs_" + precision] = peak;
+  result["peak_gb_s"] = peaks.gb_s;
+  result["peak_buffer_mb"] = peaks.buffer_bytes >> 20;
+  result["layers"] = std::move(layers["layers"]);
+  for (Json& layer : result["layers"]) {
+    MachinePeaks own = peaks;
+    if (const auto it = gmacs.find(layer["precision"].get<std::string>()); it != gmacs.end())
+      own.gmacs = it->second;
+    const double ms = layer["ms"].get<double>(),
+                 least = 1e3 * own.attainable_seconds(layer["macs"].get<std::int64_t>(),
+                                                      layer["bytes"].get<std::int64_t>());
+    layer["roofline_share"] = ms > 0 ? Json(least / ms) : Json(nullptr);
+  }
+  return result;
 }
 
 }  // namespace edgeclip::engine

@@ -86,6 +86,52 @@ class ThreadCount {
   const int before_;
 };
 
+/// "4.0 MiB"
+std::string mebibyte_text(std::int64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / static_cast<double>(kMebibyte));
+}
+
+void say_opened(const SessionParts& parts) {
+  if (!log_wanted(parts.options.log, LogLevel::kDebug)) return;
+  std::int64_t constants = 0;
+  for (std::size_t i = 0; i < parts.graph.value_count(); ++i)
+    if (const auto& constant = parts.graph.value(static_cast<ValueId>(i)).constant)
+      constants += static_cast<std::int64_t>(constant->bytes());
+  log_message(parts.options.log, LogLevel::kDebug,
+              fmt::format("model {}: {} nodes, {} of weights, a memory pool of {} MiB for each context",
+                          printable(parts.graph.name), parts.graph.nodes().size(), mebibyte_text(constants),
+                          parts.options.memory_pool_mb));
+}
+
+/// What was made ready, and once per session which layers will be slow.
+void say_ready(const SessionParts& parts, const Specialization& ready, const std::vector<Shape>& shapes) {
+  const LogCallback& log = parts.options.log;
+  const std::string model = printable(parts.graph.name);
+  if (log_wanted(log, LogLevel::kDebug)) {
+    std::string inputs;
+    for (std::size_t i = 0; i < shapes.size(); ++i)
+      inputs +=
+          fmt::format("{}{} {}", i == 0 ? "" : ", ", printable(parts.graph.value(parts.graph.inputs[i]).name),
+                      shape_string(shapes[i]));
+    log_message(
+        log, LogLevel::kDebug,
+        fmt::format("model {}: ready for {}: {} of activations, {} of scratch, {} of weights packed so far",
+                    model, inputs, mebibyte_text(ready.activation_bytes()),
+                    mebibyte_text(ready.arena_bytes() - ready.activation_bytes()),
+                    mebibyte_text(parts.backend->packed_bytes())));
+  }
+  if (parts.options.reference || parts.told_reference_layers || !log_wanted(log, LogLevel::kInfo)) return;
+  const std::vector<std::string> slow = ready.reference_layers();
+  if (slow.empty() || parts.told_reference_layers.exchange(true)) return;
+  constexpr std::size_t kMost = 8;
+  const std::vector<std::string> named(
+      slow.begin(), slow.begin() + static_cast<std::ptrdiff_t>(std::min(slow.size(), kMost)));
+  log_message(log, LogLevel::kInfo,
+              fmt::format("model {}: {} of {} layers run by readable single-threaded kernels: {}{}", model,
+                          slow.size(), ready.layers().size(), fmt::join(named, ", "),
+                          slow.size() > kMost ? ", ..." : ""));
+}
+
 }  // namespace
 
 Session::Session(Graph graph, const SessionOptions& options) {
@@ -107,6 +153,7 @@ Session::Session(Graph graph, const SessionOptions& options) {
     parts->nodes.push_back(parts->backend->prepare(node, constants));
   }
   parts_ = std::move(parts);
+  say_opened(*parts_);
 }
 
 Session::~Session() = default;
@@ -164,7 +211,9 @@ struct Context::State {
     for (std::size_t i = 0; i < data.size(); ++i)
       if (data[i] && data[i]->dtype() != parts->graph.value(parts->graph.inputs[i]).dtype)
         data[i] = widened(*data[i]);
-    return std::make_unique<Specialization>(*parts, made.shapes, data);
+    auto ready_now = std::make_unique<Specialization>(*parts, made.shapes, data);
+    say_ready(*parts, *ready_now, made.shapes);
+    return ready_now;
   }
 
   static Tensor widened(const Tensor& narrow) {

@@ -11,6 +11,7 @@
 #include "engine/backend.h"
 #include "engine/graph/graph.h"
 #include "engine/ops/operator.h"
+#include "engine/runtime/log.h"
 #include "engine/runtime/memory_pool.h"
 
 namespace edgeclip::engine {
@@ -23,6 +24,10 @@ struct SessionOptions {
   bool reference = false;  ///< reference kernels only: the oracle
   /// What all contexts of one or several sessions may hold together; none: each takes what it needs.
   std::shared_ptr<MemoryPool> pool;
+  /// Where messages go; none: to spdlog's default logger.  Debug: what a session holds, what shapes are made
+  /// ready for and what they take.  Info, once per session: the layers that run by readable reference kernels,
+  /// since nothing faster takes them.
+  LogCallback log;
 };
 
 struct SessionParts;

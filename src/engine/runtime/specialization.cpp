@@ -1,9 +1,9 @@
 #include "engine/runtime/specialization.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
+#include "base/measure.h"
 #include "engine/ops/support.h"
 #include "engine/runtime/memory_planner.h"
 #include "engine/runtime/step_planner.h"
@@ -40,6 +40,17 @@ std::vector<Context::Layer> Specialization::layers() const {
   std::vector<Context::Layer> layers;
   for (const Step& step : steps_) layers.push_back({step.node->name, step.node->op, step.kernel->implementation()});
   return layers;
+}
+
+std::vector<std::string> Specialization::reference_layers() const {
+  std::vector<std::string> names;
+  for (const Step& step : steps_) {
+    const bool computes = std::any_of(step.outputs.begin(), step.outputs.end(),
+                                      [](const OutputView& output) { return output.elements() > 0; });
+    if (computes && step.kernel->implementation() == "reference")
+      names.push_back(fmt::format("{} ({})", printable(step.node->name), step.node->op));
+  }
+  return names;
 }
 
 std::vector<OutputView> Specialization::outputs() const {
@@ -127,7 +138,6 @@ void Specialization::run(std::byte* arena, const std::vector<TensorView>& inputs
     std::copy(from, from + inputs[i].elements(), to);
   }
   scratch_.place(arena + planned_bytes_);
-  using Clock = std::chrono::steady_clock;
   for (Step& step : steps_) {
     for (std::size_t i = 0; i < step.inputs.size(); ++i)
       step.inputs[i].data = address(step.input_values[i], arena, inputs, outputs);
@@ -137,9 +147,9 @@ void Specialization::run(std::byte* arena, const std::vector<TensorView>& inputs
       step.kernel->run(step.inputs, step.outputs);
       continue;
     }
-    const auto start = Clock::now();
+    const Stopwatch clock;
     step.kernel->run(step.inputs, step.outputs);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = clock.seconds();
     const std::string kernel = step.kernel->implementation();
     observer({*step.node, step.inputs, step.outputs, step.layouts, seconds, kernel});
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@ struct SessionParts {
   SessionOptions options;
   std::unique_ptr<Backend> backend;
   std::vector<std::unique_ptr<PreparedNode>> nodes;  ///< parallel to the graph's
+  mutable std::atomic<bool> told_reference_layers{false};
 };
 
 /// A graph made ready for one set of input shapes: layouts chosen, buffers placed, kernels bound, everything
@@ -30,6 +32,8 @@ class Specialization {
                  const std::vector<std::optional<Tensor>>& input_data);
 
   std::vector<Context::Layer> layers() const;
+  /// "NAME (OP)" of the layers that have something to compute and no kernel but the readable one.
+  std::vector<std::string> reference_layers() const;
 
   std::int64_t activation_bytes() const { return planned_bytes_; }
   std::int64_t arena_bytes() const { return planned_bytes_ + static_cast<std::int64_t>(scratch_.needed()); }
