@@ -91,6 +91,11 @@ std::string mebibyte_text(std::int64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / static_cast<double>(kMebibyte));
 }
 
+/// "model NAME", for messages.
+std::string model_label(const Graph& graph) {
+  return graph.name.empty() ? "model" : "model " + printable(graph.name);
+}
+
 void say_opened(const SessionParts& parts) {
   if (!log_wanted(parts.options.log, LogLevel::kDebug)) return;
   std::int64_t constants = 0;
@@ -98,15 +103,15 @@ void say_opened(const SessionParts& parts) {
     if (const auto& constant = parts.graph.value(static_cast<ValueId>(i)).constant)
       constants += static_cast<std::int64_t>(constant->bytes());
   log_message(parts.options.log, LogLevel::kDebug,
-              fmt::format("model {}: {} nodes, {} of weights, a memory pool of {} MiB for each context",
-                          printable(parts.graph.name), parts.graph.nodes().size(), mebibyte_text(constants),
+              fmt::format("{}: {} nodes, {} of weights, a memory pool of {} MiB for each context",
+                          model_label(parts.graph), parts.graph.nodes().size(), mebibyte_text(constants),
                           parts.options.memory_pool_mb));
 }
 
 /// What was made ready, and once per session which layers will be slow.
 void say_ready(const SessionParts& parts, const Specialization& ready, const std::vector<Shape>& shapes) {
   const LogCallback& log = parts.options.log;
-  const std::string model = printable(parts.graph.name);
+  const std::string model = model_label(parts.graph);
   if (log_wanted(log, LogLevel::kDebug)) {
     std::string inputs;
     for (std::size_t i = 0; i < shapes.size(); ++i)
@@ -115,7 +120,7 @@ void say_ready(const SessionParts& parts, const Specialization& ready, const std
                       shape_string(shapes[i]));
     log_message(
         log, LogLevel::kDebug,
-        fmt::format("model {}: ready for {}: {} of activations, {} of scratch, {} of weights packed so far",
+        fmt::format("{}: ready for {}: {} of activations, {} of scratch, {} of weights packed so far",
                     model, inputs, mebibyte_text(ready.activation_bytes()),
                     mebibyte_text(ready.arena_bytes() - ready.activation_bytes()),
                     mebibyte_text(parts.backend->packed_bytes())));
@@ -127,7 +132,7 @@ void say_ready(const SessionParts& parts, const Specialization& ready, const std
   const std::vector<std::string> named(
       slow.begin(), slow.begin() + static_cast<std::ptrdiff_t>(std::min(slow.size(), kMost)));
   log_message(log, LogLevel::kInfo,
-              fmt::format("model {}: {} of {} layers run by readable single-threaded kernels: {}{}", model,
+              fmt::format("{}: {} of {} layers run by readable single-threaded kernels: {}{}", model,
                           slow.size(), ready.layers().size(), fmt::join(named, ", "),
                           slow.size() > kMost ? ", ..." : ""));
 }
