@@ -5,7 +5,8 @@
 #   scripts/test.sh --asan   also: address and undefined-behaviour sanitizers over everything that needs no LibTorch
 #   scripts/test.sh --fuzz   also: the fuzz targets (clang): their corpus, and ten seconds each
 #   scripts/test.sh --edge   the edge preset alone, with all of its tests: for a machine without LibTorch
-#   scripts/test.sh --system the long tests of tests/system alone, on a release build: kills, failing disks, signals, two processes on one output
+#   scripts/test.sh --system the long tests of tests/system alone, on a release build: kills, failing disks, signals, two processes on one output;
+#                            and 100 random changes of the bytes of each model below $EDGECLIP_PARITY
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
 # Every skipped test is named, with its reason; the last line is "goldens: N run, M skipped", of the release build (--edge:
 # of the edge build).
@@ -39,9 +40,11 @@ export CCACHE_BASEDIR=$PWD
 if [ -z "${EDGECLIP_VTEST:-}" ]; then EDGECLIP_VTEST=$(scripts/find_vtest.sh "$PWD/build") && export EDGECLIP_VTEST; fi
 log=$(mktemp) && trap 'rm -f "$log"' EXIT
 if [ $system -eq 1 ]; then
-  cmake --preset release >"$log" && cmake --build --preset release --target edgeclip edgeclip-edge replace_probe >"$log" || { tail -60 "$log" >&2; exit 1; }
-  tests/system/run.sh build/release/bin
-  exit
+  cmake --preset release >"$log" && cmake --build --preset release --target edgeclip edgeclip-edge replace_probe test_builder >"$log" || { tail -60 "$log" >&2; exit 1; }
+  failed=0
+  EDGECLIP_MUTATIONS=100 build/release/tests/test_builder --gtest_filter='MutationsGolden.*' --gtest_brief=1 || failed=1
+  tests/system/run.sh build/release/bin || failed=1
+  exit $failed
 fi
 
 run() {  # run PRESET [LABEL...]: builds the whole preset and tests it; with labels of tests, these and what they need alone

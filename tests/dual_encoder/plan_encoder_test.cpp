@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -133,6 +134,33 @@ TEST_F(PlanOfBundle, OnePoolBoundsAllContexts) {
             std::string::npos);
 }
 
+/// Whether this process has mapped the file.
+bool is_mapped(const fs::path& file) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);)
+    if (line.find(file.string()) != std::string::npos) return true;
+  return false;
+}
+
+TEST_F(PlanOfBundle, OpensTheTowerThatIsUsedAlone) {
+  builder::build_plan(options_);
+  const fs::path plan = options_.out;
+  PlanEncoder runner(plan);
+  EXPECT_FALSE(is_mapped(plan / "image.plan"));
+  const Tensor pixels = test::random_floats({1, 3, test::kSmallHeight, test::kSmallWidth}, 9);
+  runner.encode_images(pixels.view());
+  EXPECT_TRUE(is_mapped(plan / "image.plan"));
+  EXPECT_FALSE(is_mapped(plan / "text.plan"));
+  // Damage to what is not used is not looked for.
+  std::string text = read_file(plan / "text.plan");
+  text[text.size() - 1] ^= 1;
+  test::write_text(plan / "text.plan", text);
+  EXPECT_EQ(PlanEncoder(plan).encode_images(pixels.view()).shape(), (Shape{1, test::kSmallEmbedding}));
+  const Tensor tokens(DType::i32, {1, 3});
+  EXPECT_NE(test::invalid_input_of([&] { runner.encode_tokens(tokens.view()); }).find("text.plan"),
+            std::string::npos);
+}
+
 TEST_F(PlanOfBundle, RefusesWrongShapes) {
   builder::build_plan(options_);
   PlanEncoder runner(options_.out);
@@ -188,10 +216,15 @@ TEST_F(PlanOfBundle, DamagedFoldersAreRefused) {
   EXPECT_NE(open().find("image.plan"), std::string::npos);
   test::write_text(plan / "image.plan", image);
   Json changed = Json::parse(json);
-  changed["format"] = 3;
+  changed["format"] = 4;
   test::write_text(plan / "plan.json", changed.dump());
   EXPECT_EQ(open(),
-            (plan / "plan.json").string() + ": format 3 is newer than this build (2); update edgeclip");
+            (plan / "plan.json").string() + ": format 4 is newer than this build (3); update edgeclip");
+  changed["format"] = 2;
+  test::write_text(plan / "plan.json", changed.dump());
+  EXPECT_NE(open().find("format 2 is older than this build (3); build it again: edgeclip-edge build"),
+            std::string::npos)
+      << open();
   for (const char* key :
        {"format", "precision", "batches", "memory_pool_mb", "card", "model_hash", "files", "graphs"}) {
     changed = Json::parse(json);

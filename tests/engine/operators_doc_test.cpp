@@ -72,7 +72,7 @@ std::string operators_markdown() {
       "bfloat16, float32 and float64; float16 and bfloat16 are computed in float32, and each result is "
       "rounded "
       "once. *Fast kernel*: the nodes for which the CPU backend has more than the readable reference kernel, "
-      "which computes all others.\n\n"
+      "which computes all others; *in parts*: the reference kernel, on parts of the data that are divided among the threads.\n\n"
       "| operator | opsets | types | fast kernel |\n|---|---|---|---|\n",
       opsets.size(), kNewestOpset);
   for (const auto& [key, range] : opsets) {

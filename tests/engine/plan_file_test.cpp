@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstring>
+#include <fstream>
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "engine/ops/interpreter.h"
 #include "engine/plan/plan_file.h"
 #include "engine/runtime/session.h"
 #include "small_graphs.h"
@@ -117,10 +119,94 @@ TEST(PlanFile, SaysWhatIsWrong) {
   EXPECT_NE(message_for(good + "x").find("do not add up"), std::string::npos);
   std::string newer = good;
   newer[8] = 4;
-  EXPECT_EQ(message_for(newer), file.string() + ": format 4 is newer than this build (2); update edgeclip");
-  std::string weights = good;
-  weights[weights.size() - 60] ^= 1;
-  EXPECT_NE(message_for(weights).find("checksum of its weights"), std::string::npos);
+  EXPECT_EQ(message_for(newer), file.string() + ": format 4 is newer than this build (3); update edgeclip");
+  std::string older = good;
+  older[8] = 2;
+  EXPECT_EQ(message_for(older),
+            file.string() + ": format 2 is older than this build (3); build it again: edgeclip-edge build "
+                            "--bundle BUNDLE --out PLAN (of an ONNX file: edgeclip-edge build MODEL.onnx --out PLAN)");
+  std::string table = good;
+  table[table.size() - 60] ^= 1;
+  EXPECT_NE(message_for(table).find("its table of checksums differs"), std::string::npos);
+}
+
+/// y = x a + b of weights of several blocks, and a constant that is an output itself.
+Graph graph_of_blocks() {
+  test::GraphWriter g("blocks");
+  const auto side = static_cast<std::int64_t>(kPlanBlock / sizeof(float) / 256);
+  const ValueId x = g.input("x", DType::f32, {1, 256}, {});
+  const ValueId a = g.constant(test::random_floats({256, 3 * side}, 1));  // three blocks
+  const ValueId b = g.constant(test::random_floats({3 * side}, 2));
+  const ValueId alone = g.constant(test::random_floats({16}, 3));
+  return g.finish({g.node("Add", {g.node("MatMul", {x, a}), b}), alone});
+}
+
+TEST(PlanFile, ADamagedBlockIsFoundWhereItIsUsed) {
+  const TempDir dir;
+  const fs::path file = dir / "a.plan";
+  write_plan_graph(file, graph_of_blocks());
+  const std::string good = read_file(file);
+  PlanHeader header;
+  std::memcpy(&header, good.data(), sizeof header);
+  ASSERT_EQ(header.blocks(), 4u);
+  for (const std::uint64_t block : {0u, 2u, 3u}) {
+    std::string bad = good;
+    bad[header.weights_offset + block * kPlanBlock + 77] ^= 1;
+    test::write_text(file, bad);
+    const Graph graph = read_plan_graph(file);  // reads no weights
+    const std::string message = test::invalid_input_of([&] { const Session session(graph, {}); });
+    EXPECT_NE(message.find(file.string()), std::string::npos) << message;
+    EXPECT_NE(message.find(fmt::format("block {} of its weights", block)), std::string::npos) << message;
+    EXPECT_NE(message.find("build the plan again"), std::string::npos) << message;
+    const Tensor x = test::random_floats({1, 256}, 1);
+    EXPECT_THROW(run_reference(graph, {x.view()}), InvalidInput);
+  }
+  test::write_text(file, good);
+  EXPECT_NO_THROW(Session(read_plan_graph(file), {}));
+}
+
+/// The plan file's mapping in this process, in KiB: "Rss", "Private_Dirty", ...  -1: it is not mapped.
+std::int64_t mapped_kib(const fs::path& file, const std::string& field) {
+  std::ifstream maps("/proc/self/smaps");
+  bool ours = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) ours = line.find(file.string()) != std::string::npos;
+    if (ours && line.rfind(field + ":", 0) == 0) return std::stoll(line.substr(field.size() + 1));
+  }
+  return -1;
+}
+
+TEST(PlanFile, OpeningReadsNoWeights) {
+  const TempDir dir;
+  const fs::path file = dir / "a.plan";
+  test::GraphWriter g("large");
+  const ValueId x = g.input("x", DType::f32, {1, 1024}, {});
+  const ValueId a = g.constant(test::random_floats({1024, 4096}, 1));
+  write_plan_graph(file, g.finish({g.node("MatMul", {x, a})}));
+  constexpr std::int64_t kWeights = 16 << 10;
+  ASSERT_EQ(mapped_kib(file, "Rss"), -1);
+  Graph graph = read_plan_graph(file);
+  EXPECT_LT(mapped_kib(file, "Rss"), 512);  // the kernel maps what lies around a page
+  EXPECT_GT(mapped_kib(file, "Rss"), 0);
+  {
+    const Session session(std::move(graph), {});  // checks them
+    EXPECT_GT(mapped_kib(file, "Rss"), kWeights - 512);
+    const Tensor row = test::random_floats({1, 1024}, 2);
+    Context context(session);
+    context.run({row.view()});
+    EXPECT_EQ(mapped_kib(file, "Private_Dirty"), 0);  // the file's own pages, shared with who else maps it
+    if (session.packed_bytes() >= kWeights << 10) {
+      EXPECT_LT(mapped_kib(file, "Rss"), 512);  // given back for their packed copy
+    }
+  }
+  EXPECT_EQ(mapped_kib(file, "Rss"), -1);
+}
+
+/// Opens it and looks at every constant, used or not.
+void read_all(const fs::path& file) {
+  const Graph graph = read_plan_graph(file);
+  for (const Node& node : graph.nodes()) graph.verify_attributes(node);
+  for (ValueId i = 0; i < static_cast<ValueId>(graph.value_count()); ++i) graph.verify_constants({i});
 }
 
 TEST(PlanFile, AnyDamageIsRefusedOrHarmless) {
@@ -140,9 +226,9 @@ TEST(PlanFile, AnyDamageIsRefusedOrHarmless) {
     bad[i] = static_cast<char>(bad[i] ^ 0x41);
     test::write_text(file, bad);
     if (padding) {
-      EXPECT_NO_THROW(read_plan_graph(file)) << i;
+      EXPECT_NO_THROW(read_all(file)) << i;
     } else {
-      EXPECT_THROW(read_plan_graph(file), InvalidInput) << i;
+      EXPECT_THROW(read_all(file), InvalidInput) << i;
     }
   }
 }
@@ -156,6 +242,8 @@ TEST(PlanFile, ForgedGraphsDoNotCrash) {
   const std::string good = read_file(file);
   PlanHeader header;
   std::memcpy(&header, good.data(), sizeof header);
+  const std::size_t table = header.weights_offset + header.weights_bytes,
+                    table_bytes = header.blocks() * kPlanHashBytes;
   int refused = 0;
   for (std::size_t i = 0; i < header.graph_bytes; i += 2) {
     const int flip = std::array{0x01, 0x80, 0xff}[i / 2 % 3];
@@ -163,6 +251,10 @@ TEST(PlanFile, ForgedGraphsDoNotCrash) {
     bad[sizeof header + i] = static_cast<char>(bad[sizeof header + i] ^ flip);
     const std::string hash = hash_bytes(bad.data() + sizeof header, header.graph_bytes);
     std::memcpy(bad.data() + offsetof(PlanHeader, graph_hash), hash.data(), hash.size());
+    Hasher all;
+    all.add(bad.data(), sizeof header);
+    all.add(bad.data() + table, table_bytes);
+    bad.replace(table + table_bytes, kPlanHashBytes, all.result());
     test::write_text(file, bad);
     try {
       const Graph graph = read_plan_graph(file);

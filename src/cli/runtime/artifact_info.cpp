@@ -90,7 +90,11 @@ void describe_onnx(const fs::path& path, Json& info) {
 void describe_plan_file(const fs::path& path, Json& info) {
   const engine::Graph graph = engine::read_plan_graph(path);
   std::map<std::string, int> operators;
-  for (const auto& node : graph.nodes()) ++operators[node.op];
+  for (const auto& node : graph.nodes()) {
+    graph.verify_attributes(node);
+    graph.verify_constants(node.inputs);
+    ++operators[node.op];
+  }
   info["graph"] = graph.name;
   info["nodes"] = graph.nodes().size();
   info["operators"] = operators;

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <utility>
 
 #include "engine/cpu/cpu_node.h"
+#include "engine/cpu/parts.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -96,27 +98,40 @@ class BinaryNode final : public CpuNode {
   }
 
   bool in_place(std::size_t i, const Inputs& inputs, const Outputs& outputs) const override {
+    // Max and Min of any number write the first before they read the second.
+    if (i > 0 && (node.is("Max") || node.is("Min"))) return false;
     return inputs[i].shape == outputs[0].shape && inputs[i].dtype == outputs[0].dtype;
   }
 
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
-    if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32) return nullptr;
+    if (request.inputs[0].dtype != DType::f32 || request.inputs[1].dtype != DType::f32)
+      return in_parts(request);
     const Shape& y = request.outputs[0].shape;
     const std::int64_t elements = request.outputs[0].elements();
     std::size_t left = 0;
     if (request.inputs[0].elements() != elements) left = 1;
-    if (request.inputs[left].elements() != elements || (left == 1 && !function_.commutes)) return nullptr;
+    if (request.inputs[left].elements() != elements || (left == 1 && !function_.commutes))
+      return in_parts(request);
     const Layout layout = request.layouts.outputs[0];
     const Shape& other = request.inputs[1 - left].shape;
-    if (other.size() > y.size()) return nullptr;
+    if (other.size() > y.size()) return in_parts(request);
     Dims full, broadcast;
     collapse(stored_shape(y, layout), stored_shape(padded(other, y.size()), layout), &full, &broadcast);
-    if (full.size() > 5) return nullptr;
+    if (full.size() > 5) return in_parts(request);
     const dnnl::memory::desc all = dense_desc(full, kF32);
     const dnnl::binary::desc desc(function_.kind, all, dense_desc(broadcast, kF32), all);
     const dnnl::binary::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
     return std::make_unique<BinaryKernel>(OneDnnCall(dnnl::binary(pd), pd, request.scratch), pd, left);
+  }
+
+  /// Other types, both sides spread: where layouts are plain, so that shapes say how the bytes lie.
+  std::unique_ptr<Kernel> in_parts(const BindRequest& request) const {
+    const auto& in = request.layouts.inputs;
+    if (std::any_of(in.begin(), in.end(), [](Layout l) { return l != Layout::plain; }) ||
+        request.layouts.outputs[0] != Layout::plain)
+      return nullptr;
+    return bind_in_parts(node, request, elementwise_parts(request.inputs, request.outputs));
   }
 
   const BinaryFunction& function_;
@@ -125,7 +140,7 @@ class BinaryNode final : public CpuNode {
 }  // namespace
 
 std::unique_ptr<PreparedNode> prepare_binary(const PrepareRequest& request) {
-  if (request.node.inputs.size() != 2) return nullptr;  // Max and Min take any number
+  if (request.node.inputs.size() != 2) return prepare_elementwise(request);  // Max and Min take any number
   for (const BinaryFunction& function : kBinaryFunctions)
     if (request.node.is(function.name)) return std::make_unique<BinaryNode>(request, function);
   return nullptr;

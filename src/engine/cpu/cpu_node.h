@@ -128,5 +128,32 @@ std::unique_ptr<PreparedNode> prepare_argmax(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_gather_nd(const PrepareRequest& request);
 /// Cast between float32, 16-bit floats, bool and the integers of indices.
 std::unique_ptr<PreparedNode> prepare_cast(const PrepareRequest& request);
+/// Operators of any type, element by element, by the reference kernel on all threads (cpu/parts.h).
+std::unique_ptr<PreparedNode> prepare_elementwise(const PrepareRequest& request);
+/// TopK, CumSum, CumProd (constant axis), Trilu, Hardmax, LpNormalization and reductions that no loop of their
+/// own is for: the same, what lies before the axis divided.
+std::unique_ptr<PreparedNode> prepare_rows(const PrepareRequest& request);
+/// GridSample: the same, samples and channels divided.
+std::unique_ptr<PreparedNode> prepare_grid_sample(const PrepareRequest& request);
+/// Pad, Tile, DepthToSpace and SpaceToDepth of any element type, in any layout.
+std::unique_ptr<PreparedNode> prepare_pad(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_tile(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_depth_space(const PrepareRequest& request);
+/// Resize and Upsample in any layout: to the nearest of any element type, linear and cubic.
+std::unique_ptr<PreparedNode> prepare_resize(const PrepareRequest& request);
+/// InstanceNormalization and GroupNormalization; RMSNormalization; BatchNormalization, in any layout.
+std::unique_ptr<PreparedNode> prepare_group_norm(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_rms_norm(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_batch_norm(const PrepareRequest& request);
+/// GatherElements, ScatterElements; ScatterND: of any element type, and added up.
+std::unique_ptr<PreparedNode> prepare_elements(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_scatter_nd(const PrepareRequest& request);
+/// Einsum of two operands that is a product of matrices.
+std::unique_ptr<PreparedNode> prepare_einsum(const PrepareRequest& request);
+
+/// For nodes of several families: Resize to the nearest; Transpose of any element type and rank.  nullptr
+/// where the dimensions are too long.
+std::unique_ptr<Kernel> bind_nearest(const Node& node, const BindRequest& request);
+std::unique_ptr<Kernel> bind_permutation(const BindRequest& request, const std::vector<std::int64_t>& order);
 
 }  // namespace edgeclip::engine

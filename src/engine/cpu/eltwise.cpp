@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "engine/cpu/cpu_node.h"
+#include "engine/cpu/parts.h"
 
 namespace edgeclip::engine {
 
@@ -66,7 +67,8 @@ class EltwiseNode final : public CpuNode {
 
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
-    if (request.inputs[0].dtype != DType::f32) return nullptr;
+    if (request.inputs[0].dtype != DType::f32)
+      return bind_in_parts(node, request, elementwise_parts(request.inputs, request.outputs));
     const dnnl::memory::desc data = dense_desc({request.inputs[0].elements()}, kF32);
     const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, function_.kind, data,
                                            function_.alpha, function_.beta);
@@ -82,7 +84,8 @@ class EltwiseNode final : public CpuNode {
 
 std::unique_ptr<PreparedNode> prepare_eltwise(const PrepareRequest& request) {
   const auto function = function_of(request);
-  return function ? std::make_unique<EltwiseNode>(request, *function) : nullptr;
+  if (!function) return prepare_elementwise(request);  // Clip by bounds that are computed
+  return std::make_unique<EltwiseNode>(request, *function);
 }
 
 }  // namespace edgeclip::engine

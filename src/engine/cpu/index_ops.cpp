@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "engine/cpu/cpu_node.h"
+#include "engine/cpu/parts.h"
 #include "engine/ops/indices.h"
 #include "engine/ops/support.h"
 
@@ -39,7 +40,7 @@ class EqualNode final : public CpuNode {
     bool one[2];
     for (std::size_t i = 0; i < 2; ++i) {
       one[i] = request.inputs[i].elements() == 1;
-      if (!one[i] && request.inputs[i].elements() != n) return nullptr;
+      if (!one[i] && request.inputs[i].elements() != n) return in_parts(request);
     }
     switch (request.inputs[0].dtype) {
       case DType::i32:
@@ -49,8 +50,12 @@ class EqualNode final : public CpuNode {
       case DType::f32:
         return std::make_unique<EqualKernel<float>>(one[0], one[1]);
       default:
-        return nullptr;
+        return in_parts(request);
     }
+  }
+
+  std::unique_ptr<Kernel> in_parts(const BindRequest& request) const {
+    return bind_in_parts(node, request, elementwise_parts(request.inputs, request.outputs));
   }
 };
 

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "engine/cpu/cpu_node.h"
+#include "engine/cpu/parts.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -50,7 +51,11 @@ class LayerNormNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& x = request.inputs[0].shape;
-    if (request.inputs[0].dtype != DType::f32 || !over_last_axis(node, x)) return nullptr;
+    if (!over_last_axis(node, x))
+      return bind_in_parts(node, request,
+                           leading_parts(request.inputs, request.outputs,
+                                         normalize_axis(node, node.int_or("axis", -1), x.size()), {0}));
+    if (request.inputs[0].dtype != DType::f32) return nullptr;
     const std::int64_t width = x.back(), rows = num_elements(x) / width;
     if (request.inputs[1].elements() != width) return nullptr;
     const bool shift = node.has_input(2);
@@ -115,7 +120,7 @@ class L2NormalizeNode final : public CpuNode {
 }  // namespace
 
 std::unique_ptr<PreparedNode> prepare_layer_norm(const PrepareRequest& request) {
-  if (request.node.outputs.size() != 1) return nullptr;  // mean and deviation: the reference
+  if (request.node.outputs.size() != 1) return prepare_rows(request);  // mean and deviation as well
   return std::make_unique<LayerNormNode>(request);
 }
 

@@ -47,6 +47,20 @@ void add_origins(Node& node, const Node& swallowed) {
       node.origins.push_back(name);
 }
 
+void Graph::verify_attributes(const Node& node) const {
+  if (!source) return;
+  for (const auto& [name, attribute] : node.attributes)
+    if (const auto* tensor = std::get_if<Tensor>(&attribute))
+      source->verify(*tensor, fmt::format("attribute {} of node {}", name, node.name));
+}
+
+void Graph::verify_constants(const std::vector<ValueId>& values) const {
+  if (!source) return;
+  for (const ValueId id : values)
+    if (id != kNoValue && value(id).is_constant())
+      source->verify(*value(id).constant, "constant " + value(id).name);
+}
+
 ValueId Graph::add_value(Value value) {
   values_.push_back(std::move(value));
   return static_cast<ValueId>(values_.size() - 1);

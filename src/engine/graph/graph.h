@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -55,11 +56,26 @@ struct Node {
 /// Takes over the origins of a node that `node` now does the work of.
 void add_origins(Node& node, const Node& swallowed);
 
+/// Where the bytes of constants come from that nobody has looked at yet (a plan file, mapped).
+class ConstantSource {
+ public:
+  virtual ~ConstantSource() = default;
+  /// Throws InvalidInput if the bytes are not those that were written; does nothing to tensors of other
+  /// memory.  what: the constant, for the message.  Thread-safe.
+  virtual void verify(const Tensor& constant, const std::string& what) const = 0;
+};
+
 /// Nodes are kept in topological order (CHECKed by check()).  Not thread-safe while being changed.
 class Graph {
  public:
   std::string name;
   std::vector<ValueId> inputs, outputs;
+  std::shared_ptr<const ConstantSource> source;  ///< none: constants are what they are
+
+  /// What has to be called before bytes of constants are read: of those in a node's attributes, of those
+  /// among `values` (kNoValue and what is computed are passed over).  Throws InvalidInput.
+  void verify_attributes(const Node& node) const;
+  void verify_constants(const std::vector<ValueId>& values) const;
 
   ValueId add_value(Value value);
   ValueId add_constant(std::string name, Tensor tensor);

@@ -1,5 +1,6 @@
+#include "engine/ops/einsum.h"
+
 #include <algorithm>
-#include <map>
 
 #include "engine/ops/einsum.h"
 #include "engine/ops/families.h"
@@ -11,15 +12,9 @@ namespace edgeclip::engine {
 
 namespace {
 
+using Labels = Contraction::Labels;
+
 constexpr int kEllipsisLabel = 256;  ///< dimension i of "..." is label 256 + i; letters are their ASCII codes
-
-using Labels = std::vector<int>;
-
-struct Contraction {
-  std::vector<Labels> operands;         ///< a label for each dimension
-  Labels output, summed;                ///< together all labels, each once
-  std::map<int, std::int64_t> extents;  ///< of each label
-};
 
 /// "ab...c" with the ellipsis standing for `ellipsis` dimensions.
 Labels einsum_labels(const Node& node, const std::string& term, std::int64_t ellipsis) {
@@ -102,7 +97,8 @@ Labels implicit_output(const std::vector<Labels>& operands, std::int64_t ellipsi
   return output;
 }
 
-/// Throws InvalidInput if the equation is not valid or does not fit the operands.
+}  // namespace
+
 Contraction contraction_of(const Node& node, const Inputs& inputs) {
   std::string equation = node.string_or("equation", "");
   equation.erase(std::remove(equation.begin(), equation.end(), ' '), equation.end());
@@ -131,6 +127,8 @@ Contraction contraction_of(const Node& node, const Inputs& inputs) {
     if (std::find(c.output.begin(), c.output.end(), label) == c.output.end()) c.summed.push_back(label);
   return c;
 }
+
+namespace {
 
 void infer_einsum(ShapeContext& context) {
   constexpr std::uint64_t kMostProducts = std::uint64_t{1} << 40;  // hours; beyond it, a hostile file

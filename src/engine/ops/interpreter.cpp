@@ -73,6 +73,8 @@ std::vector<Tensor> run_reference(const Graph& graph, const std::vector<TensorVi
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
     throw_if_interrupted();
     const Node& node = graph.nodes()[n];
+    graph.verify_attributes(node);
+    graph.verify_constants(node.inputs);
     Inputs node_inputs;
     for (const ValueId id : node.inputs)
       node_inputs.push_back(id == kNoValue ? TensorView{} : views[static_cast<std::size_t>(id)]);
@@ -88,6 +90,7 @@ std::vector<Tensor> run_reference(const Graph& graph, const std::vector<TensorVi
         tensors[static_cast<std::size_t>(id)] = {};
   }
 
+  graph.verify_constants(graph.outputs);
   std::vector<Tensor> outputs;
   for (const ValueId id : graph.outputs) {
     const auto i = static_cast<std::size_t>(id);

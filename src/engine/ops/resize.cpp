@@ -187,6 +187,10 @@ void run_resize(const Node& node, const Inputs& inputs, const Outputs& outputs) 
 
 }  // namespace
 
+std::vector<ResizeAxis> resize_axes(const Node& node, const Inputs& inputs) {
+  return resize_axes(node, inputs[0].shape, resize_arguments(node, inputs));
+}
+
 const std::vector<Operator>& resize_operators() {
   static const std::vector<Operator> rows = {
       {"Upsample", "", 7, 8, infer_resize, run_resize, 1, 1, 1, "mode:s scales:F!"},

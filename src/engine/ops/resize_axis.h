@@ -27,6 +27,10 @@ struct ResizeAxis {
   double roi_begin = 0, roi_end = 1;  ///< of in - 1, with tf_crop_and_resize
 };
 
+/// All dimensions of input 0, as the node's attributes and inputs have them.  Throws InvalidInput for what does
+/// not fit, DependsOnData where scales or sizes are not known yet.
+std::vector<ResizeAxis> resize_axes(const Node& node, const Inputs& inputs);
+
 struct ResizeTap {
   std::int64_t index = 0;  ///< in [0, in)
   double weight = 0;

@@ -34,8 +34,9 @@ struct PlanInfo {
 /// where they are read, so that nothing is read that is not used.  Throws InvalidInput.
 PlanInfo open_plan_info(const std::filesystem::path& directory);
 
-/// One graph of a plan; its weights stay memory-mapped.  Throws InvalidInput if it is damaged, is none of
-/// this plan's, or the plan has none of that name.
+/// One graph of a plan; its weights stay memory-mapped, and are neither read nor checked before a session
+/// uses them (read_plan_graph()).  Nothing of the plan's other graphs is read.  Throws InvalidInput if it is
+/// damaged, is none of this plan's, or the plan has none of that name.
 Graph open_plan_graph(const PlanInfo& plan, const std::string& name);
 
 /// Throws InvalidInput, naming the range and the rebuild, if an input's shape is outside of those that the

@@ -5,12 +5,13 @@
 #include "base/mapped_file.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/plan_generated.h"
+#include "engine/plan/weight_blocks.h"
 
 namespace edgeclip::engine {
 
 namespace {
 
-/// Reads one file.  Checksums find damage; the checks here keep a file that was made wrong from being used
+/// Reads one file but for its weights.  Checksums find damage; the checks here keep a file that was made wrong from being used
 /// out of bounds.
 class Reader {
  public:
@@ -19,6 +20,7 @@ class Reader {
   Graph read() {
     const fbs::Graph& from = checked_graph();
     Graph graph;
+    graph.source = std::make_shared<WeightBlocks>(file_, where_, header());
     graph.name = text(from.name());
     if (from.values())
       for (const fbs::Value* value : *from.values()) graph.add_value(read_value(*value));
@@ -54,16 +56,25 @@ class Reader {
     const std::uint64_t size = file_.size();
     if (header.header_bytes != sizeof header || header.graph_bytes > size || header.weights_bytes > size ||
         header.weights_offset > size || header.weights_offset % kPlanAlignment != 0 ||
-        header.weights_offset < sizeof header + header.graph_bytes ||
-        header.weights_offset + header.weights_bytes != size)
+        header.weights_offset < sizeof header + header.graph_bytes || header.block_bytes == 0 ||
+        header.weights_offset + header.weights_bytes > size || header.blocks() > size / kPlanHashBytes ||
+        header.weights_offset + header.weights_bytes + (header.blocks() + 1) * kPlanHashBytes != size)
       damaged(fmt::format("its sizes do not add up to the {} bytes of the file", size));
     return header;
   }
 
+  /// The checksum of header and table, which identifies both and so all that they are checksums of.
   std::string hash() const {
-    const PlanHeader h = header();
-    return hash_text(std::string(h.graph_hash, sizeof h.graph_hash) +
-                     std::string(h.weights_hash, sizeof h.weights_hash));
+    const PlanHeader header = this->header();
+    const std::byte* const table = file_.data() + header.weights_offset + header.weights_bytes;
+    const std::uint64_t table_bytes = header.blocks() * kPlanHashBytes;
+    Hasher hasher;
+    hasher.add(&header, sizeof header);
+    hasher.add(table, table_bytes);
+    std::string hash = hasher.result();
+    if (std::memcmp(hash.data(), table + table_bytes, kPlanHashBytes) != 0)
+      damaged("the checksum of its header and its table of checksums differs");
+    return hash;
   }
 
  private:
@@ -74,13 +85,11 @@ class Reader {
   const fbs::Graph& checked_graph() {
     const PlanHeader header = this->header();
     const auto* graph = reinterpret_cast<const std::uint8_t*>(file_.data()) + sizeof header;
+    hash();
     weights_offset_ = header.weights_offset;
     weights_bytes_ = header.weights_bytes;
     if (hash_bytes(graph, header.graph_bytes) != std::string(header.graph_hash, sizeof header.graph_hash))
       damaged("the checksum of its graph differs");
-    if (hash_bytes(file_.data() + weights_offset_, weights_bytes_) !=
-        std::string(header.weights_hash, sizeof header.weights_hash))
-      damaged("the checksum of its weights differs");
     flatbuffers::Verifier verifier(graph, header.graph_bytes);
     if (header.graph_bytes < 8 || !fbs::VerifyGraphBuffer(verifier))
       damaged("its graph is not a FlatBuffers graph");
@@ -121,9 +130,6 @@ class Reader {
         from.offset() > weights_bytes_ - from.bytes())
       damaged(fmt::format("constant {} lies outside the weights", name));
     const std::byte* data = file_.data() + weights_offset_ + from.offset();
-    if (type == DType::boolean &&
-        std::any_of(data, data + elements, [](std::byte b) { return b > std::byte{1}; }))
-      damaged(fmt::format("constant {} is bool and holds other bytes than 0 and 1", name));
     // Shares the mapping: it goes with the last constant.
     return Tensor(type, std::move(shape), std::shared_ptr<const std::byte>(file_.owner(), data));
   }

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/plan_generated.h"
+#include "engine/plan/weight_blocks.h"
 
 namespace edgeclip::engine {
 
@@ -126,8 +127,6 @@ void write_plan_graph(const std::filesystem::path& file, const Graph& graph) {
   const auto inputs = builder.CreateVector(graph.inputs), outputs = builder.CreateVector(graph.outputs);
   fbs::FinishGraphBuffer(builder, fbs::CreateGraph(builder, name, all_values, all_nodes, inputs, outputs));
 
-  Hasher hasher;
-  weights.each([&](const void* data, std::size_t bytes) { hasher.add(data, bytes); });
   PlanHeader header;
   header.header_bytes = sizeof header;
   header.graph_bytes = builder.GetSize();
@@ -135,14 +134,21 @@ void write_plan_graph(const std::filesystem::path& file, const Graph& graph) {
       (sizeof header + header.graph_bytes + kPlanAlignment - 1) / kPlanAlignment * kPlanAlignment;
   header.weights_bytes = weights.size();
   set_hash(header.graph_hash, hash_bytes(builder.GetBufferPointer(), builder.GetSize()));
-  set_hash(header.weights_hash, hasher.result());
 
   AtomicFile output(file);
   output.write(&header, sizeof header);
   output.write(builder.GetBufferPointer(), builder.GetSize());
   output.pad_to(kPlanAlignment);
   EDGECLIP_CHECK(output.offset() == header.weights_offset, "weights at {}", output.offset());
-  weights.each([&](const void* data, std::size_t bytes) { output.write(data, bytes); });
+  WeightBlockWriter blocks(output, header.block_bytes);
+  weights.each([&](const void* data, std::size_t bytes) { blocks.write(data, bytes); });
+  const std::string table = blocks.table();
+  EDGECLIP_CHECK(table.size() == header.blocks() * kPlanHashBytes, "{} blocks", header.blocks());
+  output.write(table);
+  Hasher hasher;
+  hasher.add(&header, sizeof header);
+  hasher.add(table.data(), table.size());
+  output.write(hasher.result());
   output.commit();
 }
 

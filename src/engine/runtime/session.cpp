@@ -144,12 +144,16 @@ Session::Session(Graph graph, const SessionOptions& options) {
   if (options.memory_pool_mb < 1)
     invalid_input("--memory-pool-mb {}: at least 1 is needed", options.memory_pool_mb);
   if (options.threads < 0) invalid_input("threads {}: 0 or more are needed", options.threads);
-  for (const Node& node : graph.nodes()) check_node(node);
+  for (const Node& node : graph.nodes()) {
+    graph.verify_attributes(node);
+    check_node(node);
+  }
   auto parts = std::make_shared<SessionParts>();
   parts->graph = std::move(graph);
   parts->options = options;
   parts->backend = options.reference ? make_reference_backend() : make_cpu_backend();
   for (const Node& node : parts->graph.nodes()) {
+    parts->graph.verify_constants(node.inputs);  // now, since preparing reads them anyway
     Inputs constants;
     for (const ValueId id : node.inputs) {
       const Value* value = id == kNoValue ? nullptr : &parts->graph.value(id);
@@ -157,6 +161,7 @@ Session::Session(Graph graph, const SessionOptions& options) {
     }
     parts->nodes.push_back(parts->backend->prepare(node, constants));
   }
+  parts->graph.verify_constants(parts->graph.outputs);
   parts_ = std::move(parts);
   say_opened(*parts_);
 }
