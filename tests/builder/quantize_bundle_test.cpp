@@ -97,10 +97,10 @@ TEST_F(QuantizeBundle, EveryProductIsFused) {
       const bool fc1 = node.string_or("activation", "") != "";
       const std::string weights = graph->value(node.inputs[1]).name;
       EXPECT_EQ(fc1, weights.find("fc1") != std::string::npos) << weights;
-      EXPECT_EQ(node.inputs[4] != kNoValue,
+      EXPECT_EQ(node.has_input(4),
                 weights.find("fc2") != std::string::npos || weights.find("out_proj") != std::string::npos)
           << weights;
-      EXPECT_EQ(node.inputs[3] != kNoValue, weights.find("projection") == std::string::npos) << weights;
+      EXPECT_EQ(node.has_input(3), weights.find("projection") == std::string::npos) << weights;
     }
   }
 }

@@ -12,6 +12,7 @@
 #include "builder/passes/fuse_l2_normalize.h"
 #include "builder/passes/fuse_layer_norm.h"
 #include "builder/passes/fuse_matmul.h"
+#include "builder/passes/fuse_quantized_conv.h"
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
 #include "builder/passes/fuse_swish.h"
@@ -53,8 +54,9 @@ constexpr Pass kPasses[] = {
     {"fuse_l2_normalize", fuse_l2_normalize},
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_channel_shuffle", fuse_channel_shuffle},
-    // Quantized products before float ones: both want the Add of a bias.
+    // Quantized products and convolutions before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
+    {"fuse_quantized_conv", fuse_quantized_conv},
     {"fuse_matmul", fuse_matmul},
     // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
     // could not; what has no convolution before it then takes in its activation itself.  (A convolution whose
