@@ -180,7 +180,7 @@ TEST_F(QuantizeBundle, BadInputIsOneLineAndLeavesNothing) {
   bad = options("bad");
   bad.range = "mse";
   bad.percentile = 99;
-  EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("no effect with --range mse"),
+  EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("no effect with --calibrator mse"),
             std::string::npos);
   bad = options("bad");
   bad.exclude = {"visual_projection", "layer.0."};  // of other models, one of them not by default

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/float16.h"
 #include "base/options.h"
 #include "base/signals.h"
 #include "bundle/model_card.h"
@@ -44,9 +45,15 @@ std::vector<Profile> profiles_of(const PlanInfo& plan, const std::string& name, 
   return profiles;
 }
 
-std::string precision_of(const Node* node, DType output) {
+/// int8 where the operator says so, 16 bits where its weights are, else that of its output.
+std::string precision_of(const Graph& graph, const Node* node, DType output) {
   for (const char* part : {"Quant", "QLinear", "Integer"})
     if (node != nullptr && node->op.find(part) != std::string::npos) return "int8";
+  for (std::size_t i = 0; node != nullptr && i < node->inputs.size(); ++i) {
+    if (!node->has_input(i) || !graph.value(node->inputs[i]).is_constant()) continue;
+    const DType dtype = graph.value(node->inputs[i]).dtype;
+    if (is_16_bit_float(dtype)) output = dtype;
+  }
   switch (output) {
     case DType::f32:
       return "fp32";
@@ -79,7 +86,7 @@ Json layers_json(const Graph& graph, const std::vector<Context::Layer>& layers,
                     {"op", layer.op},
                     {"domain", node ? node->domain : "edgeclip"},
                     {"kernel", layer.kernel},
-                    {"precision", precision_of(node, output ? output->dtype : DType::f32)},
+                    {"precision", precision_of(graph, node, output ? output->dtype : DType::f32)},
                     {"origins", node ? node->origins : std::vector<std::string>()},
                     {"output", output ? Json(output->shape) : Json(nullptr)}});
   }
