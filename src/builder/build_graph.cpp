@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "builder/passes/passes.h"
+#include "builder/passes/requantize.h"
 #include "builder/precision/apply_precision.h"
 #include "engine/ops/support.h"
 #include "engine/plan/plan_file.h"
@@ -47,6 +48,19 @@ Json arena_bytes(Context& context, const GraphToBuild& what) {
   return arena;
 }
 
+/// Fills in what the report says of it.
+void set_precision(GraphToBuild& what, const std::string& precision, Json& passes, Json& layers) {
+  QuantizedGraph quantized;
+  if (what.quantization) {
+    quantized = quantize_graph(what.graph, *what.quantization);
+    passes["quantize_layers"] = quantized.layers;
+  }
+  for (const PassReport& pass : apply_precision(what.graph, precision)) passes[pass.name] = pass.rewrites;
+  if (precision != "int8" && precision != "mixed") return;
+  layers = layers_report(what.graph, quantized.sqnr);
+  passes["requantize"] = requantize(what.graph);
+}
+
 }  // namespace
 
 Json build_graph(GraphToBuild what, const BuildOptions& options, const fs::path& plan, GraphDump& dump) {
@@ -55,8 +69,8 @@ Json build_graph(GraphToBuild what, const BuildOptions& options, const fs::path&
   dump.add("before", what.graph, what.folder);
   Json passes = Json::object();
   for (const PassReport& pass : optimize(what.graph)) passes[pass.name] = pass.rewrites;
-  for (const PassReport& pass : apply_precision(what.graph, options.precision))
-    passes[pass.name] = pass.rewrites;
+  Json layers = Json::object();
+  set_precision(what, options.precision, passes, layers);
   dump.add("after", what.graph, what.folder);
 
   SessionOptions session_options;
@@ -78,9 +92,11 @@ Json build_graph(GraphToBuild what, const BuildOptions& options, const fs::path&
   spdlog::info("{}: {} operators became {}, {:.1f} MiB, at most {:.1f} MiB of activations", what.label,
                imported, session.graph().nodes().size(), static_cast<double>(fs::file_size(file)) / kMebibyte,
                static_cast<double>(most) / kMebibyte);
-  return {{"nodes_imported", imported}, {"nodes", session.graph().nodes().size()},
-          {"passes", passes},           {"arena_bytes", arena},
-          {"reference_layers", slow},   {"bytes", fs::file_size(file)}};
+  Json report = {{"nodes_imported", imported}, {"nodes", session.graph().nodes().size()},
+                 {"passes", passes},           {"arena_bytes", arena},
+                 {"reference_layers", slow},   {"bytes", fs::file_size(file)}};
+  report.update(layers);
+  return report;
 }
 
 }  // namespace edgeclip::builder

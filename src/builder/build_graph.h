@@ -1,12 +1,14 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "builder/build_plan.h"
 #include "builder/dump_graph.h"
+#include "builder/quantize/quantize_graph.h"
 
 namespace edgeclip::builder {
 
@@ -24,12 +26,14 @@ struct GraphToBuild {
   std::string folder;   ///< of its --dump-graph, below --dump-dir
   engine::Graph graph;  ///< as imported
   std::vector<GraphProfile> profiles;
+  std::optional<GraphQuantization> quantization;  ///< int8, mixed: of a float32 graph
   std::vector<Shape> usual;  ///< shapes of most runs: those at which the kernels of layers are looked at
 };
 
 /// Optimizes the graph, checks every profile against the memory pool and writes plan/NAME.plan; returns its
 /// part of the report: {"nodes_imported", "nodes", "passes", "arena_bytes" (by profile), "reference_layers",
-/// "bytes"}.  Throws InvalidInput if a profile does not fit, CheckNotMet for --strict.
+/// "bytes"}, and for int8 and mixed those of layers_report().  Throws InvalidInput if a profile does not fit,
+/// CheckNotMet for --strict.
 Json build_graph(GraphToBuild what, const BuildOptions& options, const std::filesystem::path& plan,
                  GraphDump& dump);
 

@@ -9,6 +9,7 @@
 #include "builder/build_graph.h"
 #include "builder/import/onnx_import.h"
 #include "builder/input_shapes.h"
+#include "builder/quantize/plan_quantization.h"
 #include "bundle/model_card.h"
 #include "engine/graph/shape_inference.h"
 #include "engine/ops/support.h"
@@ -28,9 +29,6 @@ void refuse_bundle_options(const BuildOptions& options) {
   if (!options.batches.empty())
     invalid_input("--batches: is of bundles; give the batches of {} by --shape NAME=MIN:OPT:MAX",
                   options.model);
-  if (!options.calibration.empty() || !options.image_root.empty())
-    invalid_input("--calibration and --image-root are of bundles; {} is built as it is, leave them out",
-                  options.model);
 }
 
 /// Whether the file holds quantized layers, which its plan then does too.
@@ -42,14 +40,22 @@ bool is_quantized(const Graph& graph) {
                      [](const Node& node) { return node.domain.empty() && kOps.count(node.op) != 0; });
 }
 
-void check_precision_of(const Graph& graph, const BuildOptions& options) {
-  const bool int8 = is_quantized(graph);
-  if (int8 && options.precision != "int8")
+/// How the graph becomes what --precision says; nothing where it is that already, or where layers stay float.
+std::optional<GraphQuantization> quantization_of_graph(const Graph& graph, const BuildOptions& options,
+                                                       const ModelCard& card, const GraphShapes& shapes) {
+  const bool wanted = options.precision == "int8" || options.precision == "mixed";
+  if (!is_quantized(graph)) {
+    if (!wanted) return {};
+    return quantization_of(options, graph, card, shapes);
+  }
+  if (options.precision != "int8")
     invalid_input("{}: holds quantized layers; use --precision int8, or the model it was made from",
                   options.model);
-  if (!int8 && options.precision == "int8")
-    invalid_input("{}: holds no quantized layers (Q/DQ); use --precision fp32, bf16 or fp16, or quantize it first",
-                  options.model);
+  if (!options.calibration.empty())
+    invalid_input(
+        "--calibration {}: {} holds quantized layers already, with ranges of their own; leave it out",
+        options.calibration, options.model);
+  return {};
 }
 
 /// Of --card, or one that says nothing but the file's name.
@@ -96,19 +102,22 @@ Json build_model(const BuildOptions& options) {
     invalid_input("{}: is a bundle, not an ONNX file; name it by --bundle", options.model);
   require_file(options.model, "model");
   const ModelCard card = card_of(options);
-  GraphDump dump(options.dump_graph, options.dump_dir, {""}, {options.model, options.card});
-  AtomicDirectory output(options.out, "plan.json", {options.overwrite, {options.model, options.card}});
+  GraphDump dump(options.dump_graph, options.dump_dir, {""},
+                 {options.model, options.card, options.calibration});
+  AtomicDirectory output(options.out, "plan.json",
+                         {options.overwrite, {options.model, options.card, options.calibration}});
 
   Graph graph = import_onnx(options.model);
-  check_precision_of(graph, options);
   const GraphShapes shapes = input_shapes(graph, options.shape, options.model);
   const std::vector<Shape> usual = shapes_at(shapes, &ShapeRange::opt);
   check_classes(card, graph, usual, options);
   const std::vector<GraphProfile> profiles = {{"min", shapes_at(shapes, &ShapeRange::min)},
                                               {"opt", usual},
                                               {"max", shapes_at(shapes, &ShapeRange::max)}};
-  Json part = build_graph({kModelGraph, "model", options.model, "", std::move(graph), profiles, usual},
-                          options, output.work(), dump);
+  auto quantization = quantization_of_graph(graph, options, card, shapes);
+  Json part = build_graph(
+      {kModelGraph, "model", options.model, "", std::move(graph), profiles, std::move(quantization), usual},
+      options, output.work(), dump);
   part["shapes"] = shapes_to_json(shapes);
 
   PlanInfo plan;

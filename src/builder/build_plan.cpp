@@ -8,7 +8,7 @@
 #include "builder/build_model.h"
 #include "builder/import/onnx_import.h"
 #include "builder/precision/apply_precision.h"
-#include "builder/quantize/static_quantize.h"
+#include "builder/quantize/plan_quantization.h"
 #include "bundle/bundle.h"
 #include "engine/plan/plan.h"
 
@@ -20,32 +20,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Where the two ONNX files of the wanted precision lie: in the bundle, or in `work` after calibration.
-fs::path models_of_precision(const BuildOptions& options, const Bundle& bundle, const fs::path& work) {
-  const bool sixteen = options.precision == "bf16" || options.precision == "fp16";
-  if (bundle.precision == options.precision || (sixteen && bundle.precision == "fp32")) {
-    if (!options.calibration.empty())
-      spdlog::info("{}: is {} already, --calibration is not used", options.bundle, bundle.precision);
-    return bundle.directory;
-  }
-  if (options.precision != "int8")
-    invalid_input("{}: holds an {} model; use --precision {}, or the fp32 bundle that it was made from",
-                  options.bundle, bundle.precision, bundle.precision);
-  if (options.calibration.empty())
-    invalid_input(
-        "{}: holds an fp32 model; for --precision int8 give --calibration DATASET, or a bundle made by "
-        "quantize",
-        options.bundle);
-  fs::create_directory(work);
-  write_quantized_models(bundle, calibration_from(bundle, options.calibration, options.image_root), work);
-  return work;
-}
-
 struct TowerModel {
   const char* name;
   fs::path onnx;
   const char* input;
   Shape shape;  ///< of its input, for a batch of 1
+  std::optional<GraphQuantization> quantization;
 };
 
 /// Imports, checks and builds one tower; returns its part of the report.
@@ -64,9 +44,15 @@ Json build_tower(const TowerModel& tower, const BuildOptions& options, const std
     profiles.push_back({std::to_string(batch), {shape}});
   }
   const std::string label = std::string(tower.name) + " tower";
-  return build_graph(
-      {tower.name, label, options.bundle, tower.name, std::move(graph), profiles, {tower.shape}}, options,
-      plan, dump);
+  return build_graph({tower.name,
+                      label,
+                      options.bundle,
+                      tower.name,
+                      std::move(graph),
+                      profiles,
+                      tower.quantization,
+                      {tower.shape}},
+                     options, plan, dump);
 }
 
 void refuse_model_options(const BuildOptions& options) {
@@ -82,6 +68,7 @@ void refuse_model_options(const BuildOptions& options) {
 
 Json build_plan(const BuildOptions& options) {
   check_precision(options.precision);
+  check_quantization_options(options);
   check_memory_pool_mb(options.memory_pool_mb, "--memory-pool-mb");
   if (!options.dump_dir.empty() && !options.out.empty() && lies_within(options.dump_dir, options.out))
     invalid_input("--dump-dir {}: lies in the plan, which holds nothing else; name a folder beside it",
@@ -93,17 +80,17 @@ Json build_plan(const BuildOptions& options) {
                  {options.bundle, options.calibration});
   AtomicDirectory output(options.out, "plan.json",
                          {options.overwrite, {options.bundle, options.calibration}});
-  const fs::path calibrated = output.work() / "calibrated";
   const Bundle bundle = open_bundle(options.bundle);
-  const fs::path models = models_of_precision(options, bundle, calibrated);
+  const BundleQuantization quantization = quantization_of(options, bundle);
   const ModelCard& card = bundle.card;
 
   const TowerModel towers[] = {
       {"image",
-       models / bundle.image_onnx().filename(),
+       bundle.image_onnx(),
        kPixelValues,
-       {1, 3, card.image.height, card.image.width}},
-      {"text", models / bundle.text_onnx().filename(), kInputIds, {1, card.context_length}},
+       {1, 3, card.image.height, card.image.width},
+       quantization.image},
+      {"text", bundle.text_onnx(), kInputIds, {1, card.context_length}, quantization.text},
   };
   Json report = {{"plan", options.out},
                  {"precision", options.precision},
@@ -120,7 +107,6 @@ Json build_plan(const BuildOptions& options) {
     plan.graphs.push_back(tower.name);
   }
   fs::copy(bundle.tokenizer(), output.work() / "tokenizer", fs::copy_options::recursive);
-  fs::remove_all(calibrated);
 
   write_plan_info(plan, bundle.provenance);
   dump.write();

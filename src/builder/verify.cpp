@@ -66,7 +66,7 @@ class Verifier {
  public:
   Verifier(const VerifyOptions& options, const Bundle& bundle, const std::string& precision)
       : options_(options), precision_(precision), reference_(bundle.reference()) {
-    if (precision == "int8") cosine_only_ = options.int8_min_cosine;
+    if (precision == "int8" || precision == "mixed") cosine_only_ = options.int8_min_cosine;
     if (precision == "bf16" || precision == "fp16") cosine_only_ = options.half_min_cosine;
   }
 
@@ -116,8 +116,9 @@ class Verifier {
       const Difference difference = compare(expected, actual);
       entry["max_abs"] = number(difference.max_abs);
       entry["cosine"] = number(difference.cosine);
-      passed = cosine_only_ ? difference.cosine >= *cosine_only_
-                            : difference.max_abs <= options_.max_abs && difference.cosine >= options_.min_cosine;
+      passed = cosine_only_
+                   ? difference.cosine >= *cosine_only_
+                   : difference.max_abs <= options_.max_abs && difference.cosine >= options_.min_cosine;
     }
     entry["passed"] = passed;
     passed_ &= passed;

@@ -9,6 +9,8 @@
 #include "builder/conform.h"
 #include "builder/import/onnx_import.h"
 #include "builder/passes/passes.h"
+#include "engine/graph/shape_inference.h"
+#include "engine/graph_support.h"
 #include "engine/ops/interpreter.h"
 #include "engine/runtime/session.h"
 #include "onnx/graph_builder.h"
@@ -80,6 +82,28 @@ TEST_P(Float16Model, IsFoldedAndRun) {
   const engine::Session session(std::move(graph), {});
   engine::Context context(session);
   EXPECT_EQ(difference(context.run({x.view()}).at(0), want, {0, 0}), "");
+}
+
+/// Models whose inputs and outputs stayed float32 when they were narrowed, and such as take integers.
+TEST_P(Float16Model, InsideFloat32) {
+  const std::int64_t narrow_type = onnx_ir::dtype_to_onnx(GetParam());
+  test::GraphMaker m;
+  const auto x = m.input("x", DType::f32, {2}), ids = m.input("ids", DType::i64, {2});
+  const auto narrow = m.node("Cast", {x}, {{"to", narrow_type}});
+  const auto counts = m.node("Cast", {ids}, {{"to", narrow_type}});
+  const auto y = m.node("Mul", {m.node("Relu", {narrow}), counts});
+  const auto both = m.graph.add_constant("both", tensor({2, 4}));  // read, and an output
+  m.graph.outputs = {m.node("Cast", {y}, {{"to", std::int64_t{1}}}), m.node("Mul", {y, both}), both};
+  engine::annotate_shapes(m.graph);
+  const Tensor a = Tensor::from<float>({2}, {3, -5}), b = Tensor::from<std::int64_t>({2}, {2, 7});
+  const auto want = engine::run_reference(m.graph, {a.view(), b.view()});
+  optimize(m.graph);
+  const engine::Session session(m.graph, {});
+  engine::Context context(session);
+  const auto got = context.run({a.view(), b.view()});
+  ASSERT_EQ(got.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(difference(got[i], want[i], {0, 0}), "") << i;
+  EXPECT_EQ(got[1].dtype(), GetParam());
 }
 
 TEST_P(Float16Model, IsATestWithArrays) {

@@ -59,6 +59,19 @@ TEST_F(MaskedSoftmax, RefusesOtherReaders) {
 TEST_F(MaskedSoftmax, RefusesAnotherValueThanZero) {
   EXPECT_EQ(rewrites_of(m, fuse_masked_softmax, {safe(softmax(x), 1)}), 0);
 }
+TEST_F(MaskedSoftmax, BothFormsInOneGraph) {
+  // The first rewrite numbers values anew; the second must not take them for those of before.
+  const auto widened = m.constant<float>({1, 4}, {0, 0, 0, 0});
+  const auto first = safe(softmax(m.node("Add", {x, widened})));
+  const auto b = m.node("Relu", {m.node("Unsqueeze", {x, m.constant<std::int64_t>({1}, {1})})});
+  const auto second = softmax(m.node("Add", {b, mask}), 1);  // an axis of one: not the last
+  const auto third = softmax(m.node("Add", {b, mask}));
+  EXPECT_EQ(rewrites_of(m, fuse_masked_softmax, {first, second, third}), 2);
+}
+TEST_F(MaskedSoftmax, RefusesFloat64) {
+  const auto y = m.node("Cast", {x}, {{"to", std::int64_t{11}}});
+  EXPECT_EQ(rewrites_of(m, fuse_masked_softmax, {m.node("Cast", {safe(softmax(y))}, {{"to", std::int64_t{1}}})}), 0);
+}
 TEST_F(MaskedSoftmax, RefusesAPlainSoftmax) {
   EXPECT_EQ(rewrites_of(m, fuse_masked_softmax, {softmax(x)}), 0);
 }

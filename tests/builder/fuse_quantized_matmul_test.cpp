@@ -193,14 +193,45 @@ TEST(FuseQuantizedMatMul, RefusesABroadcastResidual) {
   EXPECT_EQ(count(table.graph, "Add"), 1);
 }
 
-TEST(FuseQuantizedMatMul, RefusesOtherFormsOfQuantization) {
-  {  // int8 activations
+TEST(FuseQuantizedMatMul, TakesSignedActivations) {
+  for (const bool stated : {true, false}) {  // left out: 0
     Builder b;
-    const ValueId q = b.node("QuantizeLinear", {b.x, b.scalar(0.03f), b.scalar<std::int8_t>(3)});
-    const ValueId a = b.node("DequantizeLinear", {q, b.scalar(0.03f), b.scalar<std::int8_t>(3)});
-    b.graph.outputs = {b.node("MatMul", {a, b.weights(8, 4)})};
-    EXPECT_EQ(fuse_and_compare(b.graph), 0);
+    std::vector<ValueId> scale = {b.scalar(0.03f), b.scalar<std::int8_t>(stated ? 3 : 0)};
+    const ValueId q = b.node("QuantizeLinear", {b.x, scale[0], scale[1]});
+    b.graph.value(q).dtype = DType::i8;
+    if (!stated) scale.pop_back();
+    scale.insert(scale.begin(), q);
+    b.graph.outputs = {b.node("MatMul", {b.node("DequantizeLinear", scale), b.weights(8, 4)})};
+    EXPECT_EQ(fuse_and_compare(b.graph), 1);
+    EXPECT_EQ(b.graph.nodes().size(), 2u);
+    EXPECT_EQ(only(b.graph, "QuantMatMul").int_or("a_zero_point", 9), stated ? 3 : 0);
   }
+}
+
+TEST(FuseQuantizedMatMul, TakesGemmWithItsBias) {
+  for (const bool transposed : {false, true}) {
+    Builder b;
+    const ValueId rows = b.node("Reshape", {b.x, b.constant(Tensor::from<std::int64_t>({2}, {-1, 8}))});
+    const ValueId w = transposed ? b.weights(5, 8, true, 0) : b.weights(8, 5);
+    Tensor integers = Tensor::from<std::int32_t>({5}, {-900, 0, 17, 400, 80});
+    const ValueId bias = b.node("DequantizeLinear", {b.constant(integers), b.scalar(0.002f)});
+    b.graph.outputs = {b.node("Gemm",
+                              {b.dequantized(b.quantized(rows)), w, transposed ? bias : b.floats({5})},
+                              {{"transB", std::int64_t{transposed}}})};
+    EXPECT_EQ(fuse_and_compare(b.graph), 1);
+    EXPECT_EQ(count(b.graph, "DequantizeLinear"), 0);
+    EXPECT_NE(only(b.graph, "QuantMatMul").inputs.at(3), kNoValue);
+  }
+  for (const char* factor : {"alpha", "beta"}) {
+    Builder b;
+    const ValueId rows = b.node("Reshape", {b.x, b.constant(Tensor::from<std::int64_t>({2}, {-1, 8}))});
+    b.graph.outputs = {
+        b.node("Gemm", {b.dequantized(b.quantized(rows)), b.weights(8, 5), b.floats({5})}, {{factor, 2.0f}})};
+    EXPECT_EQ(fuse_and_compare(b.graph), 0) << factor;
+  }
+}
+
+TEST(FuseQuantizedMatMul, RefusesOtherFormsOfQuantization) {
   {  // a scale per row of the weights
     Builder b;
     b.graph.outputs = {b.node("MatMul", {b.dequantized(b.quantized(b.x)), b.weights(8, 4, true, 0)})};

@@ -30,6 +30,12 @@ TEST_F(Gates, SwishOfAnotherFactor) {
   EXPECT_EQ(rewrites_of(m, fuse_swish, {m.node("Mul", {gate, x})}), 1);
   EXPECT_EQ(m.graph.nodes()[0].float_or("alpha", 0), 0.5F);
 }
+TEST_F(Gates, RefuseAFactorThatIsNoNumber) {
+  const auto gate = m.node("Sigmoid", {m.node("Div", {x, m.scalar(1e-39F)})});
+  m.graph.outputs = {m.node("Mul", {gate, x})};
+  annotate_shapes(m.graph);
+  EXPECT_EQ(fuse_swish(m.graph), 0);
+}
 TEST_F(Gates, HardSwishInEveryGrouping) {
   const auto clip = [&] {
     return m.node("Clip", {m.node("Add", {x, m.scalar(3)}), m.scalar(0), m.scalar(6)});

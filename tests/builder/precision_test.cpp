@@ -88,6 +88,13 @@ INSTANTIATE_TEST_SUITE_P(Types, NarrowWeights, testing::Values(DType::bf16, DTyp
                            return std::string(dtype_name(info.param));
                          });
 
+TEST(NarrowWeights, LeavesConvolutionsWithoutFusedForm) {
+  edgeclip::test::GraphMaker m;
+  const ValueId x = m.input("x", DType::f32, {1, 1, 2, 2, 2, 2});
+  m.graph.outputs = {m.node("Conv", {x, m.constant<float>({1, 1, 1, 1, 1, 1}, {2})})};
+  EXPECT_EQ(narrow_weights(m.graph, DType::bf16), 0);
+}
+
 TEST(NarrowWeights, KeepsWhatFloat16CannotHold) {
   edgeclip::test::GraphMaker m;
   const ValueId ids = m.input("ids", DType::i64, {1});

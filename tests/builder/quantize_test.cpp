@@ -45,7 +45,7 @@ TEST(QuantMath, WeightsHaveAScalePerColumn) {
   const Tensor w = Tensor::from<float>({2, 3}, {1, -10, 0, -2, 5, 0});
   for (const int bits : {7, 8}) {
     const float top = bits == 8 ? 127 : 63;
-    const QuantizedWeights q = quantize_weights(w.view(), bits, "w");
+    const QuantizedWeights q = quantize_weights(w.view(), 1, bits, "w");
     EXPECT_FLOAT_EQ(q.scales.data<float>()[0], 2 / top);
     EXPECT_FLOAT_EQ(q.scales.data<float>()[1], 10 / top);
     EXPECT_EQ(q.scales.data<float>()[2], 1);
@@ -57,7 +57,7 @@ TEST(QuantMath, WeightsHaveAScalePerColumn) {
     }
   }
   const Tensor bad = Tensor::from<float>({1, 2}, {1, NAN});
-  EXPECT_NE(test::invalid_input_of([&] { quantize_weights(bad.view(), 8, "model: \"w\""); }).find("\"w\""),
+  EXPECT_NE(test::invalid_input_of([&] { quantize_weights(bad.view(), 1, 8, "model: \"w\""); }).find("\"w\""),
             std::string::npos);
 }
 

@@ -176,7 +176,7 @@ TEST_F(PlanOfBundle, RefusesWrongShapes) {
 TEST_F(PlanOfBundle, SaysWhyItCannotBeBuilt) {
   options_.precision = "int9";
   EXPECT_NE(message().find("did you mean \"int8\""), std::string::npos);
-  options_.precision = "int8";
+  options_.precision = "mixed";
   EXPECT_NE(message().find("--calibration"), std::string::npos);
   options_.precision = "fp32";
   options_.batches = {0};

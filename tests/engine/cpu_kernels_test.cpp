@@ -310,7 +310,10 @@ INSTANTIATE_TEST_SUITE_P(
              1e-6, "reference"},
         Case{"average_1d", "AveragePool", "", {Shape{2, 5, 10}}, {}, {{"kernel_shape", Ints{3}}}, 1e-6},
         Case{"max_3d", "MaxPool", "", {Shape{1, 5, 4, 6, 8}}, {}, {{"kernel_shape", Ints{2, 2, 2}}, {"strides", Ints{1, 2, 2}}}, 0},
-        Case{"max_double", "MaxPool", "", {Shape{1, 5, 6, 8}}, {}, {{"kernel_shape", Ints{2, 2}}}, 0, "reference", DType::u8}),
+        Case{"max_bytes", "MaxPool", "", {Shape{2, 24, 9, 8}}, {},
+             {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, 0, "onednn:", DType::u8},
+        Case{"max_signed_bytes", "MaxPool", "", {Shape{1, 5, 6, 8}}, {}, {{"kernel_shape", Ints{2, 2}}, {"pads", Ints{0, 1, 1, 0}}}, 0,
+             "onednn:", DType::i8}),
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -393,6 +396,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"add_nothing", "Add", "", {Shape{0, 7}, Shape{7}}, {}, {}, 0, "reference"},
                     Case{"add_int", "Add", "", {Shape{3, 7}, Shape{7}}, {}, {}, 0, "loop:parts", DType::i64},
                     Case{"relu", "Relu", "", {Shape{3, 7, 33}}, {}, {}, 0},
+                    Case{"relu_bytes", "Relu", "", {Shape{3, 7, 33}}, {}, {}, 0, "onednn:", DType::i8},
                     Case{"sigmoid", "Sigmoid", "", {Shape{3, 7, 33}}, {}, {}, 1e-6},
                     Case{"tanh", "Tanh", "", {Shape{333}}, {}, {}, 1e-6},
                     Case{"exp", "Exp", "", {Shape{333}}, {}, {}, 2e-5},

@@ -1,6 +1,7 @@
 // Sessions that choose layouts, work in place and write into the caller's memory, against the reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/rng.h"
@@ -174,6 +175,54 @@ TEST(LayoutChoice, ConvolutionsPassTheirLayoutOn) {
   // The input is reordered once, nothing else is.
   EXPECT_EQ(kernels_of(m.graph, {1, 4, 8, 8}),
             (std::vector<std::string>{"Reorder", "Conv", "Relu", "Conv", "Add", "MaxPool", "GlobalAveragePool"}));
+}
+
+/// A quantized convolution model: bytes from one convolution to the next, channels last throughout.
+TEST(LayoutChoice, QuantizedConvolutionsPassTheirLayoutOn) {
+  edgeclip::test::GraphMaker m;
+  const ValueId x = m.input("x", DType::f32, {2, 8, 8, 6});
+  const ValueId scale = m.scalar(0.03f), zero = m.constant<std::uint8_t>({}, {120});
+  std::vector<std::int8_t> bytes(8 * 8 * 3 * 3);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::int8_t>(i * 37 % 255 - 127);
+  const ValueId w = m.constant<std::int8_t>({8, 8, 3, 3}, bytes),
+                w_scale = m.constant<float>({8}, std::vector<float>(8, 0.001f)),
+                bias = m.constant<float>({8}, {1, -1, 2, 0, 0, 3, -2, 0});
+  const auto conv = [&](ValueId from, ValueId residual, const std::string& out) {
+    std::map<std::string, Attribute> attributes = {
+        {"x_scale", 0.03f}, {"x_zero_point", std::int64_t{120}}, {"pads", Ints{1, 1, 1, 1}}, {"activation", "relu"}};
+    if (!out.empty()) {
+      attributes["out_type"] = out;
+      attributes["out_scale"] = 0.03f;
+      attributes["out_zero_point"] = std::int64_t{120};
+    }
+    const ValueId y = m.node("QuantConv", {from, w, w_scale, bias, residual}, attributes, 1);
+    m.graph.nodes().back().domain = "edgeclip";
+    return y;
+  };
+  const auto quantize = [&](ValueId from) { return m.node("QuantizeLinear", {from, scale, zero}); };
+  const ValueId a = conv(quantize(x), kNoValue, "uint8");
+  const ValueId pooled = m.node("MaxPool", {a}, {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 1, 1, 1}}});
+  const ValueId joined = m.node("Concat", {pooled, a}, {{"axis", std::int64_t{2}}});
+  const ValueId real = m.node("DequantizeLinear", {joined, scale, zero});
+  const ValueId sum = conv(joined, real, "");
+  const ValueId last = conv(quantize(sum), kNoValue, "int8");
+  m.graph.outputs = {sum, m.node("DequantizeLinear", {last, scale, m.constant<std::int8_t>({}, {120})}), last};
+
+  const Session session(m.graph, {});
+  Context context(session);
+  const Shape shape = {2, 8, 8, 6};
+  std::vector<std::string> ops;
+  for (const Context::Layer& layer : context.layers({shape})) {
+    ops.push_back(layer.op);
+    EXPECT_NE(layer.kernel, "reference") << layer.op;
+  }
+  // The input as it is quantized, and the outputs.
+  EXPECT_EQ(std::count(ops.begin(), ops.end(), "Reorder"), 4);
+  const Tensor in = test::random_floats(shape, 1);
+  const auto given = context.run({in.view()}), expected = run_reference(m.graph, {in.view()});
+  // A quantized value may be a step off, and is one of a sum.
+  EXPECT_LE(test::max_difference(given[0], expected[0]), 0.02);
+  EXPECT_LE(test::max_difference(given[1], expected[1]), 0.0601);
 }
 
 TEST(LayoutChoice, OtherTypesBehindConvolutions) {

@@ -58,6 +58,16 @@ TEST(MaskedSoftmax, RowsWithoutSoftmax) {
   for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(std::isnan(plain[i]), i < 9) << i;
 }
 
+TEST(MaskedSoftmax, SoftmaxOfWhatIsNoNumberIsNone) {
+  test::GraphMaker m;
+  m.graph.outputs = {m.node("Softmax", {m.input("x", DType::f32, {3, 3})})};
+  const Tensor x = Tensor::from<float>({3, 3}, {0, kNan, 0, kInfinity, 0, 0, 0, 0, 0});
+  const Session session(m.graph, {});
+  Context context(session);
+  const std::vector<Tensor> y = context.run({x.view()});
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(std::isnan(y[0].data<float>()[i]), i < 6) << i;
+}
+
 TEST(MaskedSoftmax, RefusesAMaskThatWidens) {
   const Tensor x = Tensor::from<float>({1, 2}, {1, 2}), mask = Tensor::from<float>({3, 2}, {1, 1, 1, 1, 1, 1});
   EXPECT_THROW(masked_softmax(x, mask, false), InvalidInput);

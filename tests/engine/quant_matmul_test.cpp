@@ -3,10 +3,11 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
+#include <tuple>
 
 #include "base/rng.h"
-#include "engine/cpu/onednn.h"
-#include "engine/cpu/quant_matmul.h"
+#include "engine/cpu/int8_products.h"
 #include "engine/ops/quant_matmul.h"
 #include "support/support.h"
 
@@ -19,9 +20,13 @@ struct Case {
   std::string activation;
   bool bias = true, residual = false;
   int top = 127;  ///< largest weight
+  DType type = DType::u8;
+  bool rows = false;     ///< a scale for each row
+  std::string out = "";  ///< out_type
   friend void PrintTo(const Case& c, std::ostream* out) {
     *out << shape_string(c.leading) << " K " << c.k << " N " << c.n << " " << c.activation
-         << (c.bias ? " bias" : "") << (c.residual ? " residual" : "") << " top " << c.top;
+         << (c.bias ? " bias" : "") << (c.residual ? " residual" : "") << " top " << c.top << " "
+         << dtype_name(c.type) << (c.rows ? " rows" : "") << " " << c.out;
   }
 };
 
@@ -42,15 +47,23 @@ struct Problem {
     node.op = "QuantMatMul";
     node.domain = "edgeclip";
     node.opset = 1;
-    node.attributes = {{"a_scale", 0.02f}, {"a_zero_point", std::int64_t{117}}, {"activation", c.activation}};
-    Shape a_shape = c.leading, y_shape = c.leading;
+    const std::int64_t zero_point = c.rows ? 0 : c.type == DType::u8 ? 117 : -11;
+    node.attributes = {{"a_scale", c.rows ? 1.0f : 0.02f}, {"a_zero_point", zero_point}, {"activation", c.activation}};
+    if (!c.out.empty()) {
+      node.attributes["out_type"] = c.out;
+      node.attributes["out_scale"] = 0.0271f;
+      node.attributes["out_zero_point"] = std::int64_t{c.out == "uint8" ? 101 : -5};
+    }
+    Shape a_shape = c.leading, y_shape = c.leading, row_shape = c.leading;
     a_shape.push_back(c.k);
     y_shape.push_back(c.n);
-    Tensor a(DType::u8, a_shape), w(DType::i8, {c.k, c.n}), scale(DType::f32, {c.n}), bias(DType::f32, {c.n});
-    Tensor residual(DType::f32, y_shape);
-    out = Tensor(DType::f32, y_shape);
-    for (std::int64_t i = 0; i < a.elements(); ++i)
-      a.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(rng.range(0, 255));
+    row_shape.push_back(1);
+    Tensor a(c.type, a_shape), w(DType::i8, {c.k, c.n}), scale(DType::f32, {c.n}), bias(DType::f32, {c.n});
+    Tensor residual(DType::f32, y_shape), row_scale(DType::f32, row_shape);
+    out = Tensor(c.out.empty() ? DType::f32 : c.out == "uint8" ? DType::u8 : DType::i8, y_shape);
+    for (std::int64_t i = 0; i < a.elements(); ++i) a.raw()[i] = static_cast<std::byte>(rng.below(256));
+    for (std::int64_t i = 0; i < row_scale.elements(); ++i)
+      row_scale.data<float>()[i] = static_cast<float>(rng.uniform(0.001, 0.03));
     // Long runs of extreme products, which 16-bit sums would saturate on.
     for (std::int64_t i = 0; i < w.elements(); ++i)
       w.data<std::int8_t>()[i] = static_cast<std::int8_t>(rng.chance(0.5) ? c.top : rng.range(-c.top, c.top));
@@ -61,17 +74,17 @@ struct Problem {
     }
     for (std::int64_t i = 0; i < residual.elements(); ++i)
       residual.data<float>()[i] = static_cast<float>(rng.normal());
-    tensors = {a, w, scale, bias, residual};
-    node.inputs = {0, 1, 2, c.bias ? 3 : kNoValue, c.residual ? 4 : kNoValue};
+    tensors = {a, w, scale, bias, residual, row_scale};
+    node.inputs = {0, 1, 2, c.bias ? 3 : kNoValue, c.residual ? 4 : kNoValue, c.rows ? 5 : kNoValue};
     for (const Tensor& t : tensors) inputs.push_back(t.view());
   }
 
-  Outputs outputs() { return {{DType::f32, out.shape(), out.raw()}}; }
+  Outputs outputs() { return {{out.dtype(), out.shape(), out.raw()}}; }
 
   /// As the session asks for it: data of constants only.
-  std::unique_ptr<Kernel> fast(std::optional<QuantMatMulPath> path = {}) {
+  std::unique_ptr<Kernel> fast(std::optional<Int8Path> path = {}) {
     Inputs known = inputs;
-    known[0].data = known[4].data = nullptr;
+    known[0].data = known[4].data = known[5].data = nullptr;
     Outputs unknown = outputs();
     unknown[0].data = nullptr;
     const PrepareRequest request{node, known, state};
@@ -86,17 +99,32 @@ struct Problem {
   }
 
   Tensor run(Kernel& kernel) {
-    out = Tensor(DType::f32, out.shape());
+    out = Tensor(out.dtype(), out.shape());
     kernel.run(inputs, outputs());
     return out;
   }
   Tensor reference() { return run(*make_reference_kernel(node)); }
 };
 
+/// Quantized results: a step apart where rounding falls the other way, which is seldom.
+void expect_steps(const Tensor& expected, const Tensor& actual) {
+  const auto value = [](const Tensor& t, std::int64_t i) {
+    return t.dtype() == DType::u8 ? int{t.data<std::uint8_t>()[i]} : int{t.data<std::int8_t>()[i]};
+  };
+  std::int64_t apart = 0;
+  for (std::int64_t i = 0; i < expected.elements(); ++i) {
+    ASSERT_LE(std::abs(value(expected, i) - value(actual, i)), 1) << "at " << i;
+    apart += value(expected, i) != value(actual, i);
+  }
+  EXPECT_LE(apart, 1 + expected.elements() / 100);
+}
+
 /// Within tolerance of the size of what is added up, which what is left of it after cancellation does not
 /// tell: the root mean square of the tensor stands for it.
 void expect_near(const Tensor& expected, const Tensor& actual, double tolerance) {
   ASSERT_EQ(expected.shape(), actual.shape());
+  ASSERT_EQ(expected.dtype(), actual.dtype());
+  if (expected.dtype() != DType::f32) return expect_steps(expected, actual);
   double squares = 0;
   for (std::int64_t i = 0; i < expected.elements(); ++i)
     squares += std::pow(static_cast<double>(expected.data<float>()[i]), 2);
@@ -124,6 +152,26 @@ TEST(QuantMatMulReference, ComputesTheDefinition) {
   // 2*100 - 3*50 = 50, * 0.05 + 1 = 3.5, + 0.25;   -200 - 381 = -581, * 0.1 - 2 < 0: relu gives 0, + 0.5
   EXPECT_FLOAT_EQ(y.data<float>()[0], 3.75f);
   EXPECT_FLOAT_EQ(y.data<float>()[1], 0.5f);
+}
+
+TEST(QuantMatMulReference, ScalesRowsAndQuantizesTheResult) {
+  Problem p({{2}, 2, 2, "", false, false, 127, DType::i8, true, "int8"}, 1);
+  p.node.attributes = {{"a_scale", 1.0f}, {"out_type", std::string("int8")}, {"out_scale", 0.5f},
+                       {"out_zero_point", std::int64_t{10}}};
+  const std::int8_t a[] = {-128, 1, 2, 3}, w[] = {1, 2, 3, 4};
+  std::copy(a, a + 4, p.tensors[0].data<std::int8_t>());
+  std::copy(w, w + 4, p.tensors[1].data<std::int8_t>());
+  const float scale[] = {1, 0.25f}, rows[] = {0.5f, 0.125f};
+  std::copy(scale, scale + 2, p.tensors[2].data<float>());
+  std::copy(rows, rows + 2, p.tensors[5].data<float>());
+  const Tensor y = p.reference();
+  // sums -125, -252; 11, 16; scaled -62.5, -31.5; 1.375, 0.5; halves of them -125 and -63; 2.75 and 1
+  EXPECT_EQ(y.data<std::int8_t>()[0], -115);
+  EXPECT_EQ(y.data<std::int8_t>()[1], -53);
+  EXPECT_EQ(y.data<std::int8_t>()[2], 13);
+  EXPECT_EQ(y.data<std::int8_t>()[3], 11);
+  p.node.attributes["out_zero_point"] = std::int64_t{-10};
+  EXPECT_EQ(p.reference().data<std::int8_t>()[0], -128);  // saturated
 }
 
 TEST(QuantMatMulReference, RefusesWhatDoesNotFit) {
@@ -154,6 +202,26 @@ TEST(QuantMatMulReference, RefusesWhatDoesNotFit) {
   Problem wrong_point(c, 1);
   wrong_point.node.attributes["a_zero_point"] = std::int64_t{256};
   test::invalid_input_of([&] { infer(wrong_point); });
+
+  const auto refused = [&](const Case& one, const std::string& name, const Attribute& value) {
+    Problem p(one, 1);
+    p.node.attributes[name] = value;
+    return test::invalid_input_of([&] { infer(p); });
+  };
+  Case signed_a = c, rows = c, out = c;
+  signed_a.type = rows.type = DType::i8;
+  rows.rows = true;
+  out.out = "uint8";
+  EXPECT_NE(refused(signed_a, "a_zero_point", std::int64_t{128}).find("-128..127"), std::string::npos);
+  EXPECT_NE(refused(rows, "a_scale", 0.5f).find("row_scale"), std::string::npos);
+  EXPECT_NE(refused(rows, "a_zero_point", std::int64_t{1}).find("row_scale"), std::string::npos);
+  EXPECT_NE(refused(out, "out_type", std::string("int4")).find("int4"), std::string::npos);
+  EXPECT_NE(refused(out, "out_scale", 0.0f).find("out_scale"), std::string::npos);
+  EXPECT_NE(refused(out, "out_zero_point", std::int64_t{-1}).find("out_zero_point"), std::string::npos);
+  Problem wrong_rows(rows, 1);
+  EXPECT_EQ(infer(wrong_rows), (Shape{2, 3, 5}));
+  wrong_rows.inputs[kQuantRowScale].shape = {2, 3};
+  EXPECT_NE(test::invalid_input_of([&] { infer(wrong_rows); }).find("row_scale"), std::string::npos);
 }
 
 TEST(QuantMatMulReference, BroadcastsTheResidual) {
@@ -174,14 +242,25 @@ TEST_P(QuantMatMulKernels, AgreeWithTheReference) {
   const auto dispatched = p.fast();
   ASSERT_TRUE(dispatched);
   SCOPED_TRACE(dispatched->implementation());
+  EXPECT_EQ(dispatched->implementation().find("ref"), std::string::npos);
   // Sums are exact integers up to 2^24 in either; what differs is the rounding of scale, bias and activation.
   expect_near(expected, p.run(*dispatched), 2e-6);
   expect_near(expected, p.run(*dispatched), 2e-6);  // again: nothing of the first run is left over
 
-  const auto widened = p.fast(QuantMatMulPath::widened);
-  ASSERT_TRUE(widened);
   // Partial sums in float32: relative to the largest, not to what is left after cancellation.
+  const auto widened = p.fast(Int8Path::widened);
+  ASSERT_TRUE(widened);
   expect_near(expected, p.run(*widened), 1e-5);
+}
+
+/// Where products saturate it is taken for weights of 7 bits alone.
+TEST_P(QuantMatMulKernels, AgreeWhereActivationsAreShifted) {
+  Case c = GetParam();
+  if (int8_products_saturate()) c.top = 64;
+  Problem p(c, 7);
+  const auto shifted = p.fast(Int8Path::shifted);
+  ASSERT_TRUE(shifted);
+  expect_near(p.reference(), p.run(*shifted), 2e-6);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -193,14 +272,67 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{{1}, 1024, 16, "", false, false}, Case{{5}, 96, 40, "quick_gelu", true, true, 64},
                     Case{{}, 12, 9, "gelu"}));
 
+std::vector<Case> all_types() {
+  std::vector<Case> cases;
+  int number = 0;
+  for (const auto& [leading, k, n] : {std::tuple<Shape, std::int64_t, std::int64_t>{{2, 25}, 96, 80},
+                                      {{1}, 33, 7},
+                                      {{3}, 64, 1},
+                                      {{7, 11}, 256, 64},
+                                      {{}, 40, 24}})
+    for (const DType type : {DType::u8, DType::i8})
+      for (const bool rows : {false, true})
+        for (const char* out : {"", "uint8", "int8"})
+          for (const char* activation : {"", "gelu"}) {
+            cases.push_back({leading, k, n, number % 5 == 1 ? "relu" : activation, number % 3 != 1,
+                             number % 4 < 2, 127, type, rows, out});
+            ++number;
+          }
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(Types, QuantMatMulKernels, testing::ValuesIn(all_types()));
+
+/// A token's result is the same alone and among others.
+TEST(QuantMatMulRows, DoNotDependOnTheBatch) {
+  for (const char* activation : {"", "gelu"}) {
+    for (const char* out : {"", "int8"}) {
+      const Case c{{60}, 96, 80, activation, true, true, 127, DType::i8, true, out};
+      Problem all(c, 3);
+      const auto together = all.fast();
+      ASSERT_TRUE(together);
+      const Tensor y = all.run(*together);
+      const std::size_t row = y.bytes() / 60;
+      for (const std::int64_t r : {0, 17, 59}) {
+        Case alone = c;
+        alone.leading = {1};
+        Problem one(alone, 3);
+        for (const std::size_t i : {0, 4, 5}) {
+          const std::size_t bytes = one.tensors[i].bytes();
+          std::memcpy(one.tensors[i].raw(), all.tensors[i].raw() + static_cast<std::size_t>(r) * bytes, bytes);
+        }
+        for (const std::size_t i : {1, 2, 3})
+          std::memcpy(one.tensors[i].raw(), all.tensors[i].raw(), one.tensors[i].bytes());
+        const auto kernel = one.fast();
+        ASSERT_TRUE(kernel);
+        const Tensor mine = one.run(*kernel);
+        EXPECT_EQ(std::memcmp(mine.raw(), y.raw() + static_cast<std::size_t>(r) * row, row), 0)
+            << activation << " " << out << " row " << r << ": " << kernel->implementation();
+      }
+    }
+  }
+}
+
 TEST(QuantMatMulDispatch, WidensOnlyWhereProductsSaturate) {
   Problem eight({{2}, 64, 8, "", true, false, 127}, 1), seven({{2}, 64, 8, "", true, false, 64}, 1);
-  EXPECT_EQ(quant_matmul_path(eight.inputs[kQuantW], false), QuantMatMulPath::int8);
-  EXPECT_EQ(quant_matmul_path(eight.inputs[kQuantW], true), QuantMatMulPath::widened);
-  EXPECT_EQ(quant_matmul_path(seven.inputs[kQuantW], true), QuantMatMulPath::int8);
+  EXPECT_EQ(int8_path(eight.inputs[kQuantW], 64, false), Int8Path::exact);
+  EXPECT_EQ(int8_path(eight.inputs[kQuantW], 64, true), Int8Path::widened);
+  EXPECT_EQ(int8_path(seven.inputs[kQuantW], 64, true), Int8Path::shifted);
   // -128 is not 7 bits either.
   seven.tensors[1].data<std::int8_t>()[5] = -128;
-  EXPECT_EQ(quant_matmul_path(seven.inputs[kQuantW], true), QuantMatMulPath::widened);
+  EXPECT_EQ(int8_path(seven.inputs[kQuantW], 64, true), Int8Path::widened);
+  // 32 bits hold this many products of 255 * 128 and no more.
+  EXPECT_EQ(int8_path(eight.inputs[kQuantW], 65793, false), Int8Path::exact);
+  EXPECT_EQ(int8_path(eight.inputs[kQuantW], 65794, false), Int8Path::widened);
 }
 
 #if defined(__x86_64__)
@@ -239,47 +371,6 @@ TEST(QuantMatMulDispatch, PacksWeightsOnceForAllShapes) {
   const std::size_t once = p.state.weights.bytes();
   ASSERT_TRUE(p.fast());
   EXPECT_EQ(p.state.weights.bytes(), once);
-}
-
-TEST(FastQuantizeLinear, EqualsTheReferenceBitForBit) {
-  Node node;
-  node.name = "q";
-  node.op = "QuantizeLinear";
-  node.inputs = {0, 1, 2};
-  for (const std::int64_t n : {1, 3, 1000, 40000}) {
-    for (const int zero_point : {0, 1, 128, 255}) {
-      const float scale = 0.037f;
-      Rng rng(static_cast<std::uint64_t>(n + zero_point));
-      Tensor x(DType::f32, {n}), s = Tensor::from<float>({}, {scale});
-      const Tensor z = Tensor::from<std::uint8_t>({}, {static_cast<std::uint8_t>(zero_point)});
-      for (std::int64_t i = 0; i < n; ++i) {
-        // Ties, values far outside, infinities, and anything.
-        const double v = i % 4 == 0   ? rng.range(-300, 300) + 0.5
-                         : i % 4 == 1 ? rng.range(-300, 300)
-                                      : rng.normal() * 100;
-        x.data<float>()[i] = static_cast<float>(v * scale);
-      }
-      if (n > 3) {
-        x.data<float>()[1] = INFINITY;
-        x.data<float>()[2] = -INFINITY;
-        x.data<float>()[3] = 3e38f;
-      }
-      Tensor expected(DType::u8, {n}), actual(DType::u8, {n});
-      Inputs inputs = {x.view(), s.view(), z.view()};
-      make_reference_kernel(node)->run(inputs, {{DType::u8, {n}, expected.raw()}});
-      CpuState state;
-      Scratch scratch;
-      const Outputs outputs = {{DType::u8, {n}, actual.raw()}};
-      const auto prepared = prepare_quantize_linear({node, inputs, state});
-      ASSERT_TRUE(prepared);
-      const auto kernel = prepared->bind({inputs, outputs, prepared->layouts(inputs, outputs, {}), scratch});
-      EXPECT_EQ(kernel->implementation(), "simd:quantize_linear");
-      kernel->run(inputs, outputs);
-      for (std::int64_t i = 0; i < n; ++i)
-        ASSERT_EQ(expected.data<std::uint8_t>()[i], actual.data<std::uint8_t>()[i])
-            << x.data<float>()[i] / scale << " zero point " << zero_point;
-    }
-  }
 }
 
 }  // namespace

@@ -161,6 +161,41 @@ TEST_F(SymbolicShapes, JoinsAndPieces) {
   expect(m.node("Gemm", {m.node("Flatten", {m.node("GlobalMaxPool", {image})}), weights({12, 7})}), "(b, 7)");
 }
 
+TEST_F(SymbolicShapes, QuantizedOperators) {
+  const auto fused = [&](const std::string& op, std::vector<ValueId> inputs,
+                         std::map<std::string, Attribute> more, int outputs = 1) {
+    const auto y = m.node(op, std::move(inputs), std::move(more), 1);
+    Node& node = m.graph.nodes().back();
+    node.domain = "edgeclip";
+    for (int i = 1; i < outputs; ++i) {
+      Value value;
+      value.name = op + std::to_string(m.graph.value_count());
+      node.outputs.push_back(m.graph.add_value(std::move(value)));
+    }
+    return y;
+  };
+  const auto bytes = [&](const Shape& shape) { return m.graph.add_constant("q", Tensor(DType::i8, shape)); };
+  const auto type = [&](ValueId y) { return ShapeFacts(m.graph).dtype(y); };
+  const auto quantized = fused("QuantizeRows", {text}, {}, 2);
+  const auto scale = m.graph.nodes().back().outputs[1];
+  expect(quantized, "(b, t, 64)");
+  expect(scale, "(b, t, 1)");
+  const auto product = fused("QuantMatMul",
+                             {quantized, bytes({64, 32}), weights({32}), kNoValue, kNoValue, scale},
+                             {{"a_scale", 1.0F}});
+  expect(product, "(b, t, 32)");
+  EXPECT_EQ(type(quantized), DType::i8);
+  EXPECT_EQ(type(scale), DType::f32);
+  EXPECT_EQ(type(product), DType::f32);
+
+  const auto pixels = m.node("QuantizeLinear", {image, m.scalar(0.5F), m.constant<std::uint8_t>({}, {7})});
+  const auto conv = fused("QuantConv", {pixels, bytes({16, 12, 3, 3}), weights({16})},
+                          {{"x_scale", 0.5F}, {"x_zero_point", std::int64_t{7}}, {"strides", Ints{2, 2}},
+                           {"pads", Ints{1, 1, 1, 1}}, {"out_type", std::string("uint8")}, {"out_scale", 1.0F}});
+  expect(conv, "(b, 16, (h+1)/2, (w+1)/2)");
+  EXPECT_EQ(type(conv), DType::u8);
+}
+
 TEST_F(SymbolicShapes, SplitsIntoEqualPartsAndBySizes) {
   const auto parts = [&](std::int64_t axis, std::vector<ValueId> inputs,
                          std::map<std::string, Attribute> more, int opset) {

@@ -15,12 +15,17 @@ using namespace engine;
 
 namespace {
 
-bool gives_its_input(const Node& node, const ShapeFacts& facts) {
+bool is_read(const Graph& graph, ValueId id) {
+  return id != kNoValue && (graph.is_output(id) || !graph.consumers(id).empty());
+}
+
+bool gives_its_input(const Graph& graph, const Node& node, const ShapeFacts& facts) {
   const ValueId x = node.inputs.empty() ? kNoValue : node.inputs[0], y = node.outputs[0];
   if (x == kNoValue || y == kNoValue) return false;
   if (node.is("Identity")) return true;
   if (node.is("Dropout"))
-    return node.outputs.size() == 1 && facts.shape(y).has_value();  // its rule refuses training mode
+    return (node.outputs.size() == 1 || !is_read(graph, node.outputs[1])) &&
+           facts.shape(y).has_value();  // its rule refuses training mode
   if (node.is("Cast")) return facts.dtype(x) && facts.dtype(x) == facts.dtype(y);
   if (node.is("Transpose")) {
     const auto perm = node.ints_or("perm", {});
@@ -49,7 +54,7 @@ int eliminate_identity(Graph& graph) {
   for (Node& node : graph.nodes()) {
     for (ValueId& id : node.inputs)
       if (id != kNoValue) id = same[static_cast<std::size_t>(id)];
-    if (!gives_its_input(node, facts)) continue;
+    if (!gives_its_input(graph, node, facts)) continue;
     const ValueId x = node.inputs[0], y = node.outputs[0];
     if (graph.is_output(y)) {
       // y keeps its name and takes the place of x, which must have been made by a node

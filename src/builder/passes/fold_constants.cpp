@@ -11,7 +11,7 @@
 // shapes as far as it does not depend on the dynamic ones: of Gather(Shape(x), 1) the channels are a
 // constant. Refuses: graph outputs (they stay computed); DequantizeLinear (its weight stays int8 for the
 // quantized kernels); results of more than 16 MiB that are larger than everything they are made of (Expand,
-// ConstantOfShape, ...).
+// ConstantOfShape, ...), but for weights that no quantized kernel took.
 namespace edgeclip::builder {
 
 using namespace engine;
@@ -30,6 +30,8 @@ std::int64_t bytes_of(DType dtype, const Shape& shape) {
 }
 
 bool worth_folding(const Node& node, const Inputs& inputs) {
+  // Kept, it would be computed in every run, and what it feeds finds no constant weights.
+  if (node.is("DequantizeLinear")) return true;
   ShapeContext context{node, inputs, {}, {}};
   infer_node(context);
   std::int64_t in = 0, out = 0;

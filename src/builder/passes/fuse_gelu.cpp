@@ -24,7 +24,7 @@ bool is_one_plus_erf(const Graph& graph, const GraphIndex& index, ValueId id, Va
   for (const std::size_t side : {0, 1}) {
     const auto one = scalar(graph, add->inputs[side]);
     const Node* erf = index.inner(add->inputs[1 - side], "Erf");
-    if (!one || *one != 1 || !erf || !index.read_once(erf->inputs[0])) continue;
+    if (!one || *one != 1 || !keeps_shape(graph, add->inputs[side], graph.value(x).shape) || !erf || !index.read_once(erf->inputs[0])) continue;
     const Node* inside = index.producer(erf->inputs[0]);
     const auto product = inside ? scaled(graph, *inside) : std::nullopt;
     if (product && product->x == x && near(product->factor, kInverseSqrt2)) return true;

@@ -7,7 +7,7 @@
 // L2Normalize(x)
 //    └───────────────────────────────────────────────────────────────────────────────────►┘
 // norm: ReduceL2, or the root (Sqrt, Pow(1/2)) of ReduceSumSquare or of the ReduceSum of Pow(2) or Mul(x, x).
-// Refuses several axes, keepdims = 0, a Clip with an upper bound, a negative or infinite eps, an Expand to
+// Refuses several axes, keepdims = 0, a Clip with an upper bound, a negative or infinite eps, one of float64 that float32 does not hold, an Expand to
 // another shape, an eps that is added, and intermediates with other readers or that are graph outputs.
 namespace edgeclip::builder {
 
@@ -76,6 +76,7 @@ bool rewrite_l2_normalize(Graph& graph, const GraphIndex& index, const ShapeFact
   const auto axis = norm_axis(graph, index, norm, x);
   const auto dtype = facts.dtype(x);
   if (!axis || (dtype != DType::f32 && dtype != DType::f64)) return false;
+  if (dtype == DType::f64 && static_cast<double>(static_cast<float>(epsilon)) != epsilon) return false;
   become(node, "L2Normalize", {x}, {{"axis", *axis}, {"epsilon", static_cast<float>(epsilon)}});
   return true;
 }

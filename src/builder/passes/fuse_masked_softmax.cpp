@@ -71,13 +71,14 @@ bool rewrite_softmax(Graph& graph, const GraphIndex& index, const ShapeFacts& fa
 int fuse_masked_softmax(Graph& graph) {
   const auto maybe = [](const Node& node) { return node.is("Softmax"); };
   if (std::none_of(graph.nodes().begin(), graph.nodes().end(), maybe)) return 0;
-  const ShapeFacts facts(graph);
   // The longer pattern first: a Softmax that was rewritten alone would hide it.
   int count = 0;
-  for (const char* last : {"Where", "Softmax"})
+  for (const char* last : {"Where", "Softmax"}) {
+    const ShapeFacts facts(graph);  // of each walk its own: a walk that rewrites numbers the values anew
     count += rewrite_nodes(graph, [&](Graph& g, const GraphIndex& index, std::size_t i) {
       return g.nodes()[i].is(last) && rewrite_softmax(g, index, facts, i);
     });
+  }
   return count;
 }
 

@@ -5,108 +5,71 @@
 #include <vector>
 
 #include "builder/passes/activation_by.h"
+#include "builder/passes/dequantized.h"
 #include "engine/graph/shape_inference.h"
 
-// x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul ─► y    ⇒    x ─► QuantizeLinear ─► QuantMatMul ─► y
-//                 W int8 ─► DequantizeLinear ─►┘                                 W int8 ─►┘
+// x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul | Gemm ─► y   ⇒   x ─► QuantizeLinear ─► QuantMatMul ─► y
+//                 W int8 ─► DequantizeLinear ─►┘                                       W int8 ─►┘
 //
 // and then, one after the other, what reads y alone:
 //   y ─► Add(bias (N))   y ─► Gelu | QuickGelu | Relu   y ─► Add(residual of the same shape)
 //
 // QuantizeLinear stays a node of its own: products of one activation (q, k, v) share it.
-// Refuses if the activation is not uint8 with one constant scale and zero point; if W is not a constant int8
-// matrix with zero point 0 and one scale, or one per column; in the second step if y is a graph output or has
-// other readers.
+// A Gemm's transposed weights are stored the right way round, its bias may be int32 behind a
+// DequantizeLinear. Refuses if the activation is not uint8 or int8 with one constant scale and zero point; if
+// W is not a constant int8 matrix with zero point 0 and one scale, or one per column; a Gemm with alpha, beta
+// other than 1, a transposed A or a bias that is no constant (N); in the second step if y is a graph output
+// or has other readers.
 namespace edgeclip::builder {
 
 using namespace engine;
 namespace {
 
-const Tensor* constant_of(const Graph& graph, const Node& node, std::size_t input) {
-  if (input >= node.inputs.size() || node.inputs[input] == kNoValue) return nullptr;
-  const Value& value = graph.value(node.inputs[input]);
-  return value.constant ? &*value.constant : nullptr;
-}
-
-bool left_out(const Node& node, std::size_t input) {
-  return input >= node.inputs.size() || node.inputs[input] == kNoValue;
-}
-
-struct QuantizedInput {
-  ValueId quantized;
-  float scale;
-  std::int64_t zero_point;
+/// A product by constant weights, as it is in the model.
+struct Operands {
+  ValueId a, w;
+  ValueId bias = kNoValue;
+  bool transposed = false;  ///< weights (N, K)
 };
 
-std::optional<QuantizedInput> match_activation(const Graph& graph, const Node& dequantize) {
-  const Tensor *scale = constant_of(graph, dequantize, 1), *zero_point = constant_of(graph, dequantize, 2);
-  if (!scale || !zero_point || scale->dtype() != DType::f32 || zero_point->dtype() != DType::u8) return {};
-  if (scale->elements() != 1 || zero_point->elements() != 1) return {};
-  if (!(*scale->data<float>() > 0)) return {};
-  return QuantizedInput{dequantize.inputs[0], *scale->data<float>(), *zero_point->data<std::uint8_t>()};
-}
-
-struct Weights {
-  ValueId quantized;
-  ValueId scale;       ///< one per column, or kNoValue:
-  float common_scale;  ///< one for all
-};
-
-std::optional<Weights> match_weights(const Graph& graph, const Node& dequantize) {
-  const Tensor *w = constant_of(graph, dequantize, 0), *scale = constant_of(graph, dequantize, 1);
-  if (!w || !scale || w->dtype() != DType::i8 || w->shape().size() != 2 || scale->dtype() != DType::f32)
+std::optional<Operands> operands_of(const Node& node) {
+  if (node.is("MatMul")) return Operands{node.inputs[0], node.inputs[1]};
+  if (!node.is("Gemm") || node.float_or("alpha", 1) != 1 || node.float_or("beta", 1) != 1 ||
+      node.int_or("transA", 0) != 0)
     return {};
-  if (!left_out(dequantize, 2)) {
-    const Tensor* zero_point = constant_of(graph, dequantize, 2);
-    if (!zero_point || zero_point->dtype() != DType::i8) return {};
-    const auto* z = zero_point->data<std::int8_t>();
-    if (std::any_of(z, z + zero_point->elements(), [](std::int8_t v) { return v != 0; })) return {};
-  }
-  if (scale->elements() == 1) return Weights{dequantize.inputs[0], kNoValue, *scale->data<float>()};
-  const std::int64_t axis = dequantize.int_or("axis", 1);
-  if ((axis != 1 && axis != -1) || scale->shape() != Shape{w->dim(1)}) return {};
-  return Weights{dequantize.inputs[0], dequantize.inputs[1], 0};
+  return Operands{node.inputs[0], node.inputs[1], node.has_input(2) ? node.inputs[2] : kNoValue,
+                  node.int_or("transB", 0) != 0};
 }
 
-int fuse_products(Graph& graph) {
-  std::vector<std::optional<std::size_t>> producers(graph.value_count());
-  for (std::size_t i = 0; i < graph.nodes().size(); ++i)
-    for (const ValueId id : graph.nodes()[i].outputs)
-      if (id != kNoValue) producers[static_cast<std::size_t>(id)] = i;
-  const auto dequantize = [&](ValueId id) -> const Node* {
-    if (id == kNoValue || !producers.at(static_cast<std::size_t>(id))) return nullptr;
-    const Node& node = graph.nodes()[*producers[static_cast<std::size_t>(id)]];
-    return node.is("DequantizeLinear") ? &node : nullptr;
-  };
+Tensor transposed(const Tensor& w) {
+  Tensor t(DType::i8, {w.dim(1), w.dim(0)});
+  for (std::int64_t r = 0; r < w.dim(0); ++r)
+    for (std::int64_t c = 0; c < w.dim(1); ++c)
+      t.data<std::int8_t>()[c * w.dim(0) + r] = w.data<std::int8_t>()[r * w.dim(1) + c];
+  return t;
+}
 
-  int rewrites = 0;
-  for (Node& node : graph.nodes()) {
-    if (!node.is("MatMul") || node.inputs.size() != 2) continue;
-    const Node *left = dequantize(node.inputs[0]), *right = dequantize(node.inputs[1]);
-    if (!left || !right) continue;
-    const auto activation = match_activation(graph, *left);
-    const auto weights = match_weights(graph, *right);
-    if (!activation || !weights) continue;
-
-    ValueId scale = weights->scale;
-    if (scale == kNoValue) {
-      const std::int64_t columns = graph.value(weights->quantized).constant->dim(1);
-      const std::vector<float> repeated(static_cast<std::size_t>(columns), weights->common_scale);
-      scale = graph.add_constant(graph.value(right->inputs[1]).name + "/columns",
-                                 Tensor::from<float>({columns}, repeated));
-    }
-    add_origins(node, *left);
-    add_origins(node, *right);
-    node.op = "QuantMatMul";
-    node.domain = "edgeclip";
-    node.opset = 1;
-    node.inputs = {activation->quantized, weights->quantized, scale, kNoValue, kNoValue};
-    node.attributes = {{"a_scale", activation->scale},
-                       {"a_zero_point", activation->zero_point},
-                       {"activation", std::string()}};
-    ++rewrites;
+bool rewrite_product(Graph& graph, const GraphIndex& index, std::size_t i) {
+  const auto operands = operands_of(graph.nodes()[i]);
+  if (!operands) return false;
+  const auto a = dequantized_activation(graph, index, operands->a);
+  const auto w = dequantized_weights(graph, index, operands->w, operands->transposed ? 0 : 1);
+  if (!a || !w) return false;
+  const Tensor weights = *graph.value(w->quantized).constant;
+  if (weights.shape().size() != 2) return false;
+  const std::int64_t columns = weights.dim(operands->transposed ? 0 : 1);
+  ValueId bias = kNoValue;
+  if (operands->bias != kNoValue) {
+    bias = constant_bias(graph, index, operands->bias, columns);
+    if (bias == kNoValue) return false;
   }
-  return rewrites;
+  const ValueId scales = channel_scales(graph, *w, columns);
+  const ValueId values = operands->transposed
+                             ? graph.add_constant(graph.value(w->quantized).name + ".T", transposed(weights))
+                             : w->quantized;
+  become(graph.nodes()[i], "QuantMatMul", {a->quantized, values, scales, bias},
+         {{"a_scale", a->scale}, {"a_zero_point", a->zero_point}, {"activation", std::string()}});
+  return true;
 }
 
 /// `fused` with what `next`, the only reader of its output, does; nothing if it cannot take that in.
@@ -127,7 +90,7 @@ std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const N
       if (activated || out.inputs[3] != kNoValue) return {};
       out.inputs[3] = other;
     } else {
-      if (value.is_constant() || shapes.dtype(other) != DType::f32 || !shapes.same(y, other)) return {};
+      if (shapes.dtype(other) != DType::f32 || !shapes.same(y, other)) return {};
       out.inputs[4] = other;
     }
   } else {
@@ -163,7 +126,10 @@ int fuse_followers(Graph& graph) {
 }  // namespace
 
 int fuse_quantized_matmul(Graph& graph) {
-  const int rewrites = fuse_products(graph) + fuse_followers(graph);
+  const bool dequantizes = std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                                       [](const Node& node) { return node.is("DequantizeLinear"); });
+  int rewrites = dequantizes ? rewrite_nodes(graph, rewrite_product) : 0;
+  rewrites += fuse_followers(graph);
   if (rewrites > 0) graph.remove_dead();
   return rewrites;
 }

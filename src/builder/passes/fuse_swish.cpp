@@ -1,10 +1,12 @@
 #include "builder/passes/fuse_swish.h"
 
+#include <cmath>
+
 #include "builder/passes/pattern.h"
 
 // x ─┬─► [Mul(alpha)] ─► Sigmoid ─► Mul ─► y      ⇒  Swish(x; alpha)
 //    └─────────────────────────────►┘
-// Refuses if an intermediate has other readers or is a graph output.
+// Refuses if alpha is no finite float32, and if an intermediate has other readers or is a graph output.
 namespace edgeclip::builder {
 
 using namespace engine;
@@ -24,6 +26,8 @@ bool rewrite_swish(Graph& graph, const GraphIndex& index, std::size_t i) {
       const auto product = inside ? scaled(graph, *inside) : std::nullopt;
       if (!product || product->x != x) continue;
       alpha = product->factor;
+      const auto rounded = static_cast<double>(static_cast<float>(alpha));
+      if (!std::isfinite(rounded) || (graph.value(x).dtype == DType::f64 && rounded != alpha)) continue;
     }
     become_onnx(node, "Swish", 24, {x}, {{"alpha", static_cast<float>(alpha)}});
     return true;

@@ -15,6 +15,7 @@
 #include "builder/passes/fuse_layer_norm.h"
 #include "builder/passes/fuse_masked_softmax.h"
 #include "builder/passes/fuse_matmul.h"
+#include "builder/passes/fuse_quantized_conv.h"
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
 #include "builder/passes/fuse_swish.h"
@@ -57,8 +58,9 @@ constexpr Pass kPasses[] = {
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_masked_softmax", fuse_masked_softmax},
     {"fuse_channel_shuffle", fuse_channel_shuffle},
-    // Quantized products before float ones: both want the Add of a bias.
+    // Quantized products and convolutions before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
+    {"fuse_quantized_conv", fuse_quantized_conv},
     {"fuse_matmul", fuse_matmul},
     // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
     // could not; what has no convolution before it then takes in its activation itself.  (A convolution whose
@@ -78,12 +80,17 @@ constexpr Pass kPasses[] = {
     {"fold_dequantized", fold_dequantized},
 };
 
+/// A round takes in what the one before made possible: few models need more than four.
+constexpr int kMostRounds = 1000;
+
 }  // namespace
 
 std::vector<PassReport> optimize(Graph& graph) {
   std::vector<PassReport> reports;
   for (const Pass& pass : kPasses) reports.push_back({pass.name, 0});
+  int rounds = 0;
   for (bool changed = true; changed;) {
+    EDGECLIP_CHECK(++rounds <= kMostRounds, "passes undo each other's work");
     changed = false;
     for (std::size_t i = 0; i < std::size(kPasses); ++i) {
       const int rewrites = kPasses[i].run(graph);

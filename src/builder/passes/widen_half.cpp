@@ -38,7 +38,7 @@ ValueId add_twin(Graph& graph, ValueId id, const std::string& suffix) {
 }
 
 void widen_attributes(Node& node) {
-  for (const char* key : {"to", "dtype", "output_dtype"}) {
+  for (const char* key : {"to", "dtype", "output_dtype", "precision", "softmax_precision"}) {
     const auto it = node.attributes.find(key);
     if (it == node.attributes.end()) continue;
     if (auto* type = std::get_if<std::int64_t>(&it->second))
@@ -73,8 +73,6 @@ int widen_half(Graph& graph) {
                                            [&](ValueId id) { return id != kNoValue && half(id); });
   });
   if (!computes) return 0;
-  for (const Node& node : graph.nodes())
-    if (node.is("BitCast")) return 0;
 
   const auto is_narrow = [&](ValueId id) { return std::binary_search(narrow.begin(), narrow.end(), id); };
   // What comes in and goes out keeps its type; a twin in float32 takes its place inside.
@@ -88,25 +86,27 @@ int widen_half(Graph& graph) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const ValueId id = graph.outputs[i];
     const bool twin = id != outputs[i];  // an input that is an output as well: its twin by now
-    if (!twin && (!is_narrow(outputs[i]) || graph.value(id).is_constant())) continue;
-    if (twin) {
-      graph.outputs[i] = outputs[i];
-      continue;
-    }
+    if (twin) graph.outputs[i] = outputs[i];
+    if (twin || !is_narrow(id)) continue;
     if (std::count(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(i), id) > 0) continue;
     const ValueId wide = add_twin(graph, id, ".wide");
     for (Node& node : graph.nodes()) {
       std::replace(node.inputs.begin(), node.inputs.end(), id, wide);
       std::replace(node.outputs.begin(), node.outputs.end(), id, wide);
     }
-    insert_cast(graph, graph.nodes().size(), wide, id, onnx_type(types.at(id)));
+    if (graph.value(id).is_constant())
+      graph.value(wide).constant = widened(graph.value(id).constant->view());
+    else
+      insert_cast(graph, graph.nodes().size(), wide, id, onnx_type(types.at(id)));
   }
+  // The 16-bit values that are left: only the Casts made above touch them.
   const auto outside = [&](ValueId id) {
-    return std::count(inputs.begin(), inputs.end(), id) > 0 || std::count(outputs.begin(), outputs.end(), id) > 0;
+    return is_narrow(id) && (std::count(inputs.begin(), inputs.end(), id) > 0 ||
+                             std::count(outputs.begin(), outputs.end(), id) > 0);
   };
   for (Node& node : graph.nodes()) {
-    const bool own = node.is("Cast") && (outside(node.inputs[0]) || outside(node.outputs[0]));
-    if (!own) widen_attributes(node);
+    const bool made_above = node.is("Cast") && (outside(node.inputs[0]) || outside(node.outputs[0]));
+    if (!made_above) widen_attributes(node);
   }
   for (const ValueId id : narrow) {
     if (outside(id)) continue;

@@ -13,11 +13,14 @@ std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string&
   if (precision == "bf16") return {{"narrow_weights", narrow_weights(graph, DType::bf16)}};
   if (precision == "fp16") return {{"narrow_weights", narrow_weights(graph, DType::f16)}};
   if (precision == "int8") return {{"quantize_tables", quantize_tables(graph)}};
+  if (precision == "mixed")
+    return {{"quantize_tables", quantize_tables(graph)},
+            {"narrow_weights", narrow_weights(graph, DType::bf16)}};
   return {};
 }
 
 void check_precision(const std::string& precision) {
-  const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8"};
+  const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8", "mixed"};
   if (std::find(known.begin(), known.end(), precision) == known.end())
     invalid_input("--precision {}: unknown{}", precision, did_you_mean(precision, known));
 }

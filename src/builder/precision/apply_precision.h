@@ -11,7 +11,9 @@ namespace edgeclip::builder {
 /// Turns an optimized graph into one of the wanted precision; the passes that did it.
 ///   fp32  nothing
 ///   bf16, fp16  weights of products and tables of embeddings in 16 bits (narrow_weights)
-///   int8  tables of embeddings in int8 (quantize_tables); products are quantized already (quantize/)
+///   int8  tables of embeddings in int8 (quantize_tables); layers are quantized already (quantize_graph(), or
+///         the Q/DQ pairs of the model)
+///   mixed  the same, and what is still float32 as bf16
 std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string& precision);
 
 /// Throws InvalidInput unless it is one of those.

@@ -54,6 +54,12 @@ bool is_matrix_product(const Graph& graph, const Node& node) {
          !a.is_constant();
 }
 
+/// FusedConv has one to three spatial dimensions.
+bool has_fused_form(const Graph& graph, const Node& conv) {
+  const auto& weights = graph.value(conv.inputs[1]).constant;
+  return weights && weights->shape().size() >= 3 && weights->shape().size() <= 5;
+}
+
 void narrow_table(Graph& graph, std::size_t i, ValueId narrow) {
   const ValueId result = graph.nodes()[i].outputs[0];
   Value rows = graph.value(result);
@@ -79,7 +85,7 @@ int narrow_weights(Graph& graph, DType dtype) {
   Narrower narrower(graph, dtype);
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     Node& node = graph.nodes()[i];
-    const bool conv = node.is("Conv"), product = is_matrix_product(graph, node),
+    const bool conv = node.is("Conv") && has_fused_form(graph, node), product = is_matrix_product(graph, node),
                table = node.is("Gather") && node.int_or("axis", 0) == 0;
     if (!conv && !product && !table && !node.is("FusedConv", "edgeclip") &&
         !node.is("FusedMatMul", "edgeclip"))

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <memory>
 #include <set>
 
-#include "base/progress.h"
-#include "base/signals.h"
+#include "base/nearest.h"
 #include "builder/import/onnx_import.h"
+#include "builder/quantize/calibrate_graph.h"
+#include "builder/quantize/calibration_samples.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/quantize.h"
 #include "data/dataset/dataset.h"
-#include "data/dataset/loader.h"
-#include "engine/runtime/session.h"
+#include "data/text/tokenizer.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
@@ -23,64 +23,6 @@ using namespace engine;
 namespace {
 
 constexpr int kFormat = 1;
-constexpr std::int64_t kBatch = 8;
-
-/// One tower, not optimized, so that its values are those of the ONNX file; histograms of what goes into its
-/// MatMuls.
-class TowerObserver {
- public:
-  TowerObserver(const std::filesystem::path& file, const std::vector<std::string>& exclude)
-      : file_(file), session_(import_onnx(file), session_options()), context_(session_) {
-    for (const auto& matmul : find_quantizable(onnx_ir::read_model(file), exclude))
-      wanted_.insert(matmul.activation);
-    context_.set_observer([this](const NodeRun& run) {
-      if (run.node.is("MatMul")) observe(session_.graph().value(run.node.inputs[0]).name, run.inputs[0]);
-    });
-  }
-
-  /// Whether there is anything to quantize.
-  bool wanted() const { return !wanted_.empty(); }
-
-  void run(const TensorView& input) {
-    if (!wanted()) return;
-    seen_.clear();
-    context_.run({input});
-  }
-
-  std::map<std::string, TensorCalibration> calibrations(const CalibrationOptions& options) const {
-    std::map<std::string, TensorCalibration> out;
-    for (const auto& [name, histogram] : histograms_)
-      out[name] = {choose_scale(histogram, options), histogram.min(), histogram.max()};
-    return out;
-  }
-
- private:
-  static SessionOptions session_options() {
-    SessionOptions options;
-    options.memory_pool_mb = 1 << 14;  // this runs on a workstation; the arena takes what it needs of it
-    options.log = silent_log();
-    return options;
-  }
-  void observe(const std::string& name, const TensorView& values) {
-    if (!wanted_.count(name) || !seen_.insert(name).second)
-      return;  // several products may read one activation
-    histograms_[name].add(values.as<float>(), values.elements(), file_.string() + ": value \"" + name + "\"");
-  }
-
-  const std::filesystem::path file_;
-  Session session_;
-  Context context_;
-  std::set<std::string> wanted_, seen_;
-  std::map<std::string, Histogram> histograms_;
-};
-
-/// `count` of n indices, evenly spread, in order.
-std::vector<std::int64_t> spread(std::int64_t n, std::int64_t count) {
-  count = std::min(n, count);
-  std::vector<std::int64_t> out;
-  for (std::int64_t i = 0; i < count; ++i) out.push_back(i * n / count);
-  return out;
-}
 
 Json tensors_to_json(const std::map<std::string, TensorCalibration>& tensors) {
   Json out = Json::object();
@@ -112,7 +54,7 @@ std::map<std::string, TensorCalibration> tensors_from_json(const Json& tensors, 
 Json Calibration::to_json() const {
   Json json = Json::object();
   json["format"] = kFormat;
-  json["method"] = options.range;
+  json["method"] = options.calibrator;
   json["percentile"] = options.percentile;
   json["samples"] = options.samples;
   json["dataset"] = options.data;
@@ -131,7 +73,7 @@ Calibration Calibration::read(const std::filesystem::path& file) {
     invalid_input("{}: format {} is not the one this build reads ({}); calibrate again", where, format,
                   kFormat);
   Calibration out;
-  out.options.range = json_get<std::string>(json, "method", where);
+  out.options.calibrator = json_get<std::string>(json, "method", where);
   out.options.percentile = json_get<double>(json, "percentile", where);
   out.options.samples = json_get<int>(json, "samples", where);
   out.options.data = json_get<std::string>(json, "dataset", where);
@@ -151,9 +93,21 @@ Calibration Calibration::read(const std::filesystem::path& file) {
   return out;
 }
 
+const std::vector<std::string>& calibrators() {
+  static const std::vector<std::string> names = {"minmax", "percentile", "entropy", "mse"};
+  return names;
+}
+
+void check_calibrator(const std::string& name, const std::string& option) {
+  const std::vector<std::string>& known = calibrators();
+  if (std::find(known.begin(), known.end(), name) == known.end())
+    invalid_input("{} {}: unknown{}", option, name, did_you_mean(name, known));
+}
+
 ActivationScale choose_scale(const Histogram& histogram, const CalibrationOptions& options) {
-  const Range range =
-      options.range == "mse" ? histogram.least_error_range() : histogram.percentile_range(options.percentile);
+  Range range = histogram.percentile_range(options.calibrator == "percentile" ? options.percentile : 100);
+  if (options.calibrator == "mse") range = histogram.least_error_range();
+  if (options.calibrator == "entropy") range = histogram.entropy_range();
   return activation_scale(range.low, range.high);
 }
 
@@ -173,45 +127,40 @@ static void require_exclusions(const Bundle& bundle, const std::vector<std::stri
   }
 }
 
+namespace {
+
+/// What goes into the quantizable MatMuls of one tower, whose graph is not optimized so that its values are
+/// those of the ONNX file.
+std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::path& file,
+                                                         const CalibrationSamples& samples,
+                                                         const CalibrationOptions& options) {
+  std::set<std::string> wanted;
+  for (const auto& matmul : find_quantizable(onnx_ir::read_model(file), options.exclude))
+    wanted.insert(matmul.activation);
+  if (wanted.empty()) return {};
+  return calibrate_graph(import_onnx(file), wanted, samples, options, file.string());
+}
+
+}  // namespace
+
 Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, int weight_bits) {
-  if (options.samples < 1) invalid_input("--samples {}: at least 1 is needed", options.samples);
-  if (!(options.percentile > 50 && options.percentile <= 100))
-    invalid_input("--percentile {}: must be above 50 and at most 100 (min/max)", options.percentile);
+  check_calibration_options(options);
   require_exclusions(bundle, options.exclude);
-  const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
-  const auto split = dataset.split(options.split);
-  const auto chosen = spread(static_cast<std::int64_t>(split.size()), options.samples);
-
-  TowerObserver image(bundle.image_onnx(), options.exclude), text(bundle.text_onnx(), options.exclude);
-  if (!image.wanted() && !text.wanted())
-    invalid_input("{}: no MatMul with a constant weight matrix is left to quantize; check the exclude list",
-                  bundle.directory.string());
+  const auto dataset =
+      std::make_shared<const Dataset>(open_dataset_with_images(options.data, options.image_root));
+  const auto images = dataset_images(dataset, options, bundle.card.image, kCalibrationBatch);
   // The bundle's own tokenizer: the dataset may have been prepared with another.
-  const auto tokenizer = load_tokenizer(bundle.tokenizer().string());
-  const auto count = static_cast<std::int64_t>(chosen.size());
-  Progress progress("calibrate", count, "samples");
-  for (std::int64_t begin = 0; begin < count; begin += kBatch) {
-    throw_if_interrupted();
-    std::vector<std::filesystem::path> paths;
-    std::vector<std::string> captions;
-    for (std::int64_t i = begin; i < std::min(begin + kBatch, count); ++i) {
-      const auto& item = dataset.images.at(
-          static_cast<std::size_t>(split[static_cast<std::size_t>(chosen[static_cast<std::size_t>(i)])]));
-      paths.push_back(dataset.image_path(item.path));
-      const auto row = item.rows.at(static_cast<std::size_t>(i) % item.rows.size());
-      captions.push_back(dataset.pairs.at(static_cast<std::size_t>(row)).caption);
-    }
-    image.run(load_pixels(paths, bundle.card.image).view());
-    text.run(tokenizer->encode_batch(captions, bundle.card.context_length).view());
-    progress.advance(static_cast<std::int64_t>(paths.size()));
-  }
-
+  const auto texts = dataset_texts(dataset, options, load_tokenizer(bundle.tokenizer().string()),
+                                   bundle.card.context_length);
   Calibration out;
   out.options = options;
-  out.options.samples = static_cast<int>(count);
+  out.options.samples = static_cast<int>(images->samples());
   out.weight_bits = weight_bits;
-  out.image = image.calibrations(options);
-  out.text = text.calibrations(options);
+  out.image = calibrate_tower(bundle.image_onnx(), *images, options);
+  out.text = calibrate_tower(bundle.text_onnx(), *texts, options);
+  if (out.image.empty() && out.text.empty())
+    invalid_input("{}: no MatMul with a constant weight matrix is left to quantize; check the exclude list",
+                  bundle.directory.string());
   return out;
 }
 

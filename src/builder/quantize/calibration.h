@@ -14,16 +14,26 @@ namespace edgeclip::builder {
 
 /// How activations are observed and their ranges chosen.
 struct CalibrationOptions {
-  std::string data;  ///< prepared dataset
+  std::string data;  ///< prepared dataset, or a folder of a model's inputs
   std::string
       image_root;  ///< of its images, where they were moved; else "".  Not written to calibration.json
   std::string split = "train";
-  int samples = 256;                 ///< images, and as many captions
-  std::string range = "percentile";  ///< "percentile" | "mse"
-  double percentile = 99.99;
+  int samples = 256;                      ///< images, and as many captions
+  std::string calibrator = "percentile";  ///< calibrators()
+  double percentile = 99.99;              ///< of calibrator percentile
   std::vector<std::string> exclude = {"visual_projection",
                                       "text_projection"};  ///< parts of names that stay float32
 };
+
+/// How the range of an activation follows from the histogram of its values:
+///   minmax      all that was seen
+///   percentile  that share of the values, equal shares being cut off at both ends
+///   entropy     least Kullback-Leibler divergence of what is left (Histogram::entropy_range)
+///   mse         least mean square error (Histogram::least_error_range)
+const std::vector<std::string>& calibrators();
+
+/// Throws InvalidInput (option: "--calibrator") unless it is one of those.
+void check_calibrator(const std::string& name, const std::string& option);
 
 /// Range of one activation and what it was made of.
 struct TensorCalibration {

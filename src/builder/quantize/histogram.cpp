@@ -2,11 +2,43 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "builder/quantize/quant_math.h"
 
 namespace edgeclip::builder {
+
+namespace {
+
+/// Kullback-Leibler divergence of the first `kept` magnitudes, with all that lies beyond added to the last,
+/// from what `levels` levels leave of them: each level's counts spread evenly over its bins that held any.
+double divergence(const std::vector<double>& magnitudes, std::size_t kept, std::size_t levels) {
+  double total = 0, inside = 0;
+  for (std::size_t i = 0; i < magnitudes.size(); ++i) {
+    total += magnitudes[i];
+    if (i < kept) inside += magnitudes[i];
+  }
+  if (inside == 0) return std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (std::size_t level = 0; level < levels; ++level) {
+    const std::size_t begin = level * kept / levels, end = (level + 1) * kept / levels;
+    double count = 0, held = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      count += magnitudes[i];
+      held += magnitudes[i] > 0 ? 1 : 0;
+    }
+    for (std::size_t i = begin; i < end; ++i) {
+      const double clipped = i + 1 == kept ? total - inside : 0, p = (magnitudes[i] + clipped) / total;
+      if (p == 0) continue;
+      if (magnitudes[i] == 0) return std::numeric_limits<double>::infinity();  // clipped to where nothing was
+      sum += p * std::log(p / (count / held / inside));
+    }
+  }
+  return sum;
+}
+
+}  // namespace
 
 void Histogram::add(const float* values, std::int64_t n, const std::string& where) {
   if (n == 0) return;
@@ -101,6 +133,36 @@ Range Histogram::least_error_range() const {
     }
   }
   return best;
+}
+
+std::vector<double> Histogram::magnitudes() const {
+  std::vector<double> counts(kBins / 2, 0);
+  for (std::int64_t i = 0; i < kBins; ++i)
+    counts[static_cast<std::size_t>(i >= kBins / 2 ? i - kBins / 2 : kBins / 2 - 1 - i)] +=
+        static_cast<double>(bins_[static_cast<std::size_t>(i)]);
+  while (!counts.empty() && counts.back() == 0) counts.pop_back();
+  return counts;
+}
+
+Range Histogram::entropy_range() const {
+  constexpr std::size_t kStep = 4;  // bins between thresholds that are tried: a thousandth of the range
+  const Range all{std::min(min_, 0.0), std::max(max_, 0.0)};
+  if (count_ == 0) return all;
+  std::vector<double> counts = magnitudes();
+  const std::size_t levels = all.low < 0 && all.high > 0 ? 128 : 256;
+  if (counts.size() <= levels) return all;
+  counts[0] = counts[1];
+  std::size_t best = counts.size();
+  double least = divergence(counts, best, levels);
+  for (std::size_t kept = levels; kept < counts.size(); kept += kStep) {
+    const double divergent = divergence(counts, kept, levels);
+    if (divergent >= least) continue;
+    least = divergent;
+    best = kept;
+  }
+  if (best == counts.size()) return all;
+  const double threshold = static_cast<double>(best) * width();
+  return {std::max(all.low, -threshold), std::min(all.high, threshold)};
 }
 
 }  // namespace edgeclip::builder

@@ -46,7 +46,7 @@ class Rewriter {
     if (!done.empty()) return done;
     const std::string where = file_.string() + ": initializer \"" + name + "\"";
     const Tensor tensor = onnx_ir::tensor_from_proto(proto, file_.parent_path(), where);
-    const QuantizedWeights q = quantize_weights(tensor.view(), bits_, where);
+    const QuantizedWeights q = quantize_weights(tensor.view(), 1, bits_, where);
     const std::string values = constant(name + "/quantized", q.values);
     const std::string scales = constant(name + "/scale", q.scales);
     const std::string zero_points = constant(name + "/zero_point", Tensor(DType::i8, q.scales.shape()));

@@ -20,26 +20,31 @@ std::uint8_t quantize_value(float x, const ActivationScale& s) {
       std::clamp(std::nearbyint(x / s.scale) + static_cast<float>(s.zero_point), 0.0f, 255.0f));
 }
 
-QuantizedWeights quantize_weights(const TensorView& weights, int bits, const std::string& where) {
+QuantizedWeights quantize_weights(const TensorView& weights, std::size_t axis, int bits,
+                                  const std::string& where) {
   EDGECLIP_CHECK(bits == 7 || bits == 8, "{} bits", bits);
-  EDGECLIP_CHECK(weights.shape.size() == 2, "weights have shape {}", shape_string(weights.shape));
-  const std::int64_t rows = weights.shape[0], columns = weights.shape[1];
+  const bool first = axis == 0;
+  EDGECLIP_CHECK(weights.shape.size() >= 2 && (first || axis + 1 == weights.shape.size()),
+                 "weights have shape {}, channels along {}", shape_string(weights.shape), axis);
+  const std::int64_t channels = weights.shape[axis], count = weights.elements();
+  // Elements of a channel lie together, or every `channels` elements.
+  const std::int64_t together = first && channels > 0 ? count / channels : 1;
   const float top = bits == 8 ? 127.0f : 63.0f;
   const float* w = weights.as<float>();
 
-  QuantizedWeights out{Tensor(DType::i8, weights.shape), Tensor(DType::f32, {columns})};
+  QuantizedWeights out{Tensor(DType::i8, weights.shape), Tensor(DType::f32, {channels})};
   float* scales = out.scales.data<float>();
-  for (std::int64_t i = 0; i < rows * columns; ++i) {
+  for (std::int64_t i = 0; i < count; ++i) {
     if (!std::isfinite(w[i]))
       invalid_input("{}: holds values that are not finite; it cannot be quantized", where);
-    scales[i % columns] = std::max(scales[i % columns], std::abs(w[i]));
+    float& scale = scales[i / together % channels];
+    scale = std::max(scale, std::abs(w[i]));
   }
-  for (std::int64_t n = 0; n < columns; ++n) scales[n] = scales[n] > 1e-30f ? scales[n] / top : 1.0f;
+  for (std::int64_t n = 0; n < channels; ++n) scales[n] = scales[n] > 1e-30f ? scales[n] / top : 1.0f;
   auto* q = out.values.data<std::int8_t>();
-  for (std::int64_t k = 0; k < rows; ++k)
-    for (std::int64_t n = 0; n < columns; ++n)
-      q[k * columns + n] =
-          static_cast<std::int8_t>(std::clamp(std::nearbyint(w[k * columns + n] / scales[n]), -top, top));
+  for (std::int64_t i = 0; i < count; ++i)
+    q[i] = static_cast<std::int8_t>(
+        std::clamp(std::nearbyint(w[i] / scales[i / together % channels]), -top, top));
   return out;
 }
 

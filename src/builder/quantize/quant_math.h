@@ -24,15 +24,17 @@ inline float dequantize_value(std::uint8_t q, const ActivationScale& s) {
   return s.scale * static_cast<float>(static_cast<int>(q) - s.zero_point);
 }
 
-/// Symmetric int8, one scale per column.
+/// Symmetric int8, one scale per output channel.
 struct QuantizedWeights {
-  Tensor values;  ///< (K, N) int8 in [-top, top]
-  Tensor scales;  ///< (N) float32 > 0
+  Tensor values;  ///< shape of the weights, int8 in [-top, top]
+  Tensor scales;  ///< (channels) float32 > 0
 };
 
-/// weights: (K, N) float32.  bits 8: top = 127; bits 7: top = 63, which cannot overflow the 16-bit sums of
-/// CPUs without VNNI.  A column of zeros gets scale 1.  Throws InvalidInput (where) if a weight is not
-/// finite.
-QuantizedWeights quantize_weights(const TensorView& weights, int bits, const std::string& where);
+/// weights: float32 of two or more dimensions, of which `axis` (the first or the last) counts the channels:
+/// the last of a matrix (K, N), the first of a convolution's (M, C / group, kernel...).  bits 8: top = 127;
+/// bits 7: top = 63, which cannot overflow the 16-bit sums of CPUs without VNNI.  A channel of zeros gets
+/// scale 1.  Throws InvalidInput (where) if a weight is not finite.
+QuantizedWeights quantize_weights(const TensorView& weights, std::size_t axis, int bits,
+                                  const std::string& where);
 
 }  // namespace edgeclip::builder

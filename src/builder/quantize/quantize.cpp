@@ -13,16 +13,29 @@
 namespace edgeclip::builder {
 namespace fs = std::filesystem;
 
+namespace {
+
+std::string calibrator_of(const QuantizeOptions& options) {
+  check_calibrator(options.calibrator, "--calibrator");
+  if (options.range.empty()) return options.calibrator;
+  check_calibrator(options.range, "--range");
+  if (options.calibrator != QuantizeOptions().calibrator && options.calibrator != options.range)
+    invalid_input("--range {}: is the older name of --calibrator, which is {}; give one of them",
+                  options.range, options.calibrator);
+  return options.range;
+}
+
+}  // namespace
+
 Json quantize_bundle(const QuantizeOptions& options) {
   if (options.method == "dynamic")
     invalid_input("--method dynamic: not available in this version; use --method static --data DATASET");
   if (options.method != "static")
     invalid_input("--method {}: unknown{}", options.method, did_you_mean(options.method, {"static"}));
-  if (options.range != "percentile" && options.range != "mse")
-    invalid_input("--range {}: unknown{}", options.range, did_you_mean(options.range, {"percentile", "mse"}));
-  if (options.range == "mse" && options.percentile != QuantizeOptions().percentile)
-    invalid_input("--percentile {}: has no effect with --range mse; leave one of them out",
-                  options.percentile);
+  const std::string calibrator = calibrator_of(options);
+  if (calibrator != "percentile" && options.percentile != QuantizeOptions().percentile)
+    invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out",
+                  options.percentile, calibrator);
   if (options.weight_bits != 7 && options.weight_bits != 8)
     invalid_input("--weight-bits {}: must be 7 or 8", options.weight_bits);
   if (options.data.empty()) invalid_input("--method static needs --data DATASET to calibrate with");
@@ -39,7 +52,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
   calibration_options.image_root = options.image_root;
   calibration_options.split = options.split;
   calibration_options.samples = options.samples;
-  calibration_options.range = options.range;
+  calibration_options.calibrator = calibrator;
   calibration_options.percentile = options.percentile;
   calibration_options.exclude = options.exclude;
   const Calibration calibration = calibrate(bundle, calibration_options, options.weight_bits);
@@ -52,7 +65,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
 
   Json report = Json::object();
   report["method"] = options.method;
-  report["range"] = options.range;
+  report["range"] = calibrator;
   report["percentile"] = options.percentile;
   report["samples"] = calibration.options.samples;
   report["weight_bits"] = options.weight_bits;
@@ -70,7 +83,7 @@ Json quantize_bundle(const QuantizeOptions& options) {
                                {"data", options.data},
                                {"split", options.split},
                                {"samples", calibration.options.samples},
-                               {"range", options.range},
+                               {"range", calibrator},
                                {"percentile", options.percentile},
                                {"weight_bits", options.weight_bits},
                                {"exclude", options.exclude}});

@@ -15,10 +15,10 @@ struct QuantizeOptions {
   std::string data;        ///< prepared dataset for calibration
   std::string image_root;  ///< of its images, where they were moved; else ""
   std::string split = "train";
-  int samples = 256;                 ///< images and captions used
-  std::string range = "percentile";  ///< activations' ranges: "percentile" | "mse" (least mean square error)
-  double percentile =
-      99.99;            ///< range "percentile": that share of values is kept, the rest clipped; 100 = min/max
+  int samples = 256;                      ///< images and captions used
+  std::string calibrator = "percentile";  ///< of activations' ranges: calibrators()
+  std::string range;                      ///< older name of `calibrator`; "" where that is used
+  double percentile = 99.99;  ///< calibrator percentile: that share of values is kept, the rest clipped
   int weight_bits = 8;  ///< 8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy
   /// Parts of node or weight names that stay float32.  The projections cost next to nothing (one row per
   /// item) and their rounding goes straight into the embedding: on a small transformer the worst cosine rose

@@ -46,17 +46,4 @@ QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& 
   return counts;
 }
 
-Calibration calibration_from(const Bundle& bundle, const std::string& source, const std::string& image_root) {
-  std::error_code error;
-  if (std::filesystem::is_directory(source, error)) {
-    CalibrationOptions options;
-    options.data = source;
-    options.image_root = image_root;
-    return calibrate(bundle, options, 8);
-  }
-  if (!image_root.empty())
-    invalid_input("--image-root {}: goes with a dataset; --calibration {} is none", image_root, source);
-  return Calibration::read(source);
-}
-
 }  // namespace edgeclip::builder

@@ -20,10 +20,4 @@ struct QuantizedCounts {
 QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& calibration,
                                        const std::filesystem::path& out);
 
-/// For `build --precision int8 --calibration SOURCE` on an fp32 bundle: SOURCE is a prepared dataset,
-/// calibrated with the defaults (image_root: as in CalibrationOptions), or a calibration.json (of a bundle
-/// quantized from the same model).
-Calibration calibration_from(const Bundle& bundle, const std::string& source,
-                             const std::string& image_root = {});
-
 }  // namespace edgeclip::builder

@@ -16,7 +16,7 @@ struct Options : builder::BuildOptions {
     v("bundle", bundle, "bundle to build from");
     v("model", model, "or a MODEL.onnx");
     v("out", out, "plan folder to write");
-    v("precision", precision, "arithmetic of the plan", {"fp32", "fp16", "bf16", "int8"});
+    v("precision", precision, "arithmetic of the plan", {"fp32", "fp16", "bf16", "int8", "mixed"});
     v("batches", batches,
       "batch sizes a bundle's plan is checked for; larger batches are cut to the largest");
     v("shape", shape,
@@ -24,7 +24,14 @@ struct Options : builder::BuildOptions {
     v("card", card, "JSON file of a model's card (task, image, classes, ...); empty: task none");
     v("memory_pool_mb", memory_pool_mb, "most memory of one context's activations, MiB");
     v("strict", strict, "a layer that only a readable reference kernel takes is a failed check (exit 3)");
-    v("calibration", calibration, "int8: prepared dataset or calibration.json; empty: the bundle's own");
+    v("calibration", calibration,
+      "int8, mixed: prepared dataset; of a bundle or a calibration.json; of a model or a folder with "
+      "NAME.npy "
+      "of every input");
+    v("calibrator", calibrator, "how --calibration chooses the range of an activation",
+      {"minmax", "percentile", "entropy", "mse"});
+    v("mixed_min_sqnr", mixed_min_sqnr,
+      "mixed: least signal to noise ratio of a layer in int8, dB; below it is left in bf16");
     v("image_root", image_root,
       "of a --calibration dataset: the folder of its images, where they were moved");
     v("dump_graph", dump_graph, "before|after|before,after: writes the graph as it is around the rewrites");

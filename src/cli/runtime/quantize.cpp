@@ -17,10 +17,10 @@ struct Options : builder::QuantizeOptions {
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split used for calibration");
     v("samples", samples, "images and captions used for calibration");
-    v("range", range, "range of an activation: that of a percentile, or the one with the least square error",
-      {"percentile", "mse"});
-    v("percentile", percentile,
-      "range percentile: that share of values is kept, the rest is clipped; 100: none");
+    v("calibrator", calibrator, "how the range of an activation follows from what was seen of it",
+      {"minmax", "percentile", "entropy", "mse"});
+    v("range", range, "older name of calibrator");
+    v("percentile", percentile, "calibrator percentile: that share of values is kept, the rest is clipped");
     v("weight_bits", weight_bits,
       "8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy");
     v("overwrite", overwrite, "replaces a bundle in --out");

@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "engine/cpu/bf16_source.h"
+#include "engine/cpu/conv_window.h"
 #include "engine/cpu/cpu_node.h"
-#include "engine/ops/window.h"
 
 namespace edgeclip::engine {
 
@@ -69,22 +69,10 @@ class ConvNode final : public CpuNode {
     const Shape &x = in[kX].shape, &w = in[kW].shape, &y = request.outputs[0].shape;
     const bool packed = weights_.data != nullptr;
     if (in[kX].dtype != DType::f32 || x.size() > 5 || (in[kW].dtype != DType::f32 && !packed)) return nullptr;
-    const std::int64_t groups = node.int_or("group", 1);
-    Dims strides, dilations, before, after;
-    for (const WindowDim& d : window_of(node, x, Shape(w.begin() + 2, w.end()))) {
-      strides.push_back(d.stride);
-      dilations.push_back(d.dilation - 1);
-      before.push_back(d.before);
-      // What is needed behind the last row follows from the output's size; negative: it is not reached.
-      after.push_back((d.out - 1) * d.stride + (d.kernel - 1) * d.dilation + 1 - d.in - d.before);
-    }
+    const ConvWindow window = conv_window(node, x, w);
 
     const bool bias = node.has_input(kBias), residual = node.has_input(kResidual);
-    Dims weight_dims = w;
-    if (groups > 1) {
-      weight_dims[0] /= groups;
-      weight_dims.insert(weight_dims.begin(), groups);
-    }
+    const Dims weight_dims = conv_weight_dims(node, w);
     const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[kX], type_),
                              destination = layout_desc(y, request.layouts.outputs[0], kF32),
                              plain = dense_desc(weight_dims, kF32);
@@ -98,7 +86,8 @@ class ConvNode final : public CpuNode {
     attributes.set_post_ops(post);
     const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference,
                                                dnnl::algorithm::convolution_direct, source, weights, bias_desc,
-                                               destination, strides, dilations, before, after);
+                                               destination, window.strides, window.dilations,
+                                               window.before, window.after);
     const dnnl::convolution_forward::primitive_desc pd(desc, attributes, onednn_engine());
     OneDnnCall call(dnnl::convolution_forward(pd), pd, request.scratch);
     if (packed) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));

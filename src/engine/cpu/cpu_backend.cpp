@@ -144,7 +144,8 @@ Layouts joined_layouts(const Inputs& inputs, const Outputs& outputs, const std::
 }
 
 Layouts channels_last_through(const Inputs& inputs, const Outputs& outputs) {
-  const bool fits = inputs[0].dtype == DType::f32 && inputs[0].shape.size() <= 5;
+  const DType type = inputs[0].dtype;
+  const bool fits = (type == DType::f32 || type == DType::u8 || type == DType::i8) && inputs[0].shape.size() <= 5;
   return as_first_input(inputs, outputs, {fits ? Layout::channels_last : Layout::plain});
 }
 

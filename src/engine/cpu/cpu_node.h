@@ -50,8 +50,8 @@ const std::vector<Family>& families();
 
 /// All plain but input 0 and the outputs, which lie as input 0 does.
 Layouts as_first_input(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given);
-/// All plain but input 0 and the outputs, which are channels_last if they are float32 of a rank that fast
-/// kernels have.
+/// All plain but input 0 and the outputs, which are channels_last if input 0 is float32, uint8 or int8 of a
+/// rank that fast kernels have.
 Layouts channels_last_through(const Inputs& inputs, const Outputs& outputs);
 /// The inputs that are parts of one whole, and the outputs, lie channels_last if one of those inputs does; all
 /// others plain.
@@ -79,10 +79,13 @@ inline constexpr std::int64_t kParallelElements = 1 << 14;
 
 /// edgeclip.FusedMatMul: act(A W + bias) + residual, leading dimensions of A flattened; weights packed once.
 std::unique_ptr<PreparedNode> prepare_fused_matmul(const PrepareRequest& request);
-/// edgeclip.QuantMatMul, cpu/quant_matmul.h.
+/// edgeclip.QuantMatMul and QuantConv, cpu/int8_products.h.
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request);
-/// QuantizeLinear to uint8 with one scale, bit-equal to the reference.
-std::unique_ptr<PreparedNode> prepare_quantize_linear(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request);
+/// QuantizeLinear to and DequantizeLinear from uint8 and int8 with one scale, in any layout, and
+/// edgeclip.QuantizeRows: bit-equal to the reference.
+std::unique_ptr<PreparedNode> prepare_scaled(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_quantize_rows(const PrepareRequest& request);
 /// MatMul (batched, with broadcast batch dimensions) and Gemm (any transposition and alpha; beta 1).
 std::unique_ptr<PreparedNode> prepare_matmul(const PrepareRequest& request);
 /// Conv and edgeclip.FusedConv over one to three spatial dimensions, groups and dilations included, channels

@@ -67,9 +67,10 @@ class EltwiseNode final : public CpuNode {
 
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
-    if (request.inputs[0].dtype != DType::f32)
+    const DType dtype = request.inputs[0].dtype;
+    if (dtype != DType::f32 && !(dtype == DType::i8 && node.is("Relu")))
       return bind_in_parts(node, request, elementwise_parts(request.inputs, request.outputs));
-    const dnnl::memory::desc data = dense_desc({request.inputs[0].elements()}, kF32);
+    const dnnl::memory::desc data = dense_desc({request.inputs[0].elements()}, onednn_type(dtype));
     const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, function_.kind, data,
                                            function_.alpha, function_.beta);
     const dnnl::eltwise_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());

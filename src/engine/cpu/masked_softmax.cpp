@@ -1,7 +1,8 @@
+#include "engine/cpu/masked_softmax.h"
+
 #include <cmath>
 #include <limits>
 
-#include "engine/cpu/cpu_node.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -93,22 +94,25 @@ class MaskedSoftmaxNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     if (request.inputs[0].dtype != DType::f32) return nullptr;
-    const Shape& x = request.inputs[0].shape;
-    const std::int64_t rows = num_elements(x) / x.back();
-    const dnnl::memory::desc data = dense_desc({rows, x.back()}, kF32);
-    const dnnl::softmax_v2_forward::desc desc(dnnl::prop_kind::forward_inference,
-                                              dnnl::algorithm::softmax_accurate, data, data, 1);
-    const dnnl::softmax_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    // Behind the primitive's own scratchpad, which starts at the same address.
-    const std::size_t rows_at = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
-    request.scratch.reserve(rows_at + static_cast<std::size_t>(rows));
-    return std::make_unique<MaskedSoftmaxKernel>(
-        OneDnnCall(dnnl::softmax_v2_forward(pd), pd, request.scratch), data, request, rows_at,
-        node.int_or("safe", 0) != 0);
+    return bind_masked_softmax(request, node.int_or("safe", 0) != 0);
   }
 };
 
 }  // namespace
+
+std::unique_ptr<Kernel> bind_masked_softmax(const BindRequest& request, bool safe) {
+  const Shape& x = request.inputs[0].shape;
+  const std::int64_t rows = num_elements(x) / x.back();
+  const dnnl::memory::desc data = dense_desc({rows, x.back()}, kF32);
+  const dnnl::softmax_v2_forward::desc desc(dnnl::prop_kind::forward_inference,
+                                            dnnl::algorithm::softmax_accurate, data, data, 1);
+  const dnnl::softmax_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
+  // Behind the primitive's own scratchpad, which starts at the same address.
+  const std::size_t rows_at = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
+  request.scratch.reserve(rows_at + static_cast<std::size_t>(rows));
+  return std::make_unique<MaskedSoftmaxKernel>(OneDnnCall(dnnl::softmax_v2_forward(pd), pd, request.scratch),
+                                               data, request, rows_at, safe);
+}
 
 std::unique_ptr<PreparedNode> prepare_masked_softmax(const PrepareRequest& request) {
   return std::make_unique<MaskedSoftmaxNode>(request);

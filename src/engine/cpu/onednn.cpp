@@ -14,6 +14,12 @@ const dnnl::engine& onednn_engine() {
   return engine;
 }
 
+dnnl::memory::data_type onednn_type(DType dtype) {
+  return dtype == DType::u8   ? dnnl::memory::data_type::u8
+         : dtype == DType::i8 ? dnnl::memory::data_type::s8
+                              : kF32;
+}
+
 std::optional<dnnl::memory::data_type> moved_as(DType dtype) {
   switch (dtype_size(dtype)) {
     case 1:

@@ -20,6 +20,9 @@ constexpr auto kF32 = dnnl::memory::data_type::f32;
 /// The one CPU engine of this process.
 const dnnl::engine& onednn_engine();
 
+/// The library's type of a uint8, int8 or float32 value.
+dnnl::memory::data_type onednn_type(DType dtype);
+
 /// A type of the same size for what only moves elements; nothing for sizes that reorders lack.
 std::optional<dnnl::memory::data_type> moved_as(DType dtype);
 

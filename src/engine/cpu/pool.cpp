@@ -19,7 +19,8 @@ class PoolNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape &x = request.inputs[0].shape, &y = request.outputs[0].shape;
-    if (request.inputs[0].dtype != DType::f32 || x.size() > 5) return nullptr;
+    const DType dtype = request.inputs[0].dtype;
+    if ((dtype != DType::f32 && dtype != DType::u8 && dtype != DType::i8) || x.size() > 5) return nullptr;
     algorithm kind = algorithm::pooling_max;
     const bool counts_padding = node.int_or("count_include_pad", 0) != 0;
     if (node.op == "AveragePool")
@@ -38,8 +39,8 @@ class PoolNode final : public CpuNode {
       before.push_back(d.before);
       after.push_back(behind);
     }
-    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[0], kF32),
-                             destination = layout_desc(y, request.layouts.outputs[0], kF32);
+    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[0], onednn_type(dtype)),
+                             destination = layout_desc(y, request.layouts.outputs[0], onednn_type(dtype));
     const dnnl::pooling_v2_forward::desc desc(dnnl::prop_kind::forward_inference, kind, source, destination,
                                               strides, kernel, dilations, before, after);
     const dnnl::pooling_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());

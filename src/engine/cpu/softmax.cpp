@@ -1,4 +1,4 @@
-#include "engine/cpu/cpu_node.h"
+#include "engine/cpu/masked_softmax.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -31,6 +31,8 @@ class SoftmaxNode final : public CpuNode {
     const std::size_t axis = last_axis(x);
     if (axis == x.size()) return nullptr;
     const std::int64_t inner = product(x, axis + 1, x.size());
+    // oneDNN alone makes numbers of a row with a NaN or an infinity in it.
+    if (node.op == "Softmax" && axis + 1 == x.size()) return bind_masked_softmax(request, false);
     dnnl::memory::dims dims = {product(x, 0, axis), x[axis]};
     if (inner > 1) dims.push_back(inner);
     const dnnl::memory::desc data = dense_desc(dims, kF32);

@@ -25,6 +25,15 @@ void shape_dynamic_quantize(SymbolicNode& n) {
   n.give(2, {});
 }
 
+/// A scale for each row.
+void shape_quantize_rows(SymbolicNode& n) {
+  SymbolicShape rows = n.dims(0);
+  n.give(0, rows);
+  if (rows.empty()) return;
+  rows.back() = 1;
+  n.give(1, std::move(rows));
+}
+
 /// NumPy's broadcasting of all inputs.
 void shape_elementwise(SymbolicNode& n) {
   SymbolicShape shape;

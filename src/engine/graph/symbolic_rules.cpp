@@ -46,6 +46,14 @@ Type type_of_eye(const SymbolicNode& n, std::size_t) {
 Type type_of_quantized(const SymbolicNode& n, std::size_t) {
   return n.has(2) ? n.inputs[2]->dtype : type_of_attribute("output_dtype", n, DType::u8);
 }
+/// Of QuantMatMul and QuantConv (ops/output_quantization.h).
+Type type_of_out(const SymbolicNode& n, std::size_t) {
+  const std::string type = n.node.string_or("out_type", "");
+  return type == "uint8" ? DType::u8 : type == "int8" ? DType::i8 : DType::f32;
+}
+Type type_of_quantized_rows(const SymbolicNode&, std::size_t output) {
+  return output == 0 ? DType::i8 : DType::f32;
+}
 Type type_of_dynamic_quantized(const SymbolicNode&, std::size_t output) {
   return output == 1 ? DType::f32 : DType::u8;
 }
@@ -137,6 +145,7 @@ void add_same_shape(Table& t) {
   add(t, {"EyeLike"}, {type_of_eye, same_shape});
   add(t, {"QuantizeLinear"}, {type_of_quantized, same_shape});
   add(t, {"DequantizeLinear"}, {always<DType::f32>, same_shape});
+  add(t, {"edgeclip.QuantizeRows"}, {type_of_quantized_rows, shape_quantize_rows});
   add(t, {"DynamicQuantizeLinear"}, {type_of_dynamic_quantized, shape_dynamic_quantize});
 }
 
@@ -181,6 +190,7 @@ void add_shapes_and_movement(Table& t) {
 
 void add_planes(Table& t) {
   add(t, {"Conv", "edgeclip.FusedConv"}, {type_of<0>, shape_conv});
+  add(t, {"edgeclip.QuantConv"}, {type_of_out, shape_conv});
   add(t, {"ConvInteger"}, {always<DType::i32>, shape_conv});
   add(t, {"QLinearConv"}, {type_of<7>, shape_conv});
   add(t, {"ConvTranspose"}, {type_of<0>, shape_conv_transpose});
@@ -195,7 +205,7 @@ void add_products(Table& t) {
   add(t, {"MatMul", "edgeclip.FusedMatMul"}, {type_of<0>, shape_matmul});
   add(t, {"MatMulInteger"}, {always<DType::i32>, shape_matmul});
   add(t, {"QLinearMatMul"}, {type_of<7>, shape_matmul});
-  add(t, {"edgeclip.QuantMatMul"}, {always<DType::f32>, shape_matmul});
+  add(t, {"edgeclip.QuantMatMul"}, {type_of_out, shape_matmul});
   add(t, {"Gemm"}, {type_of<0>, shape_gemm});
   add(t, {"Attention"}, {type_of<0>, shape_attention});
   add(t, {"Einsum"}, {type_of<0>, shape_einsum});

@@ -25,7 +25,9 @@ const std::vector<Operator>&
 quantize_operators();                            ///< QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear
 const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, FusedMatMul, L2Normalize
 const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
-const std::vector<Operator>& quant_gather_operators();  ///< edgeclip.QuantGather
+const std::vector<Operator>& quant_gather_operators();    ///< edgeclip.QuantGather
+const std::vector<Operator>& quant_conv_operators();      ///< edgeclip.QuantConv
+const std::vector<Operator>& quantize_rows_operators();   ///< edgeclip.QuantizeRows
 
 const std::vector<Operator>& activation_operators();  ///< Gelu ... Shrink, PRelu (activation_functions.cpp)
 const std::vector<Operator>& bitwise_operators();     ///< BitwiseAnd ... BitShift

@@ -16,7 +16,7 @@ namespace edgeclip::engine {
 struct PlanInfo {
   std::filesystem::path directory;
   Json card;              ///< the model card, word for word: who runs the plan reads it, not the engine
-  std::string precision;  ///< "fp32" | "fp16" | "bf16" | "int8"
+  std::string precision;  ///< "fp32" | "fp16" | "bf16" | "int8" | "mixed"
   /// Batch profiles, ascending; the last is the largest that runs at once.  Empty only where every graph has
   /// shapes.
   std::vector<int> batches;

@@ -96,7 +96,7 @@ PlanInfo open_plan_info(const std::filesystem::path& directory) {
   check_file_table(directory, files, where, FileCheck::kSizes);
   info.card = json_at(info.json, "card", where);
   info.precision = json_get<std::string>(info.json, "precision", where);
-  const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8"};
+  const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8", "mixed"};
   if (std::find(known.begin(), known.end(), info.precision) == known.end())
     invalid_input("{}: precision: \"{}\" is none of {}", where, info.precision, fmt::join(known, ", "));
   read_shapes(info, where);

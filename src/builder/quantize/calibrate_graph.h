@@ -1,0 +1,27 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "builder/quantize/calibration.h"
+#include "builder/quantize/calibration_samples.h"
+#include "engine/graph/graph.h"
+#include "engine/runtime/session.h"
+
+namespace edgeclip::builder {
+
+/// Of sessions that run samples: no limit that a device would need.
+engine::SessionOptions calibration_session_options();
+
+/// Runs the graph over all samples and records what goes into its products and convolutions: histograms of
+/// the `wanted` values, and from them a scale for each, as options.calibrator says.  Values keep their ONNX
+/// names in an optimized graph.  Values that no layer took in have no entry.  where: for messages.  Throws
+/// InvalidInput if a value is not finite.
+std::map<std::string, TensorCalibration> calibrate_graph(engine::Graph graph,
+                                                         const std::set<std::string>& wanted,
+                                                         const CalibrationSamples& samples,
+                                                         const CalibrationOptions& options,
+                                                         const std::string& where);
+
+}  // namespace edgeclip::builder

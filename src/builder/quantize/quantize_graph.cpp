@@ -1,0 +1,112 @@
+#include "builder/quantize/quantize_graph.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "builder/quantize/calibrate_graph.h"
+#include "builder/quantize/measure_sqnr.h"
+#include "builder/quantize/quantizable_layers.h"
+#include "builder/quantize/quantize_layers.h"
+
+namespace edgeclip::builder {
+
+using namespace engine;
+
+namespace {
+
+bool is_input(const Graph& graph, ValueId id) {
+  return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end();
+}
+
+/// Scales of the layers' activations by name, from samples or ranges; empty without either.
+std::map<std::string, ActivationScale> scales_of(const Graph& graph,
+                                                 const std::vector<QuantizableLayer>& layers,
+                                                 const GraphQuantization& how) {
+  std::set<std::string> wanted;
+  for (const QuantizableLayer& layer : layers) wanted.insert(graph.value(layer.activation).name);
+  std::map<std::string, TensorCalibration> found;
+  if (how.ranges) found = *how.ranges;
+  if (how.samples && !wanted.empty())
+    found = calibrate_graph(graph, wanted, *how.samples, how.options, how.where + ": " + how.label);
+  std::map<std::string, ActivationScale> scales;
+  for (const auto& [name, calibration] : found)
+    if (wanted.count(name)) scales[name] = calibration.scale;
+  return scales;
+}
+
+/// precision of its weights
+std::string precision_of(const Graph& graph, const Node& node) {
+  switch (graph.value(node.inputs[1]).dtype) {
+    case DType::i8:
+      return "int8";
+    case DType::bf16:
+      return "bf16";
+    case DType::f16:
+      return "fp16";
+    case DType::f32:
+      return "fp32";
+    default:
+      return dtype_name(graph.value(node.inputs[1]).dtype);
+  }
+}
+
+}  // namespace
+
+QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
+  const bool calibrated = how.samples || how.ranges;
+  LayerQuantization layers;
+  layers.exclude = how.options.exclude;
+  layers.weight_bits = how.weight_bits;
+  layers.per_row = !calibrated;
+  std::vector<QuantizableLayer> candidates;
+  for (const QuantizableLayer& layer : quantizable_layers(graph, how.options.exclude)) {
+    if (layer.convolution && is_input(graph, layer.activation))
+      layers.stay.insert(layer.key);
+    else
+      candidates.push_back(layer);
+  }
+  layers.activations = scales_of(graph, candidates, how);
+  if (how.ranges && layers.activations.empty() && !candidates.empty())
+    invalid_input(
+        "{}: the calibration names none of the activations of the {}; it was made for another model, or for "
+        "one tower only; calibrate again",
+        how.where, how.label);
+
+  QuantizedGraph done;
+  if (how.min_sqnr) {
+    EDGECLIP_CHECK(how.samples, "mixed without samples");
+    done.sqnr = measure_sqnr(graph, layers, *how.samples, how.where);
+    for (const auto& [key, ratio] : done.sqnr)
+      if (!(ratio >= *how.min_sqnr)) layers.stay.insert(key);
+  }
+  const std::size_t all = quantizable_layers(graph).size();
+  done.layers = quantize_layers(graph, layers, how.where);
+  spdlog::info("{}: {} of {} products and convolutions are int8{}", how.label, done.layers, all,
+               calibrated ? ""
+                          : "; without --calibration activations are quantized row by row as they come, and "
+                            "convolutions stay in float32");
+  return done;
+}
+
+Json layers_report(const Graph& graph, const std::map<std::string, double>& sqnr) {
+  Json layers = Json::array();
+  int count = 0;
+  for (const Node& node : graph.nodes()) {
+    if (!reads_weights(node) || !graph.value(node.inputs[1]).is_constant()) continue;
+    const bool product = node.is("QuantMatMul", "edgeclip"),
+               int8 = product || node.is("QuantConv", "edgeclip");
+    const auto ratio = sqnr.find(graph.value(node.outputs[0]).name);
+    count += int8 ? 1 : 0;
+    layers.push_back({{"name", node.name},
+                      {"op", node.op},
+                      {"precision", precision_of(graph, node)},
+                      {"activations", !int8                          ? Json(nullptr)
+                                      : product && node.has_input(5) ? Json("row")
+                                                                     : Json("tensor")},
+                      {"sqnr_db", ratio != sqnr.end() ? Json(ratio->second) : Json(nullptr)}});
+  }
+  return {{"int8_layers", count}, {"layers", layers}};
+}
+
+}  // namespace edgeclip::builder

@@ -1,0 +1,147 @@
+#include "builder/quantize/quantize_layers.h"
+
+#include "builder/quantize/quantizable_layers.h"
+
+namespace edgeclip::builder {
+
+using namespace engine;
+
+namespace {
+
+class LayerQuantizer {
+ public:
+  LayerQuantizer(Graph& graph, const LayerQuantization& how, const std::string& where)
+      : graph_(graph), how_(how), where_(where) {}
+
+  int run() {
+    int count = 0;
+    for (const QuantizableLayer& layer : quantizable_layers(graph_, how_.exclude)) {
+      const auto scale = how_.activations.find(graph_.value(layer.activation).name);
+      const bool calibrated = scale != how_.activations.end();
+      at_ = layer.node + inserted_;
+      if (how_.stay.count(layer.key) || (!calibrated && (layer.convolution || !how_.per_row))) continue;
+      if (calibrated)
+        quantize(layer, scale->second);
+      else
+        quantize_by_row(layer);
+      ++count;
+    }
+    if (count > 0) graph_.remove_dead();
+    return count;
+  }
+
+ private:
+  struct Weights {
+    ValueId values, scales;
+  };
+  struct Rows {
+    ValueId values, scales;
+  };
+
+  void quantize(const QuantizableLayer& layer, const ActivationScale& scale) {
+    auto [x, fresh] = quantized_.try_emplace(layer.activation, kNoValue);
+    if (fresh) x->second = quantize_linear(layer, scale);
+    const Weights w = weights(layer);
+    Node& node = graph_.nodes()[at_];
+    const auto input = [&](std::size_t i) { return node.has_input(i) ? node.inputs[i] : kNoValue; };
+    node.attributes[layer.convolution ? "x_scale" : "a_scale"] = scale.scale;
+    node.attributes[layer.convolution ? "x_zero_point" : "a_zero_point"] =
+        static_cast<std::int64_t>(scale.zero_point);
+    become(node, layer, {x->second, w.values, w.scales, input(2), input(3)});
+  }
+
+  void quantize_by_row(const QuantizableLayer& layer) {
+    auto [x, fresh] = rows_.try_emplace(layer.activation, Rows{kNoValue, kNoValue});
+    if (fresh) x->second = quantize_rows(layer);
+    const Weights w = weights(layer);
+    Node& node = graph_.nodes()[at_];
+    const auto input = [&](std::size_t i) { return node.has_input(i) ? node.inputs[i] : kNoValue; };
+    node.attributes["a_scale"] = 1.0F;
+    node.attributes["a_zero_point"] = std::int64_t{0};
+    become(node, layer, {x->second.values, w.values, w.scales, input(2), input(3), x->second.scales});
+  }
+
+  void become(Node& node, const QuantizableLayer& layer, std::vector<ValueId> inputs) {
+    while (inputs.back() == kNoValue) inputs.pop_back();
+    node.op = layer.convolution ? "QuantConv" : "QuantMatMul";
+    node.domain = "edgeclip";
+    node.opset = 1;
+    node.attributes.emplace("activation", std::string());
+    node.inputs = std::move(inputs);
+  }
+
+  /// A value like `like`, of another type.
+  ValueId value_beside(ValueId like, const char* suffix, DType dtype) {
+    Value value = graph_.value(like);
+    value.name += suffix;
+    value.dtype = dtype;
+    value.symbols.clear();
+    return graph_.add_value(std::move(value));
+  }
+
+  /// In front of the present layer.
+  void insert(Node node) {
+    graph_.add_node(std::move(node), at_++);
+    ++inserted_;
+  }
+
+  ValueId quantize_linear(const QuantizableLayer& layer, const ActivationScale& scale) {
+    const std::string name = graph_.value(layer.activation).name;
+    Node node;
+    node.name = name + "/QuantizeLinear";
+    node.op = "QuantizeLinear";
+    node.opset = 13;
+    node.inputs = {
+        layer.activation, graph_.add_constant(name + "/scale", Tensor::from<float>({}, {scale.scale})),
+        graph_.add_constant(name + "/zero_point", Tensor::from<std::uint8_t>({}, {scale.zero_point}))};
+    node.outputs = {value_beside(layer.activation, "/quantized", DType::u8)};
+    const ValueId result = node.outputs[0];
+    insert(std::move(node));
+    return result;
+  }
+
+  Rows quantize_rows(const QuantizableLayer& layer) {
+    const Rows rows{value_beside(layer.activation, "/rows", DType::i8),
+                    value_beside(layer.activation, "/row_scale", DType::f32)};
+    Value& scales = graph_.value(rows.scales);
+    if (scales.shape && !scales.shape->empty()) scales.shape->back() = 1;
+    Node node;
+    node.name = graph_.value(layer.activation).name + "/QuantizeRows";
+    node.op = "QuantizeRows";
+    node.domain = "edgeclip";
+    node.opset = 1;
+    node.inputs = {layer.activation};
+    node.outputs = {rows.values, rows.scales};
+    insert(std::move(node));
+    return rows;
+  }
+
+  Weights weights(const QuantizableLayer& layer) {
+    const auto found = weights_.find(layer.weights);
+    if (found != weights_.end()) return found->second;
+    const std::string name = graph_.value(layer.weights).name;
+    QuantizedWeights q =
+        quantize_weights(graph_.value(layer.weights).constant->view(), layer.convolution ? 0 : 1,
+                         how_.weight_bits, where_ + ": weights \"" + name + "\"");
+    const Weights made{graph_.add_constant(name + "/quantized", std::move(q.values)),
+                       graph_.add_constant(name + "/scales", std::move(q.scales))};
+    return weights_[layer.weights] = made;
+  }
+
+  Graph& graph_;
+  const LayerQuantization& how_;
+  const std::string& where_;
+  std::map<ValueId, ValueId> quantized_;
+  std::map<ValueId, Rows> rows_;
+  std::map<ValueId, Weights> weights_;
+  std::size_t at_ = 0;        ///< index of the present layer
+  std::size_t inserted_ = 0;  ///< nodes so far, all in front of it
+};
+
+}  // namespace
+
+int quantize_layers(Graph& graph, const LayerQuantization& how, const std::string& where) {
+  return LayerQuantizer(graph, how, where).run();
+}
+
+}  // namespace edgeclip::builder

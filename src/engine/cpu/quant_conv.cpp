@@ -1,0 +1,213 @@
+#include "engine/ops/quant_conv.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "engine/cpu/conv_window.h"
+#include "engine/cpu/int8_products.h"
+#include "engine/cpu/quantize.h"
+
+namespace edgeclip::engine {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+using ConvPd = dnnl::convolution_forward::primitive_desc;
+
+/// What one session knows of a node.
+struct PreparedConv {
+  QuantConvAttributes attributes;
+  Int8Path path = Int8Path::exact;
+  const std::byte* weights = nullptr;
+  ProductScales scales;
+  const float* bias = nullptr;  ///< as it is given
+};
+
+/// One convolution, on one path.  Throws dnnl::error (unimplemented) where the library has nothing faster than
+/// its own reference for 8-bit operands.
+class OneDnnQuantConv final : public Kernel {
+ public:
+  OneDnnQuantConv(const Node& node, const PreparedConv& prepared, Int8Path path, CpuState& state,
+                  const BindRequest& request)
+      : attributes_(prepared.attributes),
+        widened_(path == Int8Path::widened),
+        source_(path, request.inputs[kQuantConvX].dtype, prepared.attributes.x_zero_point,
+                request.inputs[kQuantConvX].elements(), request.scratch),
+        scratch_(request.scratch) {
+    const Shape &x = request.inputs[kQuantConvX].shape, &w = request.inputs[kQuantConvW].shape,
+                &y = request.outputs[0].shape;
+    const Layout layout = request.layouts.outputs[0];
+    const OutputQuantization& output = attributes_.output;
+    const bool residual = node.has_input(kQuantConvResidual),
+               bias = !widened_ && !prepared.scales.bias.empty(),
+               // Partial sums of float32 lie in the destination, which may be the residual.
+               apart = widened_ && (output.quantizes() || residual);
+    stores_float_ = apart || !output.quantizes();
+    const memory::desc source = layout_desc(x, request.layouts.inputs[kQuantConvX], source_.type()),
+                       destination = layout_desc(y, layout, stores_float_ ? kF32 : onednn_type(output.dtype)),
+                       residual_desc = layout_desc(y, layout, kF32),
+                       bias_desc = bias ? dense_desc({w[0]}, kF32) : memory::desc();
+    const memory::dims weight_dims = conv_weight_dims(node, w);
+    const memory::desc weights(weight_dims, widened_ ? kF32 : memory::data_type::s8, memory::format_tag::any);
+    memory::dims per_filter(y.size(), 1);
+    per_filter[1] = w[0];
+    const memory::desc filter_desc = dense_desc(per_filter, kF32);
+
+    dnnl::primitive_attr attributes = onednn_attributes();
+    if (source_.zero_point() != 0) attributes.set_zero_points(DNNL_ARG_SRC, 0, {source_.zero_point()});
+    std::vector<float> scales = prepared.scales.scales;
+    Activation activation = attributes_.activation;
+    // Division by a positive number changes places with these activations, and stands in the scales then.
+    const bool folds = !stores_float_ && !residual &&
+                       (activation.kind == Activation::kNone || activation.kind == Activation::kRelu ||
+                        activation.kind == Activation::kClip);
+    if (folds) {
+      for (float& scale : scales) scale /= output.scale;
+      activation.alpha /= output.scale;
+      activation.beta /= output.scale;
+    }
+    dnnl::post_ops post;
+    adds_to_destination_ = residual && !widened_ && stores_float_;
+    int residual_at = -1;
+    if (widened_) {  // float32 convolutions have no scales of their own
+      post.append_binary(algorithm::binary_mul, filter_desc);
+      if (prepared.bias) post.append_binary(algorithm::binary_add, filter_desc);
+    } else {
+      attributes.set_output_scales(1 << 1, scales);
+    }
+    if (adds_to_destination_) {
+      post.append_sum(1);
+    } else if (residual) {
+      residual_at = post.len();
+      post.append_binary(algorithm::binary_add, residual_desc);
+    }
+    append_activation(post, activation);
+    if (!stores_float_ && !folds) post.append_eltwise(1, algorithm::eltwise_linear, 1 / output.scale, 0);
+    attributes.set_post_ops(post);
+    if (!stores_float_ && output.zero_point != 0)
+      attributes.set_zero_points(DNNL_ARG_DST, 0, {output.zero_point});
+
+    const ConvWindow window = conv_window(node, x, w);
+    const dnnl::convolution_forward::desc desc(
+        dnnl::prop_kind::forward_inference, algorithm::convolution_direct, source, weights, bias_desc,
+        destination, window.strides, window.dilations, window.before, window.after);
+    const ConvPd pd(desc, attributes, onednn_engine());
+    if (!widened_ && std::string(pd.impl_info_str()).rfind("ref", 0) == 0)
+      throw dnnl::error(dnnl_unimplemented, "there is but the library's own reference");
+    call_.emplace(dnnl::convolution_forward(pd), pd, request.scratch);
+    source_slot_ = call_->bind(DNNL_ARG_SRC, source);
+    destination_slot_ = call_->bind(DNNL_ARG_DST, destination);
+    call_->bind(DNNL_ARG_WEIGHTS,
+                state.weights.get(prepared.weights, dense_desc(weight_dims, memory::data_type::s8),
+                                  pd.weights_desc()));
+    if (bias)
+      call_->bind(DNNL_ARG_BIAS,
+                  memory(bias_desc, onednn_engine(), const_cast<float*>(prepared.scales.bias.data())));
+    const auto operand = [](int at) { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(at) | DNNL_ARG_SRC_1; };
+    const auto constant = [&](const float* values) {
+      return memory(filter_desc, onednn_engine(), const_cast<float*>(values));
+    };
+    if (widened_) call_->bind(operand(0), constant(prepared.scales.scales.data()));
+    if (widened_ && prepared.bias) call_->bind(operand(1), constant(prepared.bias));
+    if (residual_at >= 0) residual_slot_ = call_->bind(operand(residual_at), residual_desc);
+
+    const std::size_t end = source_.reserve(pd.scratchpad_desc().get_size());
+    if (apart) {
+      product_offset_ = (end + 63) / 64 * 64;
+      scratch_.reserve(*product_offset_ + static_cast<std::size_t>(num_elements(y)) * sizeof(float));
+    }
+  }
+
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    std::byte* const product = product_offset_ ? scratch_.data() + *product_offset_ : outputs[0].data;
+    call_->set(source_slot_, source_.convert(inputs[kQuantConvX].data));
+    call_->set(destination_slot_, product);
+    if (residual_slot_) call_->set(*residual_slot_, inputs[kQuantConvResidual].data);
+    // The sum is on top of what the destination holds, which the memory plan has made the residual wherever
+    // nobody else reads that.
+    if (adds_to_destination_ && inputs[kQuantConvResidual].data != product)
+      std::memcpy(product, inputs[kQuantConvResidual].data, inputs[kQuantConvResidual].bytes());
+    call_->run();
+    if (!product_offset_) return;
+    if (attributes_.output.quantizes())
+      quantize_elements(reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
+    else
+      std::memcpy(outputs[0].data, product, outputs[0].view().bytes());
+  }
+
+  std::string implementation() const override {
+    return call_->implementation() + (widened_ ? " (int8 widened to float32)" : "");
+  }
+
+ private:
+  const QuantConvAttributes attributes_;
+  const bool widened_;
+  Int8Source source_;
+  Scratch& scratch_;
+  std::optional<OneDnnCall> call_;
+  std::size_t source_slot_ = 0, destination_slot_ = 0;
+  std::optional<std::size_t> residual_slot_;
+  std::optional<std::size_t> product_offset_;  ///< of a float32 result that does not lie in the output
+  bool stores_float_ = false, adds_to_destination_ = false;
+};
+
+class QuantConvNode final : public CpuNode {
+ public:
+  QuantConvNode(const PrepareRequest& request, PreparedConv prepared)
+      : CpuNode(request.node, request.state), prepared_(std::move(prepared)) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
+    Layouts layouts = channels_last_through(inputs, outputs);
+    if (node.has_input(kQuantConvResidual)) layouts.inputs[kQuantConvResidual] = layouts.outputs[0];
+    return layouts;
+  }
+
+  bool in_place(std::size_t i, const Inputs&, const Outputs& outputs) const override {
+    return i == kQuantConvResidual && outputs[0].dtype == DType::f32;
+  }
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (prepared_.path != Int8Path::widened) {
+      try {
+        return std::make_unique<OneDnnQuantConv>(node, prepared_, prepared_.path, state_, request);
+      } catch (const dnnl::error& error) {
+        if (error.status != dnnl_unimplemented) throw;
+      }
+    }
+    return std::make_unique<OneDnnQuantConv>(node, prepared_, Int8Path::widened, state_, request);
+  }
+
+  const PreparedConv prepared_;
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request, Int8Path path) {
+  const Inputs& in = request.constants;
+  // The node's rule refuses what does not fit, once shapes are known.
+  if (!request.is_constant(kQuantConvW) || in[kQuantConvW].dtype != DType::i8 ||
+      in[kQuantConvW].shape.size() < 3)
+    return nullptr;
+  PreparedConv prepared{quant_conv_attributes(request.node), path, in[kQuantConvW].data, {}, nullptr};
+  auto scales = product_scales(request, kQuantConvWScale, kQuantConvBias, in[kQuantConvW].shape[0],
+                               prepared.attributes.x_scale);
+  if (!scales) return nullptr;
+  prepared.scales = std::move(*scales);
+  if (request.node.has_input(kQuantConvBias)) prepared.bias = in[kQuantConvBias].as<float>();
+  return std::make_unique<QuantConvNode>(request, std::move(prepared));
+}
+
+std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request) {
+  if (!request.is_constant(kQuantConvW) || request.constants[kQuantConvW].dtype != DType::i8 ||
+      request.constants[kQuantConvW].shape.size() < 3)
+    return nullptr;
+  const TensorView& w = request.constants[kQuantConvW];
+  return prepare_quant_conv(request, int8_path(w, w.elements() / std::max<std::int64_t>(1, w.shape[0]),
+                                               int8_products_saturate()));
+}
+
+}  // namespace edgeclip::engine

@@ -1,0 +1,194 @@
+#include "engine/cpu/quantize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/cpu/cpu_node.h"
+#include "engine/ops/quantize_rows.h"
+#include "engine/ops/support.h"
+
+namespace edgeclip::engine {
+
+namespace {
+
+/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23 leaves
+/// the integer in the low mantissa bits, without a call or SSE4.1.
+inline std::int32_t round_small(float v) {
+  const float shifted = v + 12582912.0f;
+  std::int32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  return bits - 0x4B400000;
+}
+
+template <class T>
+class QuantizeKernel final : public Kernel {
+ public:
+  QuantizeKernel(float scale, std::int32_t zero_point) : scale_(scale), zero_point_(zero_point) {}
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    quantize_elements(inputs[0].as<float>(), inputs[0].elements(), scale_, zero_point_, outputs[0].as<T>());
+  }
+  std::string implementation() const override { return "simd:quantize_linear"; }
+
+ private:
+  const float scale_;
+  const std::int32_t zero_point_;
+};
+
+template <class T>
+class DequantizeKernel final : public Kernel {
+ public:
+  DequantizeKernel(float scale, std::int32_t zero_point) : scale_(scale), zero_point_(zero_point) {}
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const T* x = inputs[0].as<T>();
+    float* y = outputs[0].as<float>();
+    const float scale = scale_;
+    const std::int32_t zero_point = zero_point_;
+    const std::int64_t n = inputs[0].elements();
+#pragma omp parallel for simd schedule(static) if (n > kParallelElements)
+    for (std::int64_t i = 0; i < n; ++i)
+      y[i] = static_cast<float>(static_cast<std::int32_t>(x[i]) - zero_point) * scale;
+  }
+  std::string implementation() const override { return "simd:dequantize_linear"; }
+
+ private:
+  const float scale_;
+  const std::int32_t zero_point_;
+};
+
+/// QuantizeLinear or DequantizeLinear with one constant scale, in any layout.
+class ScaledNode final : public CpuNode {
+ public:
+  ScaledNode(const PrepareRequest& request, float scale, std::int32_t zero_point)
+      : CpuNode(request.node, request.state), scale_(scale), zero_point_(zero_point) {}
+
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    // Reorders are there for elements of 1 and 4 bytes.
+    const bool follows = fits(inputs[0].dtype, outputs[0].dtype);
+    return as_first_input(inputs, outputs, follows ? given : std::vector<Layout>{Layout::plain});
+  }
+
+ private:
+  static bool is_byte(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
+  bool fits(DType from, DType to) const {
+    return node.op == "QuantizeLinear" ? from == DType::f32 && is_byte(to) : is_byte(from) && to == DType::f32;
+  }
+
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    const DType from = request.inputs[0].dtype, to = request.outputs[0].dtype;
+    if (!fits(from, to)) return nullptr;
+    if (to == DType::u8) return std::make_unique<QuantizeKernel<std::uint8_t>>(scale_, zero_point_);
+    if (to == DType::i8) return std::make_unique<QuantizeKernel<std::int8_t>>(scale_, zero_point_);
+    if (from == DType::u8) return std::make_unique<DequantizeKernel<std::uint8_t>>(scale_, zero_point_);
+    return std::make_unique<DequantizeKernel<std::int8_t>>(scale_, zero_point_);
+  }
+
+  const float scale_;
+  const std::int32_t zero_point_;
+};
+
+/// edgeclip.QuantizeRows.
+class QuantizeRowsKernel final : public Kernel {
+ public:
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const std::int64_t width = inputs[0].shape.back(), rows = inputs[0].elements() / width;
+    const float* all_x = inputs[0].as<float>();
+    auto* all_y = outputs[0].as<std::int8_t>();
+    float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
+#pragma omp parallel for schedule(static) if (rows * width > kParallelElements)
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const float* x = all_x + r * width;
+      std::int8_t* y = all_y + r * width;
+      std::int32_t largest = 0;  // bits of magnitudes are positive
+#pragma omp simd reduction(max : largest)
+      for (std::int64_t k = 0; k < width; ++k) {
+        std::int32_t bits;
+        std::memcpy(&bits, x + k, sizeof bits);
+        bits &= 0x7fffffff;
+        largest = largest > bits ? largest : bits;
+      }
+      float magnitude;
+      std::memcpy(&magnitude, &largest, sizeof magnitude);
+      const float scale = scale_of_largest(magnitude);
+      if (scales) scales[r] = scale;
+#pragma omp simd
+      for (std::int64_t k = 0; k < width; ++k) {
+        float v = x[k] / scale;
+        v = v == v ? v : 0.0f;
+        v = v > -127.0f ? v : -127.0f;
+        v = v < 127.0f ? v : 127.0f;
+        y[k] = static_cast<std::int8_t>(round_small(v));
+      }
+    }
+  }
+  std::string implementation() const override { return "simd:quantize_rows"; }
+};
+
+class QuantizeRowsNode final : public CpuNode {
+ public:
+  explicit QuantizeRowsNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (request.inputs[0].dtype != DType::f32 || node.outputs[0] == kNoValue) return nullptr;
+    return std::make_unique<QuantizeRowsKernel>();
+  }
+};
+
+/// The integer in a constant of one uint8 or int8.
+std::optional<std::int32_t> one_byte(const TensorView& view) {
+  if (!view.data || view.elements() != 1) return {};
+  if (view.dtype == DType::u8) return *view.as<std::uint8_t>();
+  if (view.dtype == DType::i8) return *view.as<std::int8_t>();
+  return {};
+}
+
+}  // namespace
+
+template <class T>
+void quantize_elements(const float* x, std::int64_t count, float scale, std::int32_t zero_point, T* y) {
+  const float low = static_cast<float>(std::numeric_limits<T>::lowest()) - static_cast<float>(zero_point),
+              high = low + 255.0f;
+#pragma omp parallel for simd schedule(static) if (count > kParallelElements)
+  for (std::int64_t i = 0; i < count; ++i) {
+    float v = x[i] / scale;
+    v = v == v ? v : 0.0f;  // NaN becomes the zero point, as in the reference kernel
+    v = v > low ? v : low;
+    v = v < high ? v : high;
+    y[i] = static_cast<T>(round_small(v) + zero_point);
+  }
+}
+
+template void quantize_elements<std::uint8_t>(const float*, std::int64_t, float, std::int32_t,
+                                              std::uint8_t*);
+template void quantize_elements<std::int8_t>(const float*, std::int64_t, float, std::int32_t, std::int8_t*);
+
+void quantize_elements(const float* x, const OutputQuantization& how, const OutputView& output) {
+  if (how.dtype == DType::u8)
+    quantize_elements(x, output.elements(), how.scale, how.zero_point, output.as<std::uint8_t>());
+  else
+    quantize_elements(x, output.elements(), how.scale, how.zero_point, output.as<std::int8_t>());
+}
+
+std::unique_ptr<PreparedNode> prepare_scaled(const PrepareRequest& request) {
+  const Inputs& in = request.constants;
+  if (in.size() < 2 || !request.is_constant(1) || in[1].dtype != DType::f32 || in[1].elements() != 1)
+    return nullptr;
+  const float scale = *in[1].as<float>();
+  if (!(scale > 0) || !std::isfinite(scale)) return nullptr;
+  std::int32_t zero_point = 0;
+  if (request.node.has_input(2)) {
+    const auto given = one_byte(in[2]);
+    if (!given) return nullptr;
+    zero_point = *given;
+  }
+  return std::make_unique<ScaledNode>(request, scale, zero_point);
+}
+
+std::unique_ptr<PreparedNode> prepare_quantize_rows(const PrepareRequest& request) {
+  return std::make_unique<QuantizeRowsNode>(request);
+}
+
+}  // namespace edgeclip::engine

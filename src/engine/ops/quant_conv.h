@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/ops/activation.h"
+#include "engine/ops/output_quantization.h"
+
+namespace edgeclip::engine {
+
+/// edgeclip.QuantConv (opset 1): a convolution of calibrated activations and int8 weights with everything that
+/// follows it,
+///   y = act(x_scale * w_scale[m] * sum (x - x_zero_point) * w + bias[m] + residual)
+/// inputs      X (N, C, spatial...) uint8 or int8; W (M, C / group, kernel...) int8; w_scale (M) float32; bias
+///             (M) float32 or left out; residual float32 as y or left out
+/// attributes  Conv's; x_scale (float > 0), x_zero_point (in the range of X's type); activation...
+///             (activation.h); out_type, out_scale, out_zero_point (output_quantization.h)
+/// output      (N, M, spatial...) float32, or what out_type says
+/// One, two or three spatial dimensions.  Padding is x_zero_point, a real 0.  Sums are exact integers.
+struct QuantConvAttributes {
+  float x_scale = 1;
+  std::int32_t x_zero_point = 0;
+  Activation activation;
+  OutputQuantization output;
+};
+
+/// Throws InvalidInput if one is missing or out of range; of x_zero_point that is what either type of X holds,
+/// and the shape rule looks closer.
+QuantConvAttributes quant_conv_attributes(const Node& node);
+
+enum QuantConvInput : std::size_t {
+  kQuantConvX = 0,
+  kQuantConvW,
+  kQuantConvWScale,
+  kQuantConvBias,
+  kQuantConvResidual
+};
+
+}  // namespace edgeclip::engine
