@@ -11,6 +11,9 @@ constexpr const char* kOneSide = "float32, one side of the output's shape";
 constexpr const char* kLeft = "float32, the left side of the output's shape";
 constexpr const char* kWeights = "float32; constant weights also float16, bfloat16";
 constexpr const char* kReduced = "float32, constant neighbouring axes";
+constexpr const char* kAllConstant = "all but the activations constant, weights that fit int8 less their zero points";
+constexpr const char* kExactWeights =
+    "constant weights that fit int8 less their zero points, of 7 bits on a CPU without VNNI; one zero point of the activations";
 constexpr const char* kView = "all types: no copy, a view";
 
 }  // namespace
@@ -23,6 +26,11 @@ const std::vector<Family>& families() {
       {"QuantizeRows", "edgeclip", prepare_quantize_rows, kFloat},
       {"QuantizeLinear", "", prepare_scaled, "float32 to uint8 and int8, one constant scale"},
       {"DequantizeLinear", "", prepare_scaled, "uint8 and int8 to float32, one constant scale"},
+      {"DynamicQuantizeLinear", "", prepare_dynamic_quantize, kFloat},
+      {"QLinearMatMul", "", prepare_qlinear_matmul, kAllConstant},
+      {"QLinearConv", "", prepare_qlinear_conv, kAllConstant},
+      {"MatMulInteger", "", prepare_matmul_integer, kExactWeights},
+      {"ConvInteger", "", prepare_conv_integer, kExactWeights},
       {"MatMul", "", prepare_matmul, kFloat},
       {"Gemm", "", prepare_matmul, "float32, beta 1"},
       {"Conv", "", prepare_conv, "float32, one to three spatial dimensions"},
