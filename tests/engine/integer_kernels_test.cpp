@@ -41,8 +41,8 @@ struct NodeRun {
   Tensor fast, reference;
   std::string kernel;
 
-  NodeRun(const std::string& op, const std::vector<Tensor>& tensors, std::map<std::string, Attribute> attributes = {},
-          std::vector<std::size_t> given = {0}) {
+  NodeRun(const std::string& op, const std::vector<Tensor>& tensors,
+          std::map<std::string, Attribute> attributes = {}, std::vector<std::size_t> given = {0}) {
     edgeclip::test::GraphMaker m;
     std::vector<ValueId> ids;
     std::vector<TensorView> inputs;
@@ -83,7 +83,8 @@ struct NodeRun {
     for (std::int64_t i = 0; i < fast.elements(); ++i) {
       const bool is_signed = fast.dtype() == DType::i8;
       const int a = is_signed ? int{fast.data<std::int8_t>()[i]} : int{fast.data<std::uint8_t>()[i]},
-                b = is_signed ? int{reference.data<std::int8_t>()[i]} : int{reference.data<std::uint8_t>()[i]};
+                b = is_signed ? int{reference.data<std::int8_t>()[i]}
+                              : int{reference.data<std::uint8_t>()[i]};
       ASSERT_LE(std::abs(a - b), 1) << i;
       apart += a != b;
     }
@@ -94,7 +95,8 @@ struct NodeRun {
 TEST(MatMulIntegerKernel, EqualsTheReference) {
   for (const DType type : {DType::u8, DType::i8}) {
     SCOPED_TRACE(dtype_name(type));
-    const Tensor a = random_bytes(type, {3, 17, 70}, 1), b = random_bytes(DType::i8, {70, 33}, 2, top_of_weights());
+    const Tensor a = random_bytes(type, {3, 17, 70}, 1),
+                 b = random_bytes(DType::i8, {70, 33}, 2, top_of_weights());
     NodeRun("MatMulInteger", {a, b}).expect_equal();
     NodeRun("MatMulInteger", {a, b, byte_scalar(type, 5)}).expect_equal();
     // As DynamicQuantizeLinear computes it.
@@ -121,7 +123,8 @@ TEST(MatMulIntegerKernel, TakesAZeroPointForEachColumnAndLeavesTheRest) {
 TEST(ConvIntegerKernel, EqualsTheReference) {
   for (const DType type : {DType::u8, DType::i8}) {
     SCOPED_TRACE(dtype_name(type));
-    const Tensor x = random_bytes(type, {2, 16, 9, 7}, 1), w = random_bytes(DType::i8, {8, 16, 3, 3}, 2, top_of_weights());
+    const Tensor x = random_bytes(type, {2, 16, 9, 7}, 1),
+                 w = random_bytes(DType::i8, {8, 16, 3, 3}, 2, top_of_weights());
     const std::map<std::string, Attribute> pads = {{"pads", Ints{1, 1, 1, 1}}};
     NodeRun("ConvInteger", {x, w}).expect_equal();
     NodeRun("ConvInteger", {x, w, byte_scalar(type, 7)}, pads).expect_equal();
@@ -143,9 +146,14 @@ TEST(QLinearMatMulKernel, EqualsTheReference) {
 
 TEST(QLinearMatMulKernel, LeavesWhatIsNotConstantToTheReference) {
   const Tensor a = random_bytes(DType::u8, {9, 7}, 1), b = random_bytes(DType::i8, {7, 3}, 2);
-  const std::vector<Tensor> inputs = {a, test::floats({}, {0.02f}), byte_scalar(DType::u8, 11), b,
-                                      test::floats({}, {0.01f}), byte_scalar(DType::i8, 0),
-                                      test::floats({}, {0.13f}), byte_scalar(DType::u8, 20)};
+  const std::vector<Tensor> inputs = {a,
+                                      test::floats({}, {0.02f}),
+                                      byte_scalar(DType::u8, 11),
+                                      b,
+                                      test::floats({}, {0.01f}),
+                                      byte_scalar(DType::i8, 0),
+                                      test::floats({}, {0.13f}),
+                                      byte_scalar(DType::u8, 20)};
   NodeRun("QLinearMatMul", inputs).expect_close();
   for (const std::size_t i : {1, 2, 3, 6, 7})
     EXPECT_EQ(NodeRun("QLinearMatMul", inputs, {}, {0, i}).kernel, "reference") << i;
@@ -158,8 +166,9 @@ TEST(QLinearConvKernel, EqualsTheReference) {
       Tensor scales(DType::f32, {8}), added;
       for (std::int64_t i = 0; i < 8; ++i) scales.data<float>()[i] = 0.001f * static_cast<float>(i + 1);
       if (bias) added = Tensor::from<std::int32_t>({8}, {100, -2000, 30000, 4, 5, -60000, 7, 8});
-      std::vector<Tensor> inputs = {x, test::floats({}, {0.02f}), byte_scalar(type, 11), w, scales,
-                                    byte_scalar(DType::i8, 0), test::floats({}, {0.13f}), byte_scalar(type, 20)};
+      std::vector<Tensor> inputs = {
+          x,      test::floats({}, {0.02f}), byte_scalar(type, 11),     w,
+          scales, byte_scalar(DType::i8, 0), test::floats({}, {0.13f}), byte_scalar(type, 20)};
       if (bias) inputs.push_back(added);
       NodeRun("QLinearConv", inputs, {{"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{2, 1}}}).expect_close();
     }
@@ -185,7 +194,8 @@ TEST(DynamicQuantizeLinearKernel, EqualsTheReference) {
       EXPECT_EQ(context.layers({x.shape()}).at(0).kernel, "simd:dynamic_quantize_linear");
       const auto given = context.run({x.view()}), expected = run_reference(m.graph, {x.view()});
       for (std::size_t i = 0; i < 3; ++i)
-        EXPECT_EQ(std::memcmp(given[i].raw(), expected[i].raw(), expected[i].bytes()), 0) << n << " output " << i;
+        EXPECT_EQ(std::memcmp(given[i].raw(), expected[i].raw(), expected[i].bytes()), 0)
+            << n << " output " << i;
     }
   }
 }

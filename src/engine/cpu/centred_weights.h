@@ -19,8 +19,8 @@ inline std::int32_t byte_at(const TensorView& view, std::int64_t i) {
 }
 
 /// 8-bit weights less their zero points (none where `zero` has no data; one for all, or one for each of the
-/// `count` indices of a dimension behind which lie `inner` elements) as int8; nothing where an element does not
-/// fit.
+/// `count` indices of a dimension behind which lie `inner` elements) as int8; nothing where an element does
+/// not fit.
 std::optional<Tensor> centred_weights(const TensorView& w, const TensorView& zero, std::int64_t count,
                                       std::int64_t inner);
 

@@ -45,18 +45,24 @@ class IntegerKernel final : public Kernel {
  private:
   OneDnnCall call_;
   Int8Source operand_;
-  const std::int32_t shift_;                       ///< what moving the operand to uint8 adds
+  const std::int32_t shift_;                      ///< what moving the operand to uint8 adds
   const std::optional<std::int32_t> zero_point_;  ///< of the operand as it is given, where it is known
   std::size_t source_ = 0, destination_ = 0, zero_ = 0;
 };
 
 class IntegerNode final : public CpuNode {
  public:
-  IntegerNode(const PrepareRequest& request, Tensor weights, Int8Path path, std::optional<std::int32_t> zero_point)
-      : CpuNode(request.node, request.state), weights_(std::move(weights)), path_(path), zero_point_(zero_point) {}
+  IntegerNode(const PrepareRequest& request, Tensor weights, Int8Path path,
+              std::optional<std::int32_t> zero_point)
+      : CpuNode(request.node, request.state),
+        weights_(std::move(weights)),
+        path_(path),
+        zero_point_(zero_point) {}
 
-  Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>& given) const override {
-    return convolves() ? channels_last_through(inputs, outputs) : PreparedNode::layouts(inputs, outputs, given);
+  Layouts layouts(const Inputs& inputs, const Outputs& outputs,
+                  const std::vector<Layout>& given) const override {
+    return convolves() ? channels_last_through(inputs, outputs)
+                       : PreparedNode::layouts(inputs, outputs, given);
   }
 
  private:
@@ -80,8 +86,8 @@ class IntegerNode final : public CpuNode {
                        weights({k, n}, memory::data_type::s8, memory::format_tag::any),
                        destination = dense_desc({m, n}, memory::data_type::s32);
     const dnnl::matmul::primitive_desc pd({source, weights, destination}, attributes, onednn_engine());
-    return finish(dnnl::matmul(pd), pd, dense_desc({k, n}, memory::data_type::s8), source, std::move(operand), shift,
-                  request);
+    return finish(dnnl::matmul(pd), pd, dense_desc({k, n}, memory::data_type::s8), source, std::move(operand),
+                  shift, request);
   }
 
   std::unique_ptr<Kernel> bind_conv(const BindRequest& request, Int8Source operand,
@@ -102,12 +108,13 @@ class IntegerNode final : public CpuNode {
   }
 
   template <class PrimitiveDesc>
-  std::unique_ptr<Kernel> finish(const dnnl::primitive& primitive, const PrimitiveDesc& pd, const memory::desc& plain,
-                                 const memory::desc& source, Int8Source operand, std::int32_t shift,
-                                 const BindRequest& request) const {
+  std::unique_ptr<Kernel> finish(const dnnl::primitive& primitive, const PrimitiveDesc& pd,
+                                 const memory::desc& plain, const memory::desc& source, Int8Source operand,
+                                 std::int32_t shift, const BindRequest& request) const {
     OneDnnCall call(primitive, pd, request.scratch);
     call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_.raw(), plain, pd.weights_desc()));
-    return std::make_unique<IntegerKernel>(std::move(call), pd, source, std::move(operand), shift, zero_point_);
+    return std::make_unique<IntegerKernel>(std::move(call), pd, source, std::move(operand), shift,
+                                           zero_point_);
   }
 
   const Tensor weights_;  ///< less their zero points
@@ -130,7 +137,8 @@ std::unique_ptr<PreparedNode> prepare_integer(const PrepareRequest& request, std
   std::optional<std::int32_t> zero_point;
   if (!request.node.has_input(kIntegerXZero))
     zero_point = 0;
-  else if (request.is_constant(kIntegerXZero) && is_byte_constant(in[kIntegerXZero]) && in[kIntegerXZero].elements() == 1)
+  else if (request.is_constant(kIntegerXZero) && is_byte_constant(in[kIntegerXZero]) &&
+           in[kIntegerXZero].elements() == 1)
     zero_point = byte_at(in[kIntegerXZero], 0);
   const Int8Path path = int8_path(weights->view(), w.elements() / count, int8_products_saturate());
   if (path == Int8Path::widened) return nullptr;  // its sums are not exact

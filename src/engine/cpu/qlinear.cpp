@@ -13,7 +13,8 @@ namespace {
 
 /// Where a QLinear operator has its inputs; the others are in the standard's order behind them.
 struct QLinearInputs {
-  std::size_t x = 0, x_scale = 1, x_zero = 2, w = 3, w_scale = 4, w_zero = 5, y_scale = 6, y_zero = 7, bias = 8;
+  std::size_t x = 0, x_scale = 1, x_zero = 2, w = 3, w_scale = 4, w_zero = 5, y_scale = 6, y_zero = 7,
+              bias = 8;
 };
 constexpr QLinearInputs kAt;
 
@@ -48,8 +49,8 @@ class TranslatedNode final : public PreparedNode {
     const Inputs own = translated(request.inputs[kAt.x]);
     Layouts layouts{std::vector<Layout>(own.size(), Layout::plain), request.layouts.outputs};
     layouts.inputs[0] = request.layouts.inputs[kAt.x];
-    return std::make_unique<TranslatedKernel>(
-        inner_->bind({own, request.outputs, layouts, request.scratch}), own);
+    return std::make_unique<TranslatedKernel>(inner_->bind({own, request.outputs, layouts, request.scratch}),
+                                              own);
   }
 
  private:
@@ -94,8 +95,8 @@ std::unique_ptr<PreparedNode> translate(const PrepareRequest& request, const cha
   if (request.node.has_input(kAt.bias)) {
     constants.bias = Tensor(DType::f32, {count});
     for (std::int64_t i = 0; i < count; ++i)
-      constants.bias.data<float>()[i] = static_cast<float>(in[kAt.bias].as<std::int32_t>()[i]) * x_scale *
-                                        constants.scale.data<float>()[i];
+      constants.bias.data<float>()[i] =
+          static_cast<float>(in[kAt.bias].as<std::int32_t>()[i]) * x_scale * constants.scale.data<float>()[i];
   }
   Node own = request.node;
   own.op = op;
@@ -143,7 +144,8 @@ std::unique_ptr<PreparedNode> prepare_qlinear_conv(const PrepareRequest& request
   const std::int64_t filters = in[kAt.w].shape[0];
   if (!one_or(in[kAt.w_scale], filters) || !one_or(in[kAt.w_zero], filters)) return nullptr;
   if (request.node.has_input(kAt.bias) &&
-      (!request.is_constant(kAt.bias) || in[kAt.bias].dtype != DType::i32 || in[kAt.bias].elements() != filters))
+      (!request.is_constant(kAt.bias) || in[kAt.bias].dtype != DType::i32 ||
+       in[kAt.bias].elements() != filters))
     return nullptr;
   return translate(request, "QuantConv", "x_scale", "x_zero_point", filters, in[kAt.w].elements() / filters);
 }

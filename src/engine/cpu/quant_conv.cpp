@@ -44,7 +44,7 @@ class OneDnnQuantConv final : public Kernel {
     const bool residual = node.has_input(kQuantConvResidual),
                bias = !widened_ && !prepared.scales.bias.empty(),
                // Partial sums of float32 lie in the destination, which may be the residual.
-               apart = widened_ && (output.quantizes() || residual);
+        apart = widened_ && (output.quantizes() || residual);
     stores_float_ = apart || !output.quantizes();
     const memory::desc source = layout_desc(x, request.layouts.inputs[kQuantConvX], source_.type()),
                        destination = layout_desc(y, layout, stores_float_ ? kF32 : onednn_type(output.dtype)),
@@ -170,7 +170,7 @@ class OneDnnQuantConv final : public Kernel {
   std::size_t source_slot_ = 0, destination_slot_ = 0;
   std::optional<std::size_t> residual_slot_;
   std::optional<std::size_t> product_offset_;  ///< of a float32 result that does not lie in the output
-  std::vector<float> residual_scales_;  ///< of filters, where the residual is divided by them
+  std::vector<float> residual_scales_;         ///< of filters, where the residual is divided by them
   bool channels_last_ = false, stores_float_ = false, adds_to_destination_ = false;
 };
 
@@ -226,8 +226,8 @@ std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request) 
       request.constants[kQuantConvW].shape.size() < 3)
     return nullptr;
   const TensorView& w = request.constants[kQuantConvW];
-  return prepare_quant_conv(request, int8_path(w, w.elements() / std::max<std::int64_t>(1, w.shape[0]),
-                                               int8_products_saturate()));
+  return prepare_quant_conv(
+      request, int8_path(w, w.elements() / std::max<std::int64_t>(1, w.shape[0]), int8_products_saturate()));
 }
 
 }  // namespace edgeclip::engine

@@ -15,8 +15,8 @@ namespace edgeclip::engine {
 
 namespace {
 
-/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23 leaves
-/// the integer in the low mantissa bits, without a call or SSE4.1.
+/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23
+/// leaves the integer in the low mantissa bits, without a call or SSE4.1.
 inline std::int32_t round_small(float v) {
   const float shifted = v + 12582912.0f;
   std::int32_t bits;
@@ -75,7 +75,8 @@ class ScaledNode final : public CpuNode {
  private:
   static bool is_byte(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
   bool fits(DType from, DType to) const {
-    return node.op == "QuantizeLinear" ? from == DType::f32 && is_byte(to) : is_byte(from) && to == DType::f32;
+    return node.op == "QuantizeLinear" ? from == DType::f32 && is_byte(to)
+                                       : is_byte(from) && to == DType::f32;
   }
 
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
@@ -146,7 +147,9 @@ class DynamicQuantizeKernel final : public Kernel {
     const float* x = inputs[0].as<float>();
     const std::int64_t n = inputs[0].elements();
     float low = 0, high = 0;
-#pragma omp parallel for simd schedule(static) reduction(min : low) reduction(max : high) if (n > kParallelElements)
+#pragma omp parallel for simd schedule(static) reduction(min                  \
+                                                         : low) reduction(max \
+                                                                          : high) if (n > kParallelElements)
     for (std::int64_t i = 0; i < n; ++i) {
       low = x[i] < low ? x[i] : low;
       high = x[i] > high ? x[i] : high;
@@ -187,8 +190,7 @@ void quantize_elements(const float* x, std::int64_t count, float scale, std::int
   }
 }
 
-template void quantize_elements<std::uint8_t>(const float*, std::int64_t, float, std::int32_t,
-                                              std::uint8_t*);
+template void quantize_elements<std::uint8_t>(const float*, std::int64_t, float, std::int32_t, std::uint8_t*);
 template void quantize_elements<std::int8_t>(const float*, std::int64_t, float, std::int32_t, std::int8_t*);
 
 void quantize_elements(const float* x, const OutputQuantization& how, const OutputView& output) {
