@@ -50,7 +50,8 @@ Both run_both(const Node& node, const std::vector<Tensor>& inputs, Prepare prepa
   Scratch scratch;
   const auto prepared = prepare({node, known, state});
   if (!prepared) return both;
-  const Layouts layouts = prepared->layouts(known, outputs, std::vector<Layout>(inputs.size(), Layout::plain));
+  const Layouts layouts =
+      prepared->layouts(known, outputs, std::vector<Layout>(inputs.size(), Layout::plain));
   const auto kernel = prepared->bind({known, outputs, layouts, scratch});
   both.kernel = kernel->implementation();
   kernel->run(views, outputs);
@@ -63,7 +64,9 @@ void expect_same_bits(const Both& both, const std::string& kernel) {
     const Tensor &a = both.fast[i], &b = both.reference[i];
     for (std::int64_t e = 0; e < a.elements(); ++e) {
       const std::size_t size = dtype_size(a.dtype());
-      ASSERT_EQ(std::memcmp(a.raw() + static_cast<std::size_t>(e) * size, b.raw() + static_cast<std::size_t>(e) * size, size), 0)
+      ASSERT_EQ(std::memcmp(a.raw() + static_cast<std::size_t>(e) * size,
+                            b.raw() + static_cast<std::size_t>(e) * size, size),
+                0)
           << "output " << i << " at " << e;
     }
   }
@@ -77,10 +80,17 @@ Tensor byte_of(DType type, int value) {
 TEST(QuantizeLinearKernel, EqualsTheReference) {
   const float scale = 0.037f;
   for (const std::int64_t n : {1, 3, 1000, 40000})
-    for (const auto& [type, zero] : {std::pair{DType::u8, 0}, {DType::u8, 1}, {DType::u8, 128}, {DType::u8, 255},
-                                     {DType::i8, 0}, {DType::i8, -128}, {DType::i8, 127}, {DType::i8, 3}}) {
+    for (const auto& [type, zero] : {std::pair{DType::u8, 0},
+                                     {DType::u8, 1},
+                                     {DType::u8, 128},
+                                     {DType::u8, 255},
+                                     {DType::i8, 0},
+                                     {DType::i8, -128},
+                                     {DType::i8, 127},
+                                     {DType::i8, 3}}) {
       SCOPED_TRACE(std::string(dtype_name(type)) + " zero point " + std::to_string(zero));
-      const std::vector<Tensor> inputs = {values_to_quantize(n, scale), test::floats({}, {scale}), byte_of(type, zero)};
+      const std::vector<Tensor> inputs = {values_to_quantize(n, scale), test::floats({}, {scale}),
+                                          byte_of(type, zero)};
       expect_same_bits(run_both(test::node_of("QuantizeLinear", inputs, {}, 17, 1), inputs, prepare_scaled),
                        "simd:quantize_linear");
     }
@@ -164,7 +174,8 @@ TEST(QuantizeRowsKernel, EqualsTheReference) {
     Tensor x(DType::f32, shape);
     for (std::int64_t i = 0; i < x.elements(); ++i)
       // Rows of many magnitudes, down to those whose scale is no normal number.
-      x.data<float>()[i] = static_cast<float>(rng.normal() * std::pow(10.0, static_cast<double>(i / shape.back() % 50) - 44));
+      x.data<float>()[i] =
+          static_cast<float>(rng.normal() * std::pow(10.0, static_cast<double>(i / shape.back() % 50) - 44));
     if (x.elements() > 1000) {
       x.data<float>()[0] = kNaN;
       x.data<float>()[x.elements() - 3] = -kInf;

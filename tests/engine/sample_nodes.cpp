@@ -125,7 +125,7 @@ constexpr const char* kSamples[] = {
     "edgeclip.QuantConv x_scale=0.5 x_zero_point=3 activation=relu | T:1,2,3,3 i8:2,2,2,2 f32:2 f32:2",
     "edgeclip.QuantGather | i8:3,2 f32:3 i64:2=2,0",
     "edgeclip.QuantMatMul a_scale=0.5 a_zero_point=3 | T:2,3 i8:3,2 f32:2",
-    "edgeclip.QuantMatMul a_scale=1 out_type=int8 out_scale=0.5 | T:2,3 i8:3,2 f32:2 - - f32:2,1",
+    "edgeclip.QuantMatMul a_scale=1 a_zero_point=0 out_type=int8 out_scale=0.5 | T:2,3 i8:3,2 f32:2 - - f32:2,1",
     "edgeclip.QuantizeRows | T:2,3 > 2",
 };
 

@@ -86,6 +86,14 @@ std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request);
 /// edgeclip.QuantizeRows: bit-equal to the reference.
 std::unique_ptr<PreparedNode> prepare_scaled(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_quantize_rows(const PrepareRequest& request);
+/// DynamicQuantizeLinear: bit-equal to the reference.
+std::unique_ptr<PreparedNode> prepare_dynamic_quantize(const PrepareRequest& request);
+/// QLinearMatMul and QLinearConv of which all but the activations is constant: by QuantMatMul and QuantConv.
+std::unique_ptr<PreparedNode> prepare_qlinear_matmul(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_qlinear_conv(const PrepareRequest& request);
+/// MatMulInteger and ConvInteger by constant weights; the zero point of the activations is one number.
+std::unique_ptr<PreparedNode> prepare_matmul_integer(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_conv_integer(const PrepareRequest& request);
 /// MatMul (batched, with broadcast batch dimensions) and Gemm (any transposition and alpha; beta 1).
 std::unique_ptr<PreparedNode> prepare_matmul(const PrepareRequest& request);
 /// Conv and edgeclip.FusedConv over one to three spatial dimensions, groups and dilations included, channels

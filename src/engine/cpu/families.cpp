@@ -18,6 +18,9 @@ constexpr const char* kRows = "all types, in parts of what lies before the axis"
 constexpr const char* kResize =
     "to the nearest: all types; linear, cubic: float32; known scales or sizes, not tf_crop_and_resize";
 constexpr const char* kScattered = "all types; reduction add: float32; no other reduction";
+constexpr const char* kAllConstant = "all but the activations constant, weights that fit int8 less their zero points";
+constexpr const char* kExactWeights =
+    "constant weights that fit int8 less their zero points, of 7 bits on a CPU without VNNI; one zero point of the activations";
 constexpr const char* kView = "all types: no copy, a view";
 
 }  // namespace
@@ -30,6 +33,11 @@ const std::vector<Family>& families() {
       {"QuantizeRows", "edgeclip", prepare_quantize_rows, kFloat},
       {"QuantizeLinear", "", prepare_scaled, "float32 to uint8 and int8, one constant scale"},
       {"DequantizeLinear", "", prepare_scaled, "uint8 and int8 to float32, one constant scale"},
+      {"DynamicQuantizeLinear", "", prepare_dynamic_quantize, kFloat},
+      {"QLinearMatMul", "", prepare_qlinear_matmul, kAllConstant},
+      {"QLinearConv", "", prepare_qlinear_conv, kAllConstant},
+      {"MatMulInteger", "", prepare_matmul_integer, kExactWeights},
+      {"ConvInteger", "", prepare_conv_integer, kExactWeights},
       {"MatMul", "", prepare_matmul, kFloat},
       {"Gemm", "", prepare_matmul, "float32, beta 1"},
       {"Conv", "", prepare_conv, "float32, one to three spatial dimensions"},

@@ -48,7 +48,9 @@ Int8Source::Int8Source(Int8Path path, DType given, std::int32_t zero_point, std:
                        Scratch& scratch)
     : given_(given),
       shifted_(path == Int8Path::shifted && given == DType::i8),
-      type_(path == Int8Path::widened ? kF32 : shifted_ ? dnnl::memory::data_type::u8 : onednn_type(given)),
+      type_(path == Int8Path::widened ? kF32
+            : shifted_                ? dnnl::memory::data_type::u8
+                                      : onednn_type(given)),
       zero_point_(shifted_ ? zero_point + 128 : zero_point),
       elements_(elements),
       scratch_(scratch) {}
@@ -66,7 +68,8 @@ const std::byte* Int8Source::convert(const std::byte* given) const {
   std::byte* const to = scratch_.data() + offset_;
   const auto zero_point = static_cast<float>(zero_point_);
   if (shifted_)
-    move_to_unsigned(reinterpret_cast<const std::uint8_t*>(given), elements_, reinterpret_cast<std::uint8_t*>(to));
+    move_to_unsigned(reinterpret_cast<const std::uint8_t*>(given), elements_,
+                     reinterpret_cast<std::uint8_t*>(to));
   else if (given_ == DType::u8)
     widen(reinterpret_cast<const std::uint8_t*>(given), elements_, zero_point, reinterpret_cast<float*>(to));
   else

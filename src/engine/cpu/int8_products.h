@@ -14,13 +14,13 @@ enum class Int8Path {
 };
 
 /// Without VNNI, x86's vpmaddubsw adds two u8 x s8 products in 16 bits with saturation: 255 * 127 * 2
-/// overflows; oneDNN halves the weights of s8 x s8 convolutions there.  True where oneDNN would do so (follows
-/// ONEDNN_MAX_CPU_ISA).
+/// overflows; oneDNN halves the weights of s8 x s8 convolutions there.  True where oneDNN would do so
+/// (follows ONEDNN_MAX_CPU_ISA).
 bool int8_products_saturate();
 
 /// Weights of 7 bits (|w| <= 64, `quantize` with weight_bits 7) cannot overflow it beside uint8.  Others are
-/// widened where products saturate, so that one plan gives the same answer on every CPU; and so are sums of so
-/// many `products` that 32 bits could overflow.
+/// widened where products saturate, so that one plan gives the same answer on every CPU; and so are sums of
+/// so many `products` that 32 bits could overflow.
 Int8Path int8_path(const TensorView& weights, std::int64_t products, bool saturating);
 
 /// The 8-bit operand of a product in the form that a path takes, in a kernel's scratch where that is not the
@@ -50,8 +50,8 @@ class Int8Source {
   std::size_t offset_ = 0;
 };
 
-/// edgeclip.QuantMatMul and edgeclip.QuantConv by oneDNN on a given path, for tests; nullptr where it does not
-/// fit (weights, scales or bias are no constants, a scale so small that bias / scale overflows).
+/// edgeclip.QuantMatMul and edgeclip.QuantConv by oneDNN on a given path, for tests; nullptr where it does
+/// not fit (weights, scales or bias are no constants, a scale so small that bias / scale overflows).
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, Int8Path path);
 std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request, Int8Path path);
 

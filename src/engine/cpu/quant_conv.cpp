@@ -26,8 +26,8 @@ struct PreparedConv {
   const float* bias = nullptr;  ///< as it is given
 };
 
-/// One convolution, on one path.  Throws dnnl::error (unimplemented) where the library has nothing faster than
-/// its own reference for 8-bit operands.
+/// One convolution, on one path.  Throws dnnl::error (unimplemented) where the library has nothing but its
+/// own reference for 8-bit operands, or something wrong.
 class OneDnnQuantConv final : public Kernel {
  public:
   OneDnnQuantConv(const Node& node, const PreparedConv& prepared, Int8Path path, CpuState& state,
@@ -44,7 +44,7 @@ class OneDnnQuantConv final : public Kernel {
     const bool residual = node.has_input(kQuantConvResidual),
                bias = !widened_ && !prepared.scales.bias.empty(),
                // Partial sums of float32 lie in the destination, which may be the residual.
-               apart = widened_ && (output.quantizes() || residual);
+        apart = widened_ && (output.quantizes() || residual);
     stores_float_ = apart || !output.quantizes();
     const memory::desc source = layout_desc(x, request.layouts.inputs[kQuantConvX], source_.type()),
                        destination = layout_desc(y, layout, stores_float_ ? kF32 : onednn_type(output.dtype)),
@@ -70,19 +70,23 @@ class OneDnnQuantConv final : public Kernel {
       activation.beta /= output.scale;
     }
     dnnl::post_ops post;
-    adds_to_destination_ = residual && !widened_ && stores_float_;
-    int residual_at = -1;
-    if (widened_) {  // float32 convolutions have no scales of their own
+    adds_to_destination_ = residual && stores_float_;
+    int residual_at = -1, scales_at = -1;
+    if (adds_to_destination_) post.append_sum(1);
+    if (widened_) {
+      // float32 convolutions have no scales of their own.  The residual is divided by them beforehand: some
+      // convolutions in groups read one behind the sum at wrong places (oneDNN 2.6, gemm:jit).
+      scales_at = post.len();
       post.append_binary(algorithm::binary_mul, filter_desc);
       if (prepared.bias) post.append_binary(algorithm::binary_add, filter_desc);
+      if (residual) residual_scales_ = scales;
+      channels_last_ = layout == Layout::channels_last;
     } else {
       attributes.set_output_scales(1 << 1, scales);
-    }
-    if (adds_to_destination_) {
-      post.append_sum(1);
-    } else if (residual) {
-      residual_at = post.len();
-      post.append_binary(algorithm::binary_add, residual_desc);
+      if (residual && !stores_float_) {
+        residual_at = post.len();
+        post.append_binary(algorithm::binary_add, residual_desc);
+      }
     }
     append_activation(post, activation);
     if (!stores_float_ && !folds) post.append_eltwise(1, algorithm::eltwise_linear, 1 / output.scale, 0);
@@ -95,8 +99,10 @@ class OneDnnQuantConv final : public Kernel {
         dnnl::prop_kind::forward_inference, algorithm::convolution_direct, source, weights, bias_desc,
         destination, window.strides, window.dilations, window.before, window.after);
     const ConvPd pd(desc, attributes, onednn_engine());
-    if (!widened_ && std::string(pd.impl_info_str()).rfind("ref", 0) == 0)
-      throw dnnl::error(dnnl_unimplemented, "there is but the library's own reference");
+    const std::string name = pd.impl_info_str();
+    // oneDNN 2.6's AVX2 depthwise kernel reads a residual behind odd numbers of channels at wrong places.
+    if (!widened_ && (name.rfind("ref", 0) == 0 || (residual_at >= 0 && name.rfind("jit_uni_int8", 0) == 0)))
+      throw dnnl::error(dnnl_unimplemented, "there is no fast form of 8 bits");
     call_.emplace(dnnl::convolution_forward(pd), pd, request.scratch);
     source_slot_ = call_->bind(DNNL_ARG_SRC, source);
     destination_slot_ = call_->bind(DNNL_ARG_DST, destination);
@@ -110,8 +116,8 @@ class OneDnnQuantConv final : public Kernel {
     const auto constant = [&](const float* values) {
       return memory(filter_desc, onednn_engine(), const_cast<float*>(values));
     };
-    if (widened_) call_->bind(operand(0), constant(prepared.scales.scales.data()));
-    if (widened_ && prepared.bias) call_->bind(operand(1), constant(prepared.bias));
+    if (widened_) call_->bind(operand(scales_at), constant(prepared.scales.scales.data()));
+    if (widened_ && prepared.bias) call_->bind(operand(scales_at + 1), constant(prepared.bias));
     if (residual_at >= 0) residual_slot_ = call_->bind(operand(residual_at), residual_desc);
 
     const std::size_t end = source_.reserve(pd.scratchpad_desc().get_size());
@@ -128,7 +134,9 @@ class OneDnnQuantConv final : public Kernel {
     if (residual_slot_) call_->set(*residual_slot_, inputs[kQuantConvResidual].data);
     // The sum is on top of what the destination holds, which the memory plan has made the residual wherever
     // nobody else reads that.
-    if (adds_to_destination_ && inputs[kQuantConvResidual].data != product)
+    if (widened_ && adds_to_destination_)
+      divide_residual(inputs[kQuantConvResidual], reinterpret_cast<float*>(product));
+    else if (adds_to_destination_ && inputs[kQuantConvResidual].data != product)
       std::memcpy(product, inputs[kQuantConvResidual].data, inputs[kQuantConvResidual].bytes());
     call_->run();
     if (!product_offset_) return;
@@ -143,6 +151,17 @@ class OneDnnQuantConv final : public Kernel {
   }
 
  private:
+  /// residual / scale of its filter, in the output's layout.
+  void divide_residual(const TensorView& residual, float* quotient) const {
+    const auto filters = static_cast<std::int64_t>(residual_scales_.size()), n = residual.elements();
+    const std::int64_t width = channels_last_ ? filters : n / (residual.shape[0] * filters), rows = n / width;
+    const float *from = residual.as<float>(), *scales = residual_scales_.data();
+#pragma omp parallel for schedule(static) if (n > kParallelElements)
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t i = 0; i < width; ++i)
+        quotient[r * width + i] = from[r * width + i] / scales[channels_last_ ? i : r % filters];
+  }
+
   const QuantConvAttributes attributes_;
   const bool widened_;
   Int8Source source_;
@@ -151,7 +170,8 @@ class OneDnnQuantConv final : public Kernel {
   std::size_t source_slot_ = 0, destination_slot_ = 0;
   std::optional<std::size_t> residual_slot_;
   std::optional<std::size_t> product_offset_;  ///< of a float32 result that does not lie in the output
-  bool stores_float_ = false, adds_to_destination_ = false;
+  std::vector<float> residual_scales_;         ///< of filters, where the residual is divided by them
+  bool channels_last_ = false, stores_float_ = false, adds_to_destination_ = false;
 };
 
 class QuantConvNode final : public CpuNode {
@@ -206,8 +226,8 @@ std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request) 
       request.constants[kQuantConvW].shape.size() < 3)
     return nullptr;
   const TensorView& w = request.constants[kQuantConvW];
-  return prepare_quant_conv(request, int8_path(w, w.elements() / std::max<std::int64_t>(1, w.shape[0]),
-                                               int8_products_saturate()));
+  return prepare_quant_conv(
+      request, int8_path(w, w.elements() / std::max<std::int64_t>(1, w.shape[0]), int8_products_saturate()));
 }
 
 }  // namespace edgeclip::engine

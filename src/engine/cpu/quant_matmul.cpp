@@ -67,8 +67,8 @@ class Epilogue {
 };
 
 /// One matmul primitive over A as (M, K).  A scale for each row is what its post-operations lack (oneDNN 2.6
-/// broadcasts along M in three dimensions only, where it does not keep weights packed): the product is float32
-/// then, and a second primitive does the rest.
+/// broadcasts along M in three dimensions only, where it does not keep weights packed): the product is
+/// float32 then, and a second primitive does the rest.
 class OneDnnQuantMatMul final : public Kernel {
  public:
   OneDnnQuantMatMul(const Node& node, const Prepared& prepared, CpuState& state, const BindRequest& request)
@@ -144,9 +144,9 @@ class OneDnnQuantMatMul final : public Kernel {
     a_slot_ = product_->bind(DNNL_ARG_SRC, a_desc);
     product_slot_ = product_->bind(DNNL_ARG_DST, dst_desc);
     // The reorder widens s8 to f32 as well; scales stay outside, so the widened weights are exact.
-    product_->bind(DNNL_ARG_WEIGHTS,
-                   state.weights.get(prepared.weights, row_major(k_, n_, memory::data_type::s8),
-                                     pd.weights_desc()));
+    product_->bind(
+        DNNL_ARG_WEIGHTS,
+        state.weights.get(prepared.weights, row_major(k_, n_, memory::data_type::s8), pd.weights_desc()));
     if (biased)
       product_->bind(DNNL_ARG_BIAS, memory(bias_desc, onednn_engine(), const_cast<float*>(bias.data())));
     residual_slot_ = epilogue.bind_residual(*product_);
@@ -164,7 +164,8 @@ class OneDnnQuantMatMul final : public Kernel {
     if (output.quantizes()) epilogue.add_quantization(static_cast<float>(output.zero_point));
     dnnl::primitive_attr attr = onednn_attributes();
     attr.set_post_ops(epilogue.post_ops());
-    const dnnl::binary::primitive_desc pd({algorithm::binary_mul, product, scale, dst}, attr, onednn_engine());
+    const dnnl::binary::primitive_desc pd({algorithm::binary_mul, product, scale, dst}, attr,
+                                          onednn_engine());
     rows_.emplace(dnnl::binary(pd), pd, request.scratch);
     rows_product_slot_ = rows_->bind(DNNL_ARG_SRC_0, product);
     rows_scale_slot_ = rows_->bind(DNNL_ARG_SRC_1, scale);
@@ -181,7 +182,8 @@ class OneDnnQuantMatMul final : public Kernel {
   std::int64_t m_ = 0, k_ = 0, n_ = 0;
   std::optional<std::size_t> product_offset_;  ///< of a product that does not lie in the output
   std::optional<OneDnnCall> product_, rows_;
-  std::size_t a_slot_ = 0, product_slot_ = 0, rows_product_slot_ = 0, rows_scale_slot_ = 0, rows_dst_slot_ = 0;
+  std::size_t a_slot_ = 0, product_slot_ = 0, rows_product_slot_ = 0, rows_scale_slot_ = 0,
+              rows_dst_slot_ = 0;
   std::optional<std::size_t> residual_slot_, rows_residual_slot_;
 };
 
@@ -211,8 +213,8 @@ std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request
   if (!request.is_constant(kQuantW) || in[kQuantW].dtype != DType::i8 || in[kQuantW].shape.size() != 2)
     return nullptr;
   Prepared prepared{quant_matmul_attributes(request.node), path, in[kQuantW].data, {}, nullptr};
-  auto scales = product_scales(request, kQuantWScale, kQuantBias, in[kQuantW].shape[1],
-                               prepared.attributes.a_scale);
+  auto scales =
+      product_scales(request, kQuantWScale, kQuantBias, in[kQuantW].shape[1], prepared.attributes.a_scale);
   if (!scales) return nullptr;
   prepared.scales = std::move(*scales);
   if (request.node.has_input(kQuantBias)) prepared.bias = in[kQuantBias].as<float>();

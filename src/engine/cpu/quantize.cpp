@@ -5,7 +5,9 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/cpu/centred_weights.h"
 #include "engine/cpu/cpu_node.h"
+#include "engine/ops/quantization.h"
 #include "engine/ops/quantize_rows.h"
 #include "engine/ops/support.h"
 
@@ -13,8 +15,8 @@ namespace edgeclip::engine {
 
 namespace {
 
-/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23 leaves
-/// the integer in the low mantissa bits, without a call or SSE4.1.
+/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23
+/// leaves the integer in the low mantissa bits, without a call or SSE4.1.
 inline std::int32_t round_small(float v) {
   const float shifted = v + 12582912.0f;
   std::int32_t bits;
@@ -73,7 +75,8 @@ class ScaledNode final : public CpuNode {
  private:
   static bool is_byte(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
   bool fits(DType from, DType to) const {
-    return node.op == "QuantizeLinear" ? from == DType::f32 && is_byte(to) : is_byte(from) && to == DType::f32;
+    return node.op == "QuantizeLinear" ? from == DType::f32 && is_byte(to)
+                                       : is_byte(from) && to == DType::f32;
   }
 
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
@@ -137,13 +140,39 @@ class QuantizeRowsNode final : public CpuNode {
   }
 };
 
-/// The integer in a constant of one uint8 or int8.
-std::optional<std::int32_t> one_byte(const TensorView& view) {
-  if (!view.data || view.elements() != 1) return {};
-  if (view.dtype == DType::u8) return *view.as<std::uint8_t>();
-  if (view.dtype == DType::i8) return *view.as<std::int8_t>();
-  return {};
-}
+/// DynamicQuantizeLinear: y, its scale and its zero point, from the range of x widened to hold 0.
+class DynamicQuantizeKernel final : public Kernel {
+ public:
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const float* x = inputs[0].as<float>();
+    const std::int64_t n = inputs[0].elements();
+    float low = 0, high = 0;
+#pragma omp parallel for simd schedule(static) reduction(min                  \
+                                                         : low) reduction(max \
+                                                                          : high) if (n > kParallelElements)
+    for (std::int64_t i = 0; i < n; ++i) {
+      low = x[i] < low ? x[i] : low;
+      high = x[i] > high ? x[i] : high;
+    }
+    const float range = (high - low) / 255.0F;
+    const float scale = range > 0 && std::isfinite(range) ? range : 1.0F;
+    const auto zero = quantize<std::uint8_t>(-low, scale, std::uint8_t{0});
+    if (outputs[0].data) quantize_elements(x, n, scale, zero, outputs[0].as<std::uint8_t>());
+    if (outputs.size() > 1 && outputs[1].data) *outputs[1].as<float>() = scale;
+    if (outputs.size() > 2 && outputs[2].data) *outputs[2].as<std::uint8_t>() = zero;
+  }
+  std::string implementation() const override { return "simd:dynamic_quantize_linear"; }
+};
+
+class DynamicQuantizeNode final : public CpuNode {
+ public:
+  explicit DynamicQuantizeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest&) const override {
+    return std::make_unique<DynamicQuantizeKernel>();
+  }
+};
 
 }  // namespace
 
@@ -161,8 +190,7 @@ void quantize_elements(const float* x, std::int64_t count, float scale, std::int
   }
 }
 
-template void quantize_elements<std::uint8_t>(const float*, std::int64_t, float, std::int32_t,
-                                              std::uint8_t*);
+template void quantize_elements<std::uint8_t>(const float*, std::int64_t, float, std::int32_t, std::uint8_t*);
 template void quantize_elements<std::int8_t>(const float*, std::int64_t, float, std::int32_t, std::int8_t*);
 
 void quantize_elements(const float* x, const OutputQuantization& how, const OutputView& output) {
@@ -180,11 +208,14 @@ std::unique_ptr<PreparedNode> prepare_scaled(const PrepareRequest& request) {
   if (!(scale > 0) || !std::isfinite(scale)) return nullptr;
   std::int32_t zero_point = 0;
   if (request.node.has_input(2)) {
-    const auto given = one_byte(in[2]);
-    if (!given) return nullptr;
-    zero_point = *given;
+    if (!is_byte_constant(in[2]) || in[2].elements() != 1) return nullptr;
+    zero_point = byte_at(in[2], 0);
   }
   return std::make_unique<ScaledNode>(request, scale, zero_point);
+}
+
+std::unique_ptr<PreparedNode> prepare_dynamic_quantize(const PrepareRequest& request) {
+  return std::make_unique<DynamicQuantizeNode>(request);
 }
 
 std::unique_ptr<PreparedNode> prepare_quantize_rows(const PrepareRequest& request) {

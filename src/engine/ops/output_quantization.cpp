@@ -25,8 +25,7 @@ float scale_of(const Node& node, const char* name) {
 OutputQuantization output_quantization_of(const Node& node) {
   const std::string type = node.string_or("out_type", "");
   if (type.empty()) return {};
-  if (type != "uint8" && type != "int8")
-    refuse(node, "out_type is '{}', not uint8 or int8", printable(type));
+  if (type != "uint8" && type != "int8") refuse(node, "out_type is '{}', not uint8 or int8", printable(type));
   const DType dtype = type == "uint8" ? DType::u8 : DType::i8;
   return {dtype, scale_of(node, "out_scale"), zero_point_of(node, "out_zero_point", dtype)};
 }

@@ -19,7 +19,8 @@ struct OutputQuantization {
   bool quantizes() const { return dtype != DType::f32; }
 };
 
-/// Throws InvalidInput (a plan made by hand or by another version) if an attribute is missing or out of range.
+/// Throws InvalidInput (a plan made by hand or by another version) if an attribute is missing or out of
+/// range.
 OutputQuantization output_quantization_of(const Node& node);
 
 /// The attribute `name`, 0 if left out.  Throws InvalidInput if it is not in the range of `dtype`, uint8 or
@@ -29,6 +30,7 @@ std::int32_t zero_point_of(const Node& node, const char* name, std::optional<DTy
 float scale_of(const Node& node, const char* name);
 
 /// y as it is stored, element by element: the oracle of the fast ones.
-void store_output(const float* y, std::int64_t count, const OutputQuantization& how, const OutputView& output);
+void store_output(const float* y, std::int64_t count, const OutputQuantization& how,
+                  const OutputView& output);
 
 }  // namespace edgeclip::engine

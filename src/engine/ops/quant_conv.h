@@ -7,10 +7,11 @@
 
 namespace edgeclip::engine {
 
-/// edgeclip.QuantConv (opset 1): a convolution of calibrated activations and int8 weights with everything that
-/// follows it,
+/// edgeclip.QuantConv (opset 1): a convolution of calibrated activations and int8 weights with everything
+/// that follows it,
 ///   y = act(x_scale * w_scale[m] * sum (x - x_zero_point) * w + bias[m] + residual)
-/// inputs      X (N, C, spatial...) uint8 or int8; W (M, C / group, kernel...) int8; w_scale (M) float32; bias
+/// inputs      X (N, C, spatial...) uint8 or int8; W (M, C / group, kernel...) int8; w_scale (M) float32;
+/// bias
 ///             (M) float32 or left out; residual float32 as y or left out
 /// attributes  Conv's; x_scale (float > 0), x_zero_point (in the range of X's type); activation...
 ///             (activation.h); out_type, out_scale, out_zero_point (output_quantization.h)
@@ -23,8 +24,8 @@ struct QuantConvAttributes {
   OutputQuantization output;
 };
 
-/// Throws InvalidInput if one is missing or out of range; of x_zero_point that is what either type of X holds,
-/// and the shape rule looks closer.
+/// Throws InvalidInput if one is missing or out of range; of x_zero_point that is what either type of X
+/// holds, and the shape rule looks closer.
 QuantConvAttributes quant_conv_attributes(const Node& node);
 
 enum QuantConvInput : std::size_t {

@@ -60,8 +60,7 @@ void sum_products(const A* a, const std::int8_t* w, std::int64_t zero_point, std
   const auto n_count = static_cast<std::int64_t>(sums->size());
   for (std::int64_t k = 0; k < k_count; ++k) {
     const std::int64_t x = static_cast<std::int64_t>(a[k]) - zero_point;
-    for (std::int64_t n = 0; n < n_count; ++n)
-      (*sums)[static_cast<std::size_t>(n)] += x * w[k * n_count + n];
+    for (std::int64_t n = 0; n < n_count; ++n) (*sums)[static_cast<std::size_t>(n)] += x * w[k * n_count + n];
   }
 }
 
