@@ -232,6 +232,12 @@ TEST(QuantizeOptions, AreCheckedBeforeAnyWork) {
   options.method = "static";
   EXPECT_NE(message().find("--data"), std::string::npos);
   options.data = "/nowhere";
+  options.range = "entropi";
+  EXPECT_NE(message().find("--range entropi: unknown"), std::string::npos);
+  options.range = "entropy";
+  options.calibrator = "mse";
+  EXPECT_NE(message().find("--range entropy: is the older name of --calibrator"), std::string::npos);
+  options.calibrator = "percentile";
   options.weight_bits = 4;
   EXPECT_NE(message().find("7 or 8"), std::string::npos);
 }

@@ -315,5 +315,23 @@ TEST_F(QuantizedBundle, TakesWhatQuantizeWroteAndNothingOfAnotherModel) {
   EXPECT_NE(message(options("int8", "foreign.json")).find("text tower"), std::string::npos);
 }
 
+TEST_F(QuantizedBundle, ItsDatasetCalibratesAnyModelOfOneImage) {
+  write_network(*home_ / "m.onnx");
+  BuildOptions build = options("int8", "dataset");
+  build.bundle.clear();
+  build.batches.clear();
+  build.model = (*home_ / "m.onnx").string();
+  build.shape = {"x=1x3x8x8:2x3x8x8:4x3x8x8"};
+  build.card = (*home_ / "card.json").string();
+  test::write_text(build.card, R"({"task": "none", "image": {"height": 8, "width": 8}})");
+  const Json report = build_plan(build);
+  EXPECT_EQ(report["model"]["int8_layers"], 3);
+  EXPECT_EQ(report["model"]["layers"][1]["activations"], "tensor");
+  test::write_text(build.card, R"({"task": "none", "image": {"height": 8, "width": 9}})");
+  EXPECT_NE(message(build).find("(batch, 3, 8, 9) float32"), std::string::npos);
+  build.card.clear();
+  EXPECT_NE(message(build).find("give --card"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace edgeclip::builder
