@@ -1,5 +1,7 @@
 #include "engine/runtime/memory_pool.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -11,6 +13,8 @@
 namespace edgeclip::engine {
 
 namespace {
+
+constexpr std::int64_t kHugePage = std::int64_t{2} << 20;
 
 std::int64_t mebibytes(std::int64_t bytes) { return (bytes + kMebibyte - 1) / kMebibyte; }
 
@@ -48,14 +52,18 @@ MemoryPool::Block MemoryPool::allocate(std::int64_t bytes) {
     used_ += bytes;
     peak_ = std::max(peak_, used_);
   }
-  constexpr auto kAlignment = static_cast<std::size_t>(kArenaAlignment);
-  const auto size = (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+  const bool large = bytes >= 4 * kHugePage;
+  const auto alignment = static_cast<std::size_t>(large ? kHugePage : kArenaAlignment);
+  const auto size = (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
   Block block;
-  block.data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
+  block.data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, size));
   if (block.data_ == nullptr) {
     give_back(bytes);
     throw std::bad_alloc();
   }
+  // Strided walks through large activations wait for the tables of small pages; what the kernel makes of it
+  // is no matter of correctness.
+  if (large) ::madvise(block.data_, size, MADV_HUGEPAGE);
   block.pool_ = this;
   block.bytes_ = bytes;
   return block;
