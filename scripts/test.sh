@@ -42,7 +42,7 @@ log=$(mktemp) && trap 'rm -f "$log"' EXIT
 if [ $system -eq 1 ]; then
   cmake --preset release >"$log" && cmake --build --preset release --target edgeclip edgeclip-edge replace_probe test_builder >"$log" || { tail -60 "$log" >&2; exit 1; }
   failed=0
-  EDGECLIP_MUTATIONS=100 build/release/tests/test_builder --gtest_filter='MutationsGolden.*' --gtest_brief=1 || failed=1
+  EDGECLIP_MUTATIONS=100 build/release/bin/test_builder --gtest_filter='MutationsGolden.*' --gtest_brief=1 || failed=1
   tests/system/run.sh build/release/bin || failed=1
   exit $failed
 fi
