@@ -82,8 +82,11 @@ class ObservedRun {
 };
 
 void compare_values(const Tensor& reference, const Tensor& other, ComparedValue& result, double limit) {
+  if (reference.shape() != other.shape())
+    invalid_input("value {} is {} in one model and {} in the other; name two of one model", result.value,
+                  shape_string(reference.shape()), shape_string(other.shape()));
   double signal = 0, noise = 0;
-  bool finite = reference.shape() == other.shape();
+  bool finite = true;
   for (std::int64_t i = 0; finite && i < reference.elements(); ++i) {
     const double r = static_cast<double>(reference.data<float>()[i]),
                  o = static_cast<double>(other.data<float>()[i]);

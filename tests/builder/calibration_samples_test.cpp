@@ -59,6 +59,7 @@ TEST_F(FolderSamples, AFixedBatchIsKept) {
   EXPECT_EQ(samples->batches(), 3);
   EXPECT_EQ(samples->batch(1)[1].shape(), (Shape{2, 3}));
   expect_refused(two_inputs(4), {"holds 6 samples", "4 at once"});
+  expect_refused(two_inputs(0), {"left", "batches of 0"});
 }
 
 TEST_F(FolderSamples, SubFoldersAreRuns) {

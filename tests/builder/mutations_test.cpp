@@ -107,7 +107,8 @@ std::string mutated(std::string bytes, Rng& rng) {
 /// How the process ends.
 enum Outcome { kRun = 0, kMistake = 1, kManyLines = 3, kNoMemory = 4, kRefused = 5, kTooLong = 6 };
 
-/// Loads, optimizes, infers shapes, and runs on zeros what takes little memory.
+/// Loads, optimizes, prepares (which sees constants before any rule has looked at shapes), infers shapes, and
+/// runs on zeros what takes little memory.
 Outcome use(const fs::path& file) {
   Graph graph = import_onnx(file);
   optimize(graph);
@@ -119,7 +120,6 @@ Outcome use(const fs::path& file) {
     shapes.push_back(graph.value(id).shape.value_or(Shape{}));
     for (auto& d : shapes.back()) d = d < 0 ? 3 : d;
   }
-  infer_shapes(graph, shapes);
   for (std::size_t i = 0; i < shapes.size(); ++i)
     if (!checked_num_elements(shapes[i], &elements) || elements > (std::uint64_t{1} << 22)) return kTooLong;
   SessionOptions options;

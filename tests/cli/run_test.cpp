@@ -114,6 +114,14 @@ TEST_F(Run, ComparesTwoPrecisionsOfAModel) {
   EXPECT_GT(value["sqnr_db"].get<double>(), 30);
 }
 
+TEST_F(Run, ComparesInt8AsBuildMakesIt) {
+  const Json value = report_of({at("m.onnx"), "--compare-precisions", "fp32,int8"})["comparison"]["values"].at(0);
+  EXPECT_EQ(value["precision"], "int8");
+  EXPECT_FALSE(value["equal"].get<bool>());
+  EXPECT_GT(value["sqnr_db"].get<double>(), 20);
+  expect_refused({at("m.onnx"), "--compare-precisions", "fp32,mixed"}, "--calibration FOLDER");
+}
+
 TEST_F(Run, NamesTheFirstLayerBelowTheLimit) {
   const Outcome outcome = run({at("m.onnx"), "--compare-precisions", "fp32,bf16", "--sqnr-limit", "150",
                                "--input", input(), "--quiet"});

@@ -368,5 +368,31 @@ TEST(FastKernels, MaxOfIntegersDoesNotWriteOverItsSecondInput) {
   expect_as_reference(maker.graph, {random(DType::i64, {5, 7}, 1), random(DType::i64, {5, 7}, 2)}, 0, "Max");
 }
 
+/// What a rule refuses when shapes are known must not be looked at before.
+TEST(FastKernels, AnEmptyAxisIsRefused) {
+  edgeclip::test::GraphMaker m;
+  const ValueId x = m.input("x", DType::f32, {-1, 8}, {"batch", ""});
+  m.graph.outputs = {m.node("CumSum", {x, m.constant<std::int64_t>({0}, {})})};
+  const Tensor given(DType::f32, {2, 8});
+  EXPECT_NE(edgeclip::test::invalid_input_of([&] {
+              const Session session(m.graph, {});
+              Context(session).run({given.view()});
+            }).find("CumSum"),
+            std::string::npos);
+}
+
+/// Older exporters leave the region out as an empty list.
+TEST(FastKernels, ResizeWithAnEmptyRegion) {
+  edgeclip::test::GraphMaker m;
+  const ValueId x = m.input("x", DType::f32, {1, 3, 4, 5});
+  const auto none = m.constant<float>({0}, {});
+  m.graph.outputs = {m.node("Resize", {x, none, m.constant<float>({4}, {1, 1, 2, 2})}),
+                     m.node("Resize", {x, none, none, m.constant<std::int64_t>({4}, {1, 3, 7, 9})},
+                            {{"mode", std::string("linear")}})};
+  std::vector<Context::Layer> layers;
+  expect_as_reference(m.graph, {test::random_floats({1, 3, 4, 5}, 2)}, 1e-5, "resize", &layers);
+  for (const Context::Layer& layer : layers) EXPECT_NE(layer.kernel, "reference") << layer.op;
+}
+
 }  // namespace
 }  // namespace edgeclip::engine

@@ -7,8 +7,9 @@
 // L2Normalize(x)
 //    └───────────────────────────────────────────────────────────────────────────────────►┘
 // norm: ReduceL2, or the root (Sqrt, Pow(1/2)) of ReduceSumSquare or of the ReduceSum of Pow(2) or Mul(x, x).
-// Refuses several axes, keepdims = 0, a Clip with an upper bound, a negative or infinite eps, one of float64 that float32 does not hold, an Expand to
-// another shape, an eps that is added, and intermediates with other readers or that are graph outputs.
+// Refuses several axes, keepdims = 0, a Clip with an upper bound, a negative or infinite eps, one of float64
+// that float32 does not hold, an Expand to another shape, an eps that is added, and intermediates with other
+// readers or that are graph outputs.
 namespace edgeclip::builder {
 
 using namespace engine;

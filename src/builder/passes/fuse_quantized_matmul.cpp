@@ -76,7 +76,8 @@ bool rewrite_product(Graph& graph, const GraphIndex& index, std::size_t i) {
 std::optional<Node> absorb(const Graph& graph, const ShapeFacts& shapes, const Node& fused,
                            const Node& next) {
   Node out = fused;
-  out.inputs.resize(5, kNoValue);
+  if (!fused.string_or("out_type", "").empty()) return {};  // its result is rounded already
+  out.inputs.resize(std::max<std::size_t>(out.inputs.size(), 5), kNoValue);
   const ValueId y = fused.outputs[0];
   const bool activated = activation_of(fused) != Activation::kNone, has_residual = out.inputs[4] != kNoValue;
   const Value& weights = graph.value(fused.inputs[1]);

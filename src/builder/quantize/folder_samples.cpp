@@ -75,6 +75,9 @@ class StackedSamples : public CalibrationSamples {
         invalid_input("{}: input {} of the model has no batch; give a sub-folder for every run",
                       folder.string(), input.name);
       const std::int64_t size = input.shape->front();
+      if (size == 0)
+        invalid_input("{}: input {} of the model takes batches of 0; nothing can be calibrated", folder.string(),
+                      input.name);
       if (size != kAny && fixed != kAny && size != fixed)
         invalid_input(
             "{}: inputs of the model differ in their first dimension ({} and {}); give a "

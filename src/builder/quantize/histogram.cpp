@@ -49,7 +49,7 @@ void Histogram::add(const float* values, std::int64_t n, const std::string& wher
     high = std::max(high, values[i]);
     finite &= std::isfinite(values[i]);
   }
-  if (!finite) invalid_input("{}: values are not finite; the model cannot be calibrated", where);
+  if (!finite) invalid_input("{}: values are not finite; calibrate with samples of which all are, or leave the layer out", where);
   min_ = count_ == 0 ? low : std::min<double>(min_, low);
   max_ = count_ == 0 ? high : std::max<double>(max_, high);
   count_ += n;

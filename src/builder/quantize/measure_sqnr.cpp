@@ -121,10 +121,14 @@ std::map<std::string, double> measure_sqnr(const Graph& graph, const LayerQuanti
     done += ran;
     progress.advance(ran);
   }
-  for (const MeasuredLayer& layer : layers)
-    ratios[layer.key] = layer.noise > 0
-                            ? std::max(10 * std::log10(layer.signal / layer.noise), -kMostDecibels)
-                            : kMostDecibels;
+  for (const MeasuredLayer& layer : layers) {
+    double& ratio = ratios[layer.key];
+    if (!std::isfinite(layer.signal) || !std::isfinite(layer.noise))
+      ratio = -kMostDecibels;  // values that are no numbers say nothing for eight bits
+    else
+      ratio = layer.noise > 0 ? std::max(10 * std::log10(layer.signal / layer.noise), -kMostDecibels)
+                              : kMostDecibels;
+  }
   return ratios;
 }
 

@@ -108,7 +108,8 @@ BundleQuantization quantization_of(const BuildOptions& options, const Bundle& bu
       invalid_input("{}: holds an int8 model; use --precision int8, or the fp32 bundle that it was made from",
                     options.bundle);
     if (!options.calibration.empty())
-      spdlog::info("{}: is int8 already, --calibration is not used", options.bundle);
+      invalid_input("--calibration {}: has no effect, {} is int8 already; leave it out", options.calibration,
+                    options.bundle);
     return {};
   }
   if (!quantizes(options)) return {};

@@ -8,6 +8,7 @@
 #include "builder/quantize/measure_sqnr.h"
 #include "builder/quantize/quantizable_layers.h"
 #include "builder/quantize/quantize_layers.h"
+#include "engine/ops/precision.h"
 
 namespace edgeclip::builder {
 
@@ -15,7 +16,10 @@ using namespace engine;
 
 namespace {
 
+/// An input of the graph, or one that only changed its type.
 bool is_input(const Graph& graph, ValueId id) {
+  for (const Node& node : graph.nodes())
+    if (node.is("Cast") && node.outputs[0] == id) return is_input(graph, node.inputs[0]);
   return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end();
 }
 
@@ -33,22 +37,6 @@ std::map<std::string, ActivationScale> scales_of(const Graph& graph,
   for (const auto& [name, calibration] : found)
     if (wanted.count(name)) scales[name] = calibration.scale;
   return scales;
-}
-
-/// precision of its weights
-std::string precision_of(const Graph& graph, const Node& node) {
-  switch (graph.value(node.inputs[1]).dtype) {
-    case DType::i8:
-      return "int8";
-    case DType::bf16:
-      return "bf16";
-    case DType::f16:
-      return "fp16";
-    case DType::f32:
-      return "fp32";
-    default:
-      return dtype_name(graph.value(node.inputs[1]).dtype);
-  }
 }
 
 }  // namespace
@@ -100,7 +88,7 @@ Json layers_report(const Graph& graph, const std::map<std::string, double>& sqnr
     count += int8 ? 1 : 0;
     layers.push_back({{"name", node.name},
                       {"op", node.op},
-                      {"precision", precision_of(graph, node)},
+                      {"precision", node_precision(node, {graph.value(node.inputs[1]).dtype}, DType::f32)},
                       {"activations", !int8                          ? Json(nullptr)
                                       : product && node.has_input(5) ? Json("row")
                                                                      : Json("tensor")},

@@ -42,7 +42,7 @@ struct QuantizedGraph {
 ///   neither                         products, activations with a scale per row, found at run time:
 ///                                   results do not depend on the batch; convolutions stay float32
 ///   min_sqnr                        of these the layers whose SQNR (measure_sqnr()) is at least that
-/// Convolutions that read an input of the graph stay as they are: what they see is what calibration knows
+/// Convolutions that read an input of the graph do not become int8 (mixed: they become bf16): what they see is what calibration knows
 /// least of, their rounding goes through everything behind them, and they are a few percent of the work.
 /// Throws InvalidInput if no range is of a layer of the graph (they are of another model, or of one tower
 /// only).

@@ -9,6 +9,7 @@
 #include "builder/import/onnx_import.h"
 #include "builder/passes/passes.h"
 #include "builder/precision/apply_precision.h"
+#include "builder/quantize/quantize_graph.h"
 #include "engine/plan/plan_file.h"
 
 namespace edgeclip {
@@ -18,6 +19,27 @@ namespace fs = std::filesystem;
 bool is_plan(const std::string& path) {
   return file_type_at(path) == fs::file_type::directory || fs::path(path).extension() == ".plan";
 }
+
+namespace {
+
+/// As `build` without --calibration does it.
+void set_precision(engine::Graph& graph, const std::string& path, const std::string& precision) {
+  if (precision == "mixed")
+    invalid_input(
+        "{}: mixed measures every layer on samples; build a plan of it by build --precision mixed --calibration "
+        "FOLDER, and name that by --compare-with",
+        path);
+  if (precision == "int8") {
+    builder::GraphQuantization by_row;
+    by_row.where = path;
+    by_row.label = "model";
+    by_row.options.exclude.clear();  // those are names of our own exports
+    builder::quantize_graph(graph, by_row);
+  }
+  builder::apply_precision(graph, precision);
+}
+
+}  // namespace
 
 RunnableModel open_runnable(const std::string& path, const std::string& graph, bool plain,
                             const std::string& precision, builder::GraphDump& dump) {
@@ -36,7 +58,7 @@ RunnableModel open_runnable(const std::string& path, const std::string& graph, b
   dump.add("before", imported);
   if (!plain) {
     builder::optimize(imported);
-    builder::apply_precision(imported, precision);
+    set_precision(imported, path, precision);
   }
   dump.add("after", imported);
   return {std::move(imported), {}, {}};

@@ -7,16 +7,10 @@ namespace edgeclip::engine {
 
 namespace {
 
-/// One part of x: where it lies, and which channels of x it holds.
-struct ScaledPart {
-  std::size_t input;
-  std::int64_t first, channels;
-};
-
 /// edgeclip.ChannelAffine: y = activation(scale[c] x + shift[c]).
 class ChannelAffineKernel final : public Kernel {
  public:
-  ChannelAffineKernel(std::vector<ScaledPart> parts, std::int64_t images, std::int64_t channels,
+  ChannelAffineKernel(std::vector<ChannelPart> parts, std::int64_t images, std::int64_t channels,
                       std::int64_t plane, bool last, const Activation& activation)
       : parts_(std::move(parts)),
         images_(images),
@@ -32,7 +26,7 @@ class ChannelAffineKernel final : public Kernel {
       const std::int64_t pixels = images_ * plane_;
 #pragma omp parallel for schedule(static) if (pixels * channels_ > kParallelElements)
       for (std::int64_t p = 0; p < pixels; ++p) {
-        for (const ScaledPart& part : parts_) {
+        for (const ChannelPart& part : parts_) {
           const float *from = inputs[part.input].as<float>() + p * part.channels, *a = scale + part.first,
                       *b = shift + part.first;
           float* to = y + p * channels_ + part.first;
@@ -46,7 +40,7 @@ class ChannelAffineKernel final : public Kernel {
 #pragma omp parallel for schedule(static) if (planes * plane_ > kParallelElements)
     for (std::int64_t k = 0; k < planes; ++k) {
       const std::int64_t n = k / channels_, c = k % channels_;
-      const ScaledPart* part = parts_.data();
+      const ChannelPart* part = parts_.data();
       while (c >= part->first + part->channels) ++part;
       const float* from = inputs[part->input].as<float>() + (n * part->channels + c - part->first) * plane_;
       float* to = y + k * plane_;
@@ -65,7 +59,7 @@ class ChannelAffineKernel final : public Kernel {
       for (std::int64_t i = 0; i < n; ++i) y[i] = activate(y[i], activation_);
   }
 
-  const std::vector<ScaledPart> parts_;
+  const std::vector<ChannelPart> parts_;
   const std::int64_t images_, channels_, plane_;
   const bool last_;
   const Activation activation_;
@@ -88,12 +82,7 @@ class ChannelAffineNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& y = request.outputs[0].shape;
     if (request.inputs[0].dtype != DType::f32) return nullptr;
-    std::vector<ScaledPart> parts;
-    std::int64_t first = 0;
-    for (const std::size_t i : channel_parts(request.inputs.size(), 3)) {
-      parts.push_back({i, first, request.inputs[i].shape[1]});
-      first += request.inputs[i].shape[1];
-    }
+    std::vector<ChannelPart> parts = channel_parts(request.inputs, 3);
     const std::int64_t plane = product(y, 2, y.size());
     const bool last = request.layouts.outputs[0] == Layout::channels_last || plane == 1;
     return std::make_unique<ChannelAffineKernel>(std::move(parts), y[0], y[1], plane, last, activation_);

@@ -7,17 +7,11 @@ namespace edgeclip::engine {
 
 namespace {
 
-/// One part of x: where it lies, and which channels of x it holds.
-struct ShuffledPart {
-  std::size_t input;
-  std::int64_t first, channels;
-};
-
 /// edgeclip.ChannelShuffle: channel i C / g + j of x is channel j g + i of y.
 template <class T>
 class ChannelShuffleKernel final : public Kernel {
  public:
-  ChannelShuffleKernel(std::vector<ShuffledPart> parts, std::int64_t images, std::int64_t channels,
+  ChannelShuffleKernel(std::vector<ChannelPart> parts, std::int64_t images, std::int64_t channels,
                        std::int64_t plane, std::int64_t groups, bool last)
       : parts_(std::move(parts)),
         images_(images),
@@ -68,7 +62,7 @@ class ChannelShuffleKernel final : public Kernel {
   void shuffle_parts(const Inputs& inputs, std::int64_t r, T* y) const {
     const std::int64_t each = channels_ / groups_;
     std::int64_t i = 0, j = 0;
-    for (const ShuffledPart& part : parts_) {
+    for (const ChannelPart& part : parts_) {
       const T* x = storage<T>(inputs[part.input]) + r * part.channels;
       for (std::int64_t c = 0; c < part.channels; ++c) {
         y[j * groups_ + i] = x[c];
@@ -85,14 +79,14 @@ class ChannelShuffleKernel final : public Kernel {
 #pragma omp parallel for schedule(static) if (all * plane_ > kParallelElements)
     for (std::int64_t to = 0; to < all; ++to) {
       const std::int64_t n = to / channels_, c = to % channels_, from = c % groups_ * each + c / groups_;
-      const ShuffledPart* part = parts_.data();
+      const ChannelPart* part = parts_.data();
       while (from >= part->first + part->channels) ++part;
       const T* x = storage<T>(inputs[part->input]) + (n * part->channels + from - part->first) * plane_;
       std::memcpy(y + to * plane_, x, static_cast<std::size_t>(plane_) * sizeof(T));
     }
   }
 
-  const std::vector<ShuffledPart> parts_;
+  const std::vector<ChannelPart> parts_;
   const std::int64_t images_, channels_, plane_, groups_;
   const bool last_;
 };
@@ -109,28 +103,15 @@ class ChannelShuffleNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& y = request.outputs[0].shape;
-    std::vector<ShuffledPart> parts;
-    std::int64_t first = 0;
-    for (const std::size_t i : channel_parts(request.inputs.size(), 1)) {
-      parts.push_back({i, first, request.inputs[i].shape[1]});
-      first += request.inputs[i].shape[1];
-    }
+    std::vector<ChannelPart> parts = channel_parts(request.inputs, 1);
     const std::int64_t plane = product(y, 2, y.size()), groups = node.int_or("group", 1);
     const bool last = request.layouts.outputs[0] == Layout::channels_last || plane == 1;
-    const auto make = [&](auto type) -> std::unique_ptr<Kernel> {
-      return std::make_unique<ChannelShuffleKernel<decltype(type)>>(std::move(parts), y[0], y[1], plane, groups,
-                                                                    last);
-    };
-    switch (dtype_size(request.inputs[0].dtype)) {
-      case 1:
-        return make(std::uint8_t{});
-      case 2:
-        return make(std::uint16_t{});
-      case 4:
-        return make(std::uint32_t{});
-      default:
-        return make(std::uint64_t{});
-    }
+    std::unique_ptr<Kernel> kernel;
+    visit_storage(request.inputs[0].dtype, [&](auto type) {
+      kernel = std::make_unique<ChannelShuffleKernel<decltype(type)>>(std::move(parts), y[0], y[1], plane, groups,
+                                                                      last);
+    });
+    return kernel;
   }
 };
 

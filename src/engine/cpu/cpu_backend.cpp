@@ -68,11 +68,13 @@ class PlainKernel final : public Kernel {
   std::vector<Copy> in_, out_;
 };
 
-/// oneDNN has no notion of "nothing to do" for every primitive; the reference loops have.
+/// oneDNN has no notion of "nothing to do" for every primitive; the reference loops have.  The lists of Resize
+/// and Pad may be empty though there is something to do: that is how exporters leave them out.
 bool has_empty_tensor(const Node& node, const BindRequest& request) {
   for (const auto& output : request.outputs)
     if (output.elements() == 0) return true;
-  for (std::size_t i = 0; i < request.inputs.size(); ++i)
+  const bool lists = node.is("Resize") || node.is("Upsample") || node.is("Pad");
+  for (std::size_t i = 0; i < (lists ? 1 : request.inputs.size()); ++i)
     if (node.inputs[i] != kNoValue && request.inputs[i].elements() == 0) return true;
   return false;
 }

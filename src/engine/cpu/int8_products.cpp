@@ -94,7 +94,10 @@ std::optional<ProductScales> product_scales(const PrepareRequest& request, std::
   if (!request.node.has_input(bias)) return result;
   const float* added = constant(bias);
   if (!added) return {};
-  for (std::size_t n = 0; n < result.scales.size(); ++n) result.bias.push_back(added[n] / result.scales[n]);
+  for (std::size_t n = 0; n < result.scales.size(); ++n) {
+    result.bias.push_back(added[n] / result.scales[n]);
+    if (!std::isfinite(result.bias.back())) return {};
+  }
   return result;
 }
 

@@ -19,7 +19,7 @@ enum class Int8Path {
 bool int8_products_saturate();
 
 /// Weights of 7 bits (|w| <= 64, `quantize` with weight_bits 7) cannot overflow it beside uint8.  Others are
-/// widened where products saturate, so that one plan gives the same answer on every CPU; and so are sums of
+/// widened where products saturate, so that sums are the same on every CPU; and so are sums of
 /// so many `products` that 32 bits could overflow.
 Int8Path int8_path(const TensorView& weights, std::int64_t products, bool saturating);
 

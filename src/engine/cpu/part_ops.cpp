@@ -141,7 +141,7 @@ std::unique_ptr<PreparedNode> prepare_rows(const PrepareRequest& request) {
   if (node.is("Trilu")) {
     axis = -2;
   } else if (node.is("CumSum") || node.is("CumProd")) {
-    if (!request.is_constant(1)) return nullptr;
+    if (!request.is_constant(1) || request.constants[1].elements() != 1) return nullptr;
     axis = int_values(node, request.constants[1])[0];
   } else {
     if (node.is("Hardmax") && node.opset < 13) return nullptr;  // all dimensions from the axis on are one row

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -85,7 +86,8 @@ std::unique_ptr<PreparedNode> translate(const PrepareRequest& request, const cha
   const Inputs& in = request.constants;
   const float x_scale = *in[kAt.x_scale].as<float>(), y_scale = *in[kAt.y_scale].as<float>();
   auto weights = centred_weights(in[kAt.w], in[kAt.w_zero], count, inner);
-  if (!weights || !(x_scale > 0) || !(y_scale > 0)) return nullptr;
+  if (!weights || !(x_scale > 0) || !(y_scale > 0) || !std::isfinite(x_scale) || !std::isfinite(y_scale))
+    return nullptr;
   QLinearConstants constants;
   constants.weights = std::move(*weights);
   constants.scale = Tensor(DType::f32, {count});

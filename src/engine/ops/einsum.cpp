@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/ops/einsum.h"
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
 

@@ -15,6 +15,21 @@ inline std::vector<std::size_t> channel_parts(std::size_t inputs, std::size_t fu
   return parts;
 }
 
+/// One part of x: which input it is, and which channels of x it holds.
+struct ChannelPart {
+  std::size_t input = 0;
+  std::int64_t first = 0, channels = 0;
+};
+inline std::vector<ChannelPart> channel_parts(const Inputs& inputs, std::size_t further) {
+  std::vector<ChannelPart> parts;
+  std::int64_t first = 0;
+  for (const std::size_t i : channel_parts(inputs.size(), further)) {
+    parts.push_back({i, first, inputs[i].shape[1]});
+    first += inputs[i].shape[1];
+  }
+  return parts;
+}
+
 /// The shape of all parts together.  Throws InvalidInput if they do not fit.
 inline Shape joined_channels(const ShapeContext& context, std::size_t further) {
   Shape shape = context.inputs[0].shape;

@@ -9,8 +9,10 @@ namespace edgeclip::engine {
 
 /// What QuantMatMul and QuantConv store of their float32 result y.  In a node: attribute out_type ("" or left
 /// out: y itself, "uint8", "int8") and, where there is one, out_scale (float > 0) and out_zero_point (in the
-/// type's range): QuantizeLinear(y, out_scale, out_zero_point), halves to even, saturated, NaN as the zero
-/// point.
+/// type's range): QuantizeLinear(y, out_scale, out_zero_point), saturated.  The oracle rounds y / out_scale,
+/// halves to even, before it adds the zero point, and stores NaN as the zero point; fast kernels round the sum
+/// (they differ by one step where y lies exactly between two steps and the zero point is odd) and store any
+/// value for NaN.
 struct OutputQuantization {
   DType dtype = DType::f32;
   float scale = 1;
