@@ -1,6 +1,11 @@
 # Flags of our own code, as an interface target, so that no third-party header is held to them.
 add_library(edgeclip_flags INTERFACE)
 target_compile_options(edgeclip_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -fno-math-errno -fno-trapping-math)
+# GCC 12 moves a pair of floats through an MMX register where it vectorizes, without emms behind it: long double, which
+# shares those registers, is NaN from then on in that thread (docs/traps.md).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(edgeclip_flags INTERFACE -mno-mmx)
+endif()
 if(EDGECLIP_WERROR)
   target_compile_options(edgeclip_flags INTERFACE -Werror)
 endif()

@@ -9,6 +9,7 @@
 #include "builder/precision/apply_precision.h"
 #include "engine/ops/support.h"
 #include "engine/plan/plan_file.h"
+#include "engine/runtime/memory_planner.h"
 #include "engine/runtime/session.h"
 
 namespace edgeclip::builder {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kMebibyte = 1 << 20;
+constexpr double kBytesOfMebibyte = static_cast<double>(kMebibyte);
 
 /// "NAME (OP)" of the layers that only the readable single-threaded kernels take.
 std::vector<std::string> reference_layers(Context& context, const std::vector<Shape>& shapes) {
@@ -90,8 +91,8 @@ Json build_graph(GraphToBuild what, const BuildOptions& options, const fs::path&
   std::int64_t most = 0;
   for (const Json& bytes : arena) most = std::max(most, bytes.get<std::int64_t>());
   spdlog::info("{}: {} operators became {}, {:.1f} MiB, at most {:.1f} MiB of activations", what.label,
-               imported, session.graph().nodes().size(), static_cast<double>(fs::file_size(file)) / kMebibyte,
-               static_cast<double>(most) / kMebibyte);
+               imported, session.graph().nodes().size(), static_cast<double>(fs::file_size(file)) / kBytesOfMebibyte,
+               static_cast<double>(most) / kBytesOfMebibyte);
   Json report = {{"nodes_imported", imported}, {"nodes", session.graph().nodes().size()},
                  {"passes", passes},           {"arena_bytes", arena},
                  {"reference_layers", slow},   {"bytes", fs::file_size(file)}};

@@ -68,13 +68,11 @@ class PlainKernel final : public Kernel {
   std::vector<Copy> in_, out_;
 };
 
-/// oneDNN has no notion of "nothing to do" for every primitive; the reference loops have.  The lists of Resize
-/// and Pad may be empty though there is something to do: that is how exporters leave them out.
-bool has_empty_tensor(const Node& node, const BindRequest& request) {
+/// oneDNN has no notion of "nothing to do" for every primitive; the reference loops have.
+bool has_empty_tensor(const Node& node, const BindRequest& request, std::size_t data_inputs) {
   for (const auto& output : request.outputs)
     if (output.elements() == 0) return true;
-  const bool lists = node.is("Resize") || node.is("Upsample") || node.is("Pad");
-  for (std::size_t i = 0; i < (lists ? 1 : request.inputs.size()); ++i)
+  for (std::size_t i = 0; i < std::min(data_inputs, request.inputs.size()); ++i)
     if (node.inputs[i] != kNoValue && request.inputs[i].elements() == 0) return true;
   return false;
 }
@@ -112,7 +110,7 @@ std::unique_ptr<Kernel> CpuNode::bind(const BindRequest& request) const {
   // oneDNN does not survive an allocation that fails while it writes a kernel's code
   // (base/out_of_memory.h).
   if (!can_have_memory(kMostOfKernel)) throw std::bad_alloc();
-  if (!has_empty_tensor(node, request)) {
+  if (!has_empty_tensor(node, request, data_inputs())) {
     try {
       if (auto kernel = bind_fast(request)) return kernel;
     } catch (const dnnl::error& error) {

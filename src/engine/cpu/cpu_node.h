@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <memory>
 
 #include "engine/cpu/onednn.h"
@@ -21,7 +22,11 @@ class CpuNode : public PreparedNode {
   std::unique_ptr<Kernel> bind(const BindRequest& request) const final;
 
  protected:
-  /// nullptr where the shapes do not fit; no tensor is empty.  May throw dnnl::error.
+  /// Inputs from this one on are lists, which may be empty though there is something to do: that is how some
+  /// exporters leave them out.
+  virtual std::size_t data_inputs() const { return std::numeric_limits<std::size_t>::max(); }
+  /// nullptr where the shapes do not fit; no output and none of the data inputs is empty.  May throw
+  /// dnnl::error.
   virtual std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const = 0;
 
   CpuState& state_;

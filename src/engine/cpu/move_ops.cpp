@@ -58,6 +58,7 @@ class PadNode final : public MoveNode {
   using MoveNode::MoveNode;
 
  private:
+  std::size_t data_inputs() const override { return 1; }
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape &x = request.inputs[0].shape, &y = request.outputs[0].shape;
     const DType dtype = request.inputs[0].dtype;

@@ -98,6 +98,7 @@ class ResizeNode final : public CpuNode {
   }
 
  private:
+  std::size_t data_inputs() const override { return 1; }
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     for (std::size_t i = 1; i < request.inputs.size(); ++i)
       if (node.has_input(i) && request.inputs[i].data == nullptr) return nullptr;
