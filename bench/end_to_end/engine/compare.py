@@ -4,7 +4,7 @@
     cmake --preset edge && cmake --build --preset edge --target edgeclip-edge
     /tmp/venv/bin/python bench/end_to_end/engine/compare.py --program build/edge/bin/edgeclip-edge MODEL.onnx...
 
-Every model runs in float32 with random inputs (dynamic dimensions: the batch). Rounds are interleaved, one after the other of
+Every model runs in float32 with random inputs (dynamic dimensions: the batch, or what `--dim NAME=VALUE` says of them). Rounds are interleaved, one after the other of
 the three; what is printed is the median of all timed runs, and the ratio: the faster peer's time over ours. "differs" is the largest
 difference from ONNX Runtime's outputs over (1e-4 + 1e-4 |reference|): up to 1 is equal within 1e-4.
 """
@@ -22,15 +22,17 @@ import onnxruntime
 import openvino
 
 
-def make_inputs(model, batch, rng):
+def make_inputs(model, batch, dims, rng):
     inputs = {}
     constants = {initializer.name for initializer in model.graph.initializer}
     for value in model.graph.input:
         if value.name in constants:
             continue
-        shape = [d.dim_value if d.dim_value > 0 else batch for d in value.type.tensor_type.shape.dim]
+        shape = [d.dim_value if d.dim_value > 0 else dims.get(d.dim_param, batch) for d in value.type.tensor_type.shape.dim]
         kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        if np.issubdtype(kind, np.integer):
+        if value.name.endswith("mask"):
+            inputs[value.name] = np.ones(shape, kind)
+        elif np.issubdtype(kind, np.integer):
             inputs[value.name] = rng.integers(1, 400, shape).astype(kind)
         else:
             inputs[value.name] = rng.standard_normal(shape).astype(kind)
@@ -51,11 +53,13 @@ def main():
     parser.add_argument("models", nargs="+")
     parser.add_argument("--program", required=True)
     parser.add_argument("--batches", default="1,8")
+    parser.add_argument("--dim", action="append", default=[], help="NAME=VALUE of a dynamic dimension, repeatable")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--json")
     args = parser.parse_args()
+    dims = {name: int(size) for name, size in (item.split("=") for item in args.dim)}
 
     rows = []
     for path in args.models:
@@ -67,7 +71,7 @@ def main():
         core.set_property("CPU", {"INFERENCE_NUM_THREADS": args.threads, "INFERENCE_PRECISION_HINT": "f32"})
         network = core.read_model(path)
         for batch in [int(b) for b in args.batches.split(",")]:
-            inputs = make_inputs(model, batch, np.random.default_rng(batch))
+            inputs = make_inputs(model, batch, dims, np.random.default_rng(batch))
             reference = ort.run(None, inputs)
             network.reshape({name: list(array.shape) for name, array in inputs.items()})
             request = core.compile_model(network, "CPU").create_infer_request()
