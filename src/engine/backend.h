@@ -9,6 +9,7 @@
 
 #include "engine/graph/graph.h"
 #include "engine/ops/operator.h"
+#include "kernels/executor.h"
 
 /// What the runtime asks of the machine that computes.  No type of a library appears here: graph, passes and
 /// runtime stay as they are when a backend is added.  A node comes to life in three steps:
@@ -58,6 +59,7 @@ struct BindRequest {
   const Outputs& outputs;  ///< dtypes and shapes; data is null
   const Layouts& layouts;  ///< those that layouts() asked for
   Scratch& scratch;        ///< of the context
+  kernels::Executor& executor = kernels::serial_executor();  ///< of the session, which outlives the kernel
 };
 
 /// One node of a session: immutable and shared by contexts.  Thread-safe.  Its Node must outlive it.

@@ -13,6 +13,7 @@
 #include "engine/ops/support.h"
 #include "engine/runtime/memory_planner.h"
 #include "engine/runtime/specialization.h"
+#include "kernels/thread_pool.h"
 
 namespace edgeclip::engine {
 
@@ -151,6 +152,9 @@ Session::Session(Graph graph, const SessionOptions& options) {
   auto parts = std::make_shared<SessionParts>();
   parts->graph = std::move(graph);
   parts->options = options;
+  parts->executor = options.executor
+                        ? options.executor
+                        : kernels::shared_pool(options.threads > 0 ? options.threads : omp_get_max_threads());
   parts->backend = options.reference ? make_reference_backend() : make_cpu_backend();
   for (const Node& node : parts->graph.nodes()) {
     parts->graph.verify_constants(node.inputs);  // now, since preparing reads them anyway
@@ -326,6 +330,7 @@ std::vector<OutputView> Context::output_views(const std::vector<TensorView>& inp
 void Context::run(const std::vector<TensorView>& inputs, const std::vector<OutputView>& outputs) {
   const ThreadCount threads(state_->parts->options.threads);
   state_->check_types(inputs);
+  const kernels::ExecutorUse use(*state_->parts->executor);
   Specialization& specialization = state_->ready_for(inputs);
   state_->check_outputs(specialization, outputs);
   specialization.run(state_->arena.at_least(specialization.arena_bytes()), inputs, outputs, state_->observer);

@@ -13,6 +13,7 @@
 #include "engine/ops/operator.h"
 #include "engine/runtime/log.h"
 #include "engine/runtime/memory_pool.h"
+#include "kernels/executor.h"
 
 namespace edgeclip::engine {
 
@@ -21,6 +22,8 @@ struct SessionOptions {
   std::int64_t memory_pool_mb = 256;
   /// Threads that a run divides its work over; 0: as many as OpenMP gives the calling thread.
   int threads = 0;
+  /// What runs divide their work over; none: the pool of `threads` that sessions of this process share.
+  std::shared_ptr<kernels::Executor> executor;
   bool reference = false;  ///< reference kernels only: the oracle
   /// What all contexts of one or several sessions may hold together; none: each takes what it needs.
   std::shared_ptr<MemoryPool> pool;

@@ -32,7 +32,7 @@ void Specialization::bind_kernels() {
       if (id != kNoValue && locations_[static_cast<std::size_t>(id)].kind == Location::kFixed)
         inputs[i].data = locations_[static_cast<std::size_t>(id)].fixed;
     }
-    step.kernel = step.prepared->bind({inputs, step.outputs, step.layouts, scratch_});
+    step.kernel = step.prepared->bind({inputs, step.outputs, step.layouts, scratch_, *parts_.executor});
   }
 }
 

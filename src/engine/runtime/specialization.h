@@ -16,6 +16,7 @@ namespace edgeclip::engine {
 struct SessionParts {
   Graph graph;
   SessionOptions options;
+  std::shared_ptr<kernels::Executor> executor;
   std::unique_ptr<Backend> backend;
   std::vector<std::unique_ptr<PreparedNode>> nodes;  ///< parallel to the graph's
   mutable std::atomic<bool> told_reference_layers{false};
