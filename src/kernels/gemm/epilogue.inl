@@ -1,0 +1,155 @@
+// Compiled once per instruction set, in a namespace that says kVectorBytes.
+
+constexpr int kLanes = kVectorBytes / 4;
+using Floats = float __attribute__((vector_size(kVectorBytes)));
+using Ints = std::int32_t __attribute__((vector_size(kVectorBytes)));
+using FloatsUnaligned = float __attribute__((vector_size(kVectorBytes), aligned(4)));
+using IntsUnaligned = std::int32_t __attribute__((vector_size(kVectorBytes), aligned(4)));
+
+using Bytes = std::int8_t __attribute__((vector_size(kLanes)));
+
+#define EDGECLIP_INLINE inline __attribute__((always_inline))
+
+EDGECLIP_INLINE Floats load(const float* from) { return *reinterpret_cast<const FloatsUnaligned*>(from); }
+EDGECLIP_INLINE Ints load(const std::int32_t* from) { return *reinterpret_cast<const IntsUnaligned*>(from); }
+EDGECLIP_INLINE Floats all(float x) { return x - Floats{}; }
+
+/// To the nearest integer, halves to even; |x| < 2^22.
+EDGECLIP_INLINE Floats rounded(Floats x) {
+  constexpr float kShift = 12582912.0F;  // 1.5 * 2^23: the sum's last place is 1
+  return (x + kShift) - kShift;
+}
+
+/// e^x, about 1e-7 of it.  Range reduction to |r| <= ln 2 / 2 and a polynomial (Cody and Waite); saturates at the ends
+/// of float32, where e^-87 stands for zero.
+EDGECLIP_INLINE Floats exponential(Floats x) {
+  const Floats most = all(88.3762626647949F), least = all(-87.3365478515625F);
+  x = x < most ? x : most;  // NaN becomes a number: who calls multiplies by what was NaN
+  x = x > least ? x : least;
+  const Floats n = rounded(x * 1.44269504088896341F);
+  Floats r = x - n * 0.693359375F;
+  r = r + n * 2.12194440e-4F;
+  Floats p = all(1.9875691500e-4F);
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
+  const Ints power = __builtin_convertvector(n, Ints) << 23;
+  return reinterpret_cast<Floats>(reinterpret_cast<Ints>(p) + power);
+}
+
+/// Phi(x) of x/2 (1 + erf(x / sqrt 2)) = x Phi(x): Abramowitz and Stegun 7.1.26, absolute error 1.5e-7.
+EDGECLIP_INLINE Floats normal_distribution(Floats x) {
+  const Floats size = x < 0 ? -x : x, z = size * 0.70710678118654752F;
+  const Floats t = 1.0F / (1.0F + 0.3275911F * z);
+  Floats p = all(1.061405429F);
+  p = p * t - 1.453152027F;
+  p = p * t + 1.421413741F;
+  p = p * t - 0.284496736F;
+  p = p * t + 0.254829592F;
+  const Floats half_tail = 0.5F * p * t * exponential(-z * z);
+  return x < 0 ? half_tail : 1.0F - half_tail;
+}
+
+template <Activation kActivation>
+EDGECLIP_INLINE Floats activate(Floats x) {
+  if constexpr (kActivation == Activation::relu) return x < 0 ? Floats{} : x;
+  if constexpr (kActivation == Activation::quick_gelu) return x / (1.0F + exponential(-1.702F * x));
+  if constexpr (kActivation == Activation::gelu) return x * normal_distribution(x);
+  return x;
+}
+
+/// Rounded and saturated to 8 bits; a NaN gives the least.
+template <class Byte>
+EDGECLIP_INLINE void store_bytes(Floats y, const Epilogue& e, Byte* out, int count) {
+  constexpr float kLeast = std::is_signed_v<Byte> ? -128 : 0, kMost = kLeast + 255;
+  const auto zero = static_cast<float>(e.out_zero_point);
+  const Floats least = all(kLeast - zero), most = all(kMost - zero);
+  Floats x = y * e.out_inverse_scale;
+  x = x > least ? x : least;
+  x = x < most ? x : most;
+  const Ints whole = __builtin_convertvector(rounded(x) + zero, Ints);
+  if (count == kLanes) {
+    const Bytes narrow = __builtin_convertvector(whole, Bytes);  // the lowest eight bits, of either type
+    std::memcpy(out, &narrow, sizeof narrow);
+    return;
+  }
+  for (int i = 0; i < count; ++i) out[i] = static_cast<Byte>(whole[i]);
+}
+
+/// The sums of one vector, with their scales.
+EDGECLIP_INLINE Floats scaled(const float* tile, std::int64_t, float, const Epilogue&, const std::int32_t*, std::int32_t) {
+  return *reinterpret_cast<const Floats*>(tile);
+}
+EDGECLIP_INLINE Floats scaled(const std::int32_t* tile, std::int64_t column, float row_scale, const Epilogue& e,
+                              const std::int32_t* column_offset, std::int32_t row_offset) {
+  Ints sum = *reinterpret_cast<const Ints*>(tile) - row_offset;
+  if (column_offset) sum -= load(column_offset);
+  return __builtin_convertvector(sum, Floats) * (load(e.column_scale + column) * row_scale);
+}
+
+template <Activation kActivation, class Sum>
+void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
+            const std::int32_t* row_offset) {
+  for (int r = 0; r < place.rows; ++r) {
+    const std::int64_t row = place.row + r;
+    const float row_scale = e.row_scale ? e.row_scale[row] : 1.0F;
+    for (int c = 0; c < place.columns; c += kLanes) {
+      const std::int64_t column = place.column + c;
+      const int count = std::min(kLanes, place.columns - c);
+      Floats x = scaled(tile + r * place.width + c, column, row_scale, e,
+                        column_offset ? column_offset + c : nullptr, row_offset ? row_offset[r] : 0);
+      if (e.bias) x += load(e.bias + column);
+      Floats y = activate<kActivation>(x);
+      if (e.residual) {
+        const float* residual = e.residual + row * e.residual_stride + column;
+        if (count == kLanes) {
+          y += load(residual);
+        } else {
+          Floats some = {};
+          for (int i = 0; i < count; ++i) some[i] = residual[i];
+          y += some;
+        }
+      }
+      const std::int64_t at = row * e.out_stride + column;
+      if (e.out_type == OutputType::f32) {
+        float* out = static_cast<float*>(e.out) + at;
+        if (count == kLanes)
+          *reinterpret_cast<FloatsUnaligned*>(out) = y;
+        else
+          for (int i = 0; i < count; ++i) out[i] = y[i];
+      } else if (e.out_type == OutputType::u8) {
+        store_bytes(y, e, static_cast<std::uint8_t*>(e.out) + at, count);
+      } else {
+        store_bytes(y, e, static_cast<std::int8_t*>(e.out) + at, count);
+      }
+    }
+  }
+}
+
+template <class Sum>
+void finish_tile(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
+                 const std::int32_t* row_offset) {
+  switch (e.activation) {
+    case Activation::none:
+      return finish<Activation::none>(tile, place, e, column_offset, row_offset);
+    case Activation::relu:
+      return finish<Activation::relu>(tile, place, e, column_offset, row_offset);
+    case Activation::quick_gelu:
+      return finish<Activation::quick_gelu>(tile, place, e, column_offset, row_offset);
+    case Activation::gelu:
+      return finish<Activation::gelu>(tile, place, e, column_offset, row_offset);
+  }
+}
+
+void finish_f32(const float* tile, const TilePlace& place, const Epilogue& e) {
+  finish_tile(tile, place, e, nullptr, nullptr);
+}
+void finish_s8(const std::int32_t* tile, const TilePlace& place, const Epilogue& e,
+               const std::int32_t* column_offset, const std::int32_t* row_offset) {
+  finish_tile(tile, place, e, column_offset, row_offset);
+}
+
+#undef EDGECLIP_INLINE
