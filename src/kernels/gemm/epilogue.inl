@@ -63,7 +63,7 @@ EDGECLIP_INLINE Floats activate(Floats x) {
 
 /// Rounded and saturated to 8 bits; a NaN gives the least.
 template <class Byte>
-EDGECLIP_INLINE void store_bytes(Floats y, const Epilogue& e, Byte* out, int count) {
+EDGECLIP_INLINE void store(Floats y, const Epilogue& e, Byte* out) {
   constexpr float kLeast = std::is_signed_v<Byte> ? -128 : 0, kMost = kLeast + 255;
   const auto zero = static_cast<float>(e.out_zero_point);
   const Floats least = all(kLeast - zero), most = all(kMost - zero);
@@ -71,61 +71,81 @@ EDGECLIP_INLINE void store_bytes(Floats y, const Epilogue& e, Byte* out, int cou
   x = x > least ? x : least;
   x = x < most ? x : most;
   const Ints whole = __builtin_convertvector(rounded(x) + zero, Ints);
-  if (count == kLanes) {
-    const Bytes narrow = __builtin_convertvector(whole, Bytes);  // the lowest eight bits, of either type
-    std::memcpy(out, &narrow, sizeof narrow);
-    return;
-  }
-  for (int i = 0; i < count; ++i) out[i] = static_cast<Byte>(whole[i]);
+  const Bytes narrow = __builtin_convertvector(whole, Bytes);  // the lowest eight bits, of either type
+  std::memcpy(out, &narrow, sizeof narrow);
+}
+EDGECLIP_INLINE void store(Floats y, const Epilogue&, float* out) { *reinterpret_cast<FloatsUnaligned*>(out) = y; }
+
+/// One row of a tile: what is read and written lies at the tile's first column, or for a row of fewer columns in a
+/// copy that is as wide.
+template <class Sum>
+struct Row {
+  const Sum* sums;
+  const float *scale, *bias, *residual;  ///< null where there is none
+  const std::int32_t* column_offset;
+  float row_scale;
+  std::int32_t row_offset;
+};
+
+EDGECLIP_INLINE Floats scaled(const Row<float>& row, int c) { return *reinterpret_cast<const Floats*>(row.sums + c); }
+EDGECLIP_INLINE Floats scaled(const Row<std::int32_t>& row, int c) {
+  Ints sum = *reinterpret_cast<const Ints*>(row.sums + c) - row.row_offset;
+  if (row.column_offset) sum -= load(row.column_offset + c);
+  return __builtin_convertvector(sum, Floats) * (load(row.scale + c) * row.row_scale);
 }
 
-/// The sums of one vector, with their scales.
-EDGECLIP_INLINE Floats scaled(const float* tile, std::int64_t, float, const Epilogue&, const std::int32_t*, std::int32_t) {
-  return *reinterpret_cast<const Floats*>(tile);
+template <Activation kActivation, class Sum, class Out>
+EDGECLIP_INLINE void finish_row(const Row<Sum> row, int width, const Epilogue& e, Out* out) {
+  for (int c = 0; c < width; c += kLanes) {
+    Floats x = scaled(row, c);
+    if (row.bias) x += load(row.bias + c);
+    Floats y = activate<kActivation>(x);
+    if (row.residual) y += load(row.residual + c);
+    store(y, e, out + c);
+  }
 }
-EDGECLIP_INLINE Floats scaled(const std::int32_t* tile, std::int64_t column, float row_scale, const Epilogue& e,
-                              const std::int32_t* column_offset, std::int32_t row_offset) {
-  Ints sum = *reinterpret_cast<const Ints*>(tile) - row_offset;
-  if (column_offset) sum -= load(column_offset);
-  return __builtin_convertvector(sum, Floats) * (load(e.column_scale + column) * row_scale);
+
+template <Activation kActivation, class Sum, class Out>
+void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
+            const std::int32_t* row_offset) {
+  const bool whole = place.columns == place.width;
+  const auto bytes = static_cast<std::size_t>(place.columns);
+  for (int r = 0; r < place.rows; ++r) {
+    const std::int64_t m = place.row + r;
+    Row<Sum> row;
+    row.sums = tile + r * place.width;
+    row.scale = e.column_scale ? e.column_scale + place.column : nullptr;
+    row.bias = e.bias ? e.bias + place.column : nullptr;
+    row.residual = e.residual ? e.residual + m * e.residual_stride + place.column : nullptr;
+    row.column_offset = column_offset;
+    row.row_scale = e.row_scale ? e.row_scale[m] : 1.0F;
+    row.row_offset = row_offset ? row_offset[r] : 0;
+    Out* out = static_cast<Out*>(e.out) + m * e.out_stride + place.column;
+    if (whole) {
+      finish_row<kActivation>(row, place.width, e, out);
+      continue;
+    }
+    float residual[kMostColumns] = {};
+    Out some[kMostColumns];
+    if (row.residual) {
+      std::memcpy(residual, row.residual, bytes * sizeof(float));
+      row.residual = residual;
+    }
+    finish_row<kActivation>(row, place.width, e, some);
+    std::memcpy(out, some, bytes * sizeof(Out));
+  }
 }
 
 template <Activation kActivation, class Sum>
-void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
-            const std::int32_t* row_offset) {
-  for (int r = 0; r < place.rows; ++r) {
-    const std::int64_t row = place.row + r;
-    const float row_scale = e.row_scale ? e.row_scale[row] : 1.0F;
-    for (int c = 0; c < place.columns; c += kLanes) {
-      const std::int64_t column = place.column + c;
-      const int count = std::min(kLanes, place.columns - c);
-      Floats x = scaled(tile + r * place.width + c, column, row_scale, e,
-                        column_offset ? column_offset + c : nullptr, row_offset ? row_offset[r] : 0);
-      if (e.bias) x += load(e.bias + column);
-      Floats y = activate<kActivation>(x);
-      if (e.residual) {
-        const float* residual = e.residual + row * e.residual_stride + column;
-        if (count == kLanes) {
-          y += load(residual);
-        } else {
-          Floats some = {};
-          for (int i = 0; i < count; ++i) some[i] = residual[i];
-          y += some;
-        }
-      }
-      const std::int64_t at = row * e.out_stride + column;
-      if (e.out_type == OutputType::f32) {
-        float* out = static_cast<float*>(e.out) + at;
-        if (count == kLanes)
-          *reinterpret_cast<FloatsUnaligned*>(out) = y;
-        else
-          for (int i = 0; i < count; ++i) out[i] = y[i];
-      } else if (e.out_type == OutputType::u8) {
-        store_bytes(y, e, static_cast<std::uint8_t*>(e.out) + at, count);
-      } else {
-        store_bytes(y, e, static_cast<std::int8_t*>(e.out) + at, count);
-      }
-    }
+void finish_as(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
+               const std::int32_t* row_offset) {
+  switch (e.out_type) {
+    case OutputType::f32:
+      return finish<kActivation, Sum, float>(tile, place, e, column_offset, row_offset);
+    case OutputType::u8:
+      return finish<kActivation, Sum, std::uint8_t>(tile, place, e, column_offset, row_offset);
+    case OutputType::s8:
+      return finish<kActivation, Sum, std::int8_t>(tile, place, e, column_offset, row_offset);
   }
 }
 
@@ -134,13 +154,13 @@ void finish_tile(const Sum* tile, const TilePlace& place, const Epilogue& e, con
                  const std::int32_t* row_offset) {
   switch (e.activation) {
     case Activation::none:
-      return finish<Activation::none>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::none>(tile, place, e, column_offset, row_offset);
     case Activation::relu:
-      return finish<Activation::relu>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::relu>(tile, place, e, column_offset, row_offset);
     case Activation::quick_gelu:
-      return finish<Activation::quick_gelu>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::quick_gelu>(tile, place, e, column_offset, row_offset);
     case Activation::gelu:
-      return finish<Activation::gelu>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::gelu>(tile, place, e, column_offset, row_offset);
   }
 }
 

@@ -107,6 +107,7 @@ void gemm_bf16(Executor& executor, const GemmInput& a, const PackedWeights& w, c
       kernels.tile(data + row * a.stride, a.stride, panels + panel * w.panel_elements, w.groups, rows, tile);
       finish(tile, place_of(w, row, rows, panel), epilogue);
     });
+    if (kernels.release) kernels.release();
   });
 }
 
@@ -137,6 +138,7 @@ void gemm_s8(Executor& executor, const GemmInput& a, const PackedWeights& w, con
       finish(tile, place, epilogue, zero != 0 ? column_offset : nullptr,
              w.offset ? row_offset + (row - part.first_row) : nullptr);
     });
+    if (kernels.release) kernels.release();
   });
 }
 

@@ -21,6 +21,9 @@ struct alignas(64) TileConfig {
   std::uint8_t rows[16];
 };
 
+/// Rows that this thread's tiles are configured for; 0: none.
+thread_local int t_rows = 0;
+
 /// Tiles 0 to 3: sums; 4 and 5: A; 6 and 7: W.
 void configure(int rows) {
   TileConfig config;
@@ -33,6 +36,7 @@ void configure(int rows) {
   for (int tile = 0; tile < 8; ++tile) config.row_bytes[tile] = config.rows[tile] > 0 ? 64 : 0;
   // GCC 12's intrinsic does not say that it reads memory.
   asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
+  t_rows = rows;
 }
 
 enum class Product { u8, s8, bf16 };
@@ -61,7 +65,7 @@ inline __attribute__((always_inline)) void zero() {
 template <Product kProduct>
 void product(const std::byte* a, std::int64_t lda, const std::byte* panel, std::int64_t groups, int rows, std::byte* out) {
   constexpr std::int64_t kRow = 128;  // bytes of a row of the panel, and of the sums
-  configure(rows);
+  if (t_rows != rows) configure(rows);
   zero<0>();
   zero<1>();
   if (rows > 16) {
@@ -90,7 +94,12 @@ void product(const std::byte* a, std::int64_t lda, const std::byte* panel, std::
   }
   store<0>(out, kRow);
   store<1>(out + 64, kRow);
-  asm volatile("tilerelease");  // whoever comes next need not save the tiles
+}
+
+/// Others (oneDNN) configure tiles of their own; and the system need not save what is released.
+void release() {
+  asm volatile("tilerelease");
+  t_rows = 0;
 }
 
 template <Product kProduct>
@@ -108,8 +117,8 @@ void tile_bf16(const std::uint16_t* a, std::int64_t lda, const std::uint16_t* pa
 
 }  // namespace
 
-const S8Kernels kS8 = {kColumns, kStep, kTileRows, tile_s8<Product::u8>, tile_s8<Product::s8>, false, nullptr};
-const Bf16Kernels kBf16 = {kColumns, kStep, kTileRows, tile_bf16};
+const S8Kernels kS8 = {kColumns, kStep, kTileRows, tile_s8<Product::u8>, tile_s8<Product::s8>, false, nullptr, release};
+const Bf16Kernels kBf16 = {kColumns, kStep, kTileRows, tile_bf16, release};
 
 }  // namespace edgeclip::kernels::amx
 

@@ -47,7 +47,7 @@ constexpr auto kF32Tiles = f32_tiles(std::make_integer_sequence<int, kF32Rows>()
 }  // namespace
 
 const F32Kernels kF32 = {kColumns, kF32Tiles.data(), kF32Rows};
-const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, true, nullptr};
+const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, true, nullptr, nullptr};
 const Epilogues kEpilogues = {finish_f32, finish_s8};
 
 }  // namespace edgeclip::kernels::avx2

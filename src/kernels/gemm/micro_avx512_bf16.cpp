@@ -56,7 +56,7 @@ void tile(const std::uint16_t* a, std::int64_t lda, const std::uint16_t* panel, 
 
 }  // namespace
 
-const Bf16Kernels kBf16 = {kColumns, 1, kTileRows, tile};
+const Bf16Kernels kBf16 = {kColumns, 1, kTileRows, tile, nullptr};
 
 }  // namespace edgeclip::kernels::avx512_bf16
 

@@ -63,7 +63,7 @@ void row_sums(const std::int8_t* a, std::int64_t lda, std::int64_t k, int rows, 
 
 }  // namespace
 
-const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, false, row_sums};
+const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, false, row_sums, nullptr};
 
 }  // namespace edgeclip::kernels::avx512_vnni
 

@@ -24,6 +24,9 @@ using S8Tile = void (*)(const std::uint8_t* a, std::int64_t lda, const std::int8
 /// out[r] = sum_k a[r * lda + k] of int8.
 using S8RowSums = void (*)(const std::int8_t* a, std::int64_t lda, std::int64_t k, int rows, std::int32_t* out);
 
+/// What tiles left in the calling thread's registers is given up; may be null.
+using Release = void (*)();
+
 /// Rows and columns of one tile, in the whole product.
 struct TilePlace {
   std::int64_t row = 0, column = 0;
@@ -47,6 +50,7 @@ struct Bf16Kernels {
   int step = 1;  ///< groups that one step takes: panels are a multiple of it
   int most_rows = 0;
   Bf16Tile tile = nullptr;
+  Release release = nullptr;  ///< after a task's last tile
 };
 struct S8Kernels {
   int width = 0;
@@ -55,6 +59,7 @@ struct S8Kernels {
   S8Tile unsigned_a = nullptr, signed_a = nullptr;
   bool seven_bits = false;        ///< weights beyond 64 would overflow
   S8RowSums row_sums = nullptr;  ///< signed_a wants W + 128, and 128 times these taken off
+  Release release = nullptr;     ///< after a task's last tile
 };
 
 /// The level's own, or those of the highest level below that has any.
