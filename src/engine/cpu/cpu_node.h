@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "engine/cpu/gemm_weights.h"
 #include "engine/cpu/onednn.h"
 
 /// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of families.cpp
@@ -12,6 +13,7 @@ namespace edgeclip::engine {
 /// What the nodes of a session share.
 struct CpuState {
   PackedWeights weights;
+  GemmWeights gemm_weights;
 };
 
 /// A node of which there is a fast form.  Where the shapes do not fit it (or this oneDNN lacks them on this

@@ -35,13 +35,15 @@ bool int8_products_saturate() {
 #endif
 }
 
+bool has_seven_bits(const TensorView& weights) {
+  const auto* w = weights.as<std::int8_t>();
+  return std::all_of(w, w + weights.elements(), [](std::int8_t x) { return x >= -64 && x <= 64; });
+}
+
 Int8Path int8_path(const TensorView& weights, std::int64_t products, bool saturating) {
   if (products > std::numeric_limits<std::int32_t>::max() / (255 * 128)) return Int8Path::widened;
   if (!saturating) return Int8Path::exact;
-  const auto* w = weights.as<std::int8_t>();
-  const bool seven_bits =
-      std::all_of(w, w + weights.elements(), [](std::int8_t x) { return x >= -64 && x <= 64; });
-  return seven_bits ? Int8Path::shifted : Int8Path::widened;
+  return has_seven_bits(weights) ? Int8Path::shifted : Int8Path::widened;
 }
 
 Int8Source::Int8Source(Int8Path path, DType given, std::int32_t zero_point, std::int64_t elements,

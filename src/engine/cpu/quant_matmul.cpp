@@ -205,13 +205,22 @@ class QuantMatMulNode final : public CpuNode {
   const Prepared prepared_;
 };
 
+/// The node's rule refuses what does not fit, once shapes are known.
+bool has_byte_matrix(const PrepareRequest& request) {
+  return request.is_constant(kQuantW) && request.constants[kQuantW].dtype == DType::i8 &&
+         request.constants[kQuantW].shape.size() == 2;
+}
+
+Int8Path onednn_path(const PrepareRequest& request) {
+  const TensorView& w = request.constants[kQuantW];
+  return int8_path(w, w.shape[0], int8_products_saturate());
+}
+
 }  // namespace
 
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, Int8Path path) {
   const Inputs& in = request.constants;
-  // The node's rule refuses what does not fit, once shapes are known.
-  if (!request.is_constant(kQuantW) || in[kQuantW].dtype != DType::i8 || in[kQuantW].shape.size() != 2)
-    return nullptr;
+  if (!has_byte_matrix(request)) return nullptr;
   Prepared prepared{quant_matmul_attributes(request.node), path, in[kQuantW].data, {}, nullptr};
   auto scales =
       product_scales(request, kQuantWScale, kQuantBias, in[kQuantW].shape[1], prepared.attributes.a_scale);
@@ -222,11 +231,17 @@ std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request
 }
 
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request) {
-  if (!request.is_constant(kQuantW) || request.constants[kQuantW].dtype != DType::i8 ||
-      request.constants[kQuantW].shape.size() != 2)
-    return nullptr;
-  const TensorView& w = request.constants[kQuantW];
-  return prepare_quant_matmul(request, int8_path(w, w.shape[0], int8_products_saturate()));
+  if (!has_byte_matrix(request)) return nullptr;
+  if (auto prepared = prepare_gemm_quant_matmul(request)) return prepared;
+  return prepare_quant_matmul(request, onednn_path(request));
+}
+
+std::unique_ptr<PreparedNode> prepare_exact_quant_matmul(const PrepareRequest& request) {
+  if (!has_byte_matrix(request)) return nullptr;
+  const bool exact = !kernels::needs_seven_bits(kernels::cpu_level()) || has_seven_bits(request.constants[kQuantW]);
+  if (exact)
+    if (auto prepared = prepare_gemm_quant_matmul(request)) return prepared;
+  return prepare_quant_matmul(request, onednn_path(request));
 }
 
 }  // namespace edgeclip::engine

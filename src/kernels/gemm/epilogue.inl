@@ -172,4 +172,19 @@ void finish_s8(const std::int32_t* tile, const TilePlace& place, const Epilogue&
   finish_tile(tile, place, e, column_offset, row_offset);
 }
 
+/// To bfloat16 patterns, to nearest, halves to even; a NaN stays one.
+void narrow(const float* from, std::int64_t n, std::uint16_t* to) {
+  using Shorts = std::uint16_t __attribute__((vector_size(kVectorBytes / 2)));
+  using Words = std::uint32_t __attribute__((vector_size(kVectorBytes)));
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Floats x = load(from + i);
+    const Words bits = reinterpret_cast<Words>(x), nearest = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
+    const Words result = reinterpret_cast<Words>(x != x) != 0 ? (bits >> 16 | 0x40U) : nearest;
+    const Shorts narrow = __builtin_convertvector(result, Shorts);
+    std::memcpy(to + i, &narrow, sizeof narrow);
+  }
+  narrow_to_bf16(from + i, n - i, to + i);
+}
+
 #undef EDGECLIP_INLINE

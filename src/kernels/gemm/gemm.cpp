@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t kRowBytes = std::int64_t{384} << 10;
 /// Work that is worth a task: about a microsecond of the fastest kernels.
 constexpr std::int64_t kLeastBytes = std::int64_t{16} << 10;  ///< of weights
+constexpr std::int64_t kLeastElements = 16384;                ///< of A, to convert
 constexpr std::int64_t kTasksPerThread = 6;
 
 constexpr std::int64_t kMostTaskRows = 512;
@@ -158,6 +159,32 @@ void gemm(Executor& executor, const GemmInput& a, const PackedWeights& w, const 
       EDGECLIP_CHECK(epilogue.column_scale != nullptr, "8-bit products have scales");
       return gemm_s8(executor, a, w, epilogue);
   }
+}
+
+std::string product_name(const PackedWeights& w) {
+  const char* type = w.type == WeightType::f32 ? "f32:" : w.type == WeightType::bf16 ? "bf16:" : "s8:";
+  return type + level_name(w.level);
+}
+
+void make_rows_bf16(Executor& executor, const float* from, std::int64_t rows, const PackedWeights& w, std::uint16_t* to) {
+  const Narrow narrow = epilogues(w.level).narrow;
+  const std::int64_t stride = row_elements(w), grain = parts(kLeastElements, w.k);
+  parallel_chunks(executor, rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      narrow(from + row * w.k, w.k, to + row * stride);
+      std::fill(to + row * stride + w.k, to + (row + 1) * stride, std::uint16_t{0});
+    }
+  });
+}
+
+void pad_rows(Executor& executor, const std::uint8_t* from, std::int64_t rows, const PackedWeights& w, std::uint8_t* to) {
+  const std::int64_t stride = row_elements(w), grain = parts(kLeastElements, w.k);
+  parallel_chunks(executor, rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      std::memcpy(to + row * stride, from + row * w.k, static_cast<std::size_t>(w.k));
+      std::fill(to + row * stride + w.k, to + (row + 1) * stride, std::uint8_t{0});
+    }
+  });
 }
 
 void narrow_to_bf16(const float* from, std::int64_t n, std::uint16_t* to) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/executor.h"
 #include "kernels/gemm/epilogue.h"
@@ -40,7 +41,15 @@ void reference_gemm(const float* a, std::int64_t a_stride, const float* w, std::
 void reference_gemm(const std::uint8_t* a, std::int64_t a_stride, bool signed_a, const std::int8_t* w, std::int64_t m,
                     std::int64_t k, std::int64_t n, const Epilogue& epilogue);
 
+/// "s8:amx": what multiplies by these weights.
+std::string product_name(const PackedWeights& w);
+
 /// n float32 as bfloat16 patterns, to nearest, halves to even; NaN stays NaN.
 void narrow_to_bf16(const float* from, std::int64_t n, std::uint16_t* to);
+
+/// Rows of A in the form that products by w read: rows (M, K) of float32 rounded to bfloat16, or of bytes as they are,
+/// to rows of row_elements(w), of which what is beyond K is zero.
+void make_rows_bf16(Executor& executor, const float* from, std::int64_t rows, const PackedWeights& w, std::uint16_t* to);
+void pad_rows(Executor& executor, const std::uint8_t* from, std::int64_t rows, const PackedWeights& w, std::uint8_t* to);
 
 }  // namespace edgeclip::kernels

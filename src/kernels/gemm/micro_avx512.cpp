@@ -48,7 +48,7 @@ constexpr auto kF32Tiles = f32_tiles(std::make_integer_sequence<int, kF32Rows>()
 
 const F32Kernels kF32 = {kColumns, kF32Tiles.data(), kF32Rows};
 const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, true, nullptr, nullptr};
-const Epilogues kEpilogues = {finish_f32, finish_s8};
+const Epilogues kEpilogues = {finish_f32, finish_s8, narrow};
 
 }  // namespace edgeclip::kernels::avx512
 

@@ -68,9 +68,14 @@ const S8Kernels& s8_kernels(CpuLevel level);
 /// nullptr where no level up to this one has them.
 const Bf16Kernels* bf16_kernels(CpuLevel level);
 
+/// n float32 as bfloat16 patterns, to nearest, halves to even; NaN stays NaN.
+void narrow_to_bf16(const float* from, std::int64_t n, std::uint16_t* to);
+using Narrow = void (*)(const float* from, std::int64_t n, std::uint16_t* to);
+
 struct Epilogues {
   F32Epilogue f32 = nullptr;
   S8Epilogue s8 = nullptr;
+  Narrow narrow = nullptr;
 };
 const Epilogues& epilogues(CpuLevel level);
 

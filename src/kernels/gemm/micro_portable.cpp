@@ -35,6 +35,6 @@ void tile_s8(const std::uint8_t* a, std::int64_t lda, const std::int8_t* panel, 
 
 const F32Kernels kF32 = {kColumns, kF32Tiles.data(), kF32Rows};
 const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<std::uint8_t>, tile_s8<std::int8_t>, false, nullptr, nullptr};
-const Epilogues kEpilogues = {finish_f32, finish_s8};
+const Epilogues kEpilogues = {finish_f32, finish_s8, narrow};
 
 }  // namespace edgeclip::kernels::portable
