@@ -78,7 +78,7 @@ class FusedMatMulNode final : public CpuNode {
     OneDnnCall call(dnnl::matmul(pd), pd, request.scratch);
     if (constant) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));
     std::optional<Bf16Source> narrow;
-    if (type_ != kF32) narrow.emplace(request.scratch, pd.scratchpad_desc().get_size(), m * k);
+    if (type_ != kF32) narrow.emplace(request, pd.scratchpad_desc().get_size(), m * k);
     return std::make_unique<FusedMatMulKernel>(std::move(call), constant, bias, residual, pd,
                                                residual_argument, std::move(narrow));
   }
