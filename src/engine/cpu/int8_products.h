@@ -30,8 +30,9 @@ Int8Path int8_path(const TensorView& weights, std::int64_t products, bool satura
 /// given one.
 class Int8Source {
  public:
-  /// given: uint8 or int8.  scratch must outlive the source.
-  Int8Source(Int8Path path, DType given, std::int32_t zero_point, std::int64_t elements, Scratch& scratch);
+  /// given: uint8 or int8.
+  Int8Source(Int8Path path, DType given, std::int32_t zero_point, std::int64_t elements,
+             const BindRequest& request);
 
   /// For the primitive: the operand's type and its zero point, 0 where it is taken off.
   dnnl::memory::data_type type() const { return type_; }
@@ -50,6 +51,7 @@ class Int8Source {
   const std::int32_t zero_point_;  ///< of the operand as the primitive sees it, or as it is given: widened
   const std::int64_t elements_;
   Scratch& scratch_;
+  kernels::Executor& executor_;
   std::size_t offset_ = 0;
 };
 

@@ -50,8 +50,8 @@ class TranslatedNode final : public PreparedNode {
     const Inputs own = translated(request.inputs[kAt.x]);
     Layouts layouts{std::vector<Layout>(own.size(), Layout::plain), request.layouts.outputs};
     layouts.inputs[0] = request.layouts.inputs[kAt.x];
-    return std::make_unique<TranslatedKernel>(inner_->bind({own, request.outputs, layouts, request.scratch, request.executor}),
-                                              own);
+    return std::make_unique<TranslatedKernel>(
+        inner_->bind({own, request.outputs, layouts, request.scratch, request.executor}), own);
   }
 
  private:

@@ -75,8 +75,9 @@ class OneDnnQuantMatMul final : public Kernel {
       : attributes_(prepared.attributes),
         widened_(prepared.path == Int8Path::widened),
         source_(prepared.path, request.inputs[kQuantA].dtype, prepared.attributes.a_zero_point,
-                request.inputs[kQuantA].elements(), request.scratch),
-        scratch_(request.scratch) {
+                request.inputs[kQuantA].elements(), request),
+        scratch_(request.scratch),
+        executor_(request.executor) {
     k_ = request.inputs[kQuantW].shape[0];
     n_ = request.inputs[kQuantW].shape[1];
     m_ = request.inputs[kQuantA].elements() / k_;
@@ -107,7 +108,7 @@ class OneDnnQuantMatMul final : public Kernel {
       rows_->set(rows_dst_slot_, outputs[0].data);
       rows_->run();
     } else if (product_offset_) {
-      quantize_elements(reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
+      quantize_elements(executor_, reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
     }
   }
 
@@ -179,6 +180,7 @@ class OneDnnQuantMatMul final : public Kernel {
   const bool widened_;
   Int8Source source_;
   Scratch& scratch_;
+  kernels::Executor& executor_;
   std::int64_t m_ = 0, k_ = 0, n_ = 0;
   std::optional<std::size_t> product_offset_;  ///< of a product that does not lie in the output
   std::optional<OneDnnCall> product_, rows_;
