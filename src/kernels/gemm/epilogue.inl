@@ -76,63 +76,48 @@ EDGECLIP_INLINE void store(Floats y, const Epilogue& e, Byte* out) {
 }
 EDGECLIP_INLINE void store(Floats y, const Epilogue&, float* out) { *reinterpret_cast<FloatsUnaligned*>(out) = y; }
 
-/// One row of a tile: what is read and written lies at the tile's first column, or for a row of fewer columns in a
-/// copy that is as wide.
-template <class Sum>
-struct Row {
-  const Sum* sums;
-  const float *scale, *bias, *residual;  ///< null where there is none
-  const std::int32_t* column_offset;
-  float row_scale;
-  std::int32_t row_offset;
+/// What belongs to a column, for as many columns as a vector has.
+struct Columns {
+  Floats scale, bias;
+  Ints offset;
 };
 
-EDGECLIP_INLINE Floats scaled(const Row<float>& row, int c) { return *reinterpret_cast<const Floats*>(row.sums + c); }
-EDGECLIP_INLINE Floats scaled(const Row<std::int32_t>& row, int c) {
-  Ints sum = *reinterpret_cast<const Ints*>(row.sums + c) - row.row_offset;
-  if (row.column_offset) sum -= load(row.column_offset + c);
-  return __builtin_convertvector(sum, Floats) * (load(row.scale + c) * row.row_scale);
+EDGECLIP_INLINE Floats scaled(const float* sums, const Columns&, float, std::int32_t) {
+  return *reinterpret_cast<const Floats*>(sums);
 }
-
-template <Activation kActivation, class Sum, class Out>
-EDGECLIP_INLINE void finish_row(const Row<Sum> row, int width, const Epilogue& e, Out* out) {
-  for (int c = 0; c < width; c += kLanes) {
-    Floats x = scaled(row, c);
-    if (row.bias) x += load(row.bias + c);
-    Floats y = activate<kActivation>(x);
-    if (row.residual) y += load(row.residual + c);
-    store(y, e, out + c);
-  }
+EDGECLIP_INLINE Floats scaled(const std::int32_t* sums, const Columns& columns, float row_scale, std::int32_t row_offset) {
+  const Ints sum = *reinterpret_cast<const Ints*>(sums) - columns.offset - row_offset;
+  return __builtin_convertvector(sum, Floats) * (columns.scale * row_scale);
 }
 
 template <Activation kActivation, class Sum, class Out>
 void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
             const std::int32_t* row_offset) {
-  const bool whole = place.columns == place.width;
-  const auto bytes = static_cast<std::size_t>(place.columns);
-  for (int r = 0; r < place.rows; ++r) {
-    const std::int64_t m = place.row + r;
-    Row<Sum> row;
-    row.sums = tile + r * place.width;
-    row.scale = e.column_scale ? e.column_scale + place.column : nullptr;
-    row.bias = e.bias ? e.bias + place.column : nullptr;
-    row.residual = e.residual ? e.residual + m * e.residual_stride + place.column : nullptr;
-    row.column_offset = column_offset;
-    row.row_scale = e.row_scale ? e.row_scale[m] : 1.0F;
-    row.row_offset = row_offset ? row_offset[r] : 0;
-    Out* out = static_cast<Out*>(e.out) + m * e.out_stride + place.column;
-    if (whole) {
-      finish_row<kActivation>(row, place.width, e, out);
-      continue;
+  for (int c = 0; c < place.columns; c += kLanes) {
+    const std::int64_t column = place.column + c;
+    const int count = std::min(kLanes, place.columns - c);
+    Columns columns = {};
+    if (e.column_scale) columns.scale = load(e.column_scale + column);
+    if (e.bias) columns.bias = load(e.bias + column);
+    if (column_offset) columns.offset = load(column_offset + c);
+    const float* residual = e.residual ? e.residual + place.row * e.residual_stride + column : nullptr;
+    Out* out = static_cast<Out*>(e.out) + place.row * e.out_stride + column;
+    for (int r = 0; r < place.rows; ++r, out += e.out_stride) {
+      const Floats x = scaled(tile + r * place.width + c, columns, e.row_scale ? e.row_scale[place.row + r] : 1.0F,
+                              row_offset ? row_offset[r] : 0);
+      Floats y = activate<kActivation>(x + columns.bias);
+      if (count == kLanes) {
+        if (residual) y += load(residual + r * e.residual_stride);
+        store(y, e, out);
+        continue;
+      }
+      // The last columns: what lies behind them is not ours.
+      float some[kLanes] = {};
+      if (residual) std::memcpy(some, residual + r * e.residual_stride, static_cast<std::size_t>(count) * sizeof(float));
+      Out stored[kLanes];
+      store(y + load(some), e, stored);
+      std::memcpy(out, stored, static_cast<std::size_t>(count) * sizeof(Out));
     }
-    float residual[kMostColumns] = {};
-    Out some[kMostColumns];
-    if (row.residual) {
-      std::memcpy(residual, row.residual, bytes * sizeof(float));
-      row.residual = residual;
-    }
-    finish_row<kActivation>(row, place.width, e, some);
-    std::memcpy(out, some, bytes * sizeof(Out));
   }
 }
 
