@@ -92,8 +92,7 @@ class ConvNode final : public CpuNode {
     OneDnnCall call(dnnl::convolution_forward(pd), pd, request.scratch);
     if (packed) call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_, plain, pd.weights_desc()));
     std::optional<Bf16Source> narrow;
-    if (type_ != kF32)
-      narrow.emplace(request.scratch, pd.scratchpad_desc().get_size(), in[kX].elements());
+    if (type_ != kF32) narrow.emplace(request, pd.scratchpad_desc().get_size(), in[kX].elements());
     return std::make_unique<ConvKernel>(std::move(call), pd, packed, bias, residual, std::move(narrow));
   }
 

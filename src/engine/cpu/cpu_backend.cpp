@@ -98,7 +98,7 @@ class CpuBackend final : public Backend {
     return make_reorder(value, from, to, scratch);
   }
 
-  std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes()); }
+  std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes() + state_.gemm_weights.bytes()); }
 
  private:
   CpuState state_;

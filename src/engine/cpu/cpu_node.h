@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "engine/cpu/gemm_weights.h"
 #include "engine/cpu/onednn.h"
 
 /// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of families.cpp
@@ -12,6 +13,7 @@ namespace edgeclip::engine {
 /// What the nodes of a session share.
 struct CpuState {
   PackedWeights weights;
+  GemmWeights gemm_weights;
 };
 
 /// A node of which there is a fast form.  Where the shapes do not fit it (or this oneDNN lacks them on this
@@ -79,6 +81,29 @@ class UnaryOneDnnKernel final : public Kernel {
 
 /// Below this loops are not worth waking other threads.
 inline constexpr std::int64_t kParallelElements = 1 << 14;
+/// Fewer than this are not worth handing to a thread by themselves.
+inline constexpr std::int64_t kChunkElements = kParallelElements / 4;
+
+/// body(begin, end) over stretches of [0, n), divided among the threads.
+template <class Body>
+void parallel_elements(kernels::Executor& executor, std::int64_t n, const Body& body) {
+  if (n > kParallelElements)
+    kernels::parallel_chunks(executor, n, kChunkElements, body, 64);
+  else
+    body(std::int64_t{0}, n);
+}
+
+/// body(row) for each of `rows` of `width` elements, divided among the threads.
+template <class Body>
+void parallel_rows(kernels::Executor& executor, std::int64_t rows, std::int64_t width, const Body& body) {
+  const auto stretch = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) body(row);
+  };
+  if (rows * width > kParallelElements)
+    kernels::parallel_chunks(executor, rows, kChunkElements / width, stretch);
+  else
+    stretch(0, rows);
+}
 
 // float32, if nothing else is said.
 

@@ -72,7 +72,8 @@ std::optional<Product> product_of(const Contraction& c, const Inputs& inputs) {
 }
 
 /// A tensor with labels `from` copied into the order `to`.
-std::unique_ptr<Kernel> make_turn(const Labels& from, const Labels& to, const Extents& extents) {
+std::unique_ptr<Kernel> make_turn(kernels::Executor& executor, const Labels& from, const Labels& to,
+                                  const Extents& extents) {
   Shape shape;
   for (const int label : from) shape.push_back(extents.at(label));
   const Shape strides = strides_of(shape);
@@ -83,7 +84,7 @@ std::unique_ptr<Kernel> make_turn(const Labels& from, const Labels& to, const Ex
     for (std::int64_t i = 0; i < extents.at(label); ++i) places.push_back(i * strides[d]);
     map.from.push_back(std::move(places));
   }
-  return make_axis_map(std::move(map), DType::f32);
+  return make_axis_map(executor, std::move(map), DType::f32);
 }
 
 /// One side of the product, or its result: where it lies, or where in the scratch its turned copy does.
@@ -148,12 +149,12 @@ class EinsumNode final : public CpuNode {
                        columns = extent_of(product->columns, c.extents),
                        depth = extent_of(product->depth, c.extents);
     Side a, b, result;
-    const auto a_desc = describe(c.operands[product->left], product->batch, product->rows, product->depth,
-                                 c.extents, {batch, rows, depth}, a);
-    const auto b_desc = describe(c.operands[1 - product->left], product->batch, product->depth,
-                                 product->columns, c.extents, {batch, depth, columns}, b);
+    const auto a_desc = describe(request.executor, c.operands[product->left], product->batch, product->rows,
+                                 product->depth, c.extents, {batch, rows, depth}, a);
+    const auto b_desc = describe(request.executor, c.operands[1 - product->left], product->batch,
+                                 product->depth, product->columns, c.extents, {batch, depth, columns}, b);
     const Labels natural = chain({product->batch, product->rows, product->columns});
-    if (natural != c.output) result.turn = make_turn(natural, c.output, c.extents);
+    if (natural != c.output) result.turn = make_turn(request.executor, natural, c.output, c.extents);
     const auto y_desc = dense_desc({batch, rows, columns}, kF32);
     const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(a_desc, b_desc, y_desc), onednn_attributes(),
                                           onednn_engine());
@@ -175,13 +176,13 @@ class EinsumNode final : public CpuNode {
   }
 
   /// (batch, outer, inner) as it lies, with the last two the other way round, or copied.
-  static dnnl::memory::desc describe(const Labels& own, const Labels& batch, const Labels& outer,
-                                     const Labels& inner, const Extents& extents,
+  static dnnl::memory::desc describe(kernels::Executor& executor, const Labels& own, const Labels& batch,
+                                     const Labels& outer, const Labels& inner, const Extents& extents,
                                      const dnnl::memory::dims& dims, Side& side) {
     if (own == chain({batch, inner, outer}) && own != chain({batch, outer, inner}))
       return {dims, kF32, dnnl::memory::dims{dims[1] * dims[2], 1, dims[1]}};
     const Labels wanted = chain({batch, outer, inner});
-    if (own != wanted) side.turn = make_turn(own, wanted, extents);
+    if (own != wanted) side.turn = make_turn(executor, own, wanted, extents);
     return dense_desc(dims, kF32);
   }
 };

@@ -72,7 +72,7 @@ class IntegerNode final : public CpuNode {
     const Inputs& in = request.inputs;
     if (in[kIntegerX].shape.size() > 5 || (!zero_point_ && in[kIntegerXZero].elements() != 1)) return nullptr;
     const bool shifted = path_ == Int8Path::shifted && in[kIntegerX].dtype == DType::i8;
-    Int8Source operand(path_, in[kIntegerX].dtype, 0, in[kIntegerX].elements(), request.scratch);
+    Int8Source operand(path_, in[kIntegerX].dtype, 0, in[kIntegerX].elements(), request);
     dnnl::primitive_attr attributes = onednn_attributes();
     attributes.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
     return convolves() ? bind_conv(request, std::move(operand), attributes, shifted ? 128 : 0)

@@ -75,14 +75,13 @@ class LayerNormNode final : public CpuNode {
 
 class L2NormalizeKernel final : public Kernel {
  public:
-  L2NormalizeKernel(std::int64_t rows, std::int64_t width, double epsilon)
-      : rows_(rows), width_(width), epsilon_(epsilon) {}
+  L2NormalizeKernel(kernels::Executor& executor, std::int64_t rows, std::int64_t width, double epsilon)
+      : executor_(executor), rows_(rows), width_(width), epsilon_(epsilon) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const float* x = inputs[0].as<float>();
     float* y = outputs[0].as<float>();
-#pragma omp parallel for schedule(static) if (rows_ * width_ > kParallelElements)
-    for (std::int64_t row = 0; row < rows_; ++row) {
+    parallel_rows(executor_, rows_, width_, [&](std::int64_t row) {
       const float* from = x + row * width_;
       float* to = y + row * width_;
       double squares = 0;  // as the reference: the order of float32 sums would show in the last bit
@@ -90,12 +89,13 @@ class L2NormalizeKernel final : public Kernel {
         squares += static_cast<double>(from[k]) * static_cast<double>(from[k]);
       const auto norm = static_cast<float>(std::max(std::sqrt(squares), epsilon_));
       for (std::int64_t k = 0; k < width_; ++k) to[k] = from[k] / norm;
-    }
+    });
   }
 
   std::string implementation() const override { return "loop:l2_normalize"; }
 
  private:
+  kernels::Executor& executor_;
   const std::int64_t rows_, width_;
   const double epsilon_;
 };
@@ -112,7 +112,7 @@ class L2NormalizeNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& x = request.inputs[0].shape;
     if (request.inputs[0].dtype != DType::f32 || !over_last_axis(node, x)) return nullptr;
-    return std::make_unique<L2NormalizeKernel>(num_elements(x) / x.back(), x.back(),
+    return std::make_unique<L2NormalizeKernel>(request.executor, num_elements(x) / x.back(), x.back(),
                                                static_cast<double>(node.float_or("epsilon", 0)));
   }
 };

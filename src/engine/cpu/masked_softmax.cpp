@@ -19,6 +19,7 @@ class MaskedSoftmaxKernel final : public Kernel {
       : call_(std::move(call)),
         shape_(request.inputs[0].shape),
         scratch_(request.scratch),
+        executor_(request.executor),
         rows_at_(rows_at),
         instead_(safe ? 0 : std::numeric_limits<float>::quiet_NaN()) {
     source_ = call_.bind(DNNL_ARG_SRC, data);
@@ -35,9 +36,9 @@ class MaskedSoftmaxKernel final : public Kernel {
     float* y = outputs[0].as<float>();
     auto* missing = reinterpret_cast<std::uint8_t*>(scratch_.data() + rows_at_);
     const std::int64_t n = shape_.back(), rows = num_elements(shape_) / n, step = steps_.back();
-#pragma omp parallel for schedule(static) if (rows * n > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r)
+    parallel_rows(executor_, rows, n, [&](std::int64_t r) {
       missing[r] = add_row(x + r * n, mask ? mask + mask_offset(r) : nullptr, step, n, y + r * n) ? 0 : 1;
+    });
     call_.set(source_, reinterpret_cast<const std::byte*>(y));
     call_.set(destination_, outputs[0].data);
     call_.run();
@@ -80,6 +81,7 @@ class MaskedSoftmaxKernel final : public Kernel {
   const Shape shape_;
   Shape steps_;  ///< of the mask, 0 where it is broadcast
   Scratch& scratch_;
+  kernels::Executor& executor_;
   const std::size_t rows_at_;  ///< in the scratch: a byte for each row
   const float instead_;
   std::size_t source_ = 0, destination_ = 0;

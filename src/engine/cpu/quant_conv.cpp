@@ -35,8 +35,9 @@ class OneDnnQuantConv final : public Kernel {
       : attributes_(prepared.attributes),
         widened_(path == Int8Path::widened),
         source_(path, request.inputs[kQuantConvX].dtype, prepared.attributes.x_zero_point,
-                request.inputs[kQuantConvX].elements(), request.scratch),
-        scratch_(request.scratch) {
+                request.inputs[kQuantConvX].elements(), request),
+        scratch_(request.scratch),
+        executor_(request.executor) {
     const Shape &x = request.inputs[kQuantConvX].shape, &w = request.inputs[kQuantConvW].shape,
                 &y = request.outputs[0].shape;
     const Layout layout = request.layouts.outputs[0];
@@ -141,7 +142,7 @@ class OneDnnQuantConv final : public Kernel {
     call_->run();
     if (!product_offset_) return;
     if (attributes_.output.quantizes())
-      quantize_elements(reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
+      quantize_elements(executor_, reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
     else
       std::memcpy(outputs[0].data, product, outputs[0].view().bytes());
   }
@@ -156,16 +157,17 @@ class OneDnnQuantConv final : public Kernel {
     const auto filters = static_cast<std::int64_t>(residual_scales_.size()), n = residual.elements();
     const std::int64_t width = channels_last_ ? filters : n / (residual.shape[0] * filters), rows = n / width;
     const float *from = residual.as<float>(), *scales = residual_scales_.data();
-#pragma omp parallel for schedule(static) if (n > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r)
+    parallel_rows(executor_, rows, width, [&](std::int64_t r) {
       for (std::int64_t i = 0; i < width; ++i)
         quotient[r * width + i] = from[r * width + i] / scales[channels_last_ ? i : r % filters];
+    });
   }
 
   const QuantConvAttributes attributes_;
   const bool widened_;
   Int8Source source_;
   Scratch& scratch_;
+  kernels::Executor& executor_;
   std::optional<OneDnnCall> call_;
   std::size_t source_slot_ = 0, destination_slot_ = 0;
   std::optional<std::size_t> residual_slot_;
