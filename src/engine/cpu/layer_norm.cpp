@@ -10,29 +10,22 @@ namespace {
 
 class LayerNormKernel : public Kernel {
  public:
-  LayerNormKernel(OneDnnCall call, const dnnl::memory::desc& rows, const dnnl::memory::desc& weight,
-                  bool shift)
-      : call_(std::move(call)) {
-    source_ = call_.bind(DNNL_ARG_SRC, rows);
-    destination_ = call_.bind(DNNL_ARG_DST, rows);
-    scale_ = call_.bind(DNNL_ARG_SCALE, weight);
-    if (shift) shift_ = call_.bind(DNNL_ARG_SHIFT, weight);
-  }
+  enum Slot : std::size_t { kSource, kDestination, kScale, kShift };
+  LayerNormKernel(DividedCall call, bool shift) : call_(std::move(call)), shift_(shift) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    call_.set(source_, inputs[0].data);
-    call_.set(scale_, inputs[1].data);
-    if (shift_) call_.set(*shift_, inputs[2].data);
-    call_.set(destination_, outputs[0].data);
+    call_.set(kSource, inputs[0].data);
+    call_.set(kScale, inputs[1].data);
+    if (shift_) call_.set(kShift, inputs[2].data);
+    call_.set(kDestination, outputs[0].data);
     call_.run();
   }
 
   std::string implementation() const override { return call_.implementation(); }
 
  private:
-  OneDnnCall call_;
-  std::size_t source_ = 0, destination_ = 0, scale_ = 0;
-  std::optional<std::size_t> shift_;
+  DividedCall call_;
+  const bool shift_;
 };
 
 /// x is normalized over its last axis.
@@ -61,15 +54,25 @@ class LayerNormNode final : public CpuNode {
     const bool shift = node.has_input(2);
     if (shift && request.inputs[2].elements() != width) return nullptr;
 
-    const dnnl::memory::desc data = dense_desc({rows, width}, kF32);
     const auto flags = shift ? dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift
                              : dnnl::normalization_flags::use_scale;
-    const dnnl::layer_normalization_forward::desc desc(dnnl::prop_kind::forward_inference, data,
-                                                       node.float_or("epsilon", 1e-5f), flags);
-    const dnnl::layer_normalization_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    return std::make_unique<LayerNormKernel>(
-        OneDnnCall(dnnl::layer_normalization_forward(pd), pd, request.scratch), data,
-        dense_desc({width}, kF32), shift);
+    const dnnl::memory::desc weight = dense_desc({width}, kF32);
+    DividedCall call(request);
+    add_ranges<dnnl::layer_normalization_forward>(
+        call, divided(rows, rows * width, request.executor.threads()),
+        [&](std::int64_t length) {
+          return dnnl::layer_normalization_forward::primitive_desc(
+              {dnnl::prop_kind::forward_inference, dense_desc({length, width}, kF32),
+               node.float_or("epsilon", 1e-5f), flags},
+              onednn_attributes(), onednn_engine());
+        },
+        [&](const Range& range, const auto& pd) {
+          call.bind(DNNL_ARG_SRC, pd.src_desc(), range.begin * width);
+          call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin * width);
+          call.bind(DNNL_ARG_SCALE, weight);
+          if (shift) call.bind(DNNL_ARG_SHIFT, weight);
+        });
+    return std::make_unique<LayerNormKernel>(std::move(call), shift);
   }
 };
 

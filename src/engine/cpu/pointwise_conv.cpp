@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/cpu/conv_window.h"
 #include "engine/cpu/product_activation.h"
+#include "engine/ops/window.h"
 
 namespace edgeclip::engine {
 
@@ -43,10 +43,6 @@ class PointwiseConvKernel final : public Kernel {
   kernels::Epilogue epilogue_;
 };
 
-bool all_are(const dnnl::memory::dims& values, std::int64_t value) {
-  return std::all_of(values.begin(), values.end(), [value](std::int64_t x) { return x == value; });
-}
-
 /// The value's bytes are (pixels, channels).
 bool is_pixels_by_channels(const TensorView& value, Layout layout) {
   return layout == Layout::channels_last || normalized(Layout::channels_last, value.shape) == Layout::plain;
@@ -61,8 +57,8 @@ std::unique_ptr<Kernel> bind_pointwise_conv(const Node& node, const BindRequest&
   if (weights.data == nullptr || node.int_or("group", 1) != 1 || (node.has_input(kBias) && bias.data == nullptr))
     return nullptr;
   if (!std::all_of(w.begin() + 2, w.end(), [](std::int64_t taps) { return taps == 1; })) return nullptr;
-  const ConvWindow window = conv_window(node, x, w);
-  if (!all_are(window.strides, 1) || !all_are(window.before, 0) || !all_are(window.after, 0)) return nullptr;
+  for (const WindowDim& d : window_of(node, x, Shape(w.begin() + 2, w.end())))
+    if (d.stride != 1 || d.before != 0 || d.out != d.in) return nullptr;
   const TensorView y = request.outputs[0].view();
   if (!is_pixels_by_channels(in[kX], request.layouts.inputs[kX]) ||
       !is_pixels_by_channels(y, request.layouts.outputs[0]))
