@@ -12,7 +12,7 @@ namespace {
 /// More than making a kernel takes, beside its packed weights.
 constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;
 
-dnnl::memory::dims strides_of(const dnnl::memory::desc& desc) {
+dnnl::memory::dims own_strides(const dnnl::memory::desc& desc) {
   const auto* strides = desc.data.format_desc.blocking.strides;
   return {strides, strides + desc.data.ndims};
 }
@@ -24,7 +24,7 @@ std::unique_ptr<Kernel> make_reorder(const TensorView& value, Layout from, Layou
   const auto type = moved_as(value.dtype);
   EDGECLIP_CHECK(type, "{} lies in one layout only", dtype_name(value.dtype));
   const auto source = layout_desc(value.shape, from, *type), destination = layout_desc(value.shape, to, *type);
-  return make_strided_copy(executor, scratch, value.shape, strides_of(source), strides_of(destination),
+  return make_strided_copy(executor, scratch, value.shape, own_strides(source), own_strides(destination),
                            *type);
 }
 
