@@ -57,7 +57,10 @@ struct Behind {
     bias.resize(static_cast<std::size_t>(s.n + 64), 0);
     residual = random_floats(s.m * s.n, rng);
     if (number % 2 == 1) epilogue.bias = bias.data();
-    epilogue.activation = static_cast<Activation>(number % 4);
+    epilogue.activation = static_cast<Activation>(number % 12);
+    epilogue.alpha = epilogue.activation == Activation::clip ? -0.5F : 0.3F;
+    epilogue.beta = 0.6F;
+    epilogue.residual_first = number % 2 == 0;
     if (number % 3 == 1) {
       epilogue.residual = residual.data();
       epilogue.residual_stride = s.n;
@@ -250,10 +253,13 @@ TEST_P(AtEveryLevel, ActivationsFarOut) {
   const std::vector<float> x = {-1000, -100, -88, -30, -10, -5, -1, -1e-3F, 0, 1e-3F, 1, 5, 10, 88, 1000, NAN};
   const float one = 1;
   const PackedWeights packed = pack_f32(&one, 1, 1, 1, 1, GetParam());
-  for (const Activation activation : {Activation::none, Activation::relu, Activation::quick_gelu, Activation::gelu}) {
+  for (int kind = 0; kind < 12; ++kind) {
+    const auto activation = static_cast<Activation>(kind);
     std::vector<float> expected(x.size()), given(x.size());
     Epilogue epilogue;
     epilogue.activation = activation;
+    epilogue.alpha = activation == Activation::clip ? -0.5F : 0.3F;
+    epilogue.beta = 0.6F;
     epilogue.out_stride = 1;
     epilogue.out = expected.data();
     reference_gemm(x.data(), 1, &one, static_cast<std::int64_t>(x.size()), 1, 1, epilogue);

@@ -2,9 +2,10 @@
 
 #include <limits>
 #include <memory>
+#include <utility>
 
+#include "engine/cpu/divided_call.h"
 #include "engine/cpu/gemm_weights.h"
-#include "engine/cpu/onednn.h"
 
 /// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of families.cpp
 /// beside the operators it takes.
@@ -67,17 +68,22 @@ Layouts joined_layouts(const Inputs& inputs, const Outputs& outputs, const std::
 /// (N, C, spatial...) in the order of its bytes: (N, spatial..., C) where it is channels_last.
 Shape stored_shape(const Shape& shape, Layout layout);
 
-/// A primitive with one source and one destination of the node's first input and output.
+/// A primitive whose slices bind one source and then one destination, of the node's first input and output.
 class UnaryOneDnnKernel final : public Kernel {
  public:
-  UnaryOneDnnKernel(OneDnnCall call, const dnnl::memory::desc& source, const dnnl::memory::desc& destination);
+  explicit UnaryOneDnnKernel(DividedCall call) : call_(std::move(call)) {}
   void run(const Inputs& inputs, const Outputs& outputs) override;
   std::string implementation() const override { return call_.implementation(); }
 
  private:
-  OneDnnCall call_;
-  std::size_t source_ = 0, destination_ = 0;
+  static constexpr std::size_t kSource = 0, kDestination = 1;  ///< slots
+  DividedCall call_;
 };
+
+/// A copy between two ways in which elements of `dims` lie (strides in elements), divided among the threads.
+std::unique_ptr<Kernel> make_strided_copy(kernels::Executor& executor, Scratch& scratch,
+                                          const dnnl::memory::dims& dims, const dnnl::memory::dims& from,
+                                          const dnnl::memory::dims& to, dnnl::memory::data_type type);
 
 /// Below this loops are not worth waking other threads.
 inline constexpr std::int64_t kParallelElements = 1 << 14;

@@ -19,7 +19,7 @@ class FusedMatMulKernel final : public Kernel {
         residual_(residual),
         executor_(request.executor),
         scratch_(request.scratch) {
-    epilogue_.activation = product_activation(activation);
+    set_activation(epilogue_, activation);
     epilogue_.out_stride = epilogue_.residual_stride = weights_->n;
     if (bias) {
       bias_ = padded_to_panels(bias, *weights_);

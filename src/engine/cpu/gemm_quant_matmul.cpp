@@ -35,7 +35,7 @@ class GemmQuantMatMul final : public Kernel {
       bias_ = padded_to_panels(bias, *weights_);
       epilogue_.bias = bias_.data();
     }
-    epilogue_.activation = product_activation(attributes.activation);
+    set_activation(epilogue_, attributes.activation);
     epilogue_.a_zero_point = attributes.a_zero_point;
     epilogue_.out_stride = epilogue_.residual_stride = weights_->n;
     epilogue_.out_type = output_type(attributes.output);

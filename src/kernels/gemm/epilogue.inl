@@ -53,12 +53,51 @@ EDGECLIP_INLINE Floats normal_distribution(Floats x) {
   return x < 0 ? half_tail : 1.0F - half_tail;
 }
 
+EDGECLIP_INLINE Floats sigmoid(Floats x) { return 1.0F / (1.0F + exponential(-x)); }
+EDGECLIP_INLINE Floats between(Floats x, float least, float most) {
+  x = x < least ? all(least) : x;  // NaN stays
+  return x > most ? all(most) : x;
+}
+/// Near zero, where 1 - 2 / (e^2x + 1) would lose all digits, x - x^3/3 + 2 x^5/15.
+EDGECLIP_INLINE Floats hyperbolic_tangent(Floats x) {
+  const Floats size = x < 0 ? -x : x, square = x * x;
+  const Floats near = x + x * square * (-0.33333333F + square * (0.13333333F - square * 0.053968254F));
+  const Floats far = 1.0F - 2.0F / (exponential(2.0F * size) + 1.0F);
+  return size < 0.2F ? near : x < 0 ? -far : x > 0 ? far : x;
+}
+
+/// Those that are seldom, by name.
+EDGECLIP_INLINE Floats activate_other(Floats x, const Epilogue& e) {
+  switch (e.activation) {
+    case Activation::clip:
+      return between(x, e.alpha, e.beta);
+    case Activation::leaky_relu:
+      return x < 0 ? e.alpha * x : x;
+    case Activation::sigmoid:
+      return x != x ? x : sigmoid(x);
+    case Activation::hard_sigmoid:
+      return between(e.alpha * x + e.beta, 0, 1);
+    case Activation::hard_swish:
+      return x * between(x * (1.0F / 6) + 0.5F, 0, 1);
+    case Activation::swish:
+      return x * sigmoid(e.alpha * x);
+    case Activation::tanh:
+      return hyperbolic_tangent(x);
+    case Activation::gelu_tanh:
+      return x * sigmoid(1.5957691216F * (x + 0.044715F * x * x * x));  // 1 + tanh z = 2 sigmoid(2 z)
+    default:
+      return x;
+  }
+}
+
+/// kActivation: none, relu, quick_gelu, gelu, or any other for all those.
 template <Activation kActivation>
-EDGECLIP_INLINE Floats activate(Floats x) {
+EDGECLIP_INLINE Floats activate(Floats x, const Epilogue& e) {
+  if constexpr (kActivation == Activation::none) return x;
   if constexpr (kActivation == Activation::relu) return x < 0 ? Floats{} : x;
   if constexpr (kActivation == Activation::quick_gelu) return x / (1.0F + exponential(-1.702F * x));
   if constexpr (kActivation == Activation::gelu) return x * normal_distribution(x);
-  return x;
+  return activate_other(x, e);
 }
 
 /// Rounded and saturated to 8 bits; a NaN gives the least.
@@ -104,18 +143,24 @@ void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const st
     Out* out = static_cast<Out*>(e.out) + place.row * e.out_stride + column;
     for (int r = 0; r < place.rows; ++r, out += e.out_stride) {
       const Floats x = scaled(tile + r * place.width + c, columns, e.row_scale ? e.row_scale[place.row + r] : 1.0F,
-                              row_offset ? row_offset[r] : 0);
-      Floats y = activate<kActivation>(x + columns.bias);
+                              row_offset ? row_offset[r] : 0) +
+                       columns.bias;
+      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+      Floats added = {};
+      if (residual && count == kLanes) {
+        added = load(residual + r * e.residual_stride);
+      } else if (residual) {  // the last columns: what lies behind them is not ours
+        float some[kLanes] = {};
+        std::memcpy(some, residual + r * e.residual_stride, bytes);
+        added = load(some);
+      }
+      const Floats y = e.residual_first ? activate<kActivation>(x + added, e) : activate<kActivation>(x, e) + added;
       if (count == kLanes) {
-        if (residual) y += load(residual + r * e.residual_stride);
         store(y, e, out);
         continue;
       }
-      // The last columns: what lies behind them is not ours.
-      float some[kLanes] = {};
-      if (residual) std::memcpy(some, residual + r * e.residual_stride, static_cast<std::size_t>(count) * sizeof(float));
       Out stored[kLanes];
-      store(y + load(some), e, stored);
+      store(y, e, stored);
       std::memcpy(out, stored, static_cast<std::size_t>(count) * sizeof(Out));
     }
   }
@@ -146,6 +191,8 @@ void finish_tile(const Sum* tile, const TilePlace& place, const Epilogue& e, con
       return finish_as<Activation::quick_gelu>(tile, place, e, column_offset, row_offset);
     case Activation::gelu:
       return finish_as<Activation::gelu>(tile, place, e, column_offset, row_offset);
+    default:
+      return finish_as<Activation::tanh>(tile, place, e, column_offset, row_offset);
   }
 }
 

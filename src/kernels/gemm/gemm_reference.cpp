@@ -7,8 +7,9 @@ namespace edgeclip::kernels {
 
 namespace {
 
-double activate(double x, Activation activation) {
-  switch (activation) {
+double activate(double x, const Epilogue& e) {
+  const double alpha = e.alpha, beta = e.beta;
+  switch (e.activation) {
     case Activation::none:
       return x;
     case Activation::relu:
@@ -17,6 +18,22 @@ double activate(double x, Activation activation) {
       return x / (1 + std::exp(-1.702 * x));
     case Activation::gelu:
       return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::clip:
+      return std::min(std::max(x, alpha), beta);
+    case Activation::leaky_relu:
+      return x < 0 ? alpha * x : x;
+    case Activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::hard_sigmoid:
+      return std::min(std::max(alpha * x + beta, 0.0), 1.0);
+    case Activation::hard_swish:
+      return x * std::min(std::max(x / 6 + 0.5, 0.0), 1.0);
+    case Activation::swish:
+      return x / (1 + std::exp(-alpha * x));
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::gelu_tanh:
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   }
   return x;
 }
@@ -33,8 +50,8 @@ void finish(double sum, std::int64_t m, std::int64_t n, const Epilogue& e) {
   if (e.column_scale) x *= static_cast<double>(e.column_scale[n]);
   if (e.row_scale) x *= static_cast<double>(e.row_scale[m]);
   if (e.bias) x += static_cast<double>(e.bias[n]);
-  double y = activate(x, e.activation);
-  if (e.residual) y += static_cast<double>(e.residual[m * e.residual_stride + n]);
+  const double residual = e.residual ? static_cast<double>(e.residual[m * e.residual_stride + n]) : 0;
+  const double y = e.residual_first ? activate(x + residual, e) : activate(x, e) + residual;
   const std::int64_t at = m * e.out_stride + n;
   if (e.out_type == OutputType::f32)
     static_cast<float*>(e.out)[at] = static_cast<float>(y);
