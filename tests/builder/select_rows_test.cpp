@@ -156,6 +156,18 @@ TEST_F(SelectRows, Int8Layers) {
   EXPECT_EQ(run(row(product, 1)), 1);
   EXPECT_EQ(row_counts("QuantizeRows"), std::vector<std::string>{"1"});
 }
+TEST_F(SelectRows, RowsOfADequantizedValueAreDequantizedByThemselves) {
+  const auto step = m.scalar(0.02F), zero = m.constant<std::int8_t>({}, {0});
+  const auto q = m.node("QuantizeLinear", {x, step, zero});
+  const auto d = m.node("DequantizeLinear", {q, step, zero});
+  const auto y = m.node("MatMul", {d, weights({kWidth, kWidth})});
+  EXPECT_EQ(rewrites_of(m, select_rows, {row(y), m.node("ReduceMean", {d}, {{"axes", Ints{1}}})}, {kInput}), 1);
+  EXPECT_EQ(count_ops(m.graph, "DequantizeLinear"), 2);
+  const Node& product = only("MatMul");
+  const auto dequantize = m.graph.producer(product.inputs[0]);
+  EXPECT_EQ(m.graph.nodes()[*dequantize].op, "DequantizeLinear");
+  EXPECT_EQ(m.graph.nodes()[*m.graph.producer(m.graph.nodes()[*dequantize].inputs[0])].op, "Gather");
+}
 TEST_F(SelectRows, RefusesOtherReaders) {
   const auto y = linear(x);
   EXPECT_EQ(rewrites_of(m, select_rows, {row(y), m.node("ReduceMean", {y}, {{"axes", Ints{1}}})}, {kInput}), 0);

@@ -20,6 +20,7 @@
 #include "builder/passes/fuse_quick_gelu.h"
 #include "builder/passes/fuse_swish.h"
 #include "builder/passes/gather_per_sample.h"
+#include "builder/passes/patch_embedding.h"
 #include "builder/passes/select_rows.h"
 #include "builder/passes/sizes_of_inputs.h"
 #include "builder/passes/widen_half.h"
@@ -70,6 +71,8 @@ constexpr Pass kPasses[] = {
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_quantized_conv", fuse_quantized_conv},
     {"fuse_matmul", fuse_matmul},
+    // Before convolutions take something in.
+    {"patch_embedding", patch_embedding},
     // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
     // could not; what has no convolution before it then takes in its activation itself.  (A convolution whose
     // weights become constant later still takes in a ChannelAffine with its activation.)

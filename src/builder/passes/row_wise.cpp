@@ -92,6 +92,13 @@ std::optional<RowsOfInputs> over_last_axes(const Context& c) {
   return rows;
 }
 
+/// Each row over all of the last axis.
+std::optional<RowsOfInputs> every_row(const Context& c) {
+  RowsOfInputs rows = c.all_whole();
+  rows.axes[0] = static_cast<std::ptrdiff_t>(c.axis);
+  return rows;
+}
+
 /// (..., M, K) by (..., K, N): the rows of the left side, or what lies before them if the right side is one
 /// matrix.
 std::optional<RowsOfInputs> product(const Context& c) {
@@ -184,6 +191,7 @@ const Table& rules() {
     for (const char* op : {"QuantizeLinear", "DequantizeLinear", "edgeclip.QuantizeRows"}) t[op] = elements_of_first;
     for (const char* op : {"Softmax", "LogSoftmax", "LpNormalization", "edgeclip.L2Normalize"}) t[op] = along_axis;
     for (const char* op : {"LayerNormalization", "RMSNormalization"}) t[op] = over_last_axes;
+    t["edgeclip.LayerNormQuantizeRows"] = every_row;
     for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze"}) t[op] = view;
     t["MatMul"] = product;
     t["Gemm"] = gemm;

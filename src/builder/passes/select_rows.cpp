@@ -145,7 +145,7 @@ class Mover {
       Node node = graph_.nodes()[one.node];
       for (std::size_t k = 0; k < one.rows.axes.size(); ++k)
         if (one.rows.axes[k] != RowsOfInputs::kWhole && !is_taken(node.inputs[k]))
-          node.inputs[k] = picker_.pick(node.inputs[k], static_cast<std::size_t>(one.rows.axes[k]), one.axis);
+          node.inputs[k] = pick(node.inputs[k], static_cast<std::size_t>(one.rows.axes[k]), one.axis);
       if (is_view(node)) reshape(node, one.shape);
       moved.push_back(std::move(node));
     }
@@ -165,6 +165,27 @@ class Mover {
       }
     }
     graph_.nodes() = std::move(nodes);
+  }
+
+  /// The rows of a value that stays whole.  Of one that is dequantized they are picked before, and dequantized by
+  /// themselves: products look for the DequantizeLinear in front of them.
+  ValueId pick(ValueId value, std::size_t axis, std::size_t axis_of_output) {
+    const auto producer = graph_.producer(value);
+    if (!producer || !graph_.nodes()[*producer].is("DequantizeLinear")) return picker_.pick(value, axis, axis_of_output);
+    const auto made = dequantized_.find(value);
+    if (made != dequantized_.end()) return made->second;
+    Node node = graph_.nodes()[*producer];
+    const auto rows = rows_through(graph_, facts_, node, axis, selection_.per_sample());
+    if (!rows || !picker_.can_pick(node.inputs[0], axis)) return picker_.pick(value, axis, axis_of_output);
+    node.inputs[0] = picker_.pick(node.inputs[0], axis, axis_of_output);
+    Value one = graph_.value(value);
+    one.name += "/" + graph_.nodes()[selection_.node].name;
+    if (one.shape) one.shape->at(axis) = 1;
+    node.name = one.name;
+    node.outputs = {graph_.add_value(std::move(one))};
+    dequantized_[value] = node.outputs[0];
+    picker_.nodes.push_back(node);
+    return node.outputs[0];
   }
 
   std::size_t axis_of(ValueId id) const {
@@ -214,6 +235,7 @@ class Mover {
   std::map<ValueId, Wanted> wanted_;
   std::vector<Taken> taken_;  ///< from the selection up
   std::set<std::size_t> stops_;
+  std::map<ValueId, ValueId> dequantized_;  ///< rows of dequantized values
 };
 
 /// Moves the first selection that can be moved.

@@ -141,8 +141,9 @@ std::unique_ptr<PreparedNode> prepare_conv_transpose(const PrepareRequest& reque
 std::unique_ptr<PreparedNode> prepare_pool(const PrepareRequest& request);
 /// GlobalAveragePool, GlobalMaxPool; ReduceMean, ReduceSum, ReduceMax over neighbouring axes.
 std::unique_ptr<PreparedNode> prepare_reduce(const PrepareRequest& request);
-/// LayerNormalization over the last axis.
+/// LayerNormalization over the last axis, edgeclip.LayerNormQuantizeRows.
 std::unique_ptr<PreparedNode> prepare_layer_norm(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_layer_norm_quantize(const PrepareRequest& request);
 /// edgeclip.L2Normalize over the last axis.
 std::unique_ptr<PreparedNode> prepare_l2_normalize(const PrepareRequest& request);
 /// Softmax, LogSoftmax over any one axis.

@@ -3,29 +3,50 @@
 #include "engine/cpu/cpu_node.h"
 #include "engine/cpu/parts.h"
 #include "engine/ops/support.h"
+#include "kernels/norm/row_kernels.h"
 
 namespace edgeclip::engine {
 
 namespace {
 
-class LayerNormKernel : public Kernel {
+/// Rows of x by scale and shift: y, or q and q_scale and, if it is read, y.
+class LayerNormKernel final : public Kernel {
  public:
-  enum Slot : std::size_t { kSource, kDestination, kScale, kShift };
-  LayerNormKernel(DividedCall call, bool shift) : call_(std::move(call)), shift_(shift) {}
+  LayerNormKernel(kernels::Executor& executor, const Node& node, const Shape& x, bool quantized)
+      : executor_(executor),
+        rows_(num_elements(x) / x.back()),
+        width_(x.back()),
+        epsilon_(node.float_or("epsilon", 1e-5F)),
+        quantized_(quantized) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    call_.set(kSource, inputs[0].data);
-    call_.set(kScale, inputs[1].data);
-    if (shift_) call_.set(kShift, inputs[2].data);
-    call_.set(kDestination, outputs[0].data);
-    call_.run();
+    kernels::NormalizedRows work;
+    work.x = inputs[0].as<float>();
+    work.rows = rows_;
+    work.width = width_;
+    work.scale = inputs[1].as<float>();
+    if (inputs.size() > 2 && inputs[2].data) work.shift = inputs[2].as<float>();
+    work.epsilon = epsilon_;
+    const auto floats = [&](std::size_t i) {
+      return i < outputs.size() && outputs[i].data ? outputs[i].as<float>() : nullptr;
+    };
+    work.y = floats(quantized_ ? 2 : 0);
+    if (quantized_) {
+      work.q = outputs[0].as<std::int8_t>();
+      work.q_scale = floats(1);
+    }
+    kernels::normalize_rows(work, executor_);
   }
 
-  std::string implementation() const override { return call_.implementation(); }
+  std::string implementation() const override {
+    return quantized_ ? "simd:layer_norm_quantize" : "simd:layer_norm";
+  }
 
  private:
-  DividedCall call_;
-  const bool shift_;
+  kernels::Executor& executor_;
+  const std::int64_t rows_, width_;
+  const float epsilon_;
+  const bool quantized_;
 };
 
 /// x is normalized over its last axis.
@@ -49,30 +70,20 @@ class LayerNormNode final : public CpuNode {
                            leading_parts(request.inputs, request.outputs,
                                          normalize_axis(node, node.int_or("axis", -1), x.size()), {0}));
     if (request.inputs[0].dtype != DType::f32) return nullptr;
-    const std::int64_t width = x.back(), rows = num_elements(x) / width;
-    if (request.inputs[1].elements() != width) return nullptr;
-    const bool shift = node.has_input(2);
-    if (shift && request.inputs[2].elements() != width) return nullptr;
+    if (request.inputs[1].elements() != x.back()) return nullptr;
+    if (node.has_input(2) && request.inputs[2].elements() != x.back()) return nullptr;
+    return std::make_unique<LayerNormKernel>(request.executor, node, x, false);
+  }
+};
 
-    const auto flags = shift ? dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift
-                             : dnnl::normalization_flags::use_scale;
-    const dnnl::memory::desc weight = dense_desc({width}, kF32);
-    DividedCall call(request);
-    add_ranges<dnnl::layer_normalization_forward>(
-        call, divided(rows, rows * width, request.executor.threads()),
-        [&](std::int64_t length) {
-          return dnnl::layer_normalization_forward::primitive_desc(
-              {dnnl::prop_kind::forward_inference, dense_desc({length, width}, kF32),
-               node.float_or("epsilon", 1e-5f), flags},
-              onednn_attributes(), onednn_engine());
-        },
-        [&](const Range& range, const auto& pd) {
-          call.bind(DNNL_ARG_SRC, pd.src_desc(), range.begin * width);
-          call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin * width);
-          call.bind(DNNL_ARG_SCALE, weight);
-          if (shift) call.bind(DNNL_ARG_SHIFT, weight);
-        });
-    return std::make_unique<LayerNormKernel>(std::move(call), shift);
+class LayerNormQuantizeNode final : public CpuNode {
+ public:
+  explicit LayerNormQuantizeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
+
+ private:
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    if (node.outputs[0] == kNoValue) return nullptr;
+    return std::make_unique<LayerNormKernel>(request.executor, node, request.inputs[0].shape, true);
   }
 };
 
@@ -125,6 +136,10 @@ class L2NormalizeNode final : public CpuNode {
 std::unique_ptr<PreparedNode> prepare_layer_norm(const PrepareRequest& request) {
   if (request.node.outputs.size() != 1) return prepare_rows(request);  // mean and deviation as well
   return std::make_unique<LayerNormNode>(request);
+}
+
+std::unique_ptr<PreparedNode> prepare_layer_norm_quantize(const PrepareRequest& request) {
+  return std::make_unique<LayerNormQuantizeNode>(request);
 }
 
 std::unique_ptr<PreparedNode> prepare_l2_normalize(const PrepareRequest& request) {

@@ -2,28 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <mutex>
 
 #include "engine/cpu/centred_weights.h"
 #include "engine/cpu/cpu_node.h"
 #include "engine/ops/quantization.h"
-#include "engine/ops/quantize_rows.h"
 #include "engine/ops/support.h"
+#include "kernels/norm/row_kernels.h"
 
 namespace edgeclip::engine {
 
 namespace {
-
-/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23
-/// leaves the integer in the low mantissa bits, without a call or SSE4.1.
-inline std::int32_t round_small(float v) {
-  const float shifted = v + 12582912.0f;
-  std::int32_t bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  return bits - 0x4B400000;
-}
 
 template <class T>
 class QuantizeKernel final : public Kernel {
@@ -107,34 +96,10 @@ class QuantizeRowsKernel final : public Kernel {
  public:
   explicit QuantizeRowsKernel(kernels::Executor& executor) : executor_(executor) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    const std::int64_t width = inputs[0].shape.back(), rows = inputs[0].elements() / width;
-    const float* all_x = inputs[0].as<float>();
-    auto* all_y = outputs[0].as<std::int8_t>();
+    const std::int64_t width = inputs[0].shape.back();
     float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
-    parallel_rows(executor_, rows, width, [&](std::int64_t r) {
-      const float* x = all_x + r * width;
-      std::int8_t* y = all_y + r * width;
-      std::int32_t largest = 0;  // bits of magnitudes are positive
-#pragma omp simd reduction(max : largest)
-      for (std::int64_t k = 0; k < width; ++k) {
-        std::int32_t bits;
-        std::memcpy(&bits, x + k, sizeof bits);
-        bits &= 0x7fffffff;
-        largest = largest > bits ? largest : bits;
-      }
-      float magnitude;
-      std::memcpy(&magnitude, &largest, sizeof magnitude);
-      const float scale = scale_of_largest(magnitude);
-      if (scales) scales[r] = scale;
-#pragma omp simd
-      for (std::int64_t k = 0; k < width; ++k) {
-        float v = x[k] / scale;
-        v = v == v ? v : 0.0f;
-        v = v > -127.0f ? v : -127.0f;
-        v = v < 127.0f ? v : 127.0f;
-        y[k] = static_cast<std::int8_t>(round_small(v));
-      }
-    });
+    kernels::quantize_rows(
+        {inputs[0].as<float>(), inputs[0].elements() / width, width, outputs[0].as<std::int8_t>(), scales}, executor_);
   }
   std::string implementation() const override { return "simd:quantize_rows"; }
 
@@ -201,18 +166,7 @@ class DynamicQuantizeNode final : public CpuNode {
 template <class T>
 void quantize_elements(kernels::Executor& executor, const float* x, std::int64_t count, float scale,
                        std::int32_t zero_point, T* y) {
-  const float low = static_cast<float>(std::numeric_limits<T>::lowest()) - static_cast<float>(zero_point),
-              high = low + 255.0f;
-  parallel_elements(executor, count, [=](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) {
-      float v = x[i] / scale;
-      v = v == v ? v : 0.0f;  // NaN becomes the zero point, as in the reference kernel
-      v = v > low ? v : low;
-      v = v < high ? v : high;
-      y[i] = static_cast<T>(round_small(v) + zero_point);
-    }
-  });
+  kernels::quantize_linear(x, count, scale, zero_point, y, executor);
 }
 
 template void quantize_elements<std::uint8_t>(kernels::Executor&, const float*, std::int64_t, float,

@@ -9,13 +9,8 @@
 
 #include <immintrin.h>
 
-#define ROW_TARGET __attribute__((target("avx2,fma")))
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#define ROW_TARGET __attribute__((target("avx2,fma,f16c")))  // as simd/begin_avx2.h
+#include "kernels/simd/begin_avx2.h"
 
 namespace edgeclip::kernels::avx2 {
 
@@ -98,10 +93,6 @@ constinit const RowKernels row_kernels = kernels_of("avx2");
 
 }  // namespace edgeclip::kernels::avx2
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/simd/end.h"
 
 #endif

@@ -13,13 +13,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-#define ROW_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
-#endif
+#define ROW_TARGET __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))  // as simd/begin_avx512.h
+#include "kernels/simd/begin_avx512.h"
 
 namespace edgeclip::kernels::avx512 {
 
@@ -92,10 +87,6 @@ constinit const RowKernels row_kernels = kernels_of("avx512");
 
 }  // namespace edgeclip::kernels::avx512
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/simd/end.h"
 
 #endif
