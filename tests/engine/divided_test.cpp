@@ -94,7 +94,7 @@ std::vector<Case> cases() {
       conv("first", {1, 3, 61, 63}, {16, 3, 7, 7}, {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}}),
       conv("one_channel", {1, 1, 61, 63}, {24, 1, 5, 5}, {}),
       conv("patches", {1, 3, 64, 64}, {96, 3, 8, 8}, {{"strides", Ints{8, 8}}}),
-      conv("pointwise", {1, 40, 13, 13}, {72, 40, 1, 1}, {}),
+      conv("pointwise", {1, 200, 13, 13}, {136, 200, 1, 1}, {}),
       conv("pointwise_strided", {1, 40, 27, 27}, {72, 40, 1, 1}, {{"strides", Ints{2, 2}}}),
       conv("depthwise", {1, 48, 31, 29}, {48, 1, 3, 3}, {{"pads", one}, {"group", std::int64_t{48}}}),
       conv("groups", {1, 48, 21, 23}, {48, 12, 3, 3}, {{"pads", one}, {"group", std::int64_t{4}}}),
