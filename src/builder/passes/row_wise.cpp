@@ -13,7 +13,7 @@ constexpr std::ptrdiff_t kWhole = RowsOfInputs::kWhole;
 
 /// A node with the shapes of its first output and its inputs; distances are counted from behind, 1 for the
 /// last axis, because that is how shapes are broadcast.
-struct Context {
+struct RowWiseContext {
   const Graph& graph;
   const ShapeFacts& facts;
   const Node& node;
@@ -51,10 +51,10 @@ struct Context {
   }
 };
 
-using Rule = std::optional<RowsOfInputs> (*)(const Context&);
+using Rule = std::optional<RowsOfInputs> (*)(const RowWiseContext&);
 
 /// Element by element, all inputs broadcast.
-std::optional<RowsOfInputs> elements(const Context& c) {
+std::optional<RowsOfInputs> elements(const RowWiseContext& c) {
   RowsOfInputs rows = c.all_whole();
   for (std::size_t i = 0; i < c.node.inputs.size(); ++i)
     if (!c.spread(rows, i)) return {};
@@ -62,7 +62,7 @@ std::optional<RowsOfInputs> elements(const Context& c) {
 }
 
 /// Element by element of input 0; the others (a scale, a zero point) hold one element.
-std::optional<RowsOfInputs> elements_of_first(const Context& c) {
+std::optional<RowsOfInputs> elements_of_first(const RowWiseContext& c) {
   for (std::size_t i = 1; i < c.node.inputs.size(); ++i)
     if (c.node.has_input(i) && (!c.shape(i) || product_of(*c.shape(i)) != 1)) return {};
   RowsOfInputs rows = c.all_whole();
@@ -71,7 +71,7 @@ std::optional<RowsOfInputs> elements_of_first(const Context& c) {
 }
 
 /// Along the node's axis, the last one if it names none.
-std::optional<RowsOfInputs> along_axis(const Context& c) {
+std::optional<RowsOfInputs> along_axis(const RowWiseContext& c) {
   if (c.node.domain.empty() && c.node.opset < 13 && c.node.op != "LpNormalization") return {};  // all axes behind it
   if (c.normalized(c.node.int_or("axis", -1)) == c.axis) return {};
   RowsOfInputs rows = c.all_whole();
@@ -80,7 +80,7 @@ std::optional<RowsOfInputs> along_axis(const Context& c) {
 }
 
 /// Over the axes from the node's on; scale and bias lie along those.
-std::optional<RowsOfInputs> over_last_axes(const Context& c) {
+std::optional<RowsOfInputs> over_last_axes(const RowWiseContext& c) {
   const std::size_t first = c.normalized(c.node.int_or("axis", -1));
   if (first <= c.axis) return {};
   for (std::size_t i = 1; i < c.node.outputs.size(); ++i)
@@ -93,7 +93,7 @@ std::optional<RowsOfInputs> over_last_axes(const Context& c) {
 }
 
 /// Each row over all of the last axis.
-std::optional<RowsOfInputs> every_row(const Context& c) {
+std::optional<RowsOfInputs> every_row(const RowWiseContext& c) {
   RowsOfInputs rows = c.all_whole();
   rows.axes[0] = static_cast<std::ptrdiff_t>(c.axis);
   return rows;
@@ -101,7 +101,7 @@ std::optional<RowsOfInputs> every_row(const Context& c) {
 
 /// (..., M, K) by (..., K, N): the rows of the left side, or what lies before them if the right side is one
 /// matrix.
-std::optional<RowsOfInputs> product(const Context& c) {
+std::optional<RowsOfInputs> product(const RowWiseContext& c) {
   const auto &a = c.shape(0), &b = c.shape(1);
   if (!a || !b || a->size() < 2 || b->size() < 2) return {};
   if (c.distance() > 2 && b->size() > 2) return {};
@@ -111,21 +111,21 @@ std::optional<RowsOfInputs> product(const Context& c) {
 }
 
 /// FusedMatMul(A, W, bias, residual).
-std::optional<RowsOfInputs> fused_product(const Context& c) {
+std::optional<RowsOfInputs> fused_product(const RowWiseContext& c) {
   auto rows = product(c);
   if (rows && c.node.inputs.size() > 3 && !c.spread(*rows, 3)) return {};
   return rows;
 }
 
 /// QuantMatMul(A, W, w_scale, bias, residual, row_scale).
-std::optional<RowsOfInputs> quantized_product(const Context& c) {
+std::optional<RowsOfInputs> quantized_product(const RowWiseContext& c) {
   auto rows = product(c);
   for (const std::size_t i : {4, 5})
     if (rows && c.node.inputs.size() > i && !c.spread(*rows, i)) return {};
   return rows;
 }
 
-std::optional<RowsOfInputs> gemm(const Context& c) {
+std::optional<RowsOfInputs> gemm(const RowWiseContext& c) {
   if (c.node.int_or("transA", 0) != 0 || c.axis != 0) return {};
   RowsOfInputs rows = c.all_whole();
   rows.axes[0] = 0;
@@ -133,7 +133,7 @@ std::optional<RowsOfInputs> gemm(const Context& c) {
   return rows;
 }
 
-std::optional<RowsOfInputs> transpose(const Context& c) {
+std::optional<RowsOfInputs> transpose(const RowWiseContext& c) {
   auto perm = c.node.ints_or("perm", {});
   if (perm.empty())
     for (std::size_t i = c.out.size(); i-- > 0;) perm.push_back(static_cast<std::int64_t>(i));
@@ -142,7 +142,7 @@ std::optional<RowsOfInputs> transpose(const Context& c) {
 }
 
 /// The axis before which as much lies, and which is as long.
-std::optional<RowsOfInputs> view(const Context& c) {
+std::optional<RowsOfInputs> view(const RowWiseContext& c) {
   const auto& in = c.shape(0);
   if (!in || (c.batch_first && (in->empty() || (*in)[0] != c.out[0]))) return {};
   const SymbolicDim before = product_of({c.out.begin(), c.out.begin() + static_cast<std::ptrdiff_t>(c.axis)});
@@ -157,7 +157,7 @@ std::optional<RowsOfInputs> view(const Context& c) {
 }
 
 /// Rows are cut, not picked.
-std::optional<RowsOfInputs> slice(const Context& c) {
+std::optional<RowsOfInputs> slice(const RowWiseContext& c) {
   const auto& in = c.shape(0);
   if (c.node.opset < 10 || !in || in->size() != c.out.size() || (*in)[c.axis] != c.length() || !c.node.has_input(3))
     return {};
