@@ -16,7 +16,7 @@ using namespace engine;
 
 namespace {
 
-bool over_last_axis(const Node& norm, const ShapeFacts& facts) {
+bool normalizes_last_axis(const Node& norm, const ShapeFacts& facts) {
   const auto shape = facts.shape(norm.inputs[0]);
   if (!shape || shape->empty() || facts.dtype(norm.inputs[0]) != DType::f32) return false;
   const std::int64_t axis = norm.int_or("axis", -1);
@@ -45,7 +45,7 @@ int fuse_norm_quantize(Graph& graph) {
   const ShapeFacts facts(graph);
   int count = 0;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
-    if (!graph.nodes()[i].is("LayerNormalization") || !over_last_axis(graph.nodes()[i], facts)) continue;
+    if (!graph.nodes()[i].is("LayerNormalization") || !normalizes_last_axis(graph.nodes()[i], facts)) continue;
     const ValueId y = graph.nodes()[i].outputs[0];
     std::size_t readers = 0;
     const auto quantizer = quantizer_of(graph, y, &readers);

@@ -29,7 +29,7 @@ class SizesOfInputs {
     const Node gather = graph.nodes()[i];
     if (!gather.is("Gather") || gather.int_or("axis", 0) != 0) return false;
     const Node* shape = index.producer(gather.inputs[0]);
-    if (!shape || !shape->is("Shape") || is_input(graph, shape->inputs[0])) return false;
+    if (!shape || !shape->is("Shape") || is_graph_input(graph, shape->inputs[0])) return false;
     const auto size = size_of(graph, *shape, gather);
     if (!size) return false;
     for (const ValueId input : graph.inputs) {
@@ -43,7 +43,7 @@ class SizesOfInputs {
   }
 
  private:
-  static bool is_input(const Graph& graph, ValueId id) {
+  static bool is_graph_input(const Graph& graph, ValueId id) {
     return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end();
   }
 

@@ -10,7 +10,7 @@ namespace edgeclip::engine {
 namespace {
 
 /// Fewer rows or columns of a slice than this leave a kernel's tile half empty.
-constexpr std::int64_t kRows = 8, kColumns = 16;
+constexpr std::int64_t kRowsOfPart = 8, kColumns = 16;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ std::vector<ProductSlice> product_slices(const Matrices& a, const Matrices& b, c
     if (rows > 0 && c.dims[longest] >= threads &&
         (c.dims[longest] % threads == 0 || c.dims[longest] > 2 * threads))
       along = longest;
-    else if (constant || m >= threads * kRows || n < threads * kColumns)
+    else if (constant || m >= threads * kRowsOfPart || n < threads * kColumns)
       along = rows;
     ranges = divided(c.dims[along], batch * (m * n * k / kMacsOfElement + m * k + k * n + m * n), threads,
                      along == columns ? kColumns : 1);
