@@ -19,12 +19,15 @@ NamedForm form_at(CpuLevel level) {
 #if defined(__x86_64__)
   switch (level) {
     case CpuLevel::avx2:
-    case CpuLevel::avx_vnni: return {avx2::attention_task, "avx2"};
+    case CpuLevel::avx_vnni:
+      return {avx2::attention_task, "avx2"};
     case CpuLevel::avx512:
     case CpuLevel::avx512_vnni:
     case CpuLevel::avx512_bf16:
-    case CpuLevel::amx: return {avx512::attention_task, "avx512"};
-    default: break;
+    case CpuLevel::amx:
+      return {avx512::attention_task, "avx512"};
+    default:
+      break;
   }
 #endif
   return {portable::attention_task, "portable"};
@@ -46,7 +49,8 @@ std::int64_t scratch_step(const Attention& p) { return AttentionScratch::floats(
 }  // namespace
 
 std::size_t attention_scratch_bytes(const Attention& p, int threads) {
-  return static_cast<std::size_t>(scratch_step(p)) * sizeof(float) * static_cast<std::size_t>(std::max(threads, 1));
+  return static_cast<std::size_t>(scratch_step(p)) * sizeof(float) *
+         static_cast<std::size_t>(std::max(threads, 1));
 }
 
 void attend(const Attention& p, Executor& executor, std::byte* scratch, CpuLevel level) {

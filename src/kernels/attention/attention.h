@@ -12,19 +12,22 @@
 /// exact: all keys of a row meet in one softmax, computed in float32.
 namespace edgeclip::kernels {
 
-/// An operand by (batch, position, head): its elements d of one head, `data[b * batch + t * row + h * head + d]`,
-/// lie side by side.  So it may be a part of a fused (B, T, 3 H Dh) matrix, or (B, T, H, Dh), or (B, H, T, Dh).
-/// Steps in elements.
+/// An operand by (batch, position, head): the elements d of one head lie side by side,
+///   data[b * batch + t * row + h * head + d],
+/// so that it may be a part of a fused (B, T, 3 H Dh) matrix, or (B, T, H, Dh), or (B, H, T, Dh).  Steps in
+/// elements.
 template <class T>
 struct HeadRows {
   T* data = nullptr;
   std::int64_t batch = 0, row = 0, head = 0;
 
-  T* at(std::int64_t b, std::int64_t t, std::int64_t h) const { return data + b * batch + t * row + h * head; }
+  T* at(std::int64_t b, std::int64_t t, std::int64_t h) const {
+    return data + b * batch + t * row + h * head;
+  }
 };
 
-/// What is added to the scores, `data[b * batch + h * head + i * query + j * key]` for query i and key j; a step
-/// of 0 where it is the same for all; data null: nothing.  -inf hides a key.  `key` is 0 or 1.
+/// What is added to the scores, `data[b * batch + h * head + i * query + j * key]` for query i and key j; a
+/// step of 0 where it is the same for all; data null: nothing.  -inf hides a key.  `key` is 0 or 1.
 struct AttentionMask {
   const float* data = nullptr;
   std::int64_t batch = 0, head = 0, query = 0, key = 0;
@@ -32,6 +35,13 @@ struct AttentionMask {
 
 /// In what the two products are computed; the softmax is float32 always.
 enum class AttentionCompute : std::uint8_t { f32 };
+
+/// What a row without a softmax gives: all its keys hidden, or a NaN or an infinity among its scores.
+enum class NoSoftmax : std::uint8_t {
+  nan,
+  zeros_if_hidden,  ///< zeros where all keys are hidden, else NaN
+  zeros
+};
 
 /// A problem.  y overlaps no operand.
 struct Attention {
@@ -44,9 +54,7 @@ struct Attention {
   AttentionMask mask;
   /// Hides key j from query i where j > i.
   bool causal = false;
-  /// A row without a softmax (all keys hidden, or a NaN or an infinity among its scores) gives zeros if safe,
-  /// else NaN.
-  bool safe = false;
+  NoSoftmax otherwise = NoSoftmax::nan;
   AttentionCompute compute = AttentionCompute::f32;
 };
 

@@ -1,19 +1,20 @@
-// The inside of attend() over vectors of an instruction set; included within a namespace and a target region of
-// its own, behind
-//   struct Isa { using F = a vector of floats; static constexpr int kLanes, kAccumulators, kValueVectors; ... }.
+// The inside of attend() over vectors of an instruction set; included within a namespace and a target region
+// of its own, behind
+//   struct Isa { using F = a vector of floats; static constexpr int kLanes, kAccumulators, kValueVectors; };
+// and its operations.
 //
 // Query rows are computed kLanes at a time, one per lane.  So the scores of a key are a vector (over the
-// queries), softmax is the same arithmetic in each lane, without sums across lanes, and neither keys nor values
-// are transposed, only the queries:
+// queries), softmax is the same arithmetic in each lane, without sums across lanes, and neither keys nor
+// values are transposed, only the queries:
 //   weights[j][i] = Σ_d k[j][d] queries[d][i]     k broadcast, a tile of keys × vectors of queries
 //   y[i][d]       = Σ_j weights[j][i] v[j][d]     weights broadcast, a tile of queries × vectors of d
 // Each element is one chain of fused multiply-adds in the order of d or j: the size of a tile does not show.
 
 using F = Isa::F;
 constexpr int kLanes = Isa::kLanes;
-constexpr int kVectors = 3;                    // of queries, side by side
-constexpr int kQueries = kVectors * kLanes;    // the step from one d, or key, to the next
-constexpr int kRowTile = 6;                    // query rows of the second product; divides kQueries
+constexpr int kVectors = 3;                  // of queries, side by side
+constexpr int kQueries = kVectors * kLanes;  // the step from one d, or key, to the next
+constexpr int kRowTile = 6;                  // query rows of the second product; divides kQueries
 static_assert(kQueries <= kMostQueries && kMostQueries % kQueries == 0 && kQueries % kRowTile == 0);
 
 #define EDGECLIP_INLINE static inline __attribute__((always_inline))
@@ -59,14 +60,14 @@ static void pack_queries(const float* from, std::int64_t step, std::int64_t coun
                          float factor, float* to) {
   for (std::int64_t i = 0; i < count; i += kLanes)
     for (std::int64_t d = 0; d < size; d += kLanes)
-      Isa::transpose(from + i * step + d, step, count - i < kLanes ? count - i : kLanes, kLanes,
-                     factor, to + d * kQueries + i, kQueries);
+      Isa::transpose(from + i * step + d, step, count - i < kLanes ? count - i : kLanes, kLanes, factor,
+                     to + d * kQueries + i, kQueries);
 }
 
 /// Scores of kKeys keys.
 template <int kKeys, int kWidth>
-EDGECLIP_INLINE void score_tile(const float* keys, std::int64_t piece, std::int64_t size, const float* queries,
-                                float* weights) {
+EDGECLIP_INLINE void score_tile(const float* keys, std::int64_t piece, std::int64_t size,
+                                const float* queries, float* weights) {
   F sum[kKeys][kWidth];
 #pragma GCC unroll 16
   for (int j = 0; j < kKeys; ++j)
@@ -100,10 +101,11 @@ constexpr int keys_of_tile(int width) {
 }
 
 template <int kKeys, int kWidth>
-EDGECLIP_INLINE void scores_from(const AttentionScratch& s, std::int64_t j, std::int64_t count, std::int64_t all,
-                                 std::int64_t size) {
+EDGECLIP_INLINE void scores_from(const AttentionScratch& s, std::int64_t j, std::int64_t count,
+                                 std::int64_t all, std::int64_t size) {
   for (; j + kKeys <= count; j += kKeys)
-    score_tile<kKeys, kWidth>(s.keys + j * kKeyPiece, all * kKeyPiece, size, s.queries, s.weights + j * kQueries);
+    score_tile<kKeys, kWidth>(s.keys + j * kKeyPiece, all * kKeyPiece, size, s.queries,
+                              s.weights + j * kQueries);
   if constexpr (kKeys > 1) scores_from<kKeys / 2, kWidth>(s, j, count, all, size);
 }
 
@@ -165,15 +167,21 @@ static void add_mask(const BlockMask& m, std::int64_t rows, std::int64_t keys, f
 }
 
 /// Hides key j from the queries before it; `first`: the block's first query.
-EDGECLIP_INLINE void hide_later_keys(std::int64_t first, std::int64_t rows, std::int64_t keys, float* weights) {
+EDGECLIP_INLINE void hide_later_keys(std::int64_t first, std::int64_t rows, std::int64_t keys,
+                                     float* weights) {
   for (std::int64_t j = first + 1; j < keys; ++j)
     for (std::int64_t i = 0; i < rows && i < j - first; ++i) weights[j * kQueries + i] = -__builtin_inff();
 }
 
-/// weights = 2^(weights - the most of each lane), and the reciprocal of each lane's sum: NaN where that is no
-/// softmax.
+/// Of each query row of a block.
+struct BlockSums {
+  alignas(64) float most[kQueries];         ///< its largest score
+  alignas(64) float reciprocals[kQueries];  ///< of the sum of its weights; NaN where there is no softmax
+};
+
+/// weights = 2^(weights - the most of each lane).
 template <int kWidth>
-static void softmax(std::int64_t keys, float* weights, float* reciprocals) {
+static void softmax(std::int64_t keys, float* weights, BlockSums& sums) {
   F most[kWidth], sum[kWidth];
 #pragma GCC unroll 4
   for (int v = 0; v < kWidth; ++v) {
@@ -193,13 +201,16 @@ static void softmax(std::int64_t keys, float* weights, float* reciprocals) {
       Isa::store(at, weight);
     }
 #pragma GCC unroll 4
-  for (int v = 0; v < kWidth; ++v) Isa::store(reciprocals + v * kLanes, Isa::divide(Isa::set(1), sum[v]));
+  for (int v = 0; v < kWidth; ++v) {
+    Isa::store(sums.most + v * kLanes, most[v]);
+    Isa::store(sums.reciprocals + v * kLanes, Isa::divide(Isa::set(1), sum[v]));
+  }
 }
 
 /// kRows rows of y by kWidth vectors of their elements.
 template <int kRows, int kWidth>
-EDGECLIP_INLINE void value_tile(const float* weights, const float* values, std::int64_t size, std::int64_t keys,
-                                const float* reciprocals, float* y, std::int64_t y_step) {
+EDGECLIP_INLINE void value_tile(const float* weights, const float* values, std::int64_t size,
+                                std::int64_t keys, const float* reciprocals, float* y, std::int64_t y_step) {
   F sum[kRows][kWidth];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
@@ -244,12 +255,13 @@ EDGECLIP_INLINE void value_rows_of(std::int64_t rows, const float* weights, cons
                                    std::int64_t size, std::int64_t keys, const float* reciprocals, float* y,
                                    std::int64_t y_step) {
   if (rows == kRows) return value_rows<kRows>(weights, values, size, keys, reciprocals, y, y_step);
-  if constexpr (kRows > 1) value_rows_of<kRows - 1>(rows, weights, values, size, keys, reciprocals, y, y_step);
+  if constexpr (kRows > 1)
+    value_rows_of<kRows - 1>(rows, weights, values, size, keys, reciprocals, y, y_step);
 }
 
 /// Rows [i, i + rows) of the task's head: as many as lie side by side.
-static void attend_block(const Attention& p, const AttentionTask& t, const AttentionScratch& s, std::int64_t i,
-                         std::int64_t rows) {
+static void attend_block(const Attention& p, const AttentionTask& t, const AttentionScratch& s,
+                         std::int64_t i, std::int64_t rows) {
   std::int64_t keys = p.keys;
   if (p.causal && i + rows < keys) keys = i + rows;
   BlockMask mask{nullptr, p.mask.query, p.mask.key};
@@ -260,27 +272,34 @@ static void attend_block(const Attention& p, const AttentionTask& t, const Atten
   pack_queries(p.q.at(t.b, i, t.h), p.q.row, rows, p.size, p.scale * kLog2E, s.queries);
 
   const std::int64_t width = (rows + kLanes - 1) / kLanes;
-  if (width == 1) scores<1>(s, keys, p.keys, p.size);
-  else if (width == 2) scores<2>(s, keys, p.keys, p.size);
-  else scores<3>(s, keys, p.keys, p.size);
+  if (width == 1)
+    scores<1>(s, keys, p.keys, p.size);
+  else if (width == 2)
+    scores<2>(s, keys, p.keys, p.size);
+  else
+    scores<3>(s, keys, p.keys, p.size);
   if (mask.data) add_mask(mask, rows, keys, s.weights);
   if (p.causal) hide_later_keys(i, rows, keys, s.weights);
-  alignas(64) float reciprocals[kQueries];
-  if (width == 1) softmax<1>(keys, s.weights, reciprocals);
-  else if (width == 2) softmax<2>(keys, s.weights, reciprocals);
-  else softmax<3>(keys, s.weights, reciprocals);
+  BlockSums sums;
+  if (width == 1)
+    softmax<1>(keys, s.weights, sums);
+  else if (width == 2)
+    softmax<2>(keys, s.weights, sums);
+  else
+    softmax<3>(keys, s.weights, sums);
 
   float* y = p.y.at(t.b, i, t.h);
   for (std::int64_t r = 0; r < rows; r += kRowTile) {
     const std::int64_t count = rows - r < kRowTile ? rows - r : kRowTile;
     // Keys that come later have no weight in any of these rows.
     const std::int64_t seen = p.causal && i + r + count < keys ? i + r + count : keys;
-    value_rows_of<kRowTile>(count, s.weights + r, s.values, p.size, seen, reciprocals + r, y + r * p.y.row,
-                            p.y.row);
+    value_rows_of<kRowTile>(count, s.weights + r, s.values, p.size, seen, sums.reciprocals + r,
+                            y + r * p.y.row, p.y.row);
   }
-  if (!p.safe) return;
+  if (p.otherwise == NoSoftmax::nan) return;
   for (std::int64_t r = 0; r < rows; ++r)
-    if (reciprocals[r] != reciprocals[r])
+    if (sums.reciprocals[r] != sums.reciprocals[r] &&
+        (p.otherwise == NoSoftmax::zeros || sums.most[r] == -__builtin_inff()))
       for (std::int64_t d = 0; d < p.size; ++d) y[r * p.y.row + d] = 0;
 }
 

@@ -1,19 +1,14 @@
-#include <immintrin.h>
-
 #include "kernels/attention/attention_task.h"
 
 #if defined(__x86_64__)
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,f16c")
-#endif
+#include <immintrin.h>
+
+#include "kernels/simd/begin_avx2.h"
 
 namespace edgeclip::kernels::avx2 {
 
-namespace {
+namespace attention_inside {
 
 struct Isa {
   using F = __m256;
@@ -87,18 +82,14 @@ struct Isa {
 
 #include "kernels/attention/attention.inl"
 
-}  // namespace
+}  // namespace attention_inside
 
 void attention_task(const Attention& problem, const AttentionTask& task, const AttentionScratch& scratch) {
-  attend_rows(problem, task, scratch);
+  attention_inside::attend_rows(problem, task, scratch);
 }
 
 }  // namespace edgeclip::kernels::avx2
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+#include "kernels/simd/end.h"
 
 #endif

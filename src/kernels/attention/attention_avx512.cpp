@@ -1,21 +1,19 @@
-#include <immintrin.h>
-
 #include "kernels/attention/attention_task.h"
 
 #if defined(__x86_64__)
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
-#else
-// GCC 12's own intrinsics start from values that are not set, which warns wherever they are inlined.
+#include <immintrin.h>
+
+#if !defined(__clang__)  // of the intrinsics' own undefined operands
+#pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
+#include "kernels/simd/begin_avx512.h"
 
 namespace edgeclip::kernels::avx512 {
 
-namespace {
+namespace attention_inside {
 
 struct Isa {
   using F = __m512;
@@ -96,18 +94,17 @@ struct Isa {
 
 #include "kernels/attention/attention.inl"
 
-}  // namespace
+}  // namespace attention_inside
 
 void attention_task(const Attention& problem, const AttentionTask& task, const AttentionScratch& scratch) {
-  attend_rows(problem, task, scratch);
+  attention_inside::attend_rows(problem, task, scratch);
 }
 
 }  // namespace edgeclip::kernels::avx512
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
+#include "kernels/simd/end.h"
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
 #endif
 
 #endif

@@ -5,7 +5,7 @@
 /// Four lanes of the compiler's own vectors: SSE2 on x86-64, NEON on aarch64.
 namespace edgeclip::kernels::portable {
 
-namespace {
+namespace attention_inside {
 
 struct Isa {
   typedef float F __attribute__((vector_size(16)));
@@ -45,7 +45,8 @@ struct Isa {
   static void transpose(const float* from, std::int64_t step, std::int64_t rows, std::int64_t columns,
                         float factor, float* to, std::int64_t to_step) {
     for (int r = 0; r < kLanes; ++r)
-      for (int c = 0; c < kLanes; ++c) to[c * to_step + r] = r < rows && c < columns ? factor * from[r * step + c] : 0;
+      for (int c = 0; c < kLanes; ++c)
+        to[c * to_step + r] = r < rows && c < columns ? factor * from[r * step + c] : 0;
   }
 
  private:
@@ -55,10 +56,10 @@ struct Isa {
 
 #include "kernels/attention/attention.inl"
 
-}  // namespace
+}  // namespace attention_inside
 
 void attention_task(const Attention& problem, const AttentionTask& task, const AttentionScratch& scratch) {
-  attend_rows(problem, task, scratch);
+  attention_inside::attend_rows(problem, task, scratch);
 }
 
 }  // namespace edgeclip::kernels::portable

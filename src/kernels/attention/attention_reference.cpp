@@ -13,11 +13,17 @@ constexpr double kHidden = -std::numeric_limits<double>::infinity();
 
 /// In place; whether the row has a softmax.
 bool softmax(std::vector<double>& row) {
+  if (row.empty()) return false;
   const double most = *std::max_element(row.begin(), row.end());
   double sum = 0;
   for (double& x : row) sum += x = std::exp(x - most);  // NaN where all are hidden
   for (double& x : row) x /= sum;
   return !std::isnan(sum);
+}
+
+float without_softmax(NoSoftmax how, bool hidden) {
+  const bool zero = how == NoSoftmax::zeros || (how == NoSoftmax::zeros_if_hidden && hidden);
+  return zero ? 0.0F : std::numeric_limits<float>::quiet_NaN();
 }
 
 }  // namespace
@@ -40,8 +46,10 @@ void attend_reference(const Attention& p) {
           weights[static_cast<std::size_t>(j)] = p.causal && j > i ? kHidden : score;
         }
         float* y = p.y.at(b, i, h);
+        const bool hidden =
+            std::all_of(weights.begin(), weights.end(), [](double x) { return x == kHidden; });
         if (!softmax(weights)) {
-          std::fill_n(y, p.size, p.safe ? 0.0F : std::numeric_limits<float>::quiet_NaN());
+          std::fill_n(y, p.size, without_softmax(p.otherwise, hidden));
           continue;
         }
         for (std::int64_t d = 0; d < p.size; ++d) {
