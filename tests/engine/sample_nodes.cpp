@@ -117,6 +117,8 @@ constexpr const char* kSamples[] = {
     "edgeclip.ChannelAffine | T:1,2,3 T:5 T:5 T:1,1,3 T:1,2,3",
     "edgeclip.ChannelShuffle group=2 | T:1,4,2",
     "edgeclip.ChannelShuffle group=2 | T:2,3,2 T:2,1,2",
+    "edgeclip.FusedAttention num_heads=2 scale=0.5 | T:1,2,4 T:1,3,4 T:1,3,4 T:2,3",
+    "edgeclip.FusedAttention num_heads=2 causal=1 safe=2 | T:1,3,12",
     "edgeclip.FusedConv activation=relu | T:1,2,3,3 T:2,2,2,2 T:2 T:1,2,2,2",
     "edgeclip.FusedMatMul activation=gelu | T:2,3 T:3,2 T:2 T:2,2",
     "edgeclip.L2Normalize | T:2,3",

@@ -62,6 +62,14 @@ void shape_attention(SymbolicNode& n) {
   n.give(3, {q[0], q_heads, q[length], total});
 }
 
+/// As q; a third of its width where that holds k and v as well.
+void shape_fused_attention(SymbolicNode& n) {
+  SymbolicShape y = n.dims(0);
+  if (y.size() != 3) return;
+  if (!n.has(1)) y[2] = floor_div(y[2], 3);
+  n.give(0, std::move(y));
+}
+
 /// Equations without "...".
 void shape_einsum(SymbolicNode& n) {
   std::string equation = n.node.string_or("equation", "");

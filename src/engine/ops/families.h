@@ -51,5 +51,6 @@ const std::vector<Operator>& fused_conv_operators();       ///< edgeclip.FusedCo
 const std::vector<Operator>& channel_affine_operators();   ///< edgeclip.ChannelAffine
 const std::vector<Operator>& channel_shuffle_operators();  ///< edgeclip.ChannelShuffle
 const std::vector<Operator>& masked_softmax_operators();   ///< edgeclip.MaskedSoftmax
+const std::vector<Operator>& fused_attention_operators();  ///< edgeclip.FusedAttention
 
 }  // namespace edgeclip::engine

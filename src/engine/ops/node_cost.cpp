@@ -49,6 +49,11 @@ std::int64_t attention_macs(const Node& node, const Inputs& inputs, const Output
   return q[0] * heads * queries * keys * (width + v_width);
 }
 
+std::int64_t fused_attention_macs(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  const std::int64_t keys = inputs[node.has_input(1) ? 1 : 0].shape.at(1);
+  return 2 * outputs[0].elements() * keys;
+}
+
 std::int64_t einsum_macs(const Node& node, const Inputs& inputs, const Outputs&) {
   return einsum_multiplications(node, inputs);
 }
@@ -75,6 +80,7 @@ const Row kRows[] = {
     {"QuantMatMul", kOwn, quant_product_macs},
     {"Gemm", "", gemm_macs},
     {"Attention", "", attention_macs},
+    {"FusedAttention", kOwn, fused_attention_macs},
     {"Einsum", "", einsum_macs},
 };
 
