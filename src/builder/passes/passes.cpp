@@ -1,11 +1,13 @@
 #include "builder/passes/passes.h"
 
 #include "builder/passes/batch_norm_to_affine.h"
+#include "builder/passes/causal_attention.h"
 #include "builder/passes/eliminate_common.h"
 #include "builder/passes/eliminate_identity.h"
 #include "builder/passes/fold_affine.h"
 #include "builder/passes/fold_constants.h"
 #include "builder/passes/fuse_affine.h"
+#include "builder/passes/fuse_attention.h"
 #include "builder/passes/fuse_channel_shuffle.h"
 #include "builder/passes/fuse_concat.h"
 #include "builder/passes/fuse_conv.h"
@@ -20,6 +22,7 @@
 #include "builder/passes/fuse_quick_gelu.h"
 #include "builder/passes/fuse_swish.h"
 #include "builder/passes/gather_per_sample.h"
+#include "builder/passes/join_attention_products.h"
 #include "builder/passes/patch_embedding.h"
 #include "builder/passes/select_rows.h"
 #include "builder/passes/sizes_of_inputs.h"
@@ -67,10 +70,14 @@ constexpr Pass kPasses[] = {
     {"sizes_of_inputs", sizes_of_inputs},
     {"gather_per_sample", gather_per_sample},
     {"select_rows", select_rows},
+    {"fuse_attention", fuse_attention},
+    {"causal_attention", causal_attention},
     // Quantized products and convolutions before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_quantized_conv", fuse_quantized_conv},
     {"fuse_matmul", fuse_matmul},
+    // Behind the biases of the products.
+    {"join_attention_products", join_attention_products},
     // Before convolutions take something in.
     {"patch_embedding", patch_embedding},
     // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
