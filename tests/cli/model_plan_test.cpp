@@ -95,7 +95,9 @@ TEST_F(ModelPlan, IsDescribed) {
   EXPECT_EQ(graph["inputs"]["x"],
             Json::parse(R"x({"dtype": "float32", "shape": "(batch, 6)", "min": [1, 6], "opt": [2, 6],
                              "max": [4, 6]})x"));
-  EXPECT_EQ(graph["outputs"]["y"]["shape"], "(2, 4)");
+  EXPECT_EQ(graph["outputs"]["y"], Json::parse(R"x({"dtype": "float32", "shape": "(batch, 4)", "min": [1, 4],
+                                                   "opt": [2, 4], "max": [4, 4]})x"));
+  EXPECT_EQ(Json::parse(outcome.out)["card"], Json::parse(R"({"task": "none", "name": "m"})"));
   ASSERT_EQ(graph["layers"].size(), 1u);
   EXPECT_EQ(graph["layers"][0]["precision"], "fp32");
   EXPECT_EQ(graph["layers"][0]["origins"].size(), 3u);
@@ -105,9 +107,23 @@ TEST_F(ModelPlan, IsDescribed) {
   EXPECT_EQ(graph["memory"]["profiles"]["max"]["shapes"]["x"], Json({4, 6}));
 
   const std::string text = run({"inspect", at("plan")}).out;
-  for (const char* word : {"FusedMatMul", "fp32", "file_bytes", "packed_bytes", "activation_bytes", "scratch_bytes"})
+  for (const char* word :
+       {"FusedMatMul", "fp32", "file_bytes", "packed_bytes", "activation_bytes", "scratch_bytes"})
     EXPECT_NE(text.find(word), std::string::npos) << word << "\n" << text;
   EXPECT_NE(text.find(graph["layers"][0]["kernel"].get<std::string>()), std::string::npos) << text;
+}
+
+TEST_F(ModelPlan, ACardIsDescribedAsFarAsItsTaskNeedsIt) {
+  test::write_text(dir_ / "card.json", R"({"task": "classifier", "classes": ["a", "b", "c", "d"]})");
+  ASSERT_EQ(run({"build", at("m.onnx"), "--shape", "x=1x6", "--card", at("card.json"), "--out", at("plan"),
+                 "--quiet"})
+                .code,
+            kDone);
+  const Json card = Json::parse(run({"inspect", at("plan"), "--json", "-"}).out)["card"];
+  EXPECT_EQ(card["classes"].size(), 4u);
+  EXPECT_TRUE(card.contains("image"));
+  for (const char* key : {"context_length", "logit_scale", "activation", "clip"})
+    EXPECT_FALSE(card.contains(key)) << key;
 }
 
 TEST_F(ModelPlan, IsDescribedInThePrecisionOfItsWeights) {
