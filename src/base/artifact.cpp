@@ -1,6 +1,7 @@
 #include "base/artifact.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,37 @@ bool is_artifact_head(const std::filesystem::path& file) {
   }
 }
 
+namespace {
+
+/// What the folder with this head is, and what makes it.
+const char* kind_of_folder(const std::string& head) {
+  static const std::map<std::string, const char*> kinds = {
+      {"plan.json", "a plan, made by \"build\""},
+      {"bundle.json", "a bundle, made by \"export\" or \"quantize\""},
+      {"gallery.json", "a gallery, made by \"index\""},
+      {"dataset.json", "a prepared dataset, made by \"prepare\" or \"synthesize\""},
+      {"run.json", "a training run, made by \"train\""},
+      {"config.json", "a checkpoint, made by \"train\" or \"import\""},
+      {"edgeclip_tokenizer.json", "a tokenizer folder of edgeclip"},
+  };
+  const auto it = kinds.find(head);
+  return it == kinds.end() ? "the kind of folder that is needed here" : it->second;
+}
+
+}  // namespace
+
 Json read_artifact_head(const std::filesystem::path& file, int format, const char* remedy) {
   if (!std::filesystem::exists(file))
-    invalid_input("{}: holds no {}, so it is not the kind of folder that is needed here",
-                  file.parent_path().string(), file.filename().string());
-  Json head = read_json(file);
+    invalid_input("{}: holds no {}, so it is not {}; name such a folder", file.parent_path().string(),
+                  file.filename().string(), kind_of_folder(file.filename().string()));
+  Json head;
+  try {
+    head = read_json(file);
+  } catch (const InvalidInput& error) {
+    std::string message = error.what();  // a head is no text to be corrected by hand
+    message.resize(std::min(message.size(), message.find("; correct the file")));
+    invalid_input("{}; copy the folder again, or {}", message, remedy);
+  }
   const std::string where = file.string();
   const int found = json_get<int>(head, "format", where);
   if (found > format)

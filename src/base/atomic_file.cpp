@@ -48,6 +48,7 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(const void* data, std::size_t size) {
   EDGECLIP_CHECK(fd_.get() >= 0, "write after commit");
+  flushed_ = false;
   const char* p = static_cast<const char*>(data);
   while (size > 0) {
     const ssize_t n = ::write(fd_.get(), p, size);
@@ -69,14 +70,19 @@ void AtomicFile::pad_to(std::size_t alignment) {
   }
 }
 
+void AtomicFile::flush() {
+  EDGECLIP_CHECK(fd_.get() >= 0, "flush after commit");
+  if (!direct_ && ::fsync(fd_.get()) != 0 && errno != EINVAL) throw_output_error(path_, errno);
+  flushed_ = true;
+}
+
 void AtomicFile::commit() {
   EDGECLIP_CHECK(fd_.get() >= 0, "commit twice");
   if (direct_) {
     fd_.reset();
     return;
   }
-  if (flush_ == Flush::kWithFile && ::fsync(fd_.get()) != 0 && errno != EINVAL)
-    throw_output_error(path_, errno);
+  if (flush_ == Flush::kWithFile && !flushed_) flush();
   unfinished_.withdraw();
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_output_error(path_, errno);
   fd_.reset();

@@ -30,6 +30,8 @@ class AtomicFile {
   /// Fills with zeros up to the next multiple of alignment.
   void pad_to(std::size_t alignment);
   std::size_t offset() const { return offset_; }
+  /// To the disk, still under the temporary name: what may fail for want of space has been done then.
+  void flush();
   void commit();
 
  private:
@@ -38,6 +40,7 @@ class AtomicFile {
   OwnedFd fd_;
   Unfinished unfinished_;
   std::size_t offset_ = 0;
+  bool flushed_ = false;
   bool direct_ = false;  ///< a device or pipe: no temporary name, no renaming
 };
 

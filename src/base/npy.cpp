@@ -122,13 +122,17 @@ void write_header(AtomicFile& out, const std::string& descr, const Shape& shape)
 Tensor read_npy(const std::filesystem::path& path) { return parse(path, true); }
 Tensor map_npy(const std::filesystem::path& path) { return parse(path, false); }
 
-void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
+void write_npy(AtomicFile& out, const TensorView& tensor) {
   const auto* descr = std::find_if(std::begin(kDescr), std::end(kDescr),
                                    [&](const Descr& d) { return d.dtype == tensor.dtype; });
   EDGECLIP_CHECK(descr != std::end(kDescr), "NumPy has no {}", dtype_name(tensor.dtype));
-  AtomicFile out(path);
   write_header(out, descr->text, tensor.shape);
   out.write(tensor.data, tensor.bytes());
+}
+
+void write_npy(const std::filesystem::path& path, const TensorView& tensor) {
+  AtomicFile out(path);
+  write_npy(out, tensor);
   out.commit();
 }
 

@@ -13,6 +13,8 @@
 /// elements of two bytes, '<V2' ('|V2' is read too): after numpy.load, `.view(ml_dtypes.bfloat16)`.
 namespace edgeclip {
 
+class AtomicFile;
+
 /// Reads an array of any numeric type.  The header is not trusted: sizes are checked against the file's
 /// before anything is allocated.  Throws InvalidInput naming the file and what is wrong.
 Tensor read_npy(const std::filesystem::path& path);
@@ -21,6 +23,8 @@ Tensor read_npy(const std::filesystem::path& path);
 Tensor map_npy(const std::filesystem::path& path);
 
 void write_npy(const std::filesystem::path& path, const TensorView& tensor);
+/// Into a file that the caller commits.
+void write_npy(AtomicFile& out, const TensorView& tensor);
 inline void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
   write_npy(path, tensor.view());
 }

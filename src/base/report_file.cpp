@@ -84,4 +84,13 @@ void require_report_output(const fs::path& path, ReportKind kind, const std::vec
                   path.string(), name_of(kind));
 }
 
+void require_result_output(const fs::path& path, ReportKind kind, const std::vector<std::string>& inputs,
+                           bool overwrite) {
+  require_report_output(path, kind, inputs);
+  std::error_code error;
+  if (!overwrite && file_type_at(path) == fs::file_type::regular && fs::file_size(path, error) > 0)
+    invalid_input("{}: is there already; replace it with --overwrite, or choose another output path",
+                  path.string());
+}
+
 }  // namespace edgeclip

@@ -24,4 +24,9 @@ enum class ReportKind {
 void require_report_output(const std::filesystem::path& path, ReportKind kind,
                            const std::vector<std::string>& inputs = {});
 
+/// The same for what a command replaces with --overwrite only: without it, a file that is there already (and
+/// not empty) is refused too, naming the option.
+void require_result_output(const std::filesystem::path& path, ReportKind kind,
+                           const std::vector<std::string>& inputs, bool overwrite);
+
 }  // namespace edgeclip

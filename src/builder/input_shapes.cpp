@@ -68,6 +68,9 @@ void check_range(const ShapeRange& range, const Value& value, const std::string&
         invalid_input(
             "--shape {}: dimension {} of input {} is {} in {}, not {}; only dynamic ones may differ", option,
             d, value.name, fixed, model, (*shape)[d]);
+    if (fixed != 0 && std::min({range.min[d], range.opt[d], range.max[d]}) == 0)
+      invalid_input("--shape {}: dimension {} is 0, which is no size to build for; give at least 1", option,
+                    d);
     if (range.min[d] > range.opt[d] || range.opt[d] > range.max[d])
       invalid_input("--shape {}: dimension {} is {}, which is not min <= opt <= max; put them in order",
                     option, d, sizes(range, d));

@@ -13,8 +13,8 @@ namespace edgeclip::builder {
 ///          dynamic dimensions need none
 ///   model: the file, for messages
 /// Throws InvalidInput for what cannot be read, an input that the model does not have, a static dimension
-/// that differs, min > opt > max, an input with dynamic dimensions that is left out, and sizes of one
-/// symbolic dimension that differ between inputs.
+/// that differs, sizes of 0, min > opt > max, an input with dynamic dimensions that is left out, and sizes of
+/// one symbolic dimension that differ between inputs.
 engine::GraphShapes input_shapes(const engine::Graph& graph, const std::vector<std::string>& given,
                                  const std::string& model);
 

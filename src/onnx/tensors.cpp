@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/io_error.h"
 #include "base/mapped_file.h"
 #include "onnx/graph_builder.h"
 
@@ -70,6 +71,9 @@ Tensor read_external(const TensorProto& proto, DType dtype, const Shape& shape, 
   const fs::path relative = path.lexically_relative(root);
   if (error || fs::path(location).is_absolute() || relative.empty() || *relative.begin() == "..")
     invalid_input("{}: external data \"{}\" lies outside the model's folder", where, location);
+  if (file_type_at(path) == fs::file_type::not_found)
+    invalid_input("{}: external data \"{}\" is missing: {} is not there; copy it beside the model", where,
+                  location, path.string());
   const MappedFile mapped(path);
   if (length && *length != bytes)
     invalid_input("{}: external data has length {}, shape {} needs {}", where, *length, shape_string(shape),

@@ -99,6 +99,7 @@ TEST_F(BuildModel, SaysWhatIsWrongWithAShape) {
   for (const char* bad : {"x=", "x=1x", "x=axb", "x=1x6:2x6", "x=1x6:2x6:3x6:4x6", "x=-1x6",
                           "x=1x6:", "x=1 x6", "x=99999999999999999999x6"})
     expect_refused({bad}, "is not NAME=MIN:OPT:MAX");
+  for (const char* zero : {"x=0x6", "x=0x6:1x6:4x6"}) expect_refused({zero}, "dimension 0 is 0");
   expect_refused({"x=1x6x1"}, "input x of " + options_.model + " is (batch, 6)");
   expect_refused({"x=1x7"}, "dimension 1 of input x is 6");
   expect_refused({"x=4x6:2x6:8x6"}, "dimension 0 is 4:2:8, which is not min <= opt <= max");

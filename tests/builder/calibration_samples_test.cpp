@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/npy.h"
 #include "builder/quantize/calibrate_graph.h"
 #include "engine/graph_support.h"
@@ -86,10 +88,60 @@ TEST_F(FolderSamples, WhatDoesNotFitIsOneLine) {
   write("a_b.npy", DType::i64, {3, 3});
   expect_refused(two_inputs(), {"a_b.npy: holds 3 samples", "holds 4"});
   write("a_b.npy", DType::i64, {0, 3});
-  expect_refused(two_inputs(), {"a_b.npy: is int64 (0, 3)"});
+  expect_refused(two_inputs(), {"a_b.npy: holds no samples"});
   GraphMaker scalar;
   scalar.input("left", DType::f32, {});
   expect_refused(scalar.graph, {"left of the model has no batch", "sub-folder"});
+}
+
+TEST_F(FolderSamples, SamplesAreFinite) {
+  write("a_b.npy", DType::i64, {4, 3});
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    Tensor left(DType::f32, {4, 2, 5});
+    std::fill_n(left.data<float>(), left.elements(), 0.0F);
+    left.data<float>()[39] = bad;
+    left.data<float>()[25] = bad;
+    write_npy(dir_ / "left.npy", left);
+    expect_refused(two_inputs(), {"left.npy: sample 2 is not finite"});
+    fs::create_directories(dir_ / "runs/1");
+    write_npy(dir_ / "runs/1/left.npy", left);
+    fs::copy_file(dir_ / "a_b.npy", dir_ / "runs/1/a_b.npy", fs::copy_options::overwrite_existing);
+    const std::string text = test::invalid_input_of([&] { folder_samples(dir_ / "runs", two_inputs()); });
+    EXPECT_NE(text.find("runs/1/left.npy: element 25 is not finite"), std::string::npos) << text;
+  }
+}
+
+TEST_F(FolderSamples, WhatTheModelRefusesIsNamedBySample) {
+  GraphMaker m;
+  const auto ids = m.input("ids", DType::i64, {-1}, {"batch"});
+  const auto table = m.graph.add_constant("t", Tensor::from<float>({5, 4}, std::vector<float>(20, 0.5F)));
+  const auto w = m.graph.add_constant("w", Tensor::from<float>({4, 4}, std::vector<float>(16, 0.25F)));
+  const auto rows = m.node("Gather", {table, ids});
+  m.graph.outputs = {m.node("MatMul", {rows, w})};
+  std::vector<std::int64_t> values(20, 1);
+  values[13] = 7;
+  values[15] = 9;
+  write_npy(dir_ / "ids.npy", Tensor::from<std::int64_t>({20}, values));
+  const auto samples = folder_samples(dir_.path(), m.graph);
+  const std::string text = test::invalid_input_of(
+      [&] { calibrate_graph(m.graph, {m.graph.value(rows).name}, *samples, {}, "m.onnx: model"); });
+  EXPECT_NE(text.find("ids.npy: sample 13: m.onnx: model: node "), std::string::npos) << text;
+}
+
+TEST_F(FolderSamples, AValueInsideThatIsNotFiniteIsNamed) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 2}, {"batch", ""});
+  const auto w = m.graph.add_constant("w", Tensor::from<float>({2, 2}, std::vector<float>(4, 0.25F)));
+  const auto root = m.node("Sqrt", {x});
+  m.graph.outputs = {m.node("MatMul", {root, w})};
+  write_npy(dir_ / "x.npy", Tensor::from<float>({2, 2}, {1, 1, 1, -1}));
+  const auto samples = folder_samples(dir_.path(), m.graph);
+  const std::string name = m.graph.value(root).name,
+                    text = test::invalid_input_of(
+                        [&] { calibrate_graph(m.graph, {name}, *samples, {}, "m.onnx: model"); });
+  EXPECT_NE(text.find("x.npy: sample 1: m.onnx: model: value \"" + name + "\": values are not finite"),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(FolderSamples, RangesAreOfAllThatLayersSee) {

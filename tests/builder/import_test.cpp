@@ -152,7 +152,11 @@ TEST_F(Import, RefusesOpsetsAnOperatorDoesNotCover) {
 
 TEST_F(Import, RefusesOtherDomains) {
   node()->set_domain("com.example");
-  expect_refused({"relu", "com.example"});
+  expect_refused({"relu", "com.example", "which the model does not import"});
+  auto* opset = model.add_opset_import();
+  opset->set_domain("com.example");
+  opset->set_version(3);
+  expect_refused({"relu", "opset 3", "com.example"});
 }
 
 TEST_F(Import, OurOwnDomainIsNotReadFromFiles) {
@@ -265,6 +269,8 @@ TEST_F(Import, RefusesExternalDataOutsideItsFolder) {
   location->set_value("../secret.bin");
   test::write_text(directory.path().parent_path() / "secret.bin", "1234");
   expect_refused({"'w'", "outside"});
+  location->set_value("gone.bin");
+  expect_refused({"'w'", "gone.bin", "copy it beside the model"});
   std::filesystem::remove(directory.path().parent_path() / "secret.bin");
 }
 

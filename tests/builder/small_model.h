@@ -38,6 +38,38 @@ inline void write_wide(const std::filesystem::path& file) {
   ir::write_model(file, g.model());
 }
 
+/// x (batch, 6) ─► Relu ─► a (batch, 6), x ─► MatMul ─► b (batch, 4096)
+inline void write_two_outputs(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("two");
+  const auto x = g.input("x", DType::f32, {-1, 6}, {"batch", ""});
+  g.output(g.node("Relu", {x}, DType::f32, {-1, 6}), "a", {"batch", ""});
+  g.output(g.matmul(x, g.initializer("w", random_floats({6, 4096}, 1).view())), "b", {"batch", ""});
+  ir::write_model(file, g.model());
+}
+
+/// ids (batch) int64 ─► Gather of (5, 4) ─► MatMul ─► y (batch, 4)
+inline void write_lookup(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("lookup");
+  const auto ids = g.input("ids", DType::i64, {-1}, {"batch"});
+  const auto rows = g.gather(g.initializer("table", random_floats({5, 4}, 1).view()), ids, 0);
+  g.output(g.matmul(rows, g.initializer("w", random_floats({4, 4}, 2).view())), "y", {"batch", ""});
+  ir::write_model(file, g.model());
+}
+
+/// x (1, 3, 4, 4) ─► Conv ─► Conv ─► y (1, 2, 4, 4), both 1 x 1
+inline void write_convolutions(const std::filesystem::path& file) {
+  namespace ir = onnx_ir;
+  ir::GraphBuilder g("convolutions");
+  const auto x = g.input("x", DType::f32, {1, 3, 4, 4}, {"", "", "", ""});
+  const auto first = g.initializer("w1", random_floats({4, 3, 1, 1}, 1).view());
+  const auto second = g.initializer("w2", random_floats({2, 4, 1, 1}, 2).view());
+  const auto inner = g.node("Conv", {x, first}, DType::f32, {1, 4, 4, 4});
+  g.output(g.node("Conv", {inner, second}, DType::f32, {1, 2, 4, 4}), "y", {"", "", "", ""});
+  ir::write_model(file, g.model());
+}
+
 /// x (2, 3, 3) ─► Det ─► y (2): no dynamic dimension, and no kernel but the reference.
 inline void write_determinants(const std::filesystem::path& file) {
   namespace ir = onnx_ir;

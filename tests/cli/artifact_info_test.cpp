@@ -4,6 +4,7 @@
 
 #include "base/npy.h"
 #include "base/safetensors.h"
+#include "builder/small_model.h"
 #include "cli/runtime/blas.h"
 #include "cli/runtime/system_info.h"
 #include "data/image/image.h"
@@ -26,6 +27,14 @@ TEST(ArtifactInfo, Arrays) {
   EXPECT_EQ(weights.at("kind"), "safetensors");
   EXPECT_EQ(weights.at("elements"), 8);
   EXPECT_EQ(weights.at("tensors").at("b"), "float32 (2, 2)");
+}
+
+TEST(ArtifactInfo, OnnxFilesHaveTypes) {
+  const test::TempDir dir;
+  engine::test::write_lookup(dir / "m.onnx");
+  const Json info = artifact_info(dir / "m.onnx");
+  EXPECT_EQ(info.at("inputs").at("ids"), "(batch)");
+  EXPECT_EQ(info.at("dtype"), Json::parse(R"({"ids": "int64", "y": "float32"})"));
 }
 
 TEST(ArtifactInfo, PicturesAndReports) {

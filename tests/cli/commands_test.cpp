@@ -30,7 +30,12 @@ TEST(RuntimeCommands, ExamplesUseDeclaredOptions) {
   for (const auto& command : runtime_commands()) {
     CLI::App app;
     command->declare(app);
-    std::istringstream words(command->example());
+    std::string examples = command->example();
+    for (const std::string& example : command->more_examples()) {
+      EXPECT_EQ(example.rfind(std::string(command->name()) + " ", 0), 0u) << example;
+      examples += " " + example;
+    }
+    std::istringstream words(examples);
     for (std::string word; words >> word;) {
       if (word.rfind("--", 0) != 0 || word == "--json" || word == "--set" || word == "--config") continue;
       EXPECT_NE(app.get_option_no_throw(word), nullptr) << command->name() << ": " << word;

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include "base/json.h"
 #include "base/npy.h"
 #include "builder/small_bundle.h"
 #include "builder/small_model.h"
-#include "cli/runtime/command.h"
+#include "cli/command_line.h"
 #include "support/support.h"
 
 namespace edgeclip {
@@ -17,24 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 namespace small = engine::test;
 
-struct Outcome {
-  int code;
-  std::string out, err;
-};
+using test::Outcome;
 
-Outcome run(std::vector<std::string> args) {
-  args.insert(args.begin(), "edgeclip-edge");
-  std::vector<char*> argv;
-  for (auto& arg : args) argv.push_back(arg.data());
-  argv.push_back(nullptr);
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Outcome outcome;
-  outcome.code = run_program(static_cast<int>(args.size()), argv.data(), "edgeclip-edge", runtime_commands());
-  outcome.out = testing::internal::GetCapturedStdout();
-  outcome.err = testing::internal::GetCapturedStderr();
-  return outcome;
-}
+Outcome run(const std::vector<std::string>& args) { return test::run_edge(args); }
 
 class ModelPlan : public testing::Test {
  protected:
@@ -75,7 +61,7 @@ TEST_F(ModelPlan, RunsLikeItsModel) {
   EXPECT_EQ(small::max_difference(read_npy(dir_ / "of-plan/y.npy"), expected), 0);
   for (int again = 0; again < 2; ++again)  // a profile of its own is replaced
     EXPECT_EQ(run({"run", at("plan"), "--graph", "model", "--input", input(3), "--load-refs", at("of-m.onnx"),
-                   "--profile", at("layers.json")})
+                   "--profile", at("layers.json"), "--overwrite"})
                   .code,
               kDone);
   EXPECT_EQ(read_json(dir_ / "layers.json")["layers"][0]["origins"].size(), 3u);
@@ -87,6 +73,49 @@ TEST_F(ModelPlan, RefusesShapesThatItWasNotBuiltFor) {
                  "5x6 is outside of 1x6:2x6:4x6, which " + at("plan") + " was built for");
 }
 
+TEST_F(ModelPlan, AFileOfAPlanKeepsToItsShapes) {
+  build();
+  const Outcome outcome = run({"run", at("plan/model.plan"), "--input", input(3)});
+  EXPECT_EQ(outcome.code, kDone);
+  EXPECT_NE(outcome.err.find("graph model of the plan " + at("plan")), std::string::npos) << outcome.err;
+  expect_refused({"run", at("plan/model.plan"), "--input", input(5)}, "5x6 is outside of 1x6:2x6:4x6");
+  fs::copy_file(dir_ / "plan/model.plan", dir_ / "alone.plan");
+  EXPECT_EQ(run({"run", at("alone.plan"), "--input", input(5)}).code, kDone);
+  expect_refused({"run", at("plan/plan.json"), "--input", input(3)}, "name its folder: " + at("plan"));
+  fs::resize_file(dir_ / "plan/plan.json", 50);
+  expect_refused({"run", at("plan"), "--input", input(3)}, "copy the folder again, or build it again");
+  expect_refused({"run", dir_.path().string(), "--input", input(3)}, "is not a plan, made by \"build\"");
+}
+
+TEST_F(ModelPlan, SaysWhatStaysFloatWithoutCalibration) {
+  small::write_convolutions(dir_ / "conv.onnx");
+  const Outcome plain = run({"build", at("conv.onnx"), "--precision", "int8", "--out", at("p"), "--quiet"});
+  EXPECT_EQ(plain.code, kDone) << plain.err;
+  EXPECT_NE(plain.err.find("0 of 2 products and convolutions are int8: 1 convolutions stay float32"),
+            std::string::npos)
+      << plain.err;
+  EXPECT_NE(plain.err.find("give --calibration"), std::string::npos) << plain.err;
+  write_npy(dir_ / "x.npy", small::random_floats({1, 3, 4, 4}, 3));
+  const Outcome compared = run({"run", at("conv.onnx"), "--compare-precisions", "fp32,int8", "--input",
+                                "x=" + at("x.npy"), "--quiet"});
+  EXPECT_NE(compared.err.find("--compare-with"), std::string::npos) << compared.err;
+  small::write_determinants(dir_ / "det.onnx");
+  EXPECT_NE(run({"build", at("det.onnx"), "--precision", "int8", "--out", at("q"), "--quiet"})
+                .err.find("none of it becomes int8"),
+            std::string::npos);
+}
+
+TEST_F(ModelPlan, CalibrationThatIsNoNumberIsRefused) {
+  small::write_convolutions(dir_ / "conv.onnx");
+  fs::create_directories(dir_ / "samples");
+  Tensor x = small::random_floats({2, 3, 4, 4}, 3);
+  x.data<float>()[48 + 7] = std::numeric_limits<float>::quiet_NaN();
+  write_npy(dir_ / "samples/x.npy", x);
+  expect_refused({"build", at("conv.onnx"), "--precision", "int8", "--calibration", at("samples"), "--out",
+                  at("refused")},
+                 at("samples/x.npy") + ": sample 1 is not finite");
+}
+
 TEST_F(ModelPlan, IsDescribed) {
   build();
   const Outcome outcome = run({"inspect", at("plan"), "--json", "-"});
@@ -95,7 +124,9 @@ TEST_F(ModelPlan, IsDescribed) {
   EXPECT_EQ(graph["inputs"]["x"],
             Json::parse(R"x({"dtype": "float32", "shape": "(batch, 6)", "min": [1, 6], "opt": [2, 6],
                              "max": [4, 6]})x"));
-  EXPECT_EQ(graph["outputs"]["y"]["shape"], "(2, 4)");
+  EXPECT_EQ(graph["outputs"]["y"], Json::parse(R"x({"dtype": "float32", "shape": "(batch, 4)", "min": [1, 4],
+                                                   "opt": [2, 4], "max": [4, 4]})x"));
+  EXPECT_EQ(Json::parse(outcome.out)["card"], Json::parse(R"({"task": "none", "name": "m"})"));
   ASSERT_EQ(graph["layers"].size(), 1u);
   EXPECT_EQ(graph["layers"][0]["precision"], "fp32");
   EXPECT_EQ(graph["layers"][0]["origins"].size(), 3u);
@@ -105,14 +136,28 @@ TEST_F(ModelPlan, IsDescribed) {
   EXPECT_EQ(graph["memory"]["profiles"]["max"]["shapes"]["x"], Json({4, 6}));
 
   const std::string text = run({"inspect", at("plan")}).out;
-  for (const char* word : {"FusedMatMul", "fp32", "file_bytes", "packed_bytes", "activation_bytes", "scratch_bytes"})
+  for (const char* word :
+       {"FusedMatMul", "fp32", "file_bytes", "packed_bytes", "activation_bytes", "scratch_bytes"})
     EXPECT_NE(text.find(word), std::string::npos) << word << "\n" << text;
   EXPECT_NE(text.find(graph["layers"][0]["kernel"].get<std::string>()), std::string::npos) << text;
 }
 
-TEST_F(ModelPlan, IsDescribedInThePrecisionOfItsWeights) {
-  ASSERT_EQ(run({"build", at("m.onnx"), "--shape", "x=1x6:2x6:4x6", "--precision", "bf16", "--out", at("plan"),
+TEST_F(ModelPlan, ACardIsDescribedAsFarAsItsTaskNeedsIt) {
+  test::write_text(dir_ / "card.json", R"({"task": "classifier", "classes": ["a", "b", "c", "d"]})");
+  ASSERT_EQ(run({"build", at("m.onnx"), "--shape", "x=1x6", "--card", at("card.json"), "--out", at("plan"),
                  "--quiet"})
+                .code,
+            kDone);
+  const Json card = Json::parse(run({"inspect", at("plan"), "--json", "-"}).out)["card"];
+  EXPECT_EQ(card["classes"].size(), 4u);
+  EXPECT_TRUE(card.contains("image"));
+  for (const char* key : {"context_length", "logit_scale", "activation", "clip"})
+    EXPECT_FALSE(card.contains(key)) << key;
+}
+
+TEST_F(ModelPlan, IsDescribedInThePrecisionOfItsWeights) {
+  ASSERT_EQ(run({"build", at("m.onnx"), "--shape", "x=1x6:2x6:4x6", "--precision", "bf16", "--out",
+                 at("plan"), "--quiet"})
                 .code,
             kDone);
   const Json graph = Json::parse(run({"inspect", at("plan"), "--json", "-"}).out)["graphs"]["model"];

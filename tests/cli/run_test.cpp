@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/npy.h"
 #include "builder/small_model.h"
-#include "cli/runtime/command.h"
+#include "cli/command_line.h"
 #include "support/support.h"
 
 namespace edgeclip {
@@ -15,23 +15,11 @@ namespace {
 
 namespace small = engine::test;
 
-struct Outcome {
-  int code;
-  std::string out, err;
-};
+using test::Outcome;
 
 Outcome run(std::vector<std::string> args) {
-  args.insert(args.begin(), {"edgeclip-edge", "run"});
-  std::vector<char*> argv;
-  for (auto& arg : args) argv.push_back(arg.data());
-  argv.push_back(nullptr);
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Outcome outcome;
-  outcome.code = run_program(static_cast<int>(args.size()), argv.data(), "edgeclip-edge", runtime_commands());
-  outcome.out = testing::internal::GetCapturedStdout();
-  outcome.err = testing::internal::GetCapturedStderr();
-  return outcome;
+  args.insert(args.begin(), "run");
+  return test::run_edge(args);
 }
 
 class Run : public testing::Test {
@@ -57,13 +45,9 @@ class Run : public testing::Test {
     EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
   }
   void build_plan(const std::string& name, const std::string& precision) {
-    std::vector<std::string> args = {"edgeclip-edge", "build",  at("m.onnx"),  "--shape", "x=1x6:3x6:4x6",
-                                     "--out",         at(name), "--precision", precision, "--quiet"};
-    std::vector<char*> argv;
-    for (auto& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
-    ASSERT_EQ(run_program(static_cast<int>(args.size()), argv.data(), "edgeclip-edge", runtime_commands()),
-              kDone);
+    const Outcome outcome = test::run_edge({"build", at("m.onnx"), "--shape", "x=1x6:3x6:4x6", "--out",
+                                            at(name), "--precision", precision, "--quiet"});
+    ASSERT_EQ(outcome.code, kDone) << outcome.err;
   }
 
   test::TempDir dir_;
@@ -83,6 +67,16 @@ TEST_F(Run, TimesWhatItWasAskedFor) {
     EXPECT_NE(text.find(word), std::string::npos) << text;
 }
 
+TEST_F(Run, OneRunHasNoPercentiles) {
+  const std::string cold = run({at("m.onnx"), "--input", input()}).out,
+                    warm = run({at("m.onnx"), "--input", input(), "--warmup", "1"}).out;
+  EXPECT_NE(cold.find("1 run, "), std::string::npos) << cold;
+  EXPECT_NE(cold.find("cold"), std::string::npos) << cold;
+  EXPECT_NE(warm.find("1 run, "), std::string::npos) << warm;
+  for (const std::string& text : {cold, warm}) EXPECT_EQ(text.find("p99"), std::string::npos) << text;
+  EXPECT_EQ(warm.find("cold"), std::string::npos) << warm;
+}
+
 TEST_F(Run, ProfileHoldsEveryLayerAgainstTheMachine) {
   report_of({at("m.onnx"), "--profile", at("layers.json"), "--iterations", "2"});
   const Json profile = read_json(dir_ / "layers.json");
@@ -95,7 +89,9 @@ TEST_F(Run, ProfileHoldsEveryLayerAgainstTheMachine) {
   EXPECT_EQ(layer["macs"], 3 * 6 * 4);
   EXPECT_EQ(layer["precision"], "fp32");
   EXPECT_GT(layer["roofline_share"].get<double>(), 0);
-  const std::string text = run({at("m.onnx"), "--input", input(), "--profile", at("layers.json")}).out;
+  EXPECT_TRUE(profile["peaks_hold"].get<bool>());
+  const std::string text =
+      run({at("m.onnx"), "--input", input(), "--profile", at("layers.json"), "--overwrite"}).out;
   EXPECT_NE(text.find("roofline %"), std::string::npos) << text;
   EXPECT_NE(text.find("GMAC/s"), std::string::npos) << text;
 }
@@ -115,7 +111,8 @@ TEST_F(Run, ComparesTwoPrecisionsOfAModel) {
 }
 
 TEST_F(Run, ComparesInt8AsBuildMakesIt) {
-  const Json value = report_of({at("m.onnx"), "--compare-precisions", "fp32,int8"})["comparison"]["values"].at(0);
+  const Json value =
+      report_of({at("m.onnx"), "--compare-precisions", "fp32,int8"})["comparison"]["values"].at(0);
   EXPECT_EQ(value["precision"], "int8");
   EXPECT_FALSE(value["equal"].get<bool>());
   EXPECT_GT(value["sqnr_db"].get<double>(), 20);
@@ -149,7 +146,9 @@ TEST_F(Run, ComparesPlansAndTheirModel) {
 
 TEST_F(Run, RefusesComparisonsThatMeanNothing) {
   expect_refused({at("m.onnx"), "--compare-precisions", "fp32"}, "is not A,B");
-  expect_refused({at("m.onnx"), "--compare-precisions", "fp32,fp17"}, "fp17: unknown");
+  expect_refused({at("m.onnx"), "--compare-precisions", "fp32,fp17"},
+                 "error: --compare-precisions fp32,fp17: fp17: unknown; did you mean \"fp16\"?");
+  expect_refused({at("m.onnx"), "--compare-precisions", "fp32,bf16", "--warmup", "3"}, "--warmup");
   expect_refused({at("m.onnx"), "--compare-precisions", "fp32,bf16", "--compare-with", "p"},
                  "exclude each other");
   expect_refused({at("m.onnx"), "--compare-precisions", "fp32,bf16", "--profile", at("p.json")}, "--profile");

@@ -77,8 +77,8 @@ def main():
             request = core.compile_model(network, "CPU").create_infer_request()
             with tempfile.TemporaryDirectory() as folder:
                 command = [args.program, "run", path, "--threads", str(args.threads), "--warmup", "3", "--quiet",
-                           "--iterations", str(args.runs), "--out", os.path.join(folder, "out"), "--json",
-                           os.path.join(folder, "report.json")]
+                           "--iterations", str(args.runs), "--out", os.path.join(folder, "out"), "--overwrite",
+                           "--json", os.path.join(folder, "report.json")]
                 for name, array in inputs.items():
                     file = os.path.join(folder, "in%d.npy" % len(command))
                     np.save(file, array)

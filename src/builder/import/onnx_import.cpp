@@ -230,6 +230,10 @@ class Importer {
   }
 
   [[noreturn]] static void refuse_operator(const Node& node) {
+    if (!node.domain.empty() && node.opset == 0)
+      throw Unsupported(fmt::format(
+          "node '{}' ({}): the engine has no operators of domain {}, which the model does not import",
+          printable(node.name), printable(node.op), printable(node.domain)));
     if (!node.domain.empty())
       unsupported(node, "the engine has no operators of domain {}", printable(node.domain));
     if (const std::string why = why_left_out(node.op); !why.empty())

@@ -19,10 +19,11 @@ std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string&
   return {};
 }
 
-void check_precision(const std::string& precision) {
+void check_precision(const std::string& precision, const std::string& option) {
   const std::vector<std::string> known = {"fp32", "fp16", "bf16", "int8", "mixed"};
   if (std::find(known.begin(), known.end(), precision) == known.end())
-    invalid_input("--precision {}: unknown{}", precision, did_you_mean(precision, known));
+    invalid_input("{} {}: unknown{}; it is one of {}", option, precision, did_you_mean(precision, known),
+                  fmt::join(known, ", "));
 }
 
 }  // namespace edgeclip::builder

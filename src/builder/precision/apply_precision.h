@@ -16,7 +16,7 @@ namespace edgeclip::builder {
 ///   mixed  the same, and what is still float32 as bf16
 std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string& precision);
 
-/// Throws InvalidInput unless it is one of those.
-void check_precision(const std::string& precision);
+/// Throws InvalidInput unless it is one of those.  option: where it was given, for the message.
+void check_precision(const std::string& precision, const std::string& option = "--precision");
 
 }  // namespace edgeclip::builder

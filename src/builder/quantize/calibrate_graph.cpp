@@ -37,6 +37,32 @@ class Recorder {
   std::map<std::string, Histogram> histograms_;
 };
 
+/// The first row that the graph refuses by itself; nothing where rows cannot run alone.
+std::optional<std::int64_t> refused_row(Context& context, Recorder& recorder, const Graph& graph,
+                                        const std::vector<Tensor>& inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::optional<Shape>& declared = graph.value(graph.inputs[i]).shape;
+    if (!declared || declared->empty() || declared->front() >= 0 || inputs[i].dim(0) != inputs.front().dim(0))
+      return {};
+  }
+  for (std::int64_t row = 0; row < inputs.front().dim(0); ++row) {
+    std::vector<TensorView> views;
+    for (const Tensor& input : inputs) {
+      Shape shape = input.shape();
+      shape[0] = 1;
+      const std::size_t bytes = input.bytes() / static_cast<std::size_t>(input.dim(0));
+      views.push_back({input.dtype(), shape, input.raw() + static_cast<std::size_t>(row) * bytes});
+    }
+    try {
+      recorder.start_run();
+      context.run(views);
+    } catch (const InvalidInput&) {
+      return row;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 SessionOptions calibration_session_options() {
@@ -61,7 +87,13 @@ std::map<std::string, TensorCalibration> calibrate_graph(Graph graph, const std:
     std::vector<TensorView> views;
     for (const Tensor& input : inputs) views.push_back(input.view());
     recorder.start_run();
-    context.run(views);
+    try {
+      context.run(views);
+    } catch (const InvalidInput& error) {
+      const auto row = refused_row(context, recorder, session.graph(), inputs);
+      const std::string what = error.what();
+      invalid_input("{}: {}{}", samples.name(i, row), what.rfind(where, 0) == 0 ? "" : where + ": ", what);
+    }
     progress.advance();
   }
   std::map<std::string, TensorCalibration> calibrations;

@@ -17,7 +17,8 @@ engine::SessionOptions calibration_session_options();
 /// Runs the graph over all samples and records what goes into its products and convolutions: histograms of
 /// the `wanted` values, and from them a scale for each, as options.calibrator says.  Values keep their ONNX
 /// names in an optimized graph.  Values that no layer took in have no entry.  where: for messages.  Throws
-/// InvalidInput if a value is not finite.
+/// InvalidInput naming the sample if a value is not finite, or if the graph refuses a sample (ids out of
+/// range).
 std::map<std::string, TensorCalibration> calibrate_graph(engine::Graph graph,
                                                          const std::set<std::string>& wanted,
                                                          const CalibrationSamples& samples,

@@ -22,6 +22,15 @@ class DatasetSamples : public CalibrationSamples {
   }
   std::int64_t samples() const override { return static_cast<std::int64_t>(chosen_.size()); }
   std::int64_t batches() const override { return (samples() + batch_ - 1) / batch_; }
+  std::string name(std::int64_t i, std::optional<std::int64_t> row) const override {
+    const std::int64_t first = i * batch_ + row.value_or(0),
+                       last = row ? first : std::min((i + 1) * batch_, samples()) - 1;
+    const auto path = [&](std::int64_t k) {
+      return dataset_->images.at(chosen_.at(static_cast<std::size_t>(k))).path;
+    };
+    if (first == last) return fmt::format("{}: image {}", dataset_->directory.string(), path(first));
+    return fmt::format("{}: images {} to {}", dataset_->directory.string(), path(first), path(last));
+  }
 
  protected:
   /// Calls `each(place among the chosen, image)` for those of batch i.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class CalibrationSamples {
   virtual std::int64_t batches() const = 0;
   /// The graph's inputs in their order.  Throws InvalidInput if a file cannot be read.
   virtual std::vector<Tensor> batch(std::int64_t i) const = 0;
+  /// Where they come from, for messages: of row `row` alone, or of all of batch i where that is not known.
+  virtual std::string name(std::int64_t i, std::optional<std::int64_t> row) const = 0;
 };
 
 /// Throws InvalidInput unless samples, percentile and calibrator are possible ones.
@@ -48,8 +51,10 @@ std::unique_ptr<CalibrationSamples> dataset_texts(std::shared_ptr<const Dataset>
 ///                 batches of the model's size, or of up to kCalibrationBatch where that is dynamic
 ///   */NAME.npy    a sub-folder for every run, in the order of their names, with the inputs as the model
 ///                 takes them: texts of several lengths, inputs without a batch
-/// NAME is the input's name with "_" for every "/".  Throws InvalidInput naming the file and what it should
-/// be, for a missing one, another type, and dimensions that the model does not take.
+/// NAME is the input's name with "_" for every "/".  All floats are read once, now: a sample that is not
+/// finite says nothing of the layers behind it, some of which (a ReLU) make ordinary numbers of it.  Throws
+/// InvalidInput naming the file and what it should be, for a missing one, another type, dimensions that the
+/// model does not take, a file without samples, and the first sample that is not finite.
 std::unique_ptr<CalibrationSamples> folder_samples(const std::filesystem::path& folder,
                                                    const engine::Graph& graph);
 

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "base/float16.h"
 #include "base/npy.h"
 #include "builder/quantize/calibration_samples.h"
 
@@ -58,6 +60,8 @@ Tensor read_input(const fs::path& folder, const DeclaredInput& input, std::size_
     for (std::size_t d = from; fits && d < input.shape->size(); ++d)
       fits = (*input.shape)[d] == kAny || (*input.shape)[d] == tensor.shape()[d];
   }
+  if (fits && from > 0 && tensor.dim(0) == 0)
+    invalid_input("{}: holds no samples; give at least one along the first dimension", file.string());
   if (!fits || tensor.elements() == 0)
     invalid_input("{}: is {} {}; input {} of the model is {}{}", file.string(), dtype_name(tensor.dtype()),
                   shape_string(tensor.shape()), input.name, declared(input),
@@ -65,10 +69,33 @@ Tensor read_input(const fs::path& folder, const DeclaredInput& input, std::size_
   return tensor;
 }
 
+template <class T>
+std::int64_t first_not_finite(const Tensor& tensor) {
+  const T* const values = tensor.data<T>();
+  return std::find_if(values, values + tensor.elements(), [](T value) { return !std::isfinite(value); }) -
+         values;
+}
+
+/// That all of its floats are finite.  samples: its first dimension is one of samples.
+void require_finite(const Tensor& tensor, const fs::path& file, bool samples) {
+  std::int64_t at = tensor.elements();
+  if (tensor.dtype() == DType::f64)
+    at = first_not_finite<double>(tensor);
+  else if (tensor.dtype() == DType::f32)
+    at = first_not_finite<float>(tensor);
+  else if (is_16_bit_float(tensor.dtype()))
+    at = first_not_finite<float>(widened(tensor.view()));
+  if (at == tensor.elements()) return;
+  if (!samples)
+    invalid_input("{}: element {} is not finite; calibrate with finite values", file.string(), at);
+  invalid_input("{}: sample {} is not finite (counted from 0); calibrate with finite values", file.string(),
+                at / (tensor.elements() / tensor.dim(0)));
+}
+
 /// FOLDER/NAME.npy
 class StackedSamples : public CalibrationSamples {
  public:
-  StackedSamples(const fs::path& folder, const std::vector<DeclaredInput>& inputs) {
+  StackedSamples(const fs::path& folder, const std::vector<DeclaredInput>& inputs) : folder_(folder) {
     std::int64_t fixed = kAny;
     for (const DeclaredInput& input : inputs) {
       if (!input.shape || input.shape->empty())
@@ -76,8 +103,8 @@ class StackedSamples : public CalibrationSamples {
                       folder.string(), input.name);
       const std::int64_t size = input.shape->front();
       if (size == 0)
-        invalid_input("{}: input {} of the model takes batches of 0; nothing can be calibrated", folder.string(),
-                      input.name);
+        invalid_input("{}: input {} of the model takes batches of 0; nothing can be calibrated",
+                      folder.string(), input.name);
       if (size != kAny && fixed != kAny && size != fixed)
         invalid_input(
             "{}: inputs of the model differ in their first dimension ({} and {}); give a "
@@ -89,6 +116,8 @@ class StackedSamples : public CalibrationSamples {
         invalid_input("{}: holds {} samples, {} holds {}; give as many of every input",
                       input_file(folder, input).string(), arrays_.back().dim(0),
                       input_file(folder, inputs.front()).string(), arrays_.front().dim(0));
+      files_.push_back(input_file(folder, input));
+      require_finite(arrays_.back(), files_.back(), true);
     }
     batch_ = fixed == kAny ? std::min(kCalibrationBatch, samples()) : fixed;
     if (fixed != kAny && samples() % fixed != 0)
@@ -109,8 +138,20 @@ class StackedSamples : public CalibrationSamples {
     }
     return result;
   }
+  std::string name(std::int64_t i, std::optional<std::int64_t> row) const override {
+    const std::int64_t first = i * batch_ + row.value_or(0),
+                       last = row ? first : std::min((i + 1) * batch_, samples()) - 1;
+    const std::string which =
+        first == last ? fmt::format("sample {}", first) : fmt::format("samples {} to {}", first, last);
+    if (files_.size() == 1) return fmt::format("{}: {}", files_[0].string(), which);
+    std::vector<std::string> names;
+    for (const fs::path& file : files_) names.push_back(file.filename().string());
+    return fmt::format("{}: {} of {}", folder_.string(), which, fmt::join(names, ", "));
+  }
 
  private:
+  const fs::path folder_;
+  std::vector<fs::path> files_;
   std::vector<Tensor> arrays_;
   std::int64_t batch_ = 0;
 };
@@ -121,7 +162,8 @@ class RunFolders : public CalibrationSamples {
   RunFolders(std::vector<fs::path> folders, std::vector<DeclaredInput> inputs)
       : folders_(std::move(folders)), inputs_(std::move(inputs)) {
     for (const fs::path& folder : folders_)  // before any of them runs
-      for (const DeclaredInput& input : inputs_) read_input(folder, input, 0);
+      for (const DeclaredInput& input : inputs_)
+        require_finite(read_input(folder, input, 0), input_file(folder, input), false);
   }
   std::int64_t samples() const override { return batches(); }
   std::int64_t batches() const override { return static_cast<std::int64_t>(folders_.size()); }
@@ -130,6 +172,9 @@ class RunFolders : public CalibrationSamples {
     for (const DeclaredInput& input : inputs_)
       result.push_back(read_input(folders_.at(static_cast<std::size_t>(i)), input, 0));
     return result;
+  }
+  std::string name(std::int64_t i, std::optional<std::int64_t>) const override {
+    return folders_.at(static_cast<std::size_t>(i)).string();
   }
 
  private:

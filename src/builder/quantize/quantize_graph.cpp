@@ -65,6 +65,25 @@ std::map<std::string, ActivationScale> scales_of(const Graph& graph,
   return scales;
 }
 
+/// all: products and convolutions of the graph; uncalibrated: convolutions that only want for ranges.
+void say_how_many(const GraphQuantization& how, int done, std::size_t all, std::int64_t uncalibrated) {
+  if (all == 0)
+    spdlog::warn("{}: has no product or convolution with constant weights, so none of it becomes int8",
+                 how.label);
+  else if (uncalibrated > 0)
+    spdlog::warn(
+        "{}: {} of {} products and convolutions are int8: {} convolutions stay float32, since their "
+        "activations are not calibrated; {}",
+        how.label, done, all, uncalibrated, how.remedy);
+  else if (done == 0)
+    spdlog::warn("{}: none of {} products and convolutions becomes int8", how.label, all);
+  else
+    spdlog::info("{}: {} of {} products and convolutions are int8{}", how.label, done, all,
+                 how.samples || how.ranges
+                     ? ""
+                     : "; without calibration activations are quantized row by row as they come");
+}
+
 }  // namespace
 
 QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
@@ -98,10 +117,10 @@ QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
   }
   const std::size_t all = quantizable_layers(graph).size();
   done.layers = quantize_layers(graph, layers, how.where);
-  spdlog::info("{}: {} of {} products and convolutions are int8{}", how.label, done.layers, all,
-               calibrated ? ""
-                          : "; without --calibration activations are quantized row by row as they come, and "
-                            "convolutions stay in float32");
+  const auto uncalibrated =
+      std::count_if(candidates.begin(), candidates.end(),
+                    [&](const QuantizableLayer& layer) { return !calibrated && layer.convolution; });
+  say_how_many(how, done.layers, all, uncalibrated);
   return done;
 }
 

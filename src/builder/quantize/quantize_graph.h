@@ -22,6 +22,8 @@ inline constexpr double kMixedMinSqnr = 30;
 struct GraphQuantization {
   std::string where;  ///< what was named on the command line, for messages
   std::string label;  ///< "image tower"
+  /// What the user can do where activations are not calibrated, for the warning.
+  std::string remedy = "give --calibration";
   /// What to calibrate with, or nullptr.
   std::shared_ptr<const CalibrationSamples> samples;
   /// Instead of samples: ranges of a calibration.json.
@@ -37,7 +39,8 @@ struct QuantizedGraph {
   std::map<std::string, double> sqnr;  ///< dB by QuantizableLayer::key, where it was measured
 };
 
-/// Quantizes the layers of an optimized graph (quantize_layers()):
+/// Quantizes the layers of an optimized graph (quantize_layers()), and warns where that leaves all of it
+/// float32, or convolutions for want of ranges:
 ///   calibrated (samples or ranges)  products and convolutions, activations with one scale per tensor
 ///   neither                         products, activations with a scale per row, found at run time:
 ///                                   results do not depend on the batch; convolutions stay float32

@@ -2,6 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <set>
@@ -14,6 +15,7 @@
 #include "base/options.h"
 #include "base/safetensors.h"
 #include "bundle/bundle.h"
+#include "bundle/model_card.h"
 #include "cli/runtime/plan_graphs.h"
 #include "data/dataset/dataset.h"
 #include "data/image/image.h"
@@ -57,16 +59,34 @@ void describe_safetensors(const fs::path& path, Json& info) {
   info["tensors"] = std::move(tensors);
 }
 
+std::string onnx_type(int type) {
+  try {
+    return dtype_name(onnx_ir::dtype_from_onnx(type, ""));
+  } catch (const InvalidInput&) {  // one that the engine does not have
+    std::string name = onnx::TensorProto_DataType_Name(static_cast<onnx::TensorProto_DataType>(type));
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return name.empty() ? "?" : name;
+  }
+}
+
+std::string onnx_shape(const onnx::TypeProto_Tensor& type) {
+  if (!type.has_shape()) return "(...)";
+  std::vector<std::string> dims;
+  for (const auto& dim : type.shape().dim())
+    dims.push_back(dim.has_dim_value()       ? std::to_string(dim.dim_value())
+                   : dim.dim_param().empty() ? std::string("?")
+                                             : dim.dim_param());
+  return fmt::format("({})", fmt::join(dims, ", "));
+}
+
+/// {name: shape}; their types go to `types`, {name: type}.
 Json onnx_ports(const google::protobuf::RepeatedPtrField<onnx::ValueInfoProto>& ports,
-                const std::set<std::string>& constants) {
+                const std::set<std::string>& constants, Json& types) {
   Json list = Json::object();
   for (const auto& port : ports) {
     if (constants.count(port.name()) != 0) continue;
-    std::string shape;
-    for (const auto& dim : port.type().tensor_type().shape().dim())
-      shape += (shape.empty() ? "" : ", ") +
-               (dim.has_dim_value() ? std::to_string(dim.dim_value()) : dim.dim_param());
-    list[port.name()] = "(" + shape + ")";
+    list[port.name()] = onnx_shape(port.type().tensor_type());
+    types[port.name()] = onnx_type(port.type().tensor_type().elem_type());
   }
   return list;
 }
@@ -78,8 +98,10 @@ void describe_onnx(const fs::path& path, Json& info) {
     info["opset"][opset.domain().empty() ? "ai.onnx" : opset.domain()] = opset.version();
   std::set<std::string> constants;
   for (const auto& tensor : model.graph().initializer()) constants.insert(tensor.name());
-  info["inputs"] = onnx_ports(model.graph().input(), constants);
-  info["outputs"] = onnx_ports(model.graph().output(), {});
+  Json types = Json::object();
+  info["inputs"] = onnx_ports(model.graph().input(), constants, types);
+  info["outputs"] = onnx_ports(model.graph().output(), {}, types);
+  info["dtype"] = types;
   info["initializers"] = constants.size();
   std::map<std::string, int> operators;
   for (const auto& node : model.graph().node()) ++operators[node.op_type()];
@@ -124,6 +146,28 @@ void describe_bundle(const fs::path& path, Json& info) {
   info["provenance"] = bundle.provenance;
 }
 
+/// The card without what it holds for other tasks alone: keys that this one needs, and those that somebody
+/// set.
+Json card_of_task(const Json& card, const std::string& where) {
+  static const std::map<std::string, std::set<std::string>> needs = {
+      {"classifier", {"image", "classes"}},
+      {"clip_classifier", {"image", "classes", "clip"}},
+      {"features", {"image"}},
+      {"dual_encoder",
+       {"image", "context_length", "vocab_size", "begin_id", "end_id", "pad_id", "embedding_dim",
+        "logit_scale", "activation"}}};
+  ModelCard parsed;
+  options_from_json(card, parsed, where);
+  const Json all = options_to_json(parsed), usual = options_to_json(ModelCard());
+  const auto needed = needs.find(parsed.task);
+  Json held = Json::object();
+  for (const auto& [key, value] : all.items())
+    if (key == "task" || key == "name" || value != usual.at(key) ||
+        (needed != needs.end() && needed->second.count(key) > 0))
+      held[key] = value;
+  return held;
+}
+
 void describe_plan(const fs::path& path, Json& info) {
   const engine::PlanInfo plan = engine::open_plan_info(path);
   engine::check_plan_files(plan);
@@ -131,7 +175,7 @@ void describe_plan(const fs::path& path, Json& info) {
   info["batches"] = plan.batches;
   info["memory_pool_mb"] = plan.memory_pool_mb;
   info["model_hash"] = plan.model_hash;
-  info["card"] = plan.card;
+  info["card"] = card_of_task(plan.card, (path / "plan.json").string() + ": card: ");
   info["provenance"] = plan.json.value("provenance", Json::array());
   info["graphs"] = plan_graphs(plan);
 }

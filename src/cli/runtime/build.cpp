@@ -53,6 +53,13 @@ class BuildCommand : public OptionsCommand<Options> {
   const char* example() const override {
     return "build --bundle bundle/ --precision fp32 --batches 1,4,8 --memory-pool-mb 256 --out plan/";
   }
+  std::vector<std::string> more_examples() const override {
+    return {
+        "build resnet.onnx --shape image=1x3x224x224:4x3x224x224:8x3x224x224 --precision int8 --calibration "
+        "samples/ "
+        "--out plan/   (samples/image.npy: some dozens of images along the first dimension)",
+        "build bert.onnx --shape input_ids=1x1:4x32:8x128 --shape attention_mask=1x1:4x32:8x128 --out plan/"};
+  }
 
   void declare(CLI::App& app) override {
     OptionsCommand::declare(app);

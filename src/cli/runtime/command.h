@@ -35,6 +35,8 @@ class Command {
   virtual const char* summary() const = 0;
   /// A working command line without the program's name, shown by --help.
   virtual const char* example() const = 0;
+  /// Others, where a command does several things.
+  virtual std::vector<std::string> more_examples() const { return {}; }
   /// What --config and --set take, shown by --help.
   virtual std::string options_help() const = 0;
   /// Declares its options on app, which outlives the command's use of them.

@@ -66,6 +66,16 @@ void print_tree(const Json& json, int indent) {
   }
 }
 
+/// Types stand before the shapes of an ONNX file's inputs and outputs.
+Json for_people(Json info) {
+  if (info.value("kind", "") != "onnx") return info;
+  for (const char* ports : {"inputs", "outputs"})
+    for (auto& [name, shape] : info[ports].items())
+      shape = info["dtype"].at(name).get<std::string>() + " " + shape.get<std::string>();
+  info.erase("dtype");
+  return info;
+}
+
 class InspectCommand : public OptionsCommand<Options> {
  public:
   explicit InspectCommand(std::function<Json()> workshop_libraries)
@@ -91,7 +101,7 @@ class InspectCommand : public OptionsCommand<Options> {
       invalid_input("name one PATH, or use --system; see \"{} inspect --help\"", program_name());
     Json info = options.system ? system_info() : artifact_info(options.path);
     if (options.system && libraries_) info["libraries"].update(libraries_());
-    print_tree(info, 0);
+    print_tree(for_people(info), 0);
     return info;
   }
 

@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "bundle/model_card.h"
 #include "engine/graph/shape_inference.h"
+#include "engine/graph/symbolic_inference.h"
 #include "engine/ops/precision.h"
 #include "engine/runtime/session.h"
 
@@ -99,14 +100,42 @@ Json inputs_json(const PlanInfo& plan, const std::string& name, const Graph& gra
   return inputs;
 }
 
-Json outputs_json(const Graph& graph, const std::vector<ValueFacts>& facts) {
+/// Names of dimensions that are not known by a name of the model's own ("x[2]", "?0") mean nothing to a
+/// reader.
+std::string dim_text(const SymbolicDim& dim) {
+  const std::string text = dim.text();
+  return text.find_first_of("?[") == std::string::npos ? text : "?";
+}
+
+/// What is known of an output: `symbolic` whatever the inputs' sizes, `profiles` at each profile's.
+std::string output_shape(const SymbolicValue& symbolic, const std::vector<Shape>& profiles) {
+  if (!symbolic.shape) return "(...)";
+  std::vector<std::string> dims;
+  for (std::size_t d = 0; d < symbolic.shape->size(); ++d) {
+    dims.push_back(dim_text((*symbolic.shape)[d]));
+    const auto same = [&](const Shape& shape) { return shape.at(d) == profiles[0].at(d); };
+    if (dims.back() == "?" && profiles.size() > 1 && profiles.front() != profiles.back() &&
+        std::all_of(profiles.begin(), profiles.end(), same))
+      dims.back() = std::to_string(profiles[0][d]);
+  }
+  return fmt::format("({})", fmt::join(dims, ", "));
+}
+
+Json outputs_json(const PlanInfo& plan, const std::string& name, const Graph& graph,
+                  const std::vector<Profile>& profiles) {
+  const SymbolicFacts symbolic = infer_symbolic(graph);
+  std::vector<std::vector<ValueFacts>> facts;
+  for (const Profile& profile : profiles) facts.push_back(infer_shapes(graph, profile.shapes));
   Json outputs = Json::object();
   for (const ValueId id : graph.outputs) {
-    const Value& value = graph.value(id);
-    outputs[value.name] = {{"dtype", dtype_name(value.dtype)}, {"shape", declared_shape(value)}};
-    if (facts.empty()) continue;
-    const ValueFacts& known = facts[static_cast<std::size_t>(id)];
-    outputs[value.name] = {{"dtype", dtype_name(known.dtype)}, {"shape", shape_string(known.shape)}};
+    const auto i = static_cast<std::size_t>(id);
+    std::vector<Shape> shapes;
+    for (const auto& known : facts) shapes.push_back(known[i].shape);
+    Json output = {{"dtype", dtype_name(facts.empty() ? graph.value(id).dtype : facts[0][i].dtype)},
+                   {"shape", output_shape(symbolic.values[i], shapes)}};
+    if (plan.shapes.count(name) > 0)
+      output.update({{"min", shapes[0]}, {"opt", shapes[1]}, {"max", shapes[2]}});
+    outputs[graph.value(id).name] = output;
   }
   return outputs;
 }
@@ -142,7 +171,7 @@ Json graph_info(const PlanInfo& plan, const std::string& name) {
                        {"profiles", sizes}};
   return {{"nodes", graph.nodes().size()},
           {"inputs", inputs_json(plan, name, graph)},
-          {"outputs", outputs_json(graph, facts)},
+          {"outputs", outputs_json(plan, name, graph, profiles)},
           {"memory", memory},
           {"layers", layers}};
 }

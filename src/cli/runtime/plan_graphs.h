@@ -6,7 +6,9 @@
 namespace edgeclip {
 
 /// What is in a plan's graphs and how this machine runs them, by graph:
-/// {"nodes", "inputs" and "outputs" ({name: {"dtype", "shape", of inputs with a range "min" "opt" "max"}}),
+/// {"nodes", "inputs" and "outputs" ({name: {"dtype", "shape" (dynamic dimensions by name, or "?"), of a
+/// graph
+///  with ranges "min" "opt" "max"}}),
 ///  "memory": {"file_bytes" (mapped), "packed_bytes" (weights kept for this CPU besides), "profiles": {name:
 ///  {"shapes", "activation_bytes", "scratch_bytes"}}},
 ///  "layers": [{"name", "op", "domain", "kernel", "precision", "origins" (ONNX nodes), "output"}]}

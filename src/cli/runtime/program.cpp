@@ -83,8 +83,18 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
+/// Names of commands that have the option.
+std::vector<std::string> commands_with(const CLI::App& app, const std::string& option) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (const auto names = option_names(*command); std::count(names.begin(), names.end(), option) > 0)
+      commands.push_back(command->get_name());
+  return commands;
+}
+
 /// What CLI11 could not parse, in one line with a remedy.
-std::string usage_message(const CLI::ParseError& error, const CLI::App* sub, const std::string& see) {
+std::string usage_message(const CLI::ParseError& error, const CLI::App& app, const CLI::App* sub,
+                          const std::string& see) {
   std::string message = one_line(error.what());
   if (sub != nullptr && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     const auto extras = sub->remaining();
@@ -93,9 +103,13 @@ std::string usage_message(const CLI::ParseError& error, const CLI::App* sub, con
       const bool is_option = word.rfind("-", 0) == 0;
       message =
           fmt::format("{} \"{}\"", is_option ? "unknown option" : "unexpected argument", one_line(word));
-      const std::string near =
-          is_option ? nearest_name(word.substr(0, word.find('=')), option_names(*sub)) : "";
-      if (!near.empty()) message += fmt::format("; did you mean {}?", near);
+      const std::string option = is_option ? word.substr(0, word.find('=')) : "";
+      const std::vector<std::string> others = commands_with(app, option);
+      const std::string near = is_option ? nearest_name(option, option_names(*sub)) : "";
+      if (!others.empty())
+        message += fmt::format("; it is one of {}", fmt::join(others, ", "));
+      else if (!near.empty())
+        message += fmt::format("; did you mean {}?", near);
     }
   }
   return fmt::format("{}; see \"{} --help\"", message, see);
@@ -168,7 +182,11 @@ int parse_and_run(int argc, char** argv, const char* program, const CommandList&
     declare_common(*sub, common);
     sub->set_version_flag("--version", version_text(program))->group("Common options");
     sub->footer([&command, program] {
-      return fmt::format("{}\nExample:\n  {} {}", command->options_help(), program, command->example());
+      std::string text =
+          fmt::format("{}\nExample:\n  {} {}", command->options_help(), program, command->example());
+      for (const std::string& example : command->more_examples())
+        text += fmt::format("\n  {} {}", program, example);
+      return text;
     });
   }
   // After the subcommands, which would inherit it.
@@ -193,7 +211,7 @@ int parse_and_run(int argc, char** argv, const char* program, const CommandList&
     write_stdout(std::string(e.what()) + "\n");
     return kDone;
   } catch (const CLI::ParseError& e) {
-    throw InvalidInput(usage_message(e, sub, sub == nullptr ? program : program + (" " + first)));
+    throw InvalidInput(usage_message(e, app, sub, sub == nullptr ? program : program + (" " + first)));
   }
   run_command(*commands[static_cast<std::size_t>(chosen - names.begin())], common, program, at_start);
   return kDone;

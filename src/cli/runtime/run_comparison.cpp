@@ -18,12 +18,9 @@ std::pair<std::string, std::string> two_precisions(const std::string& given) {
   if (comma == std::string::npos || given.find(',', comma + 1) != std::string::npos)
     invalid_input("--compare-precisions {}: is not A,B, as in fp32,bf16", given);
   std::pair<std::string, std::string> two{given.substr(0, comma), given.substr(comma + 1)};
-  try {
-    builder::check_precision(two.first);
-    builder::check_precision(two.second);
-  } catch (const InvalidInput& error) {
-    invalid_input("--compare-precisions {}: {}", given, error.what());
-  }
+  const std::string option = fmt::format("--compare-precisions {}:", given);
+  builder::check_precision(two.first, option);
+  builder::check_precision(two.second, option);
   return two;
 }
 
@@ -56,23 +53,21 @@ Json compare_runs(const RunComparison& options) {
   RunnableModel reference = open_runnable(options.model, options.graph, false, precisions.first, no_dump);
   RunnableModel other = open_runnable(options.with.empty() ? options.model : options.with,
                                       other_folder ? options.graph : "", false, precisions.second, no_dump);
-  const std::vector<Tensor> inputs = read_inputs(reference.graph, options.input);
-  std::vector<TensorView> views;
-  std::vector<Shape> shapes;
-  for (const Tensor& tensor : inputs) {
-    views.push_back(tensor.view());
-    shapes.push_back(tensor.shape());
-  }
-  for (const RunnableModel* model : {&reference, &other})
-    if (model->plan && model->graph.inputs.size() == shapes.size())
-      engine::check_input_shapes(*model->plan, model->name, model->graph, shapes);
+  const std::vector<RunInput> inputs = read_inputs(reference, reference.graph, options.input);
+  for (const RunnableModel* model : {&reference, &other}) check_plan_shapes(*model, model->graph, inputs);
 
   builder::CompareOptions how;
   how.sqnr_limit_db = options.sqnr_limit;
   how.memory_pool_mb = options.memory_pool_mb;
   how.threads = thread_count();
-  const builder::PrecisionComparison comparison =
-      builder::compare_precisions(std::move(reference.graph), std::move(other.graph), views, how);
+  builder::PrecisionComparison comparison;
+  try {
+    comparison = builder::compare_precisions(std::move(reference.graph), std::move(other.graph),
+                                             views_of(inputs), how);
+  } catch (const InvalidInput& error) {
+    throw InvalidInput(with_files(
+        error, options.with.empty() ? options.model : options.model + " and " + options.with, inputs));
+  }
   print_values(comparison);
   Json report = {{"model", options.model},
                  {"compared_with", options.with.empty() ? Json(nullptr) : Json(options.with)}};
