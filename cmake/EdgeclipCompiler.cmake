@@ -19,6 +19,12 @@ if(EDGECLIP_SANITIZE)
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O0 -g1")
 endif()
 
+if(EDGECLIP_SANITIZE_THREADS)
+  target_compile_options(edgeclip_flags INTERFACE -fsanitize=thread)
+  target_link_options(edgeclip_flags INTERFACE -fsanitize=thread)
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+endif()
+
 if(EDGECLIP_FUZZ)
   target_compile_options(edgeclip_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
                                                   -fno-sanitize-recover=undefined -g1 -O1)

@@ -2,7 +2,8 @@
 # Cross-compiles base, kernels, engine and libedgeclip_engine for 64-bit ARM and runs their unit tests under qemu.
 #   scripts/test_aarch64.sh [GTEST_FILTER]
 # Debian's arm64 packages of the libraries are unpacked below build/aarch64/root; this machine's packages stay as they are.
-# Tests under qemu see a CPU of 64-bit ARM without SVE (neon); times say nothing.
+# Left out is what asks this machine's kernel: limits of memory and of threads, which qemu needs itself, and /proc/cpuinfo.  Times
+# under qemu say nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for tool in aarch64-linux-gnu-g++ qemu-aarch64-static dpkg-deb; do
@@ -41,7 +42,7 @@ failed=0
 for folder in base kernels engine; do
   start=$SECONDS
   qemu-aarch64-static -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$root/usr/lib/aarch64-linux-gnu" \
-    "build/aarch64/build/bin/test_$folder" --gtest_brief=1 --gtest_filter="${1:-*}" || failed=1
+    "build/aarch64/build/bin/test_$folder" --gtest_brief=1 --gtest_filter="${1:-*}-OutOfMemory*:RequireThreads.*:CpuFeatures.AgreeWithTheSystem" || failed=1
   echo "aarch64: test_$folder: $((SECONDS - start)) s" >&2
 done
 exit $failed

@@ -37,8 +37,6 @@ void set_thread_count(int n) {
 
 int thread_count() { return g_threads > 0 ? g_threads : available_cpus(); }
 
-void set_omp_threads_of_this_thread(int n) { omp_set_num_threads(std::max(1, n)); }
-
 void require_threads(int n) {
   std::latch all_started(1);
   std::vector<std::jthread> threads;  // join, also when another one cannot be started

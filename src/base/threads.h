@@ -8,14 +8,11 @@ namespace edgeclip {
 /// The CPUs this process may use: its affinity mask, cut by a cgroup quota where there is one; at least 1.
 int available_cpus();
 
-/// Threads of every parallel part: n, or available_cpus() for n = 0.  Sets OpenMP's default, which oneDNN and
-/// libopenblas0-openmp follow; LibTorch is told separately, by the workshop's start-up code.  Call before any
-/// work.
+/// Threads of every parallel part: n, or available_cpus() for n = 0.  Sets OpenMP's default, which LibTorch's
+/// oneDNN and libopenblas0-openmp follow; LibTorch is told separately, by the workshop's start-up code.  Call
+/// before any work.
 void set_thread_count(int n);
 int thread_count();
-
-/// Sets how many OpenMP threads parallel regions started by the calling thread use (oneDNN's included).
-void set_omp_threads_of_this_thread(int n);
 
 /// Throws std::system_error unless n threads can be started now, beside those that run.  Before the call of a
 /// library that would wait for ever for a thread that did not start.

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/signals.h"
+#include "builder/passes/fuse_norm_quantize.h"
 #include "builder/passes/passes.h"
 #include "builder/passes/requantize.h"
 #include "builder/precision/apply_precision.h"
@@ -60,6 +61,7 @@ void set_precision(GraphToBuild& what, const std::string& precision, Json& passe
   if (precision != "int8" && precision != "mixed") return;
   layers = layers_report(what.graph, quantized.sqnr);
   passes["requantize"] = requantize(what.graph);
+  passes["fuse_norm_quantize"] = fuse_norm_quantize(what.graph);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace edgeclip {
 
 struct PlanEncoderOptions {
-  /// Threads that one call divides its work over; 0: as many as OpenMP gives the calling thread.
+  /// Threads that all calls at work divide their work over, those that call among them; 0: thread_count().
   int threads = 0;
   /// Most memory of the activations and scratch of all contexts of both towers together, MiB; a call that
   /// would exceed it throws InvalidInput.  0: each context may take what the plan says, and nothing bounds

@@ -90,9 +90,10 @@ class Backend {
   /// constants: per input of the node; data is null for what is no constant.
   virtual std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs& constants) = 0;
 
-  /// A copy of `value` from one layout to the other.  The scratch is the context's and outlives the kernel.
+  /// A copy of `value` from one layout to the other.  The scratch is the context's, the executor the
+  /// session's: both outlive the kernel.
   virtual std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to,
-                                               Scratch& scratch) = 0;
+                                               Scratch& scratch, kernels::Executor& executor) = 0;
 
   /// Bytes of constants kept in a form of the backend's own, beside the graph's.
   virtual std::int64_t packed_bytes() const = 0;

@@ -30,7 +30,8 @@ class ReferenceBackend final : public Backend {
   std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs&) override {
     return std::make_unique<ReferenceNode>(node);
   }
-  std::unique_ptr<Kernel> bind_reorder(const TensorView&, Layout, Layout, Scratch&) override {
+  std::unique_ptr<Kernel> bind_reorder(const TensorView&, Layout, Layout, Scratch&,
+                                       kernels::Executor&) override {
     EDGECLIP_CHECK(false, "the reference kernels know one layout");
   }
   std::int64_t packed_bytes() const override { return 0; }

@@ -177,8 +177,6 @@ class Pipeline {
   }
 
   void consume(int consumer) {
-    // Consumers encode at the same time: each gets its share of the CPUs.
-    set_omp_threads_of_this_thread(std::max(1, thread_count() / options_.consumers));
     BoundedQueue<Sample>& queue = *queues_[dynamic() ? 0 : static_cast<std::size_t>(consumer)];
     std::vector<Sample> batch;
     while (auto sample = queue.pop()) {

@@ -90,7 +90,7 @@ TEST_F(QuantizeBundle, EveryProductIsFused) {
   EXPECT_EQ(count(text, "QuantMatMul"), 7);
   for (const Graph* graph : {&image, &text}) {
     EXPECT_EQ(count(*graph, "DequantizeLinear"), 0);
-    EXPECT_EQ(count(*graph, "FusedMatMul"), 0);
+    EXPECT_EQ(count(*graph, "FusedMatMul"), graph == &image ? 1 : 0) << "the patches, which the file has in float";
     EXPECT_EQ(count(*graph, "Gelu") + count(*graph, "QuickGelu"), 0);
     for (const Node& node : graph->nodes()) {
       if (node.op != "QuantMatMul") continue;
@@ -164,7 +164,8 @@ TEST_F(QuantizeBundle, PlansAreBuiltFromQdqDatasetAndCalibrationAlike) {
     return context.run({pixels.view()}).at(0);
   };
   const Tensor qdq = build("for_plan", "", "plan_qdq");
-  EXPECT_EQ(test::max_difference(qdq, build("bundle", "for_plan/calibration.json", "plan_file")), 0);
+  // Equal but for the patches, which are float in the file and int8 with a scale each in a plan.
+  EXPECT_LE(test::max_difference(qdq, build("bundle", "for_plan/calibration.json", "plan_file")), 0.03);
   // All 24 training pictures instead of 20: nearly the same scales.
   EXPECT_LE(test::max_difference(qdq, build("bundle", "dataset", "plan_data")), 0.05);
 }

@@ -5,6 +5,7 @@
 
 #include "builder/passes/requantize.h"
 #include "builder/quantize/quantizable_layers.h"
+#include "builder/quantize/quantize_graph.h"
 #include "builder/rewrite_support.h"
 #include "engine/runtime/session.h"
 #include "support/support.h"
@@ -86,6 +87,29 @@ TEST(QuantizeLayers, MakesOneQuantizationOfASharedActivationAndItsWeights) {
   const auto want = run(before), got = run(after);
   EXPECT_GT(ratio(want[0], got[0]), 35);
   EXPECT_GT(ratio(want[1], got[1]), 35);
+}
+
+TEST(QuantizeLayers, PatchesHaveAScaleEachThoughTheRestIsCalibrated) {
+  // Rows that were only moved, and what is computed from them.
+  Layers m;
+  const ValueId turned = m.node("Transpose", {m.x}, {{"perm", std::vector<std::int64_t>{0, 2, 1}}});
+  const ValueId first = m.node("MatMul", {turned, m.weights({4, 6})});
+  const ValueId second = m.node("MatMul", {m.node("Relu", {first}), m.weights({6, 6})});
+  Graph after = finished(m, {second, m.node("MatMul", {m.x, m.weights({8, 3})})});
+  GraphQuantization how;
+  how.options.exclude.clear();
+  how.ranges.emplace();
+  for (const Node& node : after.nodes()) (*how.ranges)[after.value(node.outputs[0]).name].scale = kScale;
+  (*how.ranges)["x"].scale = kScale;
+  EXPECT_EQ(quantize_graph(after, how).layers, 3);
+  after.check();
+  EXPECT_EQ(count_ops(after, "QuantizeRows"), 1);
+  EXPECT_EQ(count_ops(after, "QuantizeLinear"), 2);
+  for (const Node& node : after.nodes()) {
+    if (node.op == "QuantizeRows") {
+      EXPECT_EQ(after.value(node.inputs[0]).name, m.name(turned));
+    }
+  }
 }
 
 TEST(QuantizeLayers, QuantizesRowsWhereNothingWasCalibrated) {

@@ -62,6 +62,10 @@ TEST(SystemInfo, NamesWhatDecidesAboutSpeed) {
   EXPECT_GE(info.at("cpus").get<int>(), 1);
   EXPECT_GT(info.at("memory_mb").get<int>(), 0);
   EXPECT_TRUE(info.at("features").is_array());
+  const Json& products = info.at("products");
+  for (const char* precision : {"fp32", "bf16", "int8"}) EXPECT_GT(products.at("gmacs").at(precision).get<double>(), 0);
+  EXPECT_DOUBLE_EQ(products.at("expected_speedup").at("int8").get<double>(),
+                   products.at("gmacs").at("int8").get<double>() / products.at("gmacs").at("fp32").get<double>());
   EXPECT_TRUE(info.at("libraries").contains("oneDNN"));
 }
 

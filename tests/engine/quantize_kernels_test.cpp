@@ -184,5 +184,46 @@ TEST(QuantizeRowsKernel, EqualsTheReference) {
   }
 }
 
+TEST(LayerNormQuantizeRows, IsOneAfterTheOther) {
+  Rng rng(4);
+  for (const std::int64_t width : {1, 33, 768}) {
+    Tensor x(DType::f32, {2, 5, width}), scale(DType::f32, {width});
+    for (std::int64_t i = 0; i < x.elements(); ++i) x.data<float>()[i] = static_cast<float>(rng.normal() * 3 + 1);
+    for (std::int64_t i = 0; i < width; ++i) scale.data<float>()[i] = static_cast<float>(rng.normal());
+    const std::vector<Tensor> inputs = {x, scale, scale};
+    const auto norm = run_both(test::node_of("LayerNormalization", inputs, {}, 17, 1), inputs, prepare_layer_norm);
+    EXPECT_EQ(norm.kernel, "simd:layer_norm");
+    const auto rows = run_both(rows_node(norm.fast), norm.fast, prepare_quantize_rows);
+    for (const int outputs : {2, 3}) {
+      Node node = test::node_of("LayerNormQuantizeRows", inputs, {}, 1, outputs);
+      node.domain = "edgeclip";
+      const auto both = run_both(node, inputs, prepare_layer_norm_quantize);
+      EXPECT_EQ(both.kernel, "simd:layer_norm_quantize");
+      EXPECT_EQ(test::elements_of<std::int8_t>(both.fast[0]), test::elements_of<std::int8_t>(rows.fast[0]));
+      EXPECT_EQ(test::elements_of<float>(both.fast[1]), test::elements_of<float>(rows.fast[1]));
+      if (outputs == 3) {
+        EXPECT_EQ(test::elements_of<float>(both.fast[2]), test::elements_of<float>(norm.fast[0]));
+      }
+      // The reference's sums are float64: a rounding of the floats may move a value by one step.
+      for (std::int64_t i = 0; i < x.elements(); ++i)
+        EXPECT_NEAR(both.fast[0].data<std::int8_t>()[i], both.reference[0].data<std::int8_t>()[i], 1);
+    }
+  }
+}
+
+TEST(LayerNormQuantizeRows, RefusesWhatDoesNotFit) {
+  const auto refusal = [](const std::vector<Tensor>& inputs) {
+    Node node = test::node_of("LayerNormQuantizeRows", inputs, {}, 1, 2);
+    node.domain = "edgeclip";
+    Inputs views;
+    for (const Tensor& input : inputs) views.push_back(input.view());
+    return test::invalid_input_of([&] { evaluate_node(node, views); });
+  };
+  const Tensor x = test::floats({2, 2}, {1, 2, 3, 4});
+  EXPECT_NE(refusal({x, test::floats({3}, {1, 2, 3})}).find("for rows of 2"), std::string::npos);
+  EXPECT_NE(refusal({x, test::longs({2}, {1, 2})}).find("not float32"), std::string::npos);
+  EXPECT_NE(refusal({test::floats({}, {1}), x}).find("no dimension"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace edgeclip::engine

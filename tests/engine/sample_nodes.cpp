@@ -127,6 +127,7 @@ constexpr const char* kSamples[] = {
     "edgeclip.QuantMatMul a_scale=0.5 a_zero_point=3 | T:2,3 i8:3,2 f32:2",
     "edgeclip.QuantMatMul a_scale=1 a_zero_point=0 out_type=int8 out_scale=0.5 | T:2,3 i8:3,2 f32:2 - - f32:2,1",
     "edgeclip.QuantizeRows | T:2,3 > 2",
+    "edgeclip.LayerNormQuantizeRows | T:2,3 T:3 T:3 > 3",
 };
 
 /// Operators of one input, or of two that broadcast, without attributes that must be there.

@@ -59,6 +59,9 @@ TEST(SymbolicDim, BroadcastingTakesWhatIsNotOne) {
   EXPECT_NE(broadcast_of(h, w), h);
   EXPECT_EQ(broadcast_of(t, min_of(t, 77)), t);
   EXPECT_EQ(broadcast_of(min_of(t, 77), t), t);
+  EXPECT_TRUE(surely_spans(t, t) && surely_spans(7, t) && surely_spans(min_of(t, 77), t));
+  EXPECT_FALSE(surely_spans(1, t) || surely_spans(min_of(t, 1), t) || surely_spans(h, w));
+  EXPECT_FALSE(surely_spans(SymbolicDim::unknown(), t));
   EXPECT_NE(broadcast_of(min_of(t, 1), t), min_of(t, 1));
 }
 

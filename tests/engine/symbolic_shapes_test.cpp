@@ -180,6 +180,13 @@ TEST_F(SymbolicShapes, QuantizedOperators) {
   const auto scale = m.graph.nodes().back().outputs[1];
   expect(quantized, "(b, t, 64)");
   expect(scale, "(b, t, 1)");
+  const auto normalized = fused("LayerNormQuantizeRows", {text, weights({64})}, {}, 3);
+  const auto outputs = m.graph.nodes().back().outputs;
+  expect(normalized, "(b, t, 64)");
+  expect(outputs[1], "(b, t, 1)");
+  expect(outputs[2], "(b, t, 64)");
+  EXPECT_EQ(type(normalized), DType::i8);
+  EXPECT_EQ(type(outputs[2]), DType::f32);
   const auto product = fused("QuantMatMul",
                              {quantized, bytes({64, 32}), weights({32}), kNoValue, kNoValue, scale},
                              {{"a_scale", 1.0F}});

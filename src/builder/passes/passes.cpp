@@ -19,6 +19,10 @@
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
 #include "builder/passes/fuse_swish.h"
+#include "builder/passes/gather_per_sample.h"
+#include "builder/passes/patch_embedding.h"
+#include "builder/passes/select_rows.h"
+#include "builder/passes/sizes_of_inputs.h"
 #include "builder/passes/widen_half.h"
 
 namespace edgeclip::builder {
@@ -58,10 +62,17 @@ constexpr Pass kPasses[] = {
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_masked_softmax", fuse_masked_softmax},
     {"fuse_channel_shuffle", fuse_channel_shuffle},
+    // One row instead of all: when what joins rows (a LayerNormalization's mean) is one node, and before what
+    // is fused hides how an attention's rows go through it.  Sizes asked of inputs leave fewer readers.
+    {"sizes_of_inputs", sizes_of_inputs},
+    {"gather_per_sample", gather_per_sample},
+    {"select_rows", select_rows},
     // Quantized products and convolutions before float ones: both want the Add of a bias.
     {"fuse_quantized_matmul", fuse_quantized_matmul},
     {"fuse_quantized_conv", fuse_quantized_conv},
     {"fuse_matmul", fuse_matmul},
+    // Before convolutions take something in.
+    {"patch_embedding", patch_embedding},
     // BatchNormalization goes into the weights before the convolution takes in an activation, behind which it
     // could not; what has no convolution before it then takes in its activation itself.  (A convolution whose
     // weights become constant later still takes in a ChannelAffine with its activation.)

@@ -23,6 +23,31 @@ bool is_input(const Graph& graph, ValueId id) {
   return std::find(graph.inputs.begin(), graph.inputs.end(), id) != graph.inputs.end();
 }
 
+/// The patches of an image: an input whose elements were only moved, into rows.
+bool is_patches(const Graph& graph, ValueId id, bool moved = false) {
+  for (const Node& node : graph.nodes()) {
+    if (node.outputs[0] != id) continue;
+    const bool moves = node.is("Transpose");
+    return (moves || node.is("Reshape") || node.is("Cast")) && is_patches(graph, node.inputs[0], moved || moves);
+  }
+  return moved && is_input(graph, id);
+}
+
+using Ranges = std::map<std::string, TensorCalibration>;
+
+/// The range of a value, or of the one that it was picked from: rows that passes pick have no name in the model.
+Ranges::const_iterator range_of(const Graph& graph, ValueId id, const Ranges& ranges) {
+  for (;;) {
+    const auto found = ranges.find(graph.value(id).name);
+    if (found != ranges.end()) return found;
+    const auto producer = graph.producer(id);
+    if (!producer) return ranges.end();
+    const Node& node = graph.nodes()[*producer];
+    if (!node.is("Gather") && !node.is("GatherND") && !node.is("Squeeze") && !node.is("Unsqueeze")) return ranges.end();
+    id = node.inputs[0];
+  }
+}
+
 /// Scales of the layers' activations by name, from samples or ranges; empty without either.
 std::map<std::string, ActivationScale> scales_of(const Graph& graph,
                                                  const std::vector<QuantizableLayer>& layers,
@@ -34,8 +59,9 @@ std::map<std::string, ActivationScale> scales_of(const Graph& graph,
   if (how.samples && !wanted.empty())
     found = calibrate_graph(graph, wanted, *how.samples, how.options, how.where + ": " + how.label);
   std::map<std::string, ActivationScale> scales;
-  for (const auto& [name, calibration] : found)
-    if (wanted.count(name)) scales[name] = calibration.scale;
+  for (const QuantizableLayer& layer : layers)
+    if (const auto range = range_of(graph, layer.activation, found); range != found.end())
+      scales[graph.value(layer.activation).name] = range->second.scale;
   return scales;
 }
 
@@ -51,6 +77,8 @@ QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
   for (const QuantizableLayer& layer : quantizable_layers(graph, how.options.exclude)) {
     if (layer.convolution && is_input(graph, layer.activation))
       layers.stay.insert(layer.key);
+    else if (!layer.convolution && is_patches(graph, layer.activation))
+      layers.by_row.insert(layer.key);
     else
       candidates.push_back(layer);
   }

@@ -43,7 +43,8 @@ struct QuantizedGraph {
 ///                                   results do not depend on the batch; convolutions stay float32
 ///   min_sqnr                        of these the layers whose SQNR (measure_sqnr()) is at least that
 /// Convolutions that read an input of the graph do not become int8 (mixed: they become bf16): what they see is what calibration knows
-/// least of, their rounding goes through everything behind them, and they are a few percent of the work.
+/// least of, their rounding goes through everything behind them, and they are a few percent of the work.  A
+/// product of an image's patches (passes/patch_embedding.cpp) has a scale for every patch, calibrated or not.
 /// Throws InvalidInput if no range is of a layer of the graph (they are of another model, or of one tower
 /// only).
 QuantizedGraph quantize_graph(engine::Graph& graph, const GraphQuantization& how);

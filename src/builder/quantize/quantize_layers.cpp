@@ -17,9 +17,10 @@ class LayerQuantizer {
     int count = 0;
     for (const QuantizableLayer& layer : quantizable_layers(graph_, how_.exclude)) {
       const auto scale = how_.activations.find(graph_.value(layer.activation).name);
-      const bool calibrated = scale != how_.activations.end();
+      const bool by_row = !layer.convolution && how_.by_row.count(layer.key) != 0,
+                 calibrated = !by_row && scale != how_.activations.end();
       at_ = layer.node + inserted_;
-      if (how_.stay.count(layer.key) || (!calibrated && (layer.convolution || !how_.per_row))) continue;
+      if (how_.stay.count(layer.key) || (!calibrated && !by_row && (layer.convolution || !how_.per_row))) continue;
       if (calibrated)
         quantize(layer, scale->second);
       else

@@ -14,6 +14,7 @@ namespace edgeclip::builder {
 struct LayerQuantization {
   std::map<std::string, ActivationScale> activations;  ///< by the name of the value
   bool per_row = false;              ///< products whose activation has no entry: a scale for every row
+  std::set<std::string> by_row;      ///< QuantizableLayer::key of products that have one, calibrated or not
   std::set<std::string> stay;        ///< QuantizableLayer::key of those that stay float32
   std::vector<std::string> exclude;  ///< as quantizable_layers() takes it
   int weight_bits = 8;               ///< quantize_weights()
@@ -21,7 +22,7 @@ struct LayerQuantization {
 
 /// x ─► MatMul | FusedMatMul | Conv | FusedConv(W) ─► y
 ///   ⇒  x ─► QuantizeLinear(calibrated) ─► QuantMatMul | QuantConv(W int8, a scale per channel) ─► y
-///   ⇒  x ─► QuantizeRows ─► QuantMatMul(W int8; row_scale) ─► y          per_row, x not calibrated
+///   ⇒  x ─► QuantizeRows ─► QuantMatMul(W int8; row_scale) ─► y          by_row; per_row, x not calibrated
 /// of an optimized graph.  An activation that several layers read is quantized once, weights too.  Bias,
 /// residual and activation function stay what they were.  Left alone: layers that quantizable_layers() does
 /// not give, those of `stay`, convolutions without a calibrated activation and, without per_row, such

@@ -1,10 +1,14 @@
 #include "builder/build_plan.h"
 
+#include <spdlog/spdlog.h>
+
 #include <CLI/CLI.hpp>
 
+#include "base/threads.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/named_options.h"
 #include "cli/runtime/options_command.h"
+#include "engine/runtime/machine_peaks.h"
 
 namespace edgeclip {
 
@@ -62,11 +66,19 @@ class BuildCommand : public OptionsCommand<Options> {
   void settle(Options& options, const CommonOptions& common) const override {
     if (!options.model.empty() && !named_options(common, given_).contains("batches")) options.batches.clear();
   }
+  /// A plan is portable, so this is said of the machine that built it alone.
+  static void say_if_slower() {
+    const double fp32 = engine::measure_gmacs("fp32", thread_count()), int8 = engine::measure_gmacs("int8", thread_count());
+    if (int8 < fp32)
+      spdlog::warn("on this CPU int8 products run at {:.2f} of the speed of float32; build with --precision fp32 for it", int8 / fp32);
+  }
+
   Json execute(const Options& options) override {
     if (options.bundle.empty() && options.model.empty())
       invalid_input("name --bundle BUNDLE or a MODEL.onnx; see \"{} build --help\"", program_name());
     require(options.out, "--out");
     const Json report = builder::build_plan(options);
+    if (options.precision == "int8" || options.precision == "mixed") say_if_slower();
     print(fmt::format("{}: {} plan written\n", options.out, options.precision));
     return report;
   }

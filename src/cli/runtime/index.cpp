@@ -41,9 +41,8 @@ class IndexCommand : public OptionsCommand<Options> {
     require(options.images, "--images");
     require(options.out, "--out");
     const ImageSource source = open_image_source(options.images, options.split, options.image_root);
-    // Consumers encode at the same time: each gets its share of the threads.
-    PlanEncoder encoder(options.plan, {std::max(1, thread_count() / std::max(1, options.consumers)),
-                                       options.memory_pool_mb});
+    // Consumers encode at the same time and share the threads: each that encodes counts as one of them.
+    PlanEncoder encoder(options.plan, {thread_count(), options.memory_pool_mb});
     ResourceSampler sampler;
     const IndexReport result = index_images(encoder, source, options.out, options);
     print(fmt::format("{}: {} images indexed, {} failed, {:.1f} s\n", options.out, result.indexed,

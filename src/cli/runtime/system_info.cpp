@@ -20,6 +20,8 @@
 #include "base/process_metrics.h"
 #include "base/threads.h"
 #include "cli/runtime/blas.h"
+#include "engine/runtime/machine_peaks.h"
+#include "kernels/cpu_features.h"
 
 namespace edgeclip {
 
@@ -73,6 +75,17 @@ Json library_versions() {
                                         NLOHMANN_JSON_VERSION_PATCH)}};
 }
 
+/// What products run at, and how a plan in less than float32 compares where they decide.
+Json product_rates() {
+  Json gmacs = Json::object();
+  for (const char* precision : {"fp32", "bf16", "int8"})
+    gmacs[precision] = engine::measure_gmacs(precision, thread_count());
+  const double fp32 = gmacs["fp32"];
+  return {{"level", kernels::level_name(kernels::cpu_level())},
+          {"gmacs", gmacs},
+          {"expected_speedup", {{"bf16", gmacs["bf16"].get<double>() / fp32}, {"int8", gmacs["int8"].get<double>() / fp32}}}};
+}
+
 }  // namespace
 
 Json system_info() {
@@ -80,6 +93,7 @@ Json system_info() {
   const std::string blas = blas_path();
   return {{"cpu", cpu.model},
           {"features", cpu.features},
+          {"products", product_rates()},
           {"cpus", available_cpus()},
           {"threads", thread_count()},
           {"memory_mb", usable_memory_bytes() >> 20},

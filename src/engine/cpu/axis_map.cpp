@@ -29,8 +29,13 @@ std::vector<std::int64_t> joined(const std::vector<std::int64_t>& outer,
 
 class AxisMapKernel final : public Kernel {
  public:
-  AxisMapKernel(AxisMap map, DType dtype, std::optional<std::size_t> fill_input, std::uint64_t fill)
-      : size_(dtype_size(dtype)), fill_input_(fill_input), fill_(fill), outer_(std::move(map.from)) {
+  AxisMapKernel(kernels::Executor& executor, AxisMap map, DType dtype, std::optional<std::size_t> fill_input,
+                std::uint64_t fill)
+      : executor_(executor),
+        size_(dtype_size(dtype)),
+        fill_input_(fill_input),
+        fill_(fill),
+        outer_(std::move(map.from)) {
     row_ = {0};
     while (!outer_.empty() && outer_.back().size() * row_.size() <= kLongestRow) {
       row_ = joined(outer_.back(), row_);
@@ -84,8 +89,7 @@ class AxisMapKernel final : public Kernel {
     T fill;
     std::memcpy(&fill, &fill_bytes, sizeof fill);
     const auto n = static_cast<std::int64_t>(row_.size());
-#pragma omp parallel for schedule(static) if (rows_ * n > kParallelElements)
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    parallel_rows(executor_, rows_, n, [&](std::int64_t r) {
       const std::int64_t base = offset_of(r);
       T* const to = y + r * n;
       if (base == kFill)
@@ -97,7 +101,7 @@ class AxisMapKernel final : public Kernel {
           const std::int64_t from = row_[static_cast<std::size_t>(i)];
           to[i] = from == kFill ? fill : x[base + from];
         }
-    }
+    });
   }
 
   template <class T>
@@ -123,6 +127,7 @@ class AxisMapKernel final : public Kernel {
     return offset;
   }
 
+  kernels::Executor& executor_;
   const std::size_t size_;
   const std::optional<std::size_t> fill_input_;
   const std::uint64_t fill_;
@@ -135,9 +140,9 @@ class AxisMapKernel final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_axis_map(AxisMap map, DType dtype, std::optional<std::size_t> fill_input,
-                                      std::uint64_t fill) {
-  return std::make_unique<AxisMapKernel>(std::move(map), dtype, fill_input, fill);
+std::unique_ptr<Kernel> make_axis_map(kernels::Executor& executor, AxisMap map, DType dtype,
+                                      std::optional<std::size_t> fill_input, std::uint64_t fill) {
+  return std::make_unique<AxisMapKernel>(executor, std::move(map), dtype, fill_input, fill);
 }
 
 }  // namespace edgeclip::engine

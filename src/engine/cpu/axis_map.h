@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/ops/operator.h"
+#include "kernels/executor.h"
 
 namespace edgeclip::engine {
 
@@ -20,7 +21,7 @@ struct AxisMap {
 
 /// Moves elements of `dtype`.  fill_input: the input that holds the fill; none, or left out: `fill`, of which
 /// the first bytes are taken.
-std::unique_ptr<Kernel> make_axis_map(AxisMap map, DType dtype, std::optional<std::size_t> fill_input = {},
-                                      std::uint64_t fill = 0);
+std::unique_ptr<Kernel> make_axis_map(kernels::Executor& executor, AxisMap map, DType dtype,
+                                      std::optional<std::size_t> fill_input = {}, std::uint64_t fill = 0);
 
 }  // namespace edgeclip::engine

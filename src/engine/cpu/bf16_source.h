@@ -14,12 +14,13 @@ bool bf16_products();
 class Bf16Source {
  public:
   /// behind: bytes at the scratch's start that belong to the primitive itself.
-  Bf16Source(Scratch& scratch, std::size_t behind, std::int64_t elements);
+  Bf16Source(const BindRequest& request, std::size_t behind, std::int64_t elements);
   /// Valid until another kernel runs.
   const std::byte* convert(const float* x) const;
 
  private:
   Scratch& scratch_;
+  kernels::Executor& executor_;
   const std::size_t offset_;
   const std::int64_t elements_;
 };

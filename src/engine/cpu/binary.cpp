@@ -15,26 +15,21 @@ using dnnl::algorithm;
 class BinaryKernel final : public Kernel {
  public:
   /// left: which input has the output's shape.
-  BinaryKernel(OneDnnCall call, const dnnl::binary::primitive_desc& pd, std::size_t left)
-      : call_(std::move(call)), left_(left) {
-    source0_ = call_.bind(DNNL_ARG_SRC_0, pd.src0_desc());
-    source1_ = call_.bind(DNNL_ARG_SRC_1, pd.src1_desc());
-    destination_ = call_.bind(DNNL_ARG_DST, pd.dst_desc());
-  }
+  BinaryKernel(DividedCall call, std::size_t left) : call_(std::move(call)), left_(left) {}
+  enum Slot : std::size_t { kLeft, kRight, kDestination };
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    call_.set(source0_, inputs[left_].data);
-    call_.set(source1_, inputs[1 - left_].data);
-    call_.set(destination_, outputs[0].data);
+    call_.set(kLeft, inputs[left_].data);
+    call_.set(kRight, inputs[1 - left_].data);
+    call_.set(kDestination, outputs[0].data);
     call_.run();
   }
 
   std::string implementation() const override { return call_.implementation(); }
 
  private:
-  OneDnnCall call_;
+  DividedCall call_;
   const std::size_t left_;
-  std::size_t source0_ = 0, source1_ = 0, destination_ = 0;
 };
 
 /// Joins neighbouring dimensions that are both broadcast or both not: few dimensions reach the fast
@@ -119,10 +114,30 @@ class BinaryNode final : public CpuNode {
     Dims full, broadcast;
     collapse(stored_shape(y, layout), stored_shape(padded(other, y.size()), layout), &full, &broadcast);
     if (full.size() > 5) return in_parts(request);
-    const dnnl::memory::desc all = dense_desc(full, kF32);
-    const dnnl::binary::desc desc(function_.kind, all, dense_desc(broadcast, kF32), all);
-    const dnnl::binary::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    return std::make_unique<BinaryKernel>(OneDnnCall(dnnl::binary(pd), pd, request.scratch), pd, left);
+    // Along the first dimension, or the second where the first is short and leaves no choice.
+    const int threads = request.executor.threads();
+    const std::size_t along = full.size() > 1 && full[0] < threads ? 1 : 0;
+    const std::int64_t step = dense_strides(full)[along],
+                       other_step = broadcast[along] == 1 ? 0 : dense_strides(broadcast)[along];
+    constexpr std::int64_t kUnit = 64;  // of single elements
+    DividedCall call(request);
+    add_ranges<dnnl::binary>(
+        call, divided(full[along], 2 * elements, threads, step == 1 ? kUnit : 1),
+        [&](std::int64_t length) {
+          Dims part = full, other_part = broadcast;
+          part[along] = length;
+          if (other_step != 0) other_part[along] = length;
+          const dnnl::memory::desc all(part, kF32, dense_strides(full)),
+              other_desc(other_part, kF32, dense_strides(broadcast));
+          return dnnl::binary::primitive_desc({function_.kind, all, other_desc, all}, onednn_attributes(),
+                                              onednn_engine());
+        },
+        [&](const Range& range, const auto& pd) {
+          call.bind(DNNL_ARG_SRC_0, pd.src0_desc(), range.begin * step);
+          call.bind(DNNL_ARG_SRC_1, pd.src1_desc(), range.begin * other_step);
+          call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin * step);
+        });
+    return std::make_unique<BinaryKernel>(std::move(call), left);
   }
 
   /// Other types, both sides spread: where layouts are plain, so that shapes say how the bytes lie.

@@ -9,29 +9,34 @@ namespace {
 template <class From, class To>
 class CastKernel final : public Kernel {
  public:
+  explicit CastKernel(kernels::Executor& executor) : executor_(executor) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const From* x = inputs[0].as<From>();
     To* y = outputs[0].as<To>();
     const std::int64_t n = outputs[0].elements();
-#pragma omp parallel for schedule(static) if (n > kParallelElements)
-    for (std::int64_t i = 0; i < n; ++i) y[i] = static_cast<To>(x[i]);
+    parallel_elements(executor_, n, [x, y](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) y[i] = static_cast<To>(x[i]);
+    });
   }
   std::string implementation() const override { return "loop:cast"; }
+
+ private:
+  kernels::Executor& executor_;
 };
 
 template <class From>
-std::unique_ptr<Kernel> cast_from(DType to) {
-  if (to == DType::f32) return std::make_unique<CastKernel<From, float>>();
+std::unique_ptr<Kernel> cast_from(kernels::Executor& executor, DType to) {
+  if (to == DType::f32) return std::make_unique<CastKernel<From, float>>(executor);
   if constexpr (std::is_same_v<From, float>) {
-    if (to == DType::f16) return std::make_unique<CastKernel<float, Half>>();
-    if (to == DType::bf16) return std::make_unique<CastKernel<float, BFloat16>>();
+    if (to == DType::f16) return std::make_unique<CastKernel<float, Half>>(executor);
+    if (to == DType::bf16) return std::make_unique<CastKernel<float, BFloat16>>(executor);
   }
   if constexpr (std::is_arithmetic_v<From>) {
-    if (to == DType::boolean) return std::make_unique<CastKernel<From, bool>>();
+    if (to == DType::boolean) return std::make_unique<CastKernel<From, bool>>(executor);
   }
   if constexpr (std::is_integral_v<From>) {
-    if (to == DType::i32) return std::make_unique<CastKernel<From, std::int32_t>>();
-    if (to == DType::i64) return std::make_unique<CastKernel<From, std::int64_t>>();
+    if (to == DType::i32) return std::make_unique<CastKernel<From, std::int32_t>>(executor);
+    if (to == DType::i64) return std::make_unique<CastKernel<From, std::int64_t>>(executor);
   }
   return nullptr;
 }
@@ -54,17 +59,17 @@ class CastNode final : public CpuNode {
     const DType to = request.outputs[0].dtype;
     switch (request.inputs[0].dtype) {
       case DType::f32:
-        return cast_from<float>(to);
+        return cast_from<float>(request.executor, to);
       case DType::f16:
-        return cast_from<Half>(to);
+        return cast_from<Half>(request.executor, to);
       case DType::bf16:
-        return cast_from<BFloat16>(to);
+        return cast_from<BFloat16>(request.executor, to);
       case DType::i32:
-        return cast_from<std::int32_t>(to);
+        return cast_from<std::int32_t>(request.executor, to);
       case DType::i64:
-        return cast_from<std::int64_t>(to);
+        return cast_from<std::int64_t>(request.executor, to);
       case DType::boolean:
-        return cast_from<bool>(to);
+        return cast_from<bool>(request.executor, to);
       default:
         return nullptr;
     }

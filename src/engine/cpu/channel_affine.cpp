@@ -10,9 +10,10 @@ namespace {
 /// edgeclip.ChannelAffine: y = activation(scale[c] x + shift[c]).
 class ChannelAffineKernel final : public Kernel {
  public:
-  ChannelAffineKernel(std::vector<ChannelPart> parts, std::int64_t images, std::int64_t channels,
-                      std::int64_t plane, bool last, const Activation& activation)
-      : parts_(std::move(parts)),
+  ChannelAffineKernel(kernels::Executor& executor, std::vector<ChannelPart> parts, std::int64_t images,
+                      std::int64_t channels, std::int64_t plane, bool last, const Activation& activation)
+      : executor_(executor),
+        parts_(std::move(parts)),
         images_(images),
         channels_(channels),
         plane_(plane),
@@ -24,8 +25,7 @@ class ChannelAffineKernel final : public Kernel {
     float* y = outputs[0].as<float>();
     if (last_) {
       const std::int64_t pixels = images_ * plane_;
-#pragma omp parallel for schedule(static) if (pixels * channels_ > kParallelElements)
-      for (std::int64_t p = 0; p < pixels; ++p) {
+      parallel_rows(executor_, pixels, channels_, [&](std::int64_t p) {
         for (const ChannelPart& part : parts_) {
           const float *from = inputs[part.input].as<float>() + p * part.channels, *a = scale + part.first,
                       *b = shift + part.first;
@@ -33,12 +33,11 @@ class ChannelAffineKernel final : public Kernel {
           for (std::int64_t c = 0; c < part.channels; ++c) to[c] = a[c] * from[c] + b[c];
           activate_all(to, part.channels);
         }
-      }
+      });
       return;
     }
     const std::int64_t planes = images_ * channels_;
-#pragma omp parallel for schedule(static) if (planes * plane_ > kParallelElements)
-    for (std::int64_t k = 0; k < planes; ++k) {
+    parallel_rows(executor_, planes, plane_, [&](std::int64_t k) {
       const std::int64_t n = k / channels_, c = k % channels_;
       const ChannelPart* part = parts_.data();
       while (c >= part->first + part->channels) ++part;
@@ -46,7 +45,7 @@ class ChannelAffineKernel final : public Kernel {
       float* to = y + k * plane_;
       for (std::int64_t i = 0; i < plane_; ++i) to[i] = scale[c] * from[i] + shift[c];
       activate_all(to, plane_);
-    }
+    });
   }
 
   std::string implementation() const override { return "loop:channel_affine"; }
@@ -59,6 +58,7 @@ class ChannelAffineKernel final : public Kernel {
       for (std::int64_t i = 0; i < n; ++i) y[i] = activate(y[i], activation_);
   }
 
+  kernels::Executor& executor_;
   const std::vector<ChannelPart> parts_;
   const std::int64_t images_, channels_, plane_;
   const bool last_;
@@ -85,7 +85,8 @@ class ChannelAffineNode final : public CpuNode {
     std::vector<ChannelPart> parts = channel_parts(request.inputs, 3);
     const std::int64_t plane = product(y, 2, y.size());
     const bool last = request.layouts.outputs[0] == Layout::channels_last || plane == 1;
-    return std::make_unique<ChannelAffineKernel>(std::move(parts), y[0], y[1], plane, last, activation_);
+    return std::make_unique<ChannelAffineKernel>(request.executor, std::move(parts), y[0], y[1], plane, last,
+                                                 activation_);
   }
 
   const Activation activation_;

@@ -11,9 +11,10 @@ namespace {
 template <class T>
 class ChannelShuffleKernel final : public Kernel {
  public:
-  ChannelShuffleKernel(std::vector<ChannelPart> parts, std::int64_t images, std::int64_t channels,
-                       std::int64_t plane, std::int64_t groups, bool last)
-      : parts_(std::move(parts)),
+  ChannelShuffleKernel(kernels::Executor& executor, std::vector<ChannelPart> parts, std::int64_t images,
+                       std::int64_t channels, std::int64_t plane, std::int64_t groups, bool last)
+      : executor_(executor),
+        parts_(std::move(parts)),
         images_(images),
         channels_(channels),
         plane_(plane),
@@ -33,8 +34,8 @@ class ChannelShuffleKernel final : public Kernel {
  private:
   void shuffle_pixels(const Inputs& inputs, T* y) const {
     const std::int64_t rows = images_ * plane_;
-#pragma omp parallel for schedule(static) if (rows * channels_ > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r) shuffle_pixel(inputs, r, y + r * channels_);
+    parallel_rows(executor_, rows, channels_,
+                  [&](std::int64_t r) { shuffle_pixel(inputs, r, y + r * channels_); });
   }
 
   void shuffle_pixel(const Inputs& inputs, std::int64_t r, T* y) const {
@@ -76,16 +77,16 @@ class ChannelShuffleKernel final : public Kernel {
 
   void move_planes(const Inputs& inputs, T* y) const {
     const std::int64_t each = channels_ / groups_, all = images_ * channels_;
-#pragma omp parallel for schedule(static) if (all * plane_ > kParallelElements)
-    for (std::int64_t to = 0; to < all; ++to) {
+    parallel_rows(executor_, all, plane_, [&](std::int64_t to) {
       const std::int64_t n = to / channels_, c = to % channels_, from = c % groups_ * each + c / groups_;
       const ChannelPart* part = parts_.data();
       while (from >= part->first + part->channels) ++part;
       const T* x = storage<T>(inputs[part->input]) + (n * part->channels + from - part->first) * plane_;
       std::memcpy(y + to * plane_, x, static_cast<std::size_t>(plane_) * sizeof(T));
-    }
+    });
   }
 
+  kernels::Executor& executor_;
   const std::vector<ChannelPart> parts_;
   const std::int64_t images_, channels_, plane_, groups_;
   const bool last_;
@@ -108,8 +109,8 @@ class ChannelShuffleNode final : public CpuNode {
     const bool last = request.layouts.outputs[0] == Layout::channels_last || plane == 1;
     std::unique_ptr<Kernel> kernel;
     visit_storage(request.inputs[0].dtype, [&](auto type) {
-      kernel = std::make_unique<ChannelShuffleKernel<decltype(type)>>(std::move(parts), y[0], y[1], plane, groups,
-                                                                      last);
+      kernel = std::make_unique<ChannelShuffleKernel<decltype(type)>>(request.executor, std::move(parts),
+                                                                      y[0], y[1], plane, groups, last);
     });
     return kernel;
   }

@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -50,18 +48,16 @@ Block collapsed(const Block& block) {
 
 /// Copies a block, rows (its last dimension) divided over the threads.
 template <class T>
-void copy_block(const Block& block, const std::byte* source, std::byte* destination) {
+void copy_block(kernels::Executor& executor, const Block& block, const std::byte* source,
+                std::byte* destination) {
   const T* const from = reinterpret_cast<const T*>(source) + block.from_offset;
   T* const to = reinterpret_cast<T*>(destination) + block.to_offset;
   const std::size_t outer = block.shape.size() - 1;
   const std::int64_t row = block.shape[outer], rows = product(block.shape, 0, outer);
   const std::int64_t from_step = block.from[outer], to_step = block.to[outer];
-  // A walk per thread: to divide a row's number into its place costs more than a short row.
-  const std::int64_t walks = rows * row > kParallelElements ? omp_get_max_threads() : 1;
-#pragma omp parallel for schedule(static) num_threads(static_cast<int>(walks)) if (walks > 1)
-  for (std::int64_t walk = 0; walk < walks; ++walk) {
-    const std::int64_t end = rows * (walk + 1) / walks;
-    std::int64_t r = rows * walk / walks, rest = r;
+  // Stretches of rows: to divide a row's number into its place costs more than a short row.
+  const auto walk = [&](std::int64_t r, std::int64_t end) {
+    std::int64_t rest = r;
     const T* x = from;
     T* y = to;
     std::int64_t place[kMostCopiedDims] = {};
@@ -84,7 +80,11 @@ void copy_block(const Block& block, const std::byte* source, std::byte* destinat
         place[d] = 0;
       }
     }
-  }
+  };
+  if (rows * row > kParallelElements)
+    kernels::parallel_chunks(executor, rows, kChunkElements / row, walk);
+  else
+    walk(0, rows);
 }
 
 /// Copies of blocks from inputs to outputs.
@@ -95,14 +95,15 @@ class CopyKernel final : public Kernel {
     Block block;
   };
   /// nullptr if a block has too many dimensions.
-  static std::unique_ptr<Kernel> make(std::vector<Copy> copies, DType dtype) {
+  static std::unique_ptr<Kernel> make(kernels::Executor& executor, std::vector<Copy> copies, DType dtype) {
     for (Copy& copy : copies) {
       copy.block = collapsed(copy.block);
       if (copy.block.shape.size() > kMostCopiedDims) return nullptr;
     }
-    return std::make_unique<CopyKernel>(std::move(copies), dtype);
+    return std::make_unique<CopyKernel>(executor, std::move(copies), dtype);
   }
-  CopyKernel(std::vector<Copy> copies, DType dtype) : copies_(std::move(copies)), size_(dtype_size(dtype)) {}
+  CopyKernel(kernels::Executor& executor, std::vector<Copy> copies, DType dtype)
+      : executor_(executor), copies_(std::move(copies)), size_(dtype_size(dtype)) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     for (const Copy& copy : copies_) {
@@ -111,16 +112,16 @@ class CopyKernel final : public Kernel {
       if (to == nullptr) continue;  // a part of Split that nobody reads
       switch (size_) {
         case 1:
-          copy_block<std::uint8_t>(copy.block, from, to);
+          copy_block<std::uint8_t>(executor_, copy.block, from, to);
           break;
         case 2:
-          copy_block<std::uint16_t>(copy.block, from, to);
+          copy_block<std::uint16_t>(executor_, copy.block, from, to);
           break;
         case 4:
-          copy_block<std::uint32_t>(copy.block, from, to);
+          copy_block<std::uint32_t>(executor_, copy.block, from, to);
           break;
         default:
-          copy_block<std::uint64_t>(copy.block, from, to);
+          copy_block<std::uint64_t>(executor_, copy.block, from, to);
       }
     }
   }
@@ -128,6 +129,7 @@ class CopyKernel final : public Kernel {
   std::string implementation() const override { return "loop:copy"; }
 
  private:
+  kernels::Executor& executor_;
   std::vector<Copy> copies_;
   const std::size_t size_;
 };
@@ -170,7 +172,7 @@ class JoinNode final : public CpuNode {
       offset += block.shape[axis];
       copies.push_back({split_ ? 0 : i, split_ ? i : 0, block});
     }
-    return CopyKernel::make(std::move(copies), request.inputs[0].dtype);
+    return CopyKernel::make(request.executor, std::move(copies), request.inputs[0].dtype);
   }
 
   const bool split_;
@@ -207,7 +209,7 @@ class SliceNode final : public CpuNode {
       block.from_offset += ranges[d].start * own[at];
       block.from[at] = ranges[d].step * own[at];
     }
-    return CopyKernel::make({{0, 0, block}}, request.inputs[0].dtype);
+    return CopyKernel::make(request.executor, {{0, 0, block}}, request.inputs[0].dtype);
   }
 };
 
@@ -220,7 +222,7 @@ class ExpandNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const Shape& y = request.outputs[0].shape;
     const Block block{y, broadcast_strides(request.inputs[0].shape, y), strides_of(y)};
-    return CopyKernel::make({{0, 0, block}}, request.inputs[0].dtype);
+    return CopyKernel::make(request.executor, {{0, 0, block}}, request.inputs[0].dtype);
   }
 };
 

@@ -12,14 +12,20 @@ namespace {
 /// More than making a kernel takes, beside its packed weights.
 constexpr std::size_t kMostOfKernel = std::size_t{8} << 20;
 
+dnnl::memory::dims own_strides(const dnnl::memory::desc& desc) {
+  const auto* strides = desc.data.format_desc.blocking.strides;
+  return {strides, strides + desc.data.ndims};
+}
+
 /// A copy of the value in another layout.
-std::unique_ptr<Kernel> make_reorder(const TensorView& value, Layout from, Layout to, Scratch& scratch) {
+std::unique_ptr<Kernel> make_reorder(const TensorView& value, Layout from, Layout to, Scratch& scratch,
+                                     kernels::Executor& executor) {
+  const SingleThreaded single;
   const auto type = moved_as(value.dtype);
   EDGECLIP_CHECK(type, "{} lies in one layout only", dtype_name(value.dtype));
   const auto source = layout_desc(value.shape, from, *type), destination = layout_desc(value.shape, to, *type);
-  const dnnl::reorder::primitive_desc pd(onednn_engine(), source, onednn_engine(), destination,
-                                         onednn_attributes());
-  return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, scratch), source, destination);
+  return make_strided_copy(executor, scratch, value.shape, own_strides(source), own_strides(destination),
+                           *type);
 }
 
 /// The reference kernel, which knows one layout only, between copies of what lies otherwise.
@@ -30,8 +36,8 @@ class PlainKernel final : public Kernel {
       Copy copy;
       if (normalized(layout, view.shape) != Layout::plain) {
         copy.plain = Tensor(view.dtype, view.shape);
-        copy.reorder = in ? make_reorder(view, layout, Layout::plain, request.scratch)
-                          : make_reorder(view, Layout::plain, layout, request.scratch);
+        copy.reorder = in ? make_reorder(view, layout, Layout::plain, request.scratch, request.executor)
+                          : make_reorder(view, Layout::plain, layout, request.scratch, request.executor);
       }
       return copy;
     };
@@ -93,12 +99,12 @@ class CpuBackend final : public Backend {
     return std::make_unique<SlowNode>(node);
   }
 
-  std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to,
-                                       Scratch& scratch) override {
-    return make_reorder(value, from, to, scratch);
+  std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to, Scratch& scratch,
+                                       kernels::Executor& executor) override {
+    return make_reorder(value, from, to, scratch, executor);
   }
 
-  std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes()); }
+  std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes() + state_.gemm_weights.bytes()); }
 
  private:
   CpuState state_;
@@ -111,6 +117,7 @@ std::unique_ptr<Kernel> CpuNode::bind(const BindRequest& request) const {
   // (base/out_of_memory.h).
   if (!can_have_memory(kMostOfKernel)) throw std::bad_alloc();
   if (!has_empty_tensor(node, request, data_inputs())) {
+    const SingleThreaded single;
     try {
       if (auto kernel = bind_fast(request)) return kernel;
     } catch (const dnnl::error& error) {
@@ -157,16 +164,36 @@ Shape stored_shape(const Shape& shape, Layout layout) {
   return stored;
 }
 
-UnaryOneDnnKernel::UnaryOneDnnKernel(OneDnnCall call, const dnnl::memory::desc& source,
-                                     const dnnl::memory::desc& destination)
-    : call_(std::move(call)) {
-  source_ = call_.bind(DNNL_ARG_SRC, source);
-  destination_ = call_.bind(DNNL_ARG_DST, destination);
+std::unique_ptr<Kernel> make_strided_copy(kernels::Executor& executor, Scratch& scratch,
+                                          const dnnl::memory::dims& dims, const dnnl::memory::dims& from,
+                                          const dnnl::memory::dims& to, dnnl::memory::data_type type) {
+  // Along the dimension that is outermost in the destination, of those that are long enough.
+  const auto enough = [&](std::size_t d) { return std::min<std::int64_t>(dims[d], 2 * executor.threads()); };
+  std::size_t along = 0;
+  std::int64_t elements = 1;
+  for (std::size_t d = 0; d < dims.size(); ++d) {
+    elements *= dims[d];
+    if (std::pair(enough(d), to[d]) > std::pair(enough(along), to[along])) along = d;
+  }
+  DividedCall call(executor, scratch);
+  add_ranges<dnnl::reorder>(
+      call, divided(dims[along], elements, executor.threads()),
+      [&](std::int64_t length) {
+        dnnl::memory::dims part = dims;
+        part[along] = length;
+        return dnnl::reorder::primitive_desc(onednn_engine(), {part, type, from}, onednn_engine(),
+                                             {part, type, to}, onednn_attributes());
+      },
+      [&](const Range& range, const dnnl::reorder::primitive_desc& pd) {
+        call.bind(DNNL_ARG_SRC, pd.src_desc(), range.begin * from[along]);
+        call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin * to[along]);
+      });
+  return std::make_unique<UnaryOneDnnKernel>(std::move(call));
 }
 
 void UnaryOneDnnKernel::run(const Inputs& inputs, const Outputs& outputs) {
-  call_.set(source_, inputs[0].data);
-  call_.set(destination_, outputs[0].data);
+  call_.set(kSource, inputs[0].data);
+  call_.set(kDestination, outputs[0].data);
   call_.run();
 }
 

@@ -2,8 +2,10 @@
 
 #include <limits>
 #include <memory>
+#include <utility>
 
-#include "engine/cpu/onednn.h"
+#include "engine/cpu/divided_call.h"
+#include "engine/cpu/gemm_weights.h"
 
 /// A family of fast kernels is a file: a CpuNode whose prepare function stands in the table of families.cpp
 /// beside the operators it takes.
@@ -12,6 +14,7 @@ namespace edgeclip::engine {
 /// What the nodes of a session share.
 struct CpuState {
   PackedWeights weights;
+  GemmWeights gemm_weights;
 };
 
 /// A node of which there is a fast form.  Where the shapes do not fit it (or this oneDNN lacks them on this
@@ -65,20 +68,48 @@ Layouts joined_layouts(const Inputs& inputs, const Outputs& outputs, const std::
 /// (N, C, spatial...) in the order of its bytes: (N, spatial..., C) where it is channels_last.
 Shape stored_shape(const Shape& shape, Layout layout);
 
-/// A primitive with one source and one destination of the node's first input and output.
+/// A primitive whose slices bind one source and then one destination, of the node's first input and output.
 class UnaryOneDnnKernel final : public Kernel {
  public:
-  UnaryOneDnnKernel(OneDnnCall call, const dnnl::memory::desc& source, const dnnl::memory::desc& destination);
+  explicit UnaryOneDnnKernel(DividedCall call) : call_(std::move(call)) {}
   void run(const Inputs& inputs, const Outputs& outputs) override;
   std::string implementation() const override { return call_.implementation(); }
 
  private:
-  OneDnnCall call_;
-  std::size_t source_ = 0, destination_ = 0;
+  static constexpr std::size_t kSource = 0, kDestination = 1;  ///< slots
+  DividedCall call_;
 };
+
+/// A copy between two ways in which elements of `dims` lie (strides in elements), divided among the threads.
+std::unique_ptr<Kernel> make_strided_copy(kernels::Executor& executor, Scratch& scratch,
+                                          const dnnl::memory::dims& dims, const dnnl::memory::dims& from,
+                                          const dnnl::memory::dims& to, dnnl::memory::data_type type);
 
 /// Below this loops are not worth waking other threads.
 inline constexpr std::int64_t kParallelElements = 1 << 14;
+/// Fewer than this are not worth handing to a thread by themselves.
+inline constexpr std::int64_t kChunkElements = kParallelElements / 4;
+
+/// body(begin, end) over stretches of [0, n), divided among the threads.
+template <class Body>
+void parallel_elements(kernels::Executor& executor, std::int64_t n, const Body& body) {
+  if (n > kParallelElements)
+    kernels::parallel_chunks(executor, n, kChunkElements, body, 64);
+  else
+    body(std::int64_t{0}, n);
+}
+
+/// body(row) for each of `rows` of `width` elements, divided among the threads.
+template <class Body>
+void parallel_rows(kernels::Executor& executor, std::int64_t rows, std::int64_t width, const Body& body) {
+  const auto stretch = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) body(row);
+  };
+  if (rows * width > kParallelElements)
+    kernels::parallel_chunks(executor, rows, kChunkElements / width, stretch);
+  else
+    stretch(0, rows);
+}
 
 // float32, if nothing else is said.
 
@@ -110,8 +141,9 @@ std::unique_ptr<PreparedNode> prepare_conv_transpose(const PrepareRequest& reque
 std::unique_ptr<PreparedNode> prepare_pool(const PrepareRequest& request);
 /// GlobalAveragePool, GlobalMaxPool; ReduceMean, ReduceSum, ReduceMax over neighbouring axes.
 std::unique_ptr<PreparedNode> prepare_reduce(const PrepareRequest& request);
-/// LayerNormalization over the last axis.
+/// LayerNormalization over the last axis, edgeclip.LayerNormQuantizeRows.
 std::unique_ptr<PreparedNode> prepare_layer_norm(const PrepareRequest& request);
+std::unique_ptr<PreparedNode> prepare_layer_norm_quantize(const PrepareRequest& request);
 /// edgeclip.L2Normalize over the last axis.
 std::unique_ptr<PreparedNode> prepare_l2_normalize(const PrepareRequest& request);
 /// Softmax, LogSoftmax over any one axis.

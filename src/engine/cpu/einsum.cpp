@@ -8,6 +8,7 @@
 
 #include "engine/cpu/axis_map.h"
 #include "engine/cpu/cpu_node.h"
+#include "engine/cpu/product_slices.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -72,7 +73,8 @@ std::optional<Product> product_of(const Contraction& c, const Inputs& inputs) {
 }
 
 /// A tensor with labels `from` copied into the order `to`.
-std::unique_ptr<Kernel> make_turn(const Labels& from, const Labels& to, const Extents& extents) {
+std::unique_ptr<Kernel> make_turn(kernels::Executor& executor, const Labels& from, const Labels& to,
+                                  const Extents& extents) {
   Shape shape;
   for (const int label : from) shape.push_back(extents.at(label));
   const Shape strides = strides_of(shape);
@@ -83,7 +85,7 @@ std::unique_ptr<Kernel> make_turn(const Labels& from, const Labels& to, const Ex
     for (std::int64_t i = 0; i < extents.at(label); ++i) places.push_back(i * strides[d]);
     map.from.push_back(std::move(places));
   }
-  return make_axis_map(std::move(map), DType::f32);
+  return make_axis_map(executor, std::move(map), DType::f32);
 }
 
 /// One side of the product, or its result: where it lies, or where in the scratch its turned copy does.
@@ -96,7 +98,7 @@ struct Side {
 
 class EinsumKernel final : public Kernel {
  public:
-  EinsumKernel(OneDnnCall call, Scratch& scratch, std::size_t left, Side a, Side b, Side result)
+  EinsumKernel(DividedCall call, Scratch& scratch, std::size_t left, Side a, Side b, Side result)
       : call_(std::move(call)),
         scratch_(scratch),
         left_(left),
@@ -126,7 +128,7 @@ class EinsumKernel final : public Kernel {
     return side.to[0].data;
   }
 
-  OneDnnCall call_;
+  DividedCall call_;
   Scratch& scratch_;
   const std::size_t left_;
   Side a_, b_, result_;
@@ -148,41 +150,45 @@ class EinsumNode final : public CpuNode {
                        columns = extent_of(product->columns, c.extents),
                        depth = extent_of(product->depth, c.extents);
     Side a, b, result;
-    const auto a_desc = describe(c.operands[product->left], product->batch, product->rows, product->depth,
-                                 c.extents, {batch, rows, depth}, a);
-    const auto b_desc = describe(c.operands[1 - product->left], product->batch, product->depth,
-                                 product->columns, c.extents, {batch, depth, columns}, b);
+    const Matrices a_lies = describe(request.executor, c.operands[product->left], product->batch,
+                                     product->rows, product->depth, c.extents, {batch, rows, depth}, a);
+    const Matrices b_lies = describe(request.executor, c.operands[1 - product->left], product->batch,
+                                     product->depth, product->columns, c.extents, {batch, depth, columns}, b);
     const Labels natural = chain({product->batch, product->rows, product->columns});
-    if (natural != c.output) result.turn = make_turn(natural, c.output, c.extents);
-    const auto y_desc = dense_desc({batch, rows, columns}, kF32);
-    const dnnl::matmul::primitive_desc pd(dnnl::matmul::desc(a_desc, b_desc, y_desc), onednn_attributes(),
-                                          onednn_engine());
-    std::size_t used = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
-    const auto place = [&](Side& one, const dnnl::memory::desc& desc) {
+    if (natural != c.output) result.turn = make_turn(request.executor, natural, c.output, c.extents);
+    const Matrices y_lies = dense_matrices({batch, rows, columns});
+    DividedCall call(request);
+    for (const ProductSlice& slice :
+         product_slices(a_lies, b_lies, y_lies, request.executor.threads(), false)) {
+      const dnnl::matmul::primitive_desc pd({slice.a.desc(), slice.b.desc(), slice.c.desc()},
+                                            onednn_attributes(), onednn_engine());
+      call.add(dnnl::matmul(pd), pd);
+      a.argument = call.bind(DNNL_ARG_SRC, pd.src_desc(), slice.a_at);
+      b.argument = call.bind(DNNL_ARG_WEIGHTS, pd.weights_desc(), slice.b_at);
+      result.argument = call.bind(DNNL_ARG_DST, pd.dst_desc(), slice.c_at);
+    }
+    std::size_t used = (call.scratch_bytes() + 63) / 64 * 64;
+    const auto place = [&](Side& one, const Matrices& lies) {
       one.offset = used;
-      if (one.turn) used += (desc.get_size() + 63) / 64 * 64;
+      if (one.turn) used += (lies.desc().get_size() + 63) / 64 * 64;
     };
-    place(a, a_desc);
-    place(b, b_desc);
-    place(result, y_desc);
+    place(a, a_lies);
+    place(b, b_lies);
+    place(result, y_lies);
     request.scratch.reserve(used);
-    OneDnnCall call(dnnl::matmul(pd), pd, request.scratch);
-    a.argument = call.bind(DNNL_ARG_SRC, a_desc);
-    b.argument = call.bind(DNNL_ARG_WEIGHTS, b_desc);
-    result.argument = call.bind(DNNL_ARG_DST, y_desc);
     return std::make_unique<EinsumKernel>(std::move(call), request.scratch, product->left, std::move(a),
                                           std::move(b), std::move(result));
   }
 
   /// (batch, outer, inner) as it lies, with the last two the other way round, or copied.
-  static dnnl::memory::desc describe(const Labels& own, const Labels& batch, const Labels& outer,
-                                     const Labels& inner, const Extents& extents,
-                                     const dnnl::memory::dims& dims, Side& side) {
+  static Matrices describe(kernels::Executor& executor, const Labels& own, const Labels& batch,
+                           const Labels& outer, const Labels& inner, const Extents& extents,
+                           const dnnl::memory::dims& dims, Side& side) {
     if (own == chain({batch, inner, outer}) && own != chain({batch, outer, inner}))
-      return {dims, kF32, dnnl::memory::dims{dims[1] * dims[2], 1, dims[1]}};
+      return {dims, {dims[1] * dims[2], 1, dims[1]}};
     const Labels wanted = chain({batch, outer, inner});
-    if (own != wanted) side.turn = make_turn(own, wanted, extents);
-    return dense_desc(dims, kF32);
+    if (own != wanted) side.turn = make_turn(executor, own, wanted, extents);
+    return dense_matrices(dims);
   }
 };
 

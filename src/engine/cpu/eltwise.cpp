@@ -70,12 +70,22 @@ class EltwiseNode final : public CpuNode {
     const DType dtype = request.inputs[0].dtype;
     if (dtype != DType::f32 && !(dtype == DType::i8 && node.is("Relu")))
       return bind_in_parts(node, request, elementwise_parts(request.inputs, request.outputs));
-    const dnnl::memory::desc data = dense_desc({request.inputs[0].elements()}, onednn_type(dtype));
-    const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, function_.kind, data,
-                                           function_.alpha, function_.beta);
-    const dnnl::eltwise_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::eltwise_forward(pd), pd, request.scratch),
-                                               data, data);
+    constexpr std::int64_t kUnit = 64;
+    const std::int64_t n = request.inputs[0].elements();
+    DividedCall call(request);
+    add_ranges<dnnl::eltwise_forward>(
+        call, divided(n, n, request.executor.threads(), kUnit),
+        [&](std::int64_t length) {
+          const dnnl::memory::desc data = dense_desc({length}, onednn_type(dtype));
+          return dnnl::eltwise_forward::primitive_desc(
+              {dnnl::prop_kind::forward_inference, function_.kind, data, function_.alpha, function_.beta},
+              onednn_attributes(), onednn_engine());
+        },
+        [&](const Range& range, const auto& pd) {
+          call.bind(DNNL_ARG_SRC, pd.src_desc(), range.begin);
+          call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin);
+        });
+    return std::make_unique<UnaryOneDnnKernel>(std::move(call));
   }
 
   const Function function_;

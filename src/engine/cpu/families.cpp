@@ -31,6 +31,7 @@ const std::vector<Family>& families() {
       {"QuantMatMul", "edgeclip", prepare_quant_matmul, "constant weights, scales and bias; a residual of the result's shape"},
       {"QuantConv", "edgeclip", prepare_quant_conv, "constant weights, scales and bias"},
       {"QuantizeRows", "edgeclip", prepare_quantize_rows, kFloat},
+      {"LayerNormQuantizeRows", "edgeclip", prepare_layer_norm_quantize, kFloat},
       {"QuantizeLinear", "", prepare_scaled, "float32 to uint8 and int8, one constant scale"},
       {"DequantizeLinear", "", prepare_scaled, "uint8 and int8 to float32, one constant scale"},
       {"DynamicQuantizeLinear", "", prepare_dynamic_quantize, kFloat},

@@ -25,9 +25,10 @@ double sum_of(const float* x, std::int64_t n, F f) {
 /// x (N, C, ...) as rows of a group each: `channels` planes of `inner` elements.
 class GroupNormKernel final : public Kernel {
  public:
-  GroupNormKernel(std::int64_t rows, std::int64_t groups, std::int64_t channels, std::int64_t inner,
-                  bool per_group, double epsilon)
-      : rows_(rows),
+  GroupNormKernel(kernels::Executor& executor, std::int64_t rows, std::int64_t groups, std::int64_t channels,
+                  std::int64_t inner, bool per_group, double epsilon)
+      : executor_(executor),
+        rows_(rows),
         groups_(groups),
         channels_(channels),
         inner_(inner),
@@ -38,8 +39,7 @@ class GroupNormKernel final : public Kernel {
     const float *x = inputs[0].as<float>(), *scale = inputs[1].as<float>(), *bias = inputs[2].as<float>();
     float* y = outputs[0].as<float>();
     const std::int64_t count = channels_ * inner_;
-#pragma omp parallel for schedule(static) if (rows_ * count > kParallelElements)
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    parallel_rows(executor_, rows_, count, [&](std::int64_t r) {
       const float* from = x + r * count;
       float* to = y + r * count;
       const double mean = sum_of(from, count, [](double v) { return v; }) / static_cast<double>(count);
@@ -52,12 +52,13 @@ class GroupNormKernel final : public Kernel {
         for (std::int64_t i = c * inner_; i < (c + 1) * inner_; ++i)
           to[i] = static_cast<float>((static_cast<double>(from[i]) - mean) * a + b);
       }
-    }
+    });
   }
 
   std::string implementation() const override { return "loop:group_norm"; }
 
  private:
+  kernels::Executor& executor_;
   const std::int64_t rows_, groups_, channels_, inner_;
   const bool per_group_;
   const double epsilon_;
@@ -74,32 +75,34 @@ class GroupNormNode final : public CpuNode {
     if (request.inputs[0].dtype != DType::f32) return nullptr;
     const std::int64_t groups = node.is("InstanceNormalization") ? x[1] : node.int_or("num_groups", 1);
     const bool per_group = request.inputs[1].shape[0] == groups;
-    return std::make_unique<GroupNormKernel>(x[0] * groups, groups, x[1] / groups, product(x, 2, x.size()),
-                                             per_group, static_cast<double>(node.float_or("epsilon", 1e-5F)));
+    return std::make_unique<GroupNormKernel>(request.executor, x[0] * groups, groups, x[1] / groups,
+                                             product(x, 2, x.size()), per_group,
+                                             static_cast<double>(node.float_or("epsilon", 1e-5F)));
   }
 };
 
 /// Rows of n with a scale for each element.
 class RmsNormKernel final : public Kernel {
  public:
-  RmsNormKernel(std::int64_t rows, std::int64_t n, double epsilon) : rows_(rows), n_(n), epsilon_(epsilon) {}
+  RmsNormKernel(kernels::Executor& executor, std::int64_t rows, std::int64_t n, double epsilon)
+      : executor_(executor), rows_(rows), n_(n), epsilon_(epsilon) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const float *x = inputs[0].as<float>(), *scale = inputs[1].as<float>();
     float* y = outputs[0].as<float>();
-#pragma omp parallel for schedule(static) if (rows_ * n_ > kParallelElements)
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    parallel_rows(executor_, rows_, n_, [&](std::int64_t r) {
       const float* from = x + r * n_;
       float* to = y + r * n_;
       const double squares = sum_of(from, n_, [](double v) { return v * v; });
       const auto inverse = static_cast<float>(1 / std::sqrt(squares / static_cast<double>(n_) + epsilon_));
       for (std::int64_t i = 0; i < n_; ++i) to[i] = from[i] * inverse * scale[i];
-    }
+    });
   }
 
   std::string implementation() const override { return "loop:rms_norm"; }
 
  private:
+  kernels::Executor& executor_;
   const std::int64_t rows_, n_;
   const double epsilon_;
 };
@@ -115,7 +118,7 @@ class RmsNormNode final : public CpuNode {
     const std::size_t axis = normalize_axis(node, node.int_or("axis", -1), x.size());
     const std::int64_t n = product(x, axis, x.size());
     if (request.inputs[0].dtype != DType::f32 || request.inputs[1].elements() != n) return nullptr;
-    return std::make_unique<RmsNormKernel>(product(x, 0, axis), n,
+    return std::make_unique<RmsNormKernel>(request.executor, product(x, 0, axis), n,
                                            static_cast<double>(node.float_or("epsilon", 1e-5F)));
   }
 };
@@ -124,8 +127,10 @@ class RmsNormNode final : public CpuNode {
 /// channel.
 class BatchNormKernel final : public Kernel {
  public:
-  BatchNormKernel(std::int64_t rows, std::int64_t width, std::int64_t channels, bool last, float epsilon)
-      : rows_(rows),
+  BatchNormKernel(kernels::Executor& executor, std::int64_t rows, std::int64_t width, std::int64_t channels,
+                  bool last, float epsilon)
+      : executor_(executor),
+        rows_(rows),
         width_(width),
         last_(last),
         epsilon_(epsilon),
@@ -141,8 +146,7 @@ class BatchNormKernel final : public Kernel {
     }
     const float *x = inputs[0].as<float>(), *scale = scale_.data(), *shift = shift_.data();
     float* y = outputs[0].as<float>();
-#pragma omp parallel for schedule(static) if (rows_ * width_ > kParallelElements)
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    parallel_rows(executor_, rows_, width_, [&](std::int64_t r) {
       const float* from = x + r * width_;
       float* to = y + r * width_;
       if (last_) {
@@ -151,12 +155,13 @@ class BatchNormKernel final : public Kernel {
         const float a = scale[r % channels], b = shift[r % channels];
         for (std::int64_t i = 0; i < width_; ++i) to[i] = from[i] * a + b;
       }
-    }
+    });
   }
 
   std::string implementation() const override { return "loop:batch_norm"; }
 
  private:
+  kernels::Executor& executor_;
   const std::int64_t rows_, width_;
   const bool last_;
   const float epsilon_;
@@ -182,8 +187,10 @@ class BatchNormNode final : public CpuNode {
     const float epsilon = node.float_or("epsilon", 1e-5F);
     const std::int64_t channels = request.inputs[1].elements(), plane = product(x, 1, x.size()) / channels;
     if (request.layouts.inputs[0] == Layout::channels_last || plane == 1)
-      return std::make_unique<BatchNormKernel>(x[0] * plane, channels, channels, true, epsilon);
-    return std::make_unique<BatchNormKernel>(x[0] * channels, plane, channels, false, epsilon);
+      return std::make_unique<BatchNormKernel>(request.executor, x[0] * plane, channels, channels, true,
+                                               epsilon);
+    return std::make_unique<BatchNormKernel>(request.executor, x[0] * channels, plane, channels, false,
+                                             epsilon);
   }
 };
 

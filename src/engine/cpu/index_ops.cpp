@@ -15,18 +15,22 @@ namespace {
 template <class T>
 class EqualKernel final : public Kernel {
  public:
-  EqualKernel(bool one0, bool one1) : step0_(one0 ? 0 : 1), step1_(one1 ? 0 : 1) {}
+  EqualKernel(kernels::Executor& executor, bool one0, bool one1)
+      : executor_(executor), step0_(one0 ? 0 : 1), step1_(one1 ? 0 : 1) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const T *a = inputs[0].as<T>(), *b = inputs[1].as<T>();
     bool* y = outputs[0].as<bool>();
     const std::int64_t n = outputs[0].elements();
-#pragma omp parallel for schedule(static) if (n > kParallelElements)
-    for (std::int64_t i = 0; i < n; ++i) y[i] = a[i * step0_] == b[i * step1_];
+    parallel_elements(executor_, n,
+                      [=, step0 = step0_, step1 = step1_](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t i = begin; i < end; ++i) y[i] = a[i * step0] == b[i * step1];
+                      });
   }
   std::string implementation() const override { return "loop:equal"; }
 
  private:
+  kernels::Executor& executor_;
   const std::int64_t step0_, step1_;
 };
 
@@ -44,11 +48,11 @@ class EqualNode final : public CpuNode {
     }
     switch (request.inputs[0].dtype) {
       case DType::i32:
-        return std::make_unique<EqualKernel<std::int32_t>>(one[0], one[1]);
+        return std::make_unique<EqualKernel<std::int32_t>>(request.executor, one[0], one[1]);
       case DType::i64:
-        return std::make_unique<EqualKernel<std::int64_t>>(one[0], one[1]);
+        return std::make_unique<EqualKernel<std::int64_t>>(request.executor, one[0], one[1]);
       case DType::f32:
-        return std::make_unique<EqualKernel<float>>(one[0], one[1]);
+        return std::make_unique<EqualKernel<float>>(request.executor, one[0], one[1]);
       default:
         return in_parts(request);
     }
@@ -63,24 +67,24 @@ class EqualNode final : public CpuNode {
 template <class T>
 class ArgMaxKernel final : public Kernel {
  public:
-  ArgMaxKernel(std::int64_t outer, std::int64_t n, std::int64_t inner) : outer_(outer), n_(n), inner_(inner) {}
+  ArgMaxKernel(kernels::Executor& executor, std::int64_t outer, std::int64_t n, std::int64_t inner)
+      : executor_(executor), outer_(outer), n_(n), inner_(inner) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const T* x = inputs[0].as<T>();
     auto* y = outputs[0].as<std::int64_t>();
-#pragma omp parallel for collapse(2) schedule(static) if (outer_ * n_ * inner_ > kParallelElements)
-    for (std::int64_t o = 0; o < outer_; ++o)
-      for (std::int64_t i = 0; i < inner_; ++i) {
-        const T* values = x + o * n_ * inner_ + i;
-        std::int64_t best = 0;
-        for (std::int64_t k = 1; k < n_; ++k)
-          if (values[k * inner_] > values[best * inner_]) best = k;
-        y[o * inner_ + i] = best;
-      }
+    parallel_rows(executor_, outer_ * inner_, n_, [&](std::int64_t r) {
+      const T* values = x + r / inner_ * n_ * inner_ + r % inner_;
+      std::int64_t best = 0;
+      for (std::int64_t k = 1; k < n_; ++k)
+        if (values[k * inner_] > values[best * inner_]) best = k;
+      y[r] = best;
+    });
   }
   std::string implementation() const override { return "loop:argmax"; }
 
  private:
+  kernels::Executor& executor_;
   const std::int64_t outer_, n_, inner_;
 };
 
@@ -96,11 +100,11 @@ class ArgMaxNode final : public CpuNode {
     const std::int64_t outer = product(x, 0, axis), n = x[axis], inner = product(x, axis + 1, x.size());
     switch (request.inputs[0].dtype) {
       case DType::i32:
-        return std::make_unique<ArgMaxKernel<std::int32_t>>(outer, n, inner);
+        return std::make_unique<ArgMaxKernel<std::int32_t>>(request.executor, outer, n, inner);
       case DType::i64:
-        return std::make_unique<ArgMaxKernel<std::int64_t>>(outer, n, inner);
+        return std::make_unique<ArgMaxKernel<std::int64_t>>(request.executor, outer, n, inner);
       case DType::f32:
-        return std::make_unique<ArgMaxKernel<float>>(outer, n, inner);
+        return std::make_unique<ArgMaxKernel<float>>(request.executor, outer, n, inner);
       default:
         return nullptr;
     }

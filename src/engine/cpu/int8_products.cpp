@@ -10,15 +10,17 @@ namespace {
 
 /// a - zero_point as float32: exact.
 template <class T>
-void widen(const T* a, std::int64_t n, float zero_point, float* out) {
-#pragma omp parallel for simd schedule(static) if (n > kParallelElements)
-  for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(a[i]) - zero_point;
+void widen(kernels::Executor& executor, const T* a, std::int64_t n, float zero_point, float* out) {
+  parallel_elements(executor, n, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[i] = static_cast<float>(a[i]) - zero_point;
+  });
 }
 
 /// int8 + 128 as uint8.
-void move_to_unsigned(const std::uint8_t* a, std::int64_t n, std::uint8_t* out) {
-#pragma omp parallel for simd schedule(static) if (n > kParallelElements)
-  for (std::int64_t i = 0; i < n; ++i) out[i] = a[i] ^ 0x80U;
+void move_to_unsigned(kernels::Executor& executor, const std::uint8_t* a, std::int64_t n, std::uint8_t* out) {
+  parallel_elements(executor, n, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[i] = a[i] ^ 0x80U;
+  });
 }
 
 }  // namespace
@@ -35,17 +37,19 @@ bool int8_products_saturate() {
 #endif
 }
 
+bool has_seven_bits(const TensorView& weights) {
+  const auto* w = weights.as<std::int8_t>();
+  return std::all_of(w, w + weights.elements(), [](std::int8_t x) { return x >= -64 && x <= 64; });
+}
+
 Int8Path int8_path(const TensorView& weights, std::int64_t products, bool saturating) {
   if (products > std::numeric_limits<std::int32_t>::max() / (255 * 128)) return Int8Path::widened;
   if (!saturating) return Int8Path::exact;
-  const auto* w = weights.as<std::int8_t>();
-  const bool seven_bits =
-      std::all_of(w, w + weights.elements(), [](std::int8_t x) { return x >= -64 && x <= 64; });
-  return seven_bits ? Int8Path::shifted : Int8Path::widened;
+  return has_seven_bits(weights) ? Int8Path::shifted : Int8Path::widened;
 }
 
 Int8Source::Int8Source(Int8Path path, DType given, std::int32_t zero_point, std::int64_t elements,
-                       Scratch& scratch)
+                       const BindRequest& request)
     : given_(given),
       shifted_(path == Int8Path::shifted && given == DType::i8),
       type_(path == Int8Path::widened ? kF32
@@ -53,7 +57,8 @@ Int8Source::Int8Source(Int8Path path, DType given, std::int32_t zero_point, std:
                                       : onednn_type(given)),
       zero_point_(shifted_ ? zero_point + 128 : zero_point),
       elements_(elements),
-      scratch_(scratch) {}
+      scratch_(request.scratch),
+      executor_(request.executor) {}
 
 std::size_t Int8Source::reserve(std::size_t behind) {
   if (type_ != kF32 && !shifted_) return behind;
@@ -68,12 +73,14 @@ const std::byte* Int8Source::convert(const std::byte* given) const {
   std::byte* const to = scratch_.data() + offset_;
   const auto zero_point = static_cast<float>(zero_point_);
   if (shifted_)
-    move_to_unsigned(reinterpret_cast<const std::uint8_t*>(given), elements_,
+    move_to_unsigned(executor_, reinterpret_cast<const std::uint8_t*>(given), elements_,
                      reinterpret_cast<std::uint8_t*>(to));
   else if (given_ == DType::u8)
-    widen(reinterpret_cast<const std::uint8_t*>(given), elements_, zero_point, reinterpret_cast<float*>(to));
+    widen(executor_, reinterpret_cast<const std::uint8_t*>(given), elements_, zero_point,
+          reinterpret_cast<float*>(to));
   else
-    widen(reinterpret_cast<const std::int8_t*>(given), elements_, zero_point, reinterpret_cast<float*>(to));
+    widen(executor_, reinterpret_cast<const std::int8_t*>(given), elements_, zero_point,
+          reinterpret_cast<float*>(to));
   return to;
 }
 

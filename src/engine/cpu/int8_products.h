@@ -18,6 +18,9 @@ enum class Int8Path {
 /// (follows ONEDNN_MAX_CPU_ISA).
 bool int8_products_saturate();
 
+/// Whether all int8 weights lie in [-64, 64].
+bool has_seven_bits(const TensorView& weights);
+
 /// Weights of 7 bits (|w| <= 64, `quantize` with weight_bits 7) cannot overflow it beside uint8.  Others are
 /// widened where products saturate, so that sums are the same on every CPU; and so are sums of
 /// so many `products` that 32 bits could overflow.
@@ -27,8 +30,9 @@ Int8Path int8_path(const TensorView& weights, std::int64_t products, bool satura
 /// given one.
 class Int8Source {
  public:
-  /// given: uint8 or int8.  scratch must outlive the source.
-  Int8Source(Int8Path path, DType given, std::int32_t zero_point, std::int64_t elements, Scratch& scratch);
+  /// given: uint8 or int8.
+  Int8Source(Int8Path path, DType given, std::int32_t zero_point, std::int64_t elements,
+             const BindRequest& request);
 
   /// For the primitive: the operand's type and its zero point, 0 where it is taken off.
   dnnl::memory::data_type type() const { return type_; }
@@ -47,6 +51,7 @@ class Int8Source {
   const std::int32_t zero_point_;  ///< of the operand as the primitive sees it, or as it is given: widened
   const std::int64_t elements_;
   Scratch& scratch_;
+  kernels::Executor& executor_;
   std::size_t offset_ = 0;
 };
 
@@ -54,6 +59,12 @@ class Int8Source {
 /// not fit (weights, scales or bias are no constants, a scale so small that bias / scale overflows).
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, Int8Path path);
 std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request, Int8Path path);
+
+/// edgeclip.QuantMatMul by products of our own (kernels/gemm).  Exact but where the CPU's products need weights of
+/// 7 bits and those of a column are larger: they are rounded then.
+std::unique_ptr<PreparedNode> prepare_gemm_quant_matmul(const PrepareRequest& request);
+/// The same where it is exact, else by oneDNN: for operators whose results the standard fixes.
+std::unique_ptr<PreparedNode> prepare_exact_quant_matmul(const PrepareRequest& request);
 
 /// Scales and bias of a product: oneDNN 2.6 computes scale[n] * (sum + bias[n]).
 struct ProductScales {

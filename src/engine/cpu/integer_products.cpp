@@ -18,14 +18,11 @@ enum IntegerInput : std::size_t { kIntegerX = 0, kIntegerW, kIntegerXZero, kInte
 /// One product or convolution whose zero point is read at every run.
 class IntegerKernel final : public Kernel {
  public:
-  template <class PrimitiveDesc>
-  IntegerKernel(OneDnnCall call, const PrimitiveDesc& pd, const memory::desc& source, Int8Source operand,
-                std::int32_t shift, std::optional<std::int32_t> zero_point)
+  enum Slot : std::size_t { kSource, kDestination, kZero };
+  IntegerKernel(DividedCall call, Int8Source operand, std::int32_t shift,
+                std::optional<std::int32_t> zero_point)
       : call_(std::move(call)), operand_(std::move(operand)), shift_(shift), zero_point_(zero_point) {
-    source_ = call_.bind(DNNL_ARG_SRC, source);
-    destination_ = call_.bind(DNNL_ARG_DST, pd.dst_desc());
-    zero_ = call_.bind(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, dense_desc({1}, memory::data_type::s32));
-    operand_.reserve(pd.scratchpad_desc().get_size());
+    operand_.reserve(call_.scratch_bytes());
   }
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
@@ -34,20 +31,19 @@ class IntegerKernel final : public Kernel {
       zero += *zero_point_;
     else
       zero += byte_at(inputs[kIntegerXZero], 0);
-    call_.set(source_, operand_.convert(inputs[kIntegerX].data));
-    call_.set(zero_, reinterpret_cast<const std::byte*>(&zero));
-    call_.set(destination_, outputs[0].data);
+    call_.set(kSource, operand_.convert(inputs[kIntegerX].data));
+    call_.set(kZero, reinterpret_cast<const std::byte*>(&zero));
+    call_.set(kDestination, outputs[0].data);
     call_.run();
   }
 
   std::string implementation() const override { return call_.implementation(); }
 
  private:
-  OneDnnCall call_;
+  DividedCall call_;
   Int8Source operand_;
   const std::int32_t shift_;                      ///< what moving the operand to uint8 adds
   const std::optional<std::int32_t> zero_point_;  ///< of the operand as it is given, where it is known
-  std::size_t source_ = 0, destination_ = 0, zero_ = 0;
 };
 
 class IntegerNode final : public CpuNode {
@@ -72,7 +68,7 @@ class IntegerNode final : public CpuNode {
     const Inputs& in = request.inputs;
     if (in[kIntegerX].shape.size() > 5 || (!zero_point_ && in[kIntegerXZero].elements() != 1)) return nullptr;
     const bool shifted = path_ == Int8Path::shifted && in[kIntegerX].dtype == DType::i8;
-    Int8Source operand(path_, in[kIntegerX].dtype, 0, in[kIntegerX].elements(), request.scratch);
+    Int8Source operand(path_, in[kIntegerX].dtype, 0, in[kIntegerX].elements(), request);
     dnnl::primitive_attr attributes = onednn_attributes();
     attributes.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
     return convolves() ? bind_conv(request, std::move(operand), attributes, shifted ? 128 : 0)
@@ -82,39 +78,61 @@ class IntegerNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_matmul(const BindRequest& request, Int8Source operand,
                                       const dnnl::primitive_attr& attributes, std::int32_t shift) const {
     const std::int64_t k = weights_.dim(0), n = weights_.dim(1), m = request.inputs[kIntegerX].elements() / k;
-    const memory::desc source = dense_desc({m, k}, operand.type()),
-                       weights({k, n}, memory::data_type::s8, memory::format_tag::any),
-                       destination = dense_desc({m, n}, memory::data_type::s32);
-    const dnnl::matmul::primitive_desc pd({source, weights, destination}, attributes, onednn_engine());
-    return finish(dnnl::matmul(pd), pd, dense_desc({k, n}, memory::data_type::s8), source, std::move(operand),
-                  shift, request);
+    const memory::desc any({k, n}, memory::data_type::s8, memory::format_tag::any),
+        plain = dense_desc({k, n}, memory::data_type::s8);
+    const auto source = [&](std::int64_t rows) { return dense_desc({rows, k}, operand.type()); };
+    DividedCall call(request);
+    add_ranges<dnnl::matmul>(
+        call, divided(m, m * n * k / kMacsOfElement, request.executor.threads()),
+        [&](std::int64_t rows) {
+          return describe_packed(state_.weights, weights_.raw(), plain, any,
+                                 [&](const memory::desc& weights) {
+                                   return dnnl::matmul::primitive_desc(
+                                       {source(rows), weights, dense_desc({rows, n}, memory::data_type::s32)},
+                                       attributes, onednn_engine());
+                                 });
+        },
+        [&](const Range& rows, const dnnl::matmul::primitive_desc& pd) {
+          bind_slice(call, pd, source(rows.length()), rows.begin * k, rows.begin * n, plain);
+        });
+    return std::make_unique<IntegerKernel>(std::move(call), std::move(operand), shift, zero_point_);
   }
 
   std::unique_ptr<Kernel> bind_conv(const BindRequest& request, Int8Source operand,
                                     const dnnl::primitive_attr& attributes, std::int32_t shift) const {
-    const Shape &x = request.inputs[kIntegerX].shape, &w = weights_.shape();
-    const ConvWindow window = conv_window(node, x, w);
-    const memory::dims dims = conv_weight_dims(node, w);
-    const memory::desc source = layout_desc(x, request.layouts.inputs[kIntegerX], operand.type()),
-                       weights(dims, memory::data_type::s8, memory::format_tag::any),
-                       destination = layout_desc(request.outputs[0].shape, request.layouts.outputs[0],
-                                                 memory::data_type::s32);
-    const dnnl::convolution_forward::desc desc(
-        dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source, weights, destination,
-        window.strides, window.dilations, window.before, window.after);
-    const dnnl::convolution_forward::primitive_desc pd(desc, attributes, onednn_engine());
-    return finish(dnnl::convolution_forward(pd), pd, dense_desc(dims, memory::data_type::s8), source,
-                  std::move(operand), shift, request);
+    const ConvWindow window = conv_window(node, request, weights_.shape());
+    const memory::dims dims = conv_weight_dims(node, weights_.shape());
+    const memory::desc any(dims, memory::data_type::s8, memory::format_tag::any),
+        plain = dense_desc(dims, memory::data_type::s8);
+    const auto source = [&](const WindowSlice& slice) {
+      return layout_desc(slice.x, request.layouts.inputs[kIntegerX], operand.type());
+    };
+    DividedCall call(request);
+    add_slices<dnnl::convolution_forward>(
+        call, window.slices,
+        [&](const WindowSlice& slice) {
+          return describe_packed(
+              state_.weights, weights_.raw(), plain, any, [&](const memory::desc& weights) {
+                return dnnl::convolution_forward::primitive_desc(
+                    {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, source(slice),
+                     weights, layout_desc(slice.y, request.layouts.outputs[0], memory::data_type::s32),
+                     window.strides, window.dilations, slice.before, slice.after},
+                    attributes, onednn_engine());
+              });
+        },
+        [&](const WindowSlice& slice, const dnnl::convolution_forward::primitive_desc& pd) {
+          bind_slice(call, pd, source(slice), slice.x_at, slice.y_at, plain);
+        });
+    return std::make_unique<IntegerKernel>(std::move(call), std::move(operand), shift, zero_point_);
   }
 
   template <class PrimitiveDesc>
-  std::unique_ptr<Kernel> finish(const dnnl::primitive& primitive, const PrimitiveDesc& pd,
-                                 const memory::desc& plain, const memory::desc& source, Int8Source operand,
-                                 std::int32_t shift, const BindRequest& request) const {
-    OneDnnCall call(primitive, pd, request.scratch);
+  void bind_slice(DividedCall& call, const PrimitiveDesc& pd, const memory::desc& source, std::int64_t x_at,
+                  std::int64_t y_at, const memory::desc& plain) const {
+    call.bind(DNNL_ARG_SRC, source, x_at);
+    call.bind(DNNL_ARG_DST, pd.dst_desc(), y_at);
+    call.bind(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, dense_desc({1}, memory::data_type::s32));
     call.bind(DNNL_ARG_WEIGHTS, state_.weights.get(weights_.raw(), plain, pd.weights_desc()));
-    return std::make_unique<IntegerKernel>(std::move(call), pd, source, std::move(operand), shift,
-                                           zero_point_);
   }
 
   const Tensor weights_;  ///< less their zero points

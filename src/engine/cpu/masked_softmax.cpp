@@ -14,15 +14,14 @@ namespace {
 /// they are to be after it.
 class MaskedSoftmaxKernel final : public Kernel {
  public:
-  MaskedSoftmaxKernel(OneDnnCall call, const dnnl::memory::desc& data, const BindRequest& request,
-                      std::size_t rows_at, bool safe)
+  enum Slot : std::size_t { kSource, kDestination };
+  MaskedSoftmaxKernel(DividedCall call, const BindRequest& request, std::size_t rows_at, bool safe)
       : call_(std::move(call)),
         shape_(request.inputs[0].shape),
         scratch_(request.scratch),
+        executor_(request.executor),
         rows_at_(rows_at),
         instead_(safe ? 0 : std::numeric_limits<float>::quiet_NaN()) {
-    source_ = call_.bind(DNNL_ARG_SRC, data);
-    destination_ = call_.bind(DNNL_ARG_DST, data);
     if (request.inputs.size() > 1 && request.inputs[1].dtype == DType::f32 && !request.inputs[1].shape.empty())
       steps_ = broadcast_strides(request.inputs[1].shape, shape_);
     else
@@ -35,11 +34,11 @@ class MaskedSoftmaxKernel final : public Kernel {
     float* y = outputs[0].as<float>();
     auto* missing = reinterpret_cast<std::uint8_t*>(scratch_.data() + rows_at_);
     const std::int64_t n = shape_.back(), rows = num_elements(shape_) / n, step = steps_.back();
-#pragma omp parallel for schedule(static) if (rows * n > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r)
+    parallel_rows(executor_, rows, n, [&](std::int64_t r) {
       missing[r] = add_row(x + r * n, mask ? mask + mask_offset(r) : nullptr, step, n, y + r * n) ? 0 : 1;
-    call_.set(source_, reinterpret_cast<const std::byte*>(y));
-    call_.set(destination_, outputs[0].data);
+    });
+    call_.set(kSource, reinterpret_cast<const std::byte*>(y));
+    call_.set(kDestination, outputs[0].data);
     call_.run();
     for (std::int64_t r = 0; r < rows; ++r)
       if (missing[r] != 0) std::fill_n(y + r * n, n, instead_);
@@ -76,13 +75,13 @@ class MaskedSoftmaxKernel final : public Kernel {
     return offset;
   }
 
-  OneDnnCall call_;
+  DividedCall call_;
   const Shape shape_;
   Shape steps_;  ///< of the mask, 0 where it is broadcast
   Scratch& scratch_;
+  kernels::Executor& executor_;
   const std::size_t rows_at_;  ///< in the scratch: a byte for each row
   const float instead_;
-  std::size_t source_ = 0, destination_ = 0;
 };
 
 class MaskedSoftmaxNode final : public CpuNode {
@@ -102,16 +101,24 @@ class MaskedSoftmaxNode final : public CpuNode {
 
 std::unique_ptr<Kernel> bind_masked_softmax(const BindRequest& request, bool safe) {
   const Shape& x = request.inputs[0].shape;
-  const std::int64_t rows = num_elements(x) / x.back();
-  const dnnl::memory::desc data = dense_desc({rows, x.back()}, kF32);
-  const dnnl::softmax_v2_forward::desc desc(dnnl::prop_kind::forward_inference,
-                                            dnnl::algorithm::softmax_accurate, data, data, 1);
-  const dnnl::softmax_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-  // Behind the primitive's own scratchpad, which starts at the same address.
-  const std::size_t rows_at = (pd.scratchpad_desc().get_size() + 63) / 64 * 64;
+  const std::int64_t n = x.back(), rows = num_elements(x) / n;
+  DividedCall call(request);
+  add_ranges<dnnl::softmax_v2_forward>(
+      call, divided(rows, rows * n * kElementsOfExponential, request.executor.threads()),
+      [&](std::int64_t length) {
+        const dnnl::memory::desc data = dense_desc({length, n}, kF32);
+        return dnnl::softmax_v2_forward::primitive_desc(
+            {dnnl::prop_kind::forward_inference, dnnl::algorithm::softmax_accurate, data, data, 1},
+            onednn_attributes(), onednn_engine());
+      },
+      [&](const Range& range, const auto& pd) {
+        call.bind(DNNL_ARG_SRC, pd.src_desc(), range.begin * n);
+        call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin * n);
+      });
+  // Behind the primitive's own scratchpads, which start at the same address.
+  const std::size_t rows_at = (call.scratch_bytes() + 63) / 64 * 64;
   request.scratch.reserve(rows_at + static_cast<std::size_t>(rows));
-  return std::make_unique<MaskedSoftmaxKernel>(OneDnnCall(dnnl::softmax_v2_forward(pd), pd, request.scratch),
-                                               data, request, rows_at, safe);
+  return std::make_unique<MaskedSoftmaxKernel>(std::move(call), request, rows_at, safe);
 }
 
 std::unique_ptr<PreparedNode> prepare_masked_softmax(const PrepareRequest& request) {

@@ -86,7 +86,7 @@ class PadNode final : public MoveNode {
     std::uint64_t fill = 0;
     const float value = node.float_or("value", 0);
     if (node.has("value")) std::memcpy(&fill, &value, sizeof value);
-    return make_axis_map(stored_map(std::move(map), layout), dtype, 2, fill);
+    return make_axis_map(request.executor, stored_map(std::move(map), layout), dtype, 2, fill);
   }
 };
 
@@ -106,7 +106,7 @@ class TileNode final : public MoveNode {
       for (std::int64_t i = 0; i < y[d]; ++i) from.push_back(i % x[d] * strides[d]);
       map.from.push_back(std::move(from));
     }
-    return make_axis_map(stored_map(std::move(map), layout), request.inputs[0].dtype);
+    return make_axis_map(request.executor, stored_map(std::move(map), layout), request.inputs[0].dtype);
   }
 };
 
@@ -145,7 +145,7 @@ class DepthSpaceNode final : public MoveNode {
       for (std::int64_t h = 0; h < y[2]; ++h) map.from[2].push_back(h * block * strides[2]);
       for (std::int64_t w = 0; w < y[3]; ++w) map.from[3].push_back(w * block * strides[3]);
     }
-    return make_axis_map(stored_map(std::move(map), layout), request.inputs[0].dtype);
+    return make_axis_map(request.executor, stored_map(std::move(map), layout), request.inputs[0].dtype);
   }
 };
 
@@ -165,7 +165,7 @@ std::unique_ptr<Kernel> bind_nearest(const Node& node, const BindRequest& reques
     for (const ResizeTap& tap : taps.taps) from.push_back(tap.index * strides[d]);
     map.from.push_back(std::move(from));
   }
-  return make_axis_map(stored_map(std::move(map), layout), request.inputs[0].dtype);
+  return make_axis_map(request.executor, stored_map(std::move(map), layout), request.inputs[0].dtype);
 }
 
 std::unique_ptr<Kernel> bind_permutation(const BindRequest& request, const std::vector<std::int64_t>& order) {
@@ -178,7 +178,7 @@ std::unique_ptr<Kernel> bind_permutation(const BindRequest& request, const std::
     for (std::int64_t i = 0; i < y[d]; ++i) from.push_back(i * strides[static_cast<std::size_t>(order[d])]);
     map.from.push_back(std::move(from));
   }
-  return make_axis_map(std::move(map), request.inputs[0].dtype);
+  return make_axis_map(request.executor, std::move(map), request.inputs[0].dtype);
 }
 
 std::unique_ptr<PreparedNode> prepare_pad(const PrepareRequest& request) {

@@ -1,13 +1,21 @@
 #include "engine/cpu/onednn.h"
 
-#include <new>
+#include <omp.h>
 
+#include <new>
 #include <utility>
 
 #include "base/float16.h"
 #include "base/mapped_file.h"
 
 namespace edgeclip::engine {
+
+SingleThreaded::SingleThreaded() : before_(omp_get_max_threads()) {
+  if (before_ != 1) omp_set_num_threads(1);
+}
+SingleThreaded::~SingleThreaded() {
+  if (before_ != 1) omp_set_num_threads(before_);
+}
 
 const dnnl::engine& onednn_engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -54,13 +62,21 @@ dnnl::memory::desc layout_desc(const dnnl::memory::dims& dims, Layout layout, dn
   return dnnl::memory::desc(dims, type, strides);
 }
 
+/// From the first element to behind the last one; the library's own size of columns counts the row's rest.
+static std::size_t bytes_between(const dnnl::memory::desc& strided) {
+  dnnl_dim_t last = 0;
+  for (int d = 0; d < strided.data.ndims; ++d)
+    last += (strided.data.dims[d] - 1) * strided.data.format_desc.blocking.strides[d];
+  return static_cast<std::size_t>(last + 1) * dnnl::memory::data_type_size(strided.data_type());
+}
+
 dnnl::memory PackedWeights::get(const std::byte* constant, const dnnl::memory::desc& from,
                                 const dnnl::memory::desc& to) {
   // oneDNN takes pointers to non-const throughout; sources are only read.
   void* const data = const_cast<std::byte*>(constant);
   if (from == to) return dnnl::memory(from, onednn_engine(), data);
   std::lock_guard lock(mutex_);
-  return pack(constant, from.get_size(), from, from, data, to);
+  return pack(constant, bytes_between(from), from, from, data, to);
 }
 
 dnnl::memory PackedWeights::get(const TensorView& constant, const dnnl::memory::desc& from,
@@ -170,8 +186,9 @@ void OneDnnCall::set(std::size_t index, const std::byte* data) {
   memories_[index].set_data_handle(const_cast<std::byte*>(data));
 }
 
-void OneDnnCall::run() {
-  if (scratchpad_) set(*scratchpad_, scratch_.data());
+void OneDnnCall::run(std::byte* scratchpad) {
+  const SingleThreaded single;
+  if (scratchpad_) set(*scratchpad_, scratchpad);
   const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream_.get(),
                                                       static_cast<int>(arguments_.size()), arguments_.data());
   if (status == dnnl_out_of_memory) throw std::bad_alloc();

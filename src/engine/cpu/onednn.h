@@ -11,11 +11,25 @@
 #include "engine/backend.h"
 #include "engine/ops/activation.h"
 
-/// What the kernels over oneDNN share; no header outside of cpu/ includes this one.  oneDNN runs on OpenMP's
-/// threads, as many as the session says.
+/// What the kernels over oneDNN share; no header outside of cpu/ includes this one.  oneDNN knows OpenMP's
+/// threads only: each primitive is made and run for the calling thread alone, and threads of ours share out
+/// the work (divided_call.h).
 namespace edgeclip::engine {
 
 constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+/// While it lives, OpenMP's number of threads is 1 for the calling thread: what oneDNN makes primitives for,
+/// and runs them by.
+class SingleThreaded {
+ public:
+  SingleThreaded();
+  ~SingleThreaded();
+  SingleThreaded(const SingleThreaded&) = delete;
+  SingleThreaded& operator=(const SingleThreaded&) = delete;
+
+ private:
+  const int before_;
+};
 
 /// The one CPU engine of this process.
 const dnnl::engine& onednn_engine();
@@ -67,6 +81,25 @@ class PackedWeights {
   std::size_t bytes_ = 0;
 };
 
+/// The primitive descriptor for constant weights: describe(form) with the form that exists already, where
+/// that does not change the implementation, else with the library's own choice.  The choice follows shapes,
+/// and each further form is another copy of the weights.  plain, any: the weights as they are given, and as
+/// it may choose.
+template <class Describe>
+auto describe_packed(const PackedWeights& weights, const std::byte* constant, const dnnl::memory::desc& plain,
+                     const dnnl::memory::desc& any, const Describe& describe) {
+  auto best = describe(any);
+  const auto existing = weights.existing(constant, plain);
+  if (!existing || best.weights_desc() == *existing || existing->data_type() != any.data_type()) return best;
+  try {
+    auto same = describe(*existing);
+    if (std::string(same.impl_info_str()) == best.impl_info_str()) return same;
+  } catch (const dnnl::error& error) {
+    if (error.status != dnnl_unimplemented) throw;
+  }
+  return best;
+}
+
 /// Attributes that every primitive starts from: the scratchpad is ours (Scratch), not the library's.
 dnnl::primitive_attr onednn_attributes();
 
@@ -86,7 +119,9 @@ class OneDnnCall {
   /// An argument whose pointer set() gives before every run; returns its index for set().
   std::size_t bind(int argument, const dnnl::memory::desc& desc);
   void set(std::size_t index, const std::byte* data);
-  void run();
+  /// In the calling thread, with the scratch's start or memory of the caller's as scratchpad.
+  void run() { run(scratch_.data()); }
+  void run(std::byte* scratchpad);
 
   /// "onednn:" and the library's own name of the implementation.
   const std::string& implementation() const { return implementation_; }

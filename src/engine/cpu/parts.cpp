@@ -1,9 +1,6 @@
 #include "engine/cpu/parts.h"
 
-#include <omp.h>
-
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "engine/cpu/cpu_node.h"
@@ -22,33 +19,25 @@ class PartsKernel final : public Kernel {
     std::vector<std::size_t> input_offsets, output_offsets;
   };
 
-  PartsKernel(std::unique_ptr<Kernel> kernel, std::vector<Part> parts)
-      : kernel_(std::move(kernel)), parts_(std::move(parts)) {}
+  PartsKernel(kernels::Executor& executor, std::unique_ptr<Kernel> kernel, std::vector<Part> parts)
+      : executor_(executor), kernel_(std::move(kernel)), parts_(std::move(parts)) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    const auto count = static_cast<std::int64_t>(parts_.size());
-    std::exception_ptr failed;  // may not leave a parallel loop
-#pragma omp parallel for schedule(static) if (count > 1)
-    for (std::int64_t p = 0; p < count; ++p) {
+    executor_.run(static_cast<std::int64_t>(parts_.size()), [&](std::int64_t p) {
       Part& part = parts_[static_cast<std::size_t>(p)];
       for (std::size_t i = 0; i < inputs.size(); ++i)
         part.inputs[i].data = inputs[i].data == nullptr ? nullptr : inputs[i].data + part.input_offsets[i];
       for (std::size_t i = 0; i < outputs.size(); ++i)
         part.outputs[i].data =
             outputs[i].data == nullptr ? nullptr : outputs[i].data + part.output_offsets[i];
-      try {
-        kernel_->run(part.inputs, part.outputs);
-      } catch (...) {
-#pragma omp critical(edgeclip_parts_failed)
-        if (!failed) failed = std::current_exception();
-      }
-    }
-    if (failed) std::rethrow_exception(failed);
+      kernel_->run(part.inputs, part.outputs);
+    });
   }
 
   std::string implementation() const override { return "loop:parts"; }
 
  private:
+  kernels::Executor& executor_;
   const std::unique_ptr<Kernel> kernel_;
   std::vector<Part> parts_;
 };
@@ -102,7 +91,7 @@ std::unique_ptr<Kernel> bind_in_parts(const Node& node, const BindRequest& reque
   for (const TensorView& input : request.inputs) elements = std::max(elements, input.elements());
   // A few parts for each thread, none of them too small to be worth a thread.
   const std::int64_t wanted =
-      std::clamp<std::int64_t>(elements / (kParallelElements / 4), 1, 4 * omp_get_max_threads());
+      std::clamp<std::int64_t>(elements / (kParallelElements / 4), 1, 4 * request.executor.threads());
   // Single places of the first dimensions, stretches of the last one that is needed: what lies in one piece.
   Shape length;
   std::int64_t count = 1;
@@ -130,7 +119,7 @@ std::unique_ptr<Kernel> bind_in_parts(const Node& node, const BindRequest& reque
       place[d] = 0;
     }
   }
-  return std::make_unique<PartsKernel>(make_reference_kernel(node), std::move(all));
+  return std::make_unique<PartsKernel>(request.executor, make_reference_kernel(node), std::move(all));
 }
 
 }  // namespace edgeclip::engine

@@ -1,5 +1,5 @@
-#include "engine/cpu/cpu_node.h"
-#include "engine/ops/window.h"
+#include "engine/cpu/window_slices.h"
+#include "engine/ops/support.h"
 
 namespace edgeclip::engine {
 
@@ -26,8 +26,9 @@ class PoolNode final : public CpuNode {
     if (node.op == "AveragePool")
       kind = counts_padding ? algorithm::pooling_avg_include_padding
                             : algorithm::pooling_avg_exclude_padding;
-    Dims kernel, strides, dilations, before, after;
-    for (const WindowDim& d : window_of(node, x, node.ints_or("kernel_shape", {}))) {
+    const std::vector<WindowDim> window = window_of(node, x, node.ints_or("kernel_shape", {}));
+    Dims kernel, strides, dilations;
+    for (const WindowDim& d : window) {
       const std::int64_t reach = (d.kernel - 1) * d.dilation + 1,
                          behind = (d.out - 1) * d.stride + reach - d.in - d.before;
       // A window may begin in the padding, but oneDNN wants it to end inside; and places that ceil_mode adds
@@ -36,16 +37,25 @@ class PoolNode final : public CpuNode {
       kernel.push_back(d.kernel);
       strides.push_back(d.stride);
       dilations.push_back(d.dilation - 1);
-      before.push_back(d.before);
-      after.push_back(behind);
     }
-    const dnnl::memory::desc source = layout_desc(x, request.layouts.inputs[0], onednn_type(dtype)),
-                             destination = layout_desc(y, request.layouts.outputs[0], onednn_type(dtype));
-    const dnnl::pooling_v2_forward::desc desc(dnnl::prop_kind::forward_inference, kind, source, destination,
-                                              strides, kernel, dilations, before, after);
-    const dnnl::pooling_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    return std::make_unique<UnaryOneDnnKernel>(
-        OneDnnCall(dnnl::pooling_v2_forward(pd), pd, request.scratch), source, destination);
+    const auto type = onednn_type(dtype);
+    const std::int64_t work = num_elements(x) + num_elements(y) * product(kernel, 0, kernel.size()) / 4;
+    DividedCall call(request);
+    add_slices<dnnl::pooling_v2_forward>(
+        call, window_slices(window, request, work),
+        [&](const WindowSlice& slice) {
+          return dnnl::pooling_v2_forward::primitive_desc(
+              {dnnl::prop_kind::forward_inference, kind,
+               layout_desc(slice.x, request.layouts.inputs[0], type),
+               layout_desc(slice.y, request.layouts.outputs[0], type), strides, kernel, dilations,
+               slice.before, slice.after},
+              onednn_attributes(), onednn_engine());
+        },
+        [&](const WindowSlice& slice, const auto& pd) {
+          call.bind(DNNL_ARG_SRC, pd.src_desc(), slice.x_at);
+          call.bind(DNNL_ARG_DST, pd.dst_desc(), slice.y_at);
+        });
+    return std::make_unique<UnaryOneDnnKernel>(std::move(call));
   }
 };
 

@@ -34,7 +34,7 @@ class TranslatedNode final : public PreparedNode {
   bool prepare(CpuState& state) {
     const Inputs inputs = translated({});
     const PrepareRequest request{own_, inputs, state};
-    inner_ = own_.op == "QuantConv" ? prepare_quant_conv(request) : prepare_quant_matmul(request);
+    inner_ = own_.op == "QuantConv" ? prepare_quant_conv(request) : prepare_exact_quant_matmul(request);
     return inner_ != nullptr;
   }
 
@@ -50,8 +50,8 @@ class TranslatedNode final : public PreparedNode {
     const Inputs own = translated(request.inputs[kAt.x]);
     Layouts layouts{std::vector<Layout>(own.size(), Layout::plain), request.layouts.outputs};
     layouts.inputs[0] = request.layouts.inputs[kAt.x];
-    return std::make_unique<TranslatedKernel>(inner_->bind({own, request.outputs, layouts, request.scratch}),
-                                              own);
+    return std::make_unique<TranslatedKernel>(
+        inner_->bind({own, request.outputs, layouts, request.scratch, request.executor}), own);
   }
 
  private:

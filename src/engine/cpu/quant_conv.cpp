@@ -35,10 +35,11 @@ class OneDnnQuantConv final : public Kernel {
       : attributes_(prepared.attributes),
         widened_(path == Int8Path::widened),
         source_(path, request.inputs[kQuantConvX].dtype, prepared.attributes.x_zero_point,
-                request.inputs[kQuantConvX].elements(), request.scratch),
-        scratch_(request.scratch) {
-    const Shape &x = request.inputs[kQuantConvX].shape, &w = request.inputs[kQuantConvW].shape,
-                &y = request.outputs[0].shape;
+                request.inputs[kQuantConvX].elements(), request),
+        scratch_(request.scratch),
+        executor_(request.executor),
+        call_(request) {
+    const Shape &w = request.inputs[kQuantConvW].shape, &y = request.outputs[0].shape;
     const Layout layout = request.layouts.outputs[0];
     const OutputQuantization& output = attributes_.output;
     const bool residual = node.has_input(kQuantConvResidual),
@@ -46,18 +47,17 @@ class OneDnnQuantConv final : public Kernel {
                // Partial sums of float32 lie in the destination, which may be the residual.
         apart = widened_ && (output.quantizes() || residual);
     stores_float_ = apart || !output.quantizes();
-    const memory::desc source = layout_desc(x, request.layouts.inputs[kQuantConvX], source_.type()),
-                       destination = layout_desc(y, layout, stores_float_ ? kF32 : onednn_type(output.dtype)),
-                       residual_desc = layout_desc(y, layout, kF32),
-                       bias_desc = bias ? dense_desc({w[0]}, kF32) : memory::desc();
+    adds_to_destination_ = residual && stores_float_;
+    if (widened_ && residual) residual_scales_ = prepared.scales.scales;
+    channels_last_ = layout == Layout::channels_last;
+    const memory::desc bias_desc = bias ? dense_desc({w[0]}, kF32) : memory::desc();
     const memory::dims weight_dims = conv_weight_dims(node, w);
-    const memory::desc weights(weight_dims, widened_ ? kF32 : memory::data_type::s8, memory::format_tag::any);
+    const memory::desc plain = dense_desc(weight_dims, memory::data_type::s8),
+                       any(weight_dims, widened_ ? kF32 : memory::data_type::s8, memory::format_tag::any);
     memory::dims per_filter(y.size(), 1);
     per_filter[1] = w[0];
     const memory::desc filter_desc = dense_desc(per_filter, kF32);
 
-    dnnl::primitive_attr attributes = onednn_attributes();
-    if (source_.zero_point() != 0) attributes.set_zero_points(DNNL_ARG_SRC, 0, {source_.zero_point()});
     std::vector<float> scales = prepared.scales.scales;
     Activation activation = attributes_.activation;
     // Division by a positive number changes places with these activations, and stands in the scales then.
@@ -69,58 +69,69 @@ class OneDnnQuantConv final : public Kernel {
       activation.alpha /= output.scale;
       activation.beta /= output.scale;
     }
-    dnnl::post_ops post;
-    adds_to_destination_ = residual && stores_float_;
-    int residual_at = -1, scales_at = -1;
-    if (adds_to_destination_) post.append_sum(1);
-    if (widened_) {
-      // float32 convolutions have no scales of their own.  The residual is divided by them beforehand: some
-      // convolutions in groups read one behind the sum at wrong places (oneDNN 2.6, gemm:jit).
-      scales_at = post.len();
-      post.append_binary(algorithm::binary_mul, filter_desc);
-      if (prepared.bias) post.append_binary(algorithm::binary_add, filter_desc);
-      if (residual) residual_scales_ = scales;
-      channels_last_ = layout == Layout::channels_last;
-    } else {
-      attributes.set_output_scales(1 << 1, scales);
-      if (residual && !stores_float_) {
-        residual_at = post.len();
-        post.append_binary(algorithm::binary_add, residual_desc);
+    const ConvWindow window = conv_window(node, request, w);
+    int residual_at = -1, scales_at = -1;  // among the post-operations
+    const auto residual_desc = [&](const WindowSlice& slice) { return layout_desc(slice.y, layout, kF32); };
+    const auto describe = [&](const WindowSlice& slice, const memory::desc& weights) {
+      dnnl::primitive_attr attributes = onednn_attributes();
+      if (source_.zero_point() != 0) attributes.set_zero_points(DNNL_ARG_SRC, 0, {source_.zero_point()});
+      dnnl::post_ops post;
+      if (adds_to_destination_) post.append_sum(1);
+      if (widened_) {
+        // float32 convolutions have no scales of their own.  The residual is divided by them beforehand: some
+        // convolutions in groups read one behind the sum at wrong places (oneDNN 2.6, gemm:jit).
+        scales_at = post.len();
+        post.append_binary(algorithm::binary_mul, filter_desc);
+        if (prepared.bias) post.append_binary(algorithm::binary_add, filter_desc);
+      } else {
+        attributes.set_output_scales(1 << 1, scales);
+        if (residual && !stores_float_) {
+          residual_at = post.len();
+          post.append_binary(algorithm::binary_add, residual_desc(slice));
+        }
       }
-    }
-    append_activation(post, activation);
-    if (!stores_float_ && !folds) post.append_eltwise(1, algorithm::eltwise_linear, 1 / output.scale, 0);
-    attributes.set_post_ops(post);
-    if (!stores_float_ && output.zero_point != 0)
-      attributes.set_zero_points(DNNL_ARG_DST, 0, {output.zero_point});
-
-    const ConvWindow window = conv_window(node, x, w);
-    const dnnl::convolution_forward::desc desc(
-        dnnl::prop_kind::forward_inference, algorithm::convolution_direct, source, weights, bias_desc,
-        destination, window.strides, window.dilations, window.before, window.after);
-    const ConvPd pd(desc, attributes, onednn_engine());
-    const std::string name = pd.impl_info_str();
-    // oneDNN 2.6's AVX2 depthwise kernel reads a residual behind odd numbers of channels at wrong places.
-    if (!widened_ && (name.rfind("ref", 0) == 0 || (residual_at >= 0 && name.rfind("jit_uni_int8", 0) == 0)))
-      throw dnnl::error(dnnl_unimplemented, "there is no fast form of 8 bits");
-    call_.emplace(dnnl::convolution_forward(pd), pd, request.scratch);
-    source_slot_ = call_->bind(DNNL_ARG_SRC, source);
-    destination_slot_ = call_->bind(DNNL_ARG_DST, destination);
-    call_->bind(DNNL_ARG_WEIGHTS,
-                state.weights.get(prepared.weights, dense_desc(weight_dims, memory::data_type::s8),
-                                  pd.weights_desc()));
-    if (bias)
-      call_->bind(DNNL_ARG_BIAS,
-                  memory(bias_desc, onednn_engine(), const_cast<float*>(prepared.scales.bias.data())));
+      append_activation(post, activation);
+      if (!stores_float_ && !folds) post.append_eltwise(1, algorithm::eltwise_linear, 1 / output.scale, 0);
+      attributes.set_post_ops(post);
+      if (!stores_float_ && output.zero_point != 0)
+        attributes.set_zero_points(DNNL_ARG_DST, 0, {output.zero_point});
+      const ConvPd pd(
+          {dnnl::prop_kind::forward_inference, algorithm::convolution_direct,
+           layout_desc(slice.x, request.layouts.inputs[kQuantConvX], source_.type()), weights, bias_desc,
+           layout_desc(slice.y, layout, stores_float_ ? kF32 : onednn_type(output.dtype)), window.strides,
+           window.dilations, slice.before, slice.after},
+          attributes, onednn_engine());
+      const std::string name = pd.impl_info_str();
+      // oneDNN 2.6's AVX2 depthwise kernel reads a residual behind odd numbers of channels at wrong places.
+      if (!widened_ &&
+          (name.rfind("ref", 0) == 0 || (residual_at >= 0 && name.rfind("jit_uni_int8", 0) == 0)))
+        throw dnnl::error(dnnl_unimplemented, "there is no fast form of 8 bits");
+      return pd;
+    };
     const auto operand = [](int at) { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(at) | DNNL_ARG_SRC_1; };
     const auto constant = [&](const float* values) {
       return memory(filter_desc, onednn_engine(), const_cast<float*>(values));
     };
-    if (widened_) call_->bind(operand(scales_at), constant(prepared.scales.scales.data()));
-    if (widened_ && prepared.bias) call_->bind(operand(scales_at + 1), constant(prepared.bias));
-    if (residual_at >= 0) residual_slot_ = call_->bind(operand(residual_at), residual_desc);
+    add_slices<dnnl::convolution_forward>(
+        call_, window.slices,
+        [&](const WindowSlice& slice) {
+          return describe_packed(state.weights, prepared.weights, plain, any,
+                                 [&](const memory::desc& weights) { return describe(slice, weights); });
+        },
+        [&](const WindowSlice& slice, const ConvPd& pd) {
+          source_slot_ = call_.bind(DNNL_ARG_SRC, pd.src_desc(), slice.x_at);
+          destination_slot_ = call_.bind(DNNL_ARG_DST, pd.dst_desc(), slice.y_at);
+          call_.bind(DNNL_ARG_WEIGHTS, state.weights.get(prepared.weights, plain, pd.weights_desc()));
+          if (bias)
+            call_.bind(DNNL_ARG_BIAS,
+                       memory(bias_desc, onednn_engine(), const_cast<float*>(prepared.scales.bias.data())));
+          if (widened_) call_.bind(operand(scales_at), constant(prepared.scales.scales.data()));
+          if (widened_ && prepared.bias) call_.bind(operand(scales_at + 1), constant(prepared.bias));
+          if (residual_at >= 0)
+            residual_slot_ = call_.bind(operand(residual_at), residual_desc(slice), slice.y_at);
+        });
 
-    const std::size_t end = source_.reserve(pd.scratchpad_desc().get_size());
+    const std::size_t end = source_.reserve(call_.scratch_bytes());
     if (apart) {
       product_offset_ = (end + 63) / 64 * 64;
       scratch_.reserve(*product_offset_ + static_cast<std::size_t>(num_elements(y)) * sizeof(float));
@@ -129,25 +140,25 @@ class OneDnnQuantConv final : public Kernel {
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     std::byte* const product = product_offset_ ? scratch_.data() + *product_offset_ : outputs[0].data;
-    call_->set(source_slot_, source_.convert(inputs[kQuantConvX].data));
-    call_->set(destination_slot_, product);
-    if (residual_slot_) call_->set(*residual_slot_, inputs[kQuantConvResidual].data);
+    call_.set(source_slot_, source_.convert(inputs[kQuantConvX].data));
+    call_.set(destination_slot_, product);
+    if (residual_slot_) call_.set(*residual_slot_, inputs[kQuantConvResidual].data);
     // The sum is on top of what the destination holds, which the memory plan has made the residual wherever
     // nobody else reads that.
     if (widened_ && adds_to_destination_)
       divide_residual(inputs[kQuantConvResidual], reinterpret_cast<float*>(product));
     else if (adds_to_destination_ && inputs[kQuantConvResidual].data != product)
       std::memcpy(product, inputs[kQuantConvResidual].data, inputs[kQuantConvResidual].bytes());
-    call_->run();
+    call_.run();
     if (!product_offset_) return;
     if (attributes_.output.quantizes())
-      quantize_elements(reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
+      quantize_elements(executor_, reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
     else
       std::memcpy(outputs[0].data, product, outputs[0].view().bytes());
   }
 
   std::string implementation() const override {
-    return call_->implementation() + (widened_ ? " (int8 widened to float32)" : "");
+    return call_.implementation() + (widened_ ? " (int8 widened to float32)" : "");
   }
 
  private:
@@ -156,17 +167,18 @@ class OneDnnQuantConv final : public Kernel {
     const auto filters = static_cast<std::int64_t>(residual_scales_.size()), n = residual.elements();
     const std::int64_t width = channels_last_ ? filters : n / (residual.shape[0] * filters), rows = n / width;
     const float *from = residual.as<float>(), *scales = residual_scales_.data();
-#pragma omp parallel for schedule(static) if (n > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r)
+    parallel_rows(executor_, rows, width, [&](std::int64_t r) {
       for (std::int64_t i = 0; i < width; ++i)
         quotient[r * width + i] = from[r * width + i] / scales[channels_last_ ? i : r % filters];
+    });
   }
 
   const QuantConvAttributes attributes_;
   const bool widened_;
   Int8Source source_;
   Scratch& scratch_;
-  std::optional<OneDnnCall> call_;
+  kernels::Executor& executor_;
+  DividedCall call_;
   std::size_t source_slot_ = 0, destination_slot_ = 0;
   std::optional<std::size_t> residual_slot_;
   std::optional<std::size_t> product_offset_;  ///< of a float32 result that does not lie in the output

@@ -75,8 +75,9 @@ class OneDnnQuantMatMul final : public Kernel {
       : attributes_(prepared.attributes),
         widened_(prepared.path == Int8Path::widened),
         source_(prepared.path, request.inputs[kQuantA].dtype, prepared.attributes.a_zero_point,
-                request.inputs[kQuantA].elements(), request.scratch),
-        scratch_(request.scratch) {
+                request.inputs[kQuantA].elements(), request),
+        scratch_(request.scratch),
+        executor_(request.executor) {
     k_ = request.inputs[kQuantW].shape[0];
     n_ = request.inputs[kQuantW].shape[1];
     m_ = request.inputs[kQuantA].elements() / k_;
@@ -107,7 +108,7 @@ class OneDnnQuantMatMul final : public Kernel {
       rows_->set(rows_dst_slot_, outputs[0].data);
       rows_->run();
     } else if (product_offset_) {
-      quantize_elements(reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
+      quantize_elements(executor_, reinterpret_cast<const float*>(product), attributes_.output, outputs[0]);
     }
   }
 
@@ -179,6 +180,7 @@ class OneDnnQuantMatMul final : public Kernel {
   const bool widened_;
   Int8Source source_;
   Scratch& scratch_;
+  kernels::Executor& executor_;
   std::int64_t m_ = 0, k_ = 0, n_ = 0;
   std::optional<std::size_t> product_offset_;  ///< of a product that does not lie in the output
   std::optional<OneDnnCall> product_, rows_;
@@ -205,13 +207,22 @@ class QuantMatMulNode final : public CpuNode {
   const Prepared prepared_;
 };
 
+/// The node's rule refuses what does not fit, once shapes are known.
+bool has_byte_matrix(const PrepareRequest& request) {
+  return request.is_constant(kQuantW) && request.constants[kQuantW].dtype == DType::i8 &&
+         request.constants[kQuantW].shape.size() == 2;
+}
+
+Int8Path onednn_path(const PrepareRequest& request) {
+  const TensorView& w = request.constants[kQuantW];
+  return int8_path(w, w.shape[0], int8_products_saturate());
+}
+
 }  // namespace
 
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, Int8Path path) {
   const Inputs& in = request.constants;
-  // The node's rule refuses what does not fit, once shapes are known.
-  if (!request.is_constant(kQuantW) || in[kQuantW].dtype != DType::i8 || in[kQuantW].shape.size() != 2)
-    return nullptr;
+  if (!has_byte_matrix(request)) return nullptr;
   Prepared prepared{quant_matmul_attributes(request.node), path, in[kQuantW].data, {}, nullptr};
   auto scales =
       product_scales(request, kQuantWScale, kQuantBias, in[kQuantW].shape[1], prepared.attributes.a_scale);
@@ -222,11 +233,17 @@ std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request
 }
 
 std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request) {
-  if (!request.is_constant(kQuantW) || request.constants[kQuantW].dtype != DType::i8 ||
-      request.constants[kQuantW].shape.size() != 2)
-    return nullptr;
-  const TensorView& w = request.constants[kQuantW];
-  return prepare_quant_matmul(request, int8_path(w, w.shape[0], int8_products_saturate()));
+  if (!has_byte_matrix(request)) return nullptr;
+  if (auto prepared = prepare_gemm_quant_matmul(request)) return prepared;
+  return prepare_quant_matmul(request, onednn_path(request));
+}
+
+std::unique_ptr<PreparedNode> prepare_exact_quant_matmul(const PrepareRequest& request) {
+  if (!has_byte_matrix(request)) return nullptr;
+  const bool exact = !kernels::needs_seven_bits(kernels::cpu_level()) || has_seven_bits(request.constants[kQuantW]);
+  if (exact)
+    if (auto prepared = prepare_gemm_quant_matmul(request)) return prepared;
+  return prepare_quant_matmul(request, onednn_path(request));
 }
 
 }  // namespace edgeclip::engine

@@ -2,38 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <limits>
+#include <mutex>
 
 #include "engine/cpu/centred_weights.h"
 #include "engine/cpu/cpu_node.h"
 #include "engine/ops/quantization.h"
-#include "engine/ops/quantize_rows.h"
 #include "engine/ops/support.h"
+#include "kernels/norm/row_kernels.h"
 
 namespace edgeclip::engine {
 
 namespace {
 
-/// v, an integer of less than 23 bits or a number between two, rounded half to even.  Adding 1.5 * 2^23
-/// leaves the integer in the low mantissa bits, without a call or SSE4.1.
-inline std::int32_t round_small(float v) {
-  const float shifted = v + 12582912.0f;
-  std::int32_t bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  return bits - 0x4B400000;
-}
-
 template <class T>
 class QuantizeKernel final : public Kernel {
  public:
-  QuantizeKernel(float scale, std::int32_t zero_point) : scale_(scale), zero_point_(zero_point) {}
+  QuantizeKernel(kernels::Executor& executor, float scale, std::int32_t zero_point)
+      : executor_(executor), scale_(scale), zero_point_(zero_point) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    quantize_elements(inputs[0].as<float>(), inputs[0].elements(), scale_, zero_point_, outputs[0].as<T>());
+    quantize_elements(executor_, inputs[0].as<float>(), inputs[0].elements(), scale_, zero_point_,
+                      outputs[0].as<T>());
   }
   std::string implementation() const override { return "simd:quantize_linear"; }
 
  private:
+  kernels::Executor& executor_;
   const float scale_;
   const std::int32_t zero_point_;
 };
@@ -41,20 +34,23 @@ class QuantizeKernel final : public Kernel {
 template <class T>
 class DequantizeKernel final : public Kernel {
  public:
-  DequantizeKernel(float scale, std::int32_t zero_point) : scale_(scale), zero_point_(zero_point) {}
+  DequantizeKernel(kernels::Executor& executor, float scale, std::int32_t zero_point)
+      : executor_(executor), scale_(scale), zero_point_(zero_point) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const T* x = inputs[0].as<T>();
     float* y = outputs[0].as<float>();
     const float scale = scale_;
     const std::int32_t zero_point = zero_point_;
     const std::int64_t n = inputs[0].elements();
-#pragma omp parallel for simd schedule(static) if (n > kParallelElements)
-    for (std::int64_t i = 0; i < n; ++i)
-      y[i] = static_cast<float>(static_cast<std::int32_t>(x[i]) - zero_point) * scale;
+    parallel_elements(executor_, n, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        y[i] = static_cast<float>(static_cast<std::int32_t>(x[i]) - zero_point) * scale;
+    });
   }
   std::string implementation() const override { return "simd:dequantize_linear"; }
 
  private:
+  kernels::Executor& executor_;
   const float scale_;
   const std::int32_t zero_point_;
 };
@@ -82,10 +78,13 @@ class ScaledNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const DType from = request.inputs[0].dtype, to = request.outputs[0].dtype;
     if (!fits(from, to)) return nullptr;
-    if (to == DType::u8) return std::make_unique<QuantizeKernel<std::uint8_t>>(scale_, zero_point_);
-    if (to == DType::i8) return std::make_unique<QuantizeKernel<std::int8_t>>(scale_, zero_point_);
-    if (from == DType::u8) return std::make_unique<DequantizeKernel<std::uint8_t>>(scale_, zero_point_);
-    return std::make_unique<DequantizeKernel<std::int8_t>>(scale_, zero_point_);
+    if (to == DType::u8)
+      return std::make_unique<QuantizeKernel<std::uint8_t>>(request.executor, scale_, zero_point_);
+    if (to == DType::i8)
+      return std::make_unique<QuantizeKernel<std::int8_t>>(request.executor, scale_, zero_point_);
+    if (from == DType::u8)
+      return std::make_unique<DequantizeKernel<std::uint8_t>>(request.executor, scale_, zero_point_);
+    return std::make_unique<DequantizeKernel<std::int8_t>>(request.executor, scale_, zero_point_);
   }
 
   const float scale_;
@@ -95,38 +94,17 @@ class ScaledNode final : public CpuNode {
 /// edgeclip.QuantizeRows.
 class QuantizeRowsKernel final : public Kernel {
  public:
+  explicit QuantizeRowsKernel(kernels::Executor& executor) : executor_(executor) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    const std::int64_t width = inputs[0].shape.back(), rows = inputs[0].elements() / width;
-    const float* all_x = inputs[0].as<float>();
-    auto* all_y = outputs[0].as<std::int8_t>();
+    const std::int64_t width = inputs[0].shape.back();
     float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
-#pragma omp parallel for schedule(static) if (rows * width > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float* x = all_x + r * width;
-      std::int8_t* y = all_y + r * width;
-      std::int32_t largest = 0;  // bits of magnitudes are positive
-#pragma omp simd reduction(max : largest)
-      for (std::int64_t k = 0; k < width; ++k) {
-        std::int32_t bits;
-        std::memcpy(&bits, x + k, sizeof bits);
-        bits &= 0x7fffffff;
-        largest = largest > bits ? largest : bits;
-      }
-      float magnitude;
-      std::memcpy(&magnitude, &largest, sizeof magnitude);
-      const float scale = scale_of_largest(magnitude);
-      if (scales) scales[r] = scale;
-#pragma omp simd
-      for (std::int64_t k = 0; k < width; ++k) {
-        float v = x[k] / scale;
-        v = v == v ? v : 0.0f;
-        v = v > -127.0f ? v : -127.0f;
-        v = v < 127.0f ? v : 127.0f;
-        y[k] = static_cast<std::int8_t>(round_small(v));
-      }
-    }
+    kernels::quantize_rows(
+        {inputs[0].as<float>(), inputs[0].elements() / width, width, outputs[0].as<std::int8_t>(), scales}, executor_);
   }
   std::string implementation() const override { return "simd:quantize_rows"; }
+
+ private:
+  kernels::Executor& executor_;
 };
 
 class QuantizeRowsNode final : public CpuNode {
@@ -136,32 +114,41 @@ class QuantizeRowsNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     if (request.inputs[0].dtype != DType::f32 || node.outputs[0] == kNoValue) return nullptr;
-    return std::make_unique<QuantizeRowsKernel>();
+    return std::make_unique<QuantizeRowsKernel>(request.executor);
   }
 };
 
 /// DynamicQuantizeLinear: y, its scale and its zero point, from the range of x widened to hold 0.
 class DynamicQuantizeKernel final : public Kernel {
  public:
+  explicit DynamicQuantizeKernel(kernels::Executor& executor) : executor_(executor) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const float* x = inputs[0].as<float>();
     const std::int64_t n = inputs[0].elements();
     float low = 0, high = 0;
-#pragma omp parallel for simd schedule(static) reduction(min                  \
-                                                         : low) reduction(max \
-                                                                          : high) if (n > kParallelElements)
-    for (std::int64_t i = 0; i < n; ++i) {
-      low = x[i] < low ? x[i] : low;
-      high = x[i] > high ? x[i] : high;
-    }
+    std::mutex mutex;
+    parallel_elements(executor_, n, [&](std::int64_t begin, std::int64_t end) {
+      float lowest = 0, highest = 0;
+#pragma omp simd reduction(min : lowest) reduction(max : highest)
+      for (std::int64_t i = begin; i < end; ++i) {
+        lowest = x[i] < lowest ? x[i] : lowest;
+        highest = x[i] > highest ? x[i] : highest;
+      }
+      const std::lock_guard lock(mutex);
+      low = std::min(low, lowest);
+      high = std::max(high, highest);
+    });
     const float range = (high - low) / 255.0F;
     const float scale = range > 0 && std::isfinite(range) ? range : 1.0F;
     const auto zero = quantize<std::uint8_t>(-low, scale, std::uint8_t{0});
-    if (outputs[0].data) quantize_elements(x, n, scale, zero, outputs[0].as<std::uint8_t>());
+    if (outputs[0].data) quantize_elements(executor_, x, n, scale, zero, outputs[0].as<std::uint8_t>());
     if (outputs.size() > 1 && outputs[1].data) *outputs[1].as<float>() = scale;
     if (outputs.size() > 2 && outputs[2].data) *outputs[2].as<std::uint8_t>() = zero;
   }
   std::string implementation() const override { return "simd:dynamic_quantize_linear"; }
+
+ private:
+  kernels::Executor& executor_;
 };
 
 class DynamicQuantizeNode final : public CpuNode {
@@ -169,35 +156,30 @@ class DynamicQuantizeNode final : public CpuNode {
   explicit DynamicQuantizeNode(const PrepareRequest& request) : CpuNode(request.node, request.state) {}
 
  private:
-  std::unique_ptr<Kernel> bind_fast(const BindRequest&) const override {
-    return std::make_unique<DynamicQuantizeKernel>();
+  std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
+    return std::make_unique<DynamicQuantizeKernel>(request.executor);
   }
 };
 
 }  // namespace
 
 template <class T>
-void quantize_elements(const float* x, std::int64_t count, float scale, std::int32_t zero_point, T* y) {
-  const float low = static_cast<float>(std::numeric_limits<T>::lowest()) - static_cast<float>(zero_point),
-              high = low + 255.0f;
-#pragma omp parallel for simd schedule(static) if (count > kParallelElements)
-  for (std::int64_t i = 0; i < count; ++i) {
-    float v = x[i] / scale;
-    v = v == v ? v : 0.0f;  // NaN becomes the zero point, as in the reference kernel
-    v = v > low ? v : low;
-    v = v < high ? v : high;
-    y[i] = static_cast<T>(round_small(v) + zero_point);
-  }
+void quantize_elements(kernels::Executor& executor, const float* x, std::int64_t count, float scale,
+                       std::int32_t zero_point, T* y) {
+  kernels::quantize_linear(x, count, scale, zero_point, y, executor);
 }
 
-template void quantize_elements<std::uint8_t>(const float*, std::int64_t, float, std::int32_t, std::uint8_t*);
-template void quantize_elements<std::int8_t>(const float*, std::int64_t, float, std::int32_t, std::int8_t*);
+template void quantize_elements<std::uint8_t>(kernels::Executor&, const float*, std::int64_t, float,
+                                              std::int32_t, std::uint8_t*);
+template void quantize_elements<std::int8_t>(kernels::Executor&, const float*, std::int64_t, float,
+                                             std::int32_t, std::int8_t*);
 
-void quantize_elements(const float* x, const OutputQuantization& how, const OutputView& output) {
+void quantize_elements(kernels::Executor& executor, const float* x, const OutputQuantization& how,
+                       const OutputView& output) {
   if (how.dtype == DType::u8)
-    quantize_elements(x, output.elements(), how.scale, how.zero_point, output.as<std::uint8_t>());
+    quantize_elements(executor, x, output.elements(), how.scale, how.zero_point, output.as<std::uint8_t>());
   else
-    quantize_elements(x, output.elements(), how.scale, how.zero_point, output.as<std::int8_t>());
+    quantize_elements(executor, x, output.elements(), how.scale, how.zero_point, output.as<std::int8_t>());
 }
 
 std::unique_ptr<PreparedNode> prepare_scaled(const PrepareRequest& request) {

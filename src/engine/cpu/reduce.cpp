@@ -14,18 +14,19 @@ enum class Reduction { kSum, kMean, kMax };
 /// widen every element costs several times what adding it does.
 class ReduceKernel final : public Kernel {
  public:
-  ReduceKernel(Reduction reduction, std::int64_t outer, std::int64_t n, std::int64_t inner)
-      : reduction_(reduction), outer_(outer), n_(n), inner_(inner) {}
+  ReduceKernel(kernels::Executor& executor, Reduction reduction, std::int64_t outer, std::int64_t n,
+               std::int64_t inner)
+      : executor_(executor), reduction_(reduction), outer_(outer), n_(n), inner_(inner) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const float* x = inputs[0].as<float>();
     float* y = outputs[0].as<float>();
     const std::int64_t strips = (inner_ + kStrip - 1) / kStrip;
-#pragma omp parallel for collapse(2) schedule(static) if (outer_ * n_ * inner_ > kParallelElements)
-    for (std::int64_t o = 0; o < outer_; ++o)
-      for (std::int64_t s = 0; s < strips; ++s)
-        strip(x + o * n_ * inner_ + s * kStrip, y + o * inner_ + s * kStrip,
-              std::min(kStrip, inner_ - s * kStrip));
+    parallel_rows(executor_, outer_ * strips, n_ * std::min(kStrip, inner_), [&](std::int64_t r) {
+      const std::int64_t o = r / strips, s = r % strips;
+      strip(x + o * n_ * inner_ + s * kStrip, y + o * inner_ + s * kStrip,
+            std::min(kStrip, inner_ - s * kStrip));
+    });
   }
 
   std::string implementation() const override { return "loop:reduce"; }
@@ -55,6 +56,7 @@ class ReduceKernel final : public Kernel {
     for (std::int64_t i = 0; i < width; ++i) y[i] = static_cast<float>(sums[i] / divisor);
   }
 
+  kernels::Executor& executor_;
   const Reduction reduction_;
   const std::int64_t outer_, n_, inner_;
 };
@@ -93,9 +95,10 @@ class ReduceNode final : public CpuNode {
     const auto [first, last] = reduced(x);
     if (first == last) return nullptr;
     if (request.layouts.inputs[0] == Layout::channels_last)
-      return std::make_unique<ReduceKernel>(reduction_, x[0], product(x, 2, x.size()), x[1]);
-    return std::make_unique<ReduceKernel>(reduction_, product(x, 0, first), product(x, first, last),
-                                          product(x, last, x.size()));
+      return std::make_unique<ReduceKernel>(request.executor, reduction_, x[0], product(x, 2, x.size()),
+                                            x[1]);
+    return std::make_unique<ReduceKernel>(request.executor, reduction_, product(x, 0, first),
+                                          product(x, first, last), product(x, last, x.size()));
   }
 
   const Reduction reduction_;

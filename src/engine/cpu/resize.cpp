@@ -21,14 +21,14 @@ struct ResizePass {
 /// those along each dimension.
 class ResizeKernel final : public Kernel {
  public:
-  ResizeKernel(std::vector<ResizePass> passes, Scratch& scratch)
-      : passes_(std::move(passes)), scratch_(scratch) {
+  ResizeKernel(std::vector<ResizePass> passes, const BindRequest& request)
+      : executor_(request.executor), passes_(std::move(passes)), scratch_(request.scratch) {
     for (std::size_t i = 0; i + 1 < passes_.size(); ++i)
       between_ = std::max(between_, passes_[i].outer * passes_[i].out * passes_[i].inner);
     between_ = (between_ + 15) / 16 * 16;  // 64 bytes
     if (passes_.size() > 1)
-      scratch.reserve(static_cast<std::size_t>(std::min<std::size_t>(passes_.size() - 1, 2)) *
-                      static_cast<std::size_t>(between_) * sizeof(float));
+      scratch_.reserve(static_cast<std::size_t>(std::min<std::size_t>(passes_.size() - 1, 2)) *
+                       static_cast<std::size_t>(between_) * sizeof(float));
   }
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
@@ -48,10 +48,9 @@ class ResizeKernel final : public Kernel {
   std::string implementation() const override { return "loop:resize"; }
 
  private:
-  static void across_rows(const ResizePass& pass, const float* x, float* y) {
+  void across_rows(const ResizePass& pass, const float* x, float* y) const {
     const std::int64_t rows = pass.outer * pass.out, inner = pass.inner;
-#pragma omp parallel for schedule(static) if (rows * inner > kParallelElements)
-    for (std::int64_t r = 0; r < rows; ++r) {
+    parallel_rows(executor_, rows, inner, [&](std::int64_t r) {
       const float* from = x + r / pass.out * pass.in * inner;
       float* to = y + r * inner;
       const auto place = static_cast<std::size_t>(r % pass.out);
@@ -63,12 +62,11 @@ class ResizeKernel final : public Kernel {
         else
           for (std::int64_t i = 0; i < inner; ++i) to[i] += weight * row[i];
       }
-    }
+    });
   }
 
-  static void along_rows(const ResizePass& pass, const float* x, float* y) {
-#pragma omp parallel for schedule(static) if (pass.outer * pass.out > kParallelElements)
-    for (std::int64_t o = 0; o < pass.outer; ++o) {
+  void along_rows(const ResizePass& pass, const float* x, float* y) const {
+    parallel_rows(executor_, pass.outer, pass.out, [&](std::int64_t o) {
       const float* from = x + o * pass.in;
       float* to = y + o * pass.out;
       for (std::int64_t i = 0; i < pass.out; ++i) {
@@ -78,9 +76,10 @@ class ResizeKernel final : public Kernel {
           sum += pass.weight[t] * from[pass.index[t]];
         to[i] = sum;
       }
-    }
+    });
   }
 
+  kernels::Executor& executor_;
   const std::vector<ResizePass> passes_;
   Scratch& scratch_;
   std::int64_t between_ = 0;  ///< elements of the largest intermediate result
@@ -127,7 +126,7 @@ class ResizeNode final : public CpuNode {
       passes.back().out = shape[d] = axes[d].out;
       passes.back().inner = product(shape, d + 1, shape.size());
     }
-    return std::make_unique<ResizeKernel>(std::move(passes), request.scratch);
+    return std::make_unique<ResizeKernel>(std::move(passes), request);
   }
 
   static ResizePass pass_of(const ResizeTaps& taps) {

@@ -24,12 +24,12 @@ std::optional<Scattering> scattering_of(const Node& node, DType dtype) {
 }
 
 /// Copies all of it, divided among the threads.
-void copy_all(const TensorView& from, const OutputView& to) {
+void copy_all(kernels::Executor& executor, const TensorView& from, const OutputView& to) {
   constexpr std::int64_t kChunk = 1 << 18;  // bytes
   const auto bytes = static_cast<std::int64_t>(from.bytes());
-#pragma omp parallel for schedule(static) if (bytes > 4 * kChunk)
-  for (std::int64_t at = 0; at < bytes; at += kChunk)
-    std::memcpy(to.data + at, from.data + at, static_cast<std::size_t>(std::min(kChunk, bytes - at)));
+  kernels::parallel_chunks(executor, bytes, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    std::memcpy(to.data + begin, from.data + begin, static_cast<std::size_t>(end - begin));
+  });
 }
 
 /// The indices of a node along dimensions of `limits`, which take turns, negative ones counted from the
@@ -85,8 +85,11 @@ struct Lines {
 
 class GatherElementsKernel final : public Kernel {
  public:
-  GatherElementsKernel(const Node& node, const Shape& data, const Shape& indices, std::size_t axis)
-      : lines_(data, indices, axis), places_(node, {data[axis]}, num_elements(indices)) {}
+  GatherElementsKernel(kernels::Executor& executor, const Node& node, const Shape& data, const Shape& indices,
+                       std::size_t axis)
+      : executor_(executor),
+        lines_(data, indices, axis),
+        places_(node, {data[axis]}, num_elements(indices)) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const std::int64_t* places = places_.read(inputs[1]);
@@ -95,35 +98,36 @@ class GatherElementsKernel final : public Kernel {
       const T* x = storage<T>(inputs[0]);
       T* y = storage<T>(outputs[0]);
       const std::int64_t own = lines_.own[lines_.axis];
-#pragma omp parallel for schedule(static) if (lines_.count * lines_.n > kParallelElements)
-      for (std::int64_t i = 0; i < lines_.count; ++i) {
+      parallel_rows(executor_, lines_.count, lines_.n, [&](std::int64_t i) {
         const std::pair<std::int64_t, std::int64_t> at = lines_.begin(i);
         for (std::int64_t k = 0; k < lines_.n; ++k) {
           const std::int64_t to = at.second + k * lines_.step;
           y[to] = x[at.first + places[to] * own];
         }
-      }
+      });
     });
   }
 
   std::string implementation() const override { return "loop:gather_elements"; }
 
  private:
+  kernels::Executor& executor_;
   const Lines lines_;
   Places places_;
 };
 
 class ScatterElementsKernel final : public Kernel {
  public:
-  ScatterElementsKernel(const Node& node, const Shape& data, const Shape& indices, std::size_t axis,
-                        Scattering scattering)
-      : lines_(data, indices, axis),
+  ScatterElementsKernel(kernels::Executor& executor, const Node& node, const Shape& data,
+                        const Shape& indices, std::size_t axis, Scattering scattering)
+      : executor_(executor),
+        lines_(data, indices, axis),
         places_(node, {data[axis]}, num_elements(indices)),
         scattering_(scattering) {}
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const std::int64_t* places = places_.read(inputs[1]);
-    copy_all(inputs[0], outputs[0]);
+    copy_all(executor_, inputs[0], outputs[0]);
     if (scattering_ == Scattering::kAdd)
       each_line(places, [x = inputs[2].as<float>(), y = outputs[0].as<float>()](
                             std::int64_t to, std::int64_t from) { y[to] += x[from]; });
@@ -142,16 +146,16 @@ class ScatterElementsKernel final : public Kernel {
   template <class Update>
   void each_line(const std::int64_t* places, Update update) const {
     const std::int64_t own = lines_.own[lines_.axis];
-#pragma omp parallel for schedule(static) if (lines_.count * lines_.n > kParallelElements)
-    for (std::int64_t i = 0; i < lines_.count; ++i) {
+    parallel_rows(executor_, lines_.count, lines_.n, [&](std::int64_t i) {
       const std::pair<std::int64_t, std::int64_t> at = lines_.begin(i);
       for (std::int64_t k = 0; k < lines_.n; ++k) {
         const std::int64_t from = at.second + k * lines_.step;
         update(at.first + places[from] * own, from);
       }
-    }
+    });
   }
 
+  kernels::Executor& executor_;
   const Lines lines_;
   Places places_;
   const Scattering scattering_;
@@ -160,9 +164,10 @@ class ScatterElementsKernel final : public Kernel {
 /// ScatterND: `rows` updates of `width` elements each.
 class ScatterNdKernel final : public Kernel {
  public:
-  ScatterNdKernel(const Node& node, Shape limits, std::int64_t rows, std::int64_t width,
-                  Scattering scattering)
-      : limits_(limits),
+  ScatterNdKernel(kernels::Executor& executor, const Node& node, Shape limits, std::int64_t rows,
+                  std::int64_t width, Scattering scattering)
+      : executor_(executor),
+        limits_(limits),
         rows_(rows),
         width_(width),
         places_(node, std::move(limits), rows * static_cast<std::int64_t>(limits_.size())),
@@ -170,7 +175,7 @@ class ScatterNdKernel final : public Kernel {
 
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const std::int64_t* places = places_.read(inputs[1]);
-    copy_all(inputs[0], outputs[0]);
+    copy_all(executor_, inputs[0], outputs[0]);
     if (scattering_ == Scattering::kAdd)
       each_row(places, [x = inputs[2].as<float>(), y = outputs[0].as<float>()](
                            std::int64_t to, std::int64_t from, std::int64_t n) {
@@ -195,8 +200,7 @@ class ScatterNdKernel final : public Kernel {
     constexpr std::int64_t kColumns = 64;
     const std::int64_t strips = (width_ + kColumns - 1) / kColumns,
                        k = static_cast<std::int64_t>(limits_.size());
-#pragma omp parallel for schedule(static) if (rows_ * width_ > kParallelElements)
-    for (std::int64_t s = 0; s < strips; ++s) {
+    parallel_rows(executor_, strips, rows_ * std::min(kColumns, width_), [&](std::int64_t s) {
       const std::int64_t first = s * kColumns, n = std::min(kColumns, width_ - first);
       for (std::int64_t r = 0; r < rows_; ++r) {
         std::int64_t place = 0;
@@ -204,9 +208,10 @@ class ScatterNdKernel final : public Kernel {
           place = place * limits_[static_cast<std::size_t>(j)] + places[r * k + j];
         update(place * width_ + first, r * width_ + first, n);
       }
-    }
+    });
   }
 
+  kernels::Executor& executor_;
   const Shape limits_;
   const std::int64_t rows_, width_;
   Places places_;
@@ -222,10 +227,11 @@ class ElementsNode final : public CpuNode {
     const Shape &data = request.inputs[0].shape, &indices = request.inputs[1].shape;
     if (data.empty()) return nullptr;
     const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), data.size());
-    if (node.is("GatherElements")) return std::make_unique<GatherElementsKernel>(node, data, indices, axis);
+    if (node.is("GatherElements"))
+      return std::make_unique<GatherElementsKernel>(request.executor, node, data, indices, axis);
     const auto scattering = scattering_of(node, request.inputs[0].dtype);
     if (!scattering) return nullptr;
-    return std::make_unique<ScatterElementsKernel>(node, data, indices, axis, *scattering);
+    return std::make_unique<ScatterElementsKernel>(request.executor, node, data, indices, axis, *scattering);
   }
 };
 
@@ -240,7 +246,7 @@ class ScatterNdNode final : public CpuNode {
     if (!scattering) return nullptr;
     const auto k = static_cast<std::size_t>(indices.back());
     return std::make_unique<ScatterNdKernel>(
-        node, Shape(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(k)),
+        request.executor, node, Shape(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(k)),
         product(indices, 0, indices.size() - 1), product(data, k, data.size()), *scattering);
   }
 };

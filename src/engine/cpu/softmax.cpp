@@ -33,16 +33,24 @@ class SoftmaxNode final : public CpuNode {
     const std::int64_t inner = product(x, axis + 1, x.size());
     // oneDNN alone makes numbers of a row with a NaN or an infinity in it.
     if (node.op == "Softmax" && axis + 1 == x.size()) return bind_masked_softmax(request, false);
-    dnnl::memory::dims dims = {product(x, 0, axis), x[axis]};
-    if (inner > 1) dims.push_back(inner);
-    const dnnl::memory::desc data = dense_desc(dims, kF32);
-    const dnnl::softmax_v2_forward::desc desc(
-        dnnl::prop_kind::forward_inference,
-        node.op == "Softmax" ? dnnl::algorithm::softmax_accurate : dnnl::algorithm::softmax_log, data, data,
-        1);
-    const dnnl::softmax_v2_forward::primitive_desc pd(desc, onednn_attributes(), onednn_engine());
-    return std::make_unique<UnaryOneDnnKernel>(
-        OneDnnCall(dnnl::softmax_v2_forward(pd), pd, request.scratch), data, data);
+    const auto kind = node.op == "Softmax" ? dnnl::algorithm::softmax_accurate : dnnl::algorithm::softmax_log;
+    const std::int64_t outer = product(x, 0, axis), step = x[axis] * inner;
+    DividedCall call(request);
+    add_ranges<dnnl::softmax_v2_forward>(
+        call, divided(outer, outer * step * kElementsOfExponential, request.executor.threads()),
+        [&](std::int64_t length) {
+          dnnl::memory::dims dims = {length, x[axis]};
+          if (inner > 1) dims.push_back(inner);
+          const dnnl::memory::desc data = dense_desc(dims, kF32);
+          return dnnl::softmax_v2_forward::primitive_desc(
+              {dnnl::prop_kind::forward_inference, kind, data, data, 1}, onednn_attributes(),
+              onednn_engine());
+        },
+        [&](const Range& range, const auto& pd) {
+          call.bind(DNNL_ARG_SRC, pd.src_desc(), range.begin * step);
+          call.bind(DNNL_ARG_DST, pd.dst_desc(), range.begin * step);
+        });
+    return std::make_unique<UnaryOneDnnKernel>(std::move(call));
   }
 };
 

@@ -20,9 +20,7 @@ class TransposeNode final : public CpuNode {
     const dnnl::memory::dims strides = dense_strides(x);
     dnnl::memory::dims permuted(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) permuted[i] = strides.at(static_cast<std::size_t>(order.at(i)));
-    const dnnl::memory::desc from(y, *type, permuted), to = dense_desc(y, *type);
-    const dnnl::reorder::primitive_desc pd(onednn_engine(), from, onednn_engine(), to, onednn_attributes());
-    return std::make_unique<UnaryOneDnnKernel>(OneDnnCall(dnnl::reorder(pd), pd, request.scratch), from, to);
+    return make_strided_copy(request.executor, request.scratch, y, permuted, dense_strides(y), *type);
   }
 };
 

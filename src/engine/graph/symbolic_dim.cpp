@@ -292,6 +292,18 @@ SymbolicDim max_of(const SymbolicDim& a, const SymbolicDim& b) {
   return SymbolicDim::of_atom(std::move(atom));
 }
 
+bool surely_spans(const SymbolicDim& part, const SymbolicDim& whole) {
+  if (part == whole || part.at_least_ >= 2) return true;
+  // min(whole, c) with c > 1 is 1 only where `whole` is, and else must be it.
+  if (part.terms_.size() != 1 || part.terms_.begin()->second != 1) return false;
+  const auto& monomial = part.terms_.begin()->first;
+  if (monomial.size() != 1 || monomial.front()->kind != SymbolicDim::Atom::Kind::min) return false;
+  const auto& operands = monomial.front()->operands;
+  for (const std::size_t side : {0, 1})
+    if (operands[side] == whole && operands[1 - side].at_least() >= 2) return true;
+  return false;
+}
+
 SymbolicDim broadcast_of(const SymbolicDim& a, const SymbolicDim& b) {
   if (a.constant() == 1) return b;
   if (b.constant() == 1 || a == b) return a;
@@ -299,15 +311,8 @@ SymbolicDim broadcast_of(const SymbolicDim& a, const SymbolicDim& b) {
   if (a.constant() || a.at_least_ >= 2) return a;
   if (b.constant() || b.at_least_ >= 2) return b;
   if (a.unknown_ || b.unknown_) return SymbolicDim::unknown();
-  // min(a, c) with c > 1 is 1 only where a is, and else must be a.
-  for (const auto& [whole, part] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
-    if (part->terms_.size() != 1 || part->terms_.begin()->second != 1) continue;
-    const auto& monomial = part->terms_.begin()->first;
-    if (monomial.size() != 1 || monomial.front()->kind != SymbolicDim::Atom::Kind::min) continue;
-    const auto& operands = monomial.front()->operands;
-    for (const std::size_t side : {0, 1})
-      if (operands[side] == *whole && operands[1 - side].at_least() >= 2) return *whole;
-  }
+  if (surely_spans(b, a)) return a;
+  if (surely_spans(a, b)) return b;
   SymbolicDim::Atom atom;
   atom.kind = SymbolicDim::Atom::Kind::broadcast;
   atom.at_least = std::min(a.at_least_, b.at_least_);

@@ -48,6 +48,9 @@ class SymbolicDim {
   friend SymbolicDim max_of(const SymbolicDim& a, const SymbolicDim& b);
   /// NumPy's rule for one dimension: b where a is 1, else a; they are equal where neither is 1.
   friend SymbolicDim broadcast_of(const SymbolicDim& a, const SymbolicDim& b);
+  /// Whether `part`, where it is broadcast to `whole`, always is it: never one that is stretched to more.  False
+  /// if not known.
+  friend bool surely_spans(const SymbolicDim& part, const SymbolicDim& whole);
   /// float32(a) * scale, computed in float32, rounded down: what Resize does.
   friend SymbolicDim scaled_by(const SymbolicDim& a, float scale);
   /// Whether a >= b always; false if not known.
@@ -84,6 +87,7 @@ SymbolicDim floor_div(const SymbolicDim& n, const SymbolicDim& d);
 SymbolicDim min_of(const SymbolicDim& a, const SymbolicDim& b);
 SymbolicDim max_of(const SymbolicDim& a, const SymbolicDim& b);
 SymbolicDim broadcast_of(const SymbolicDim& a, const SymbolicDim& b);
+bool surely_spans(const SymbolicDim& part, const SymbolicDim& whole);
 SymbolicDim scaled_by(const SymbolicDim& a, float scale);
 bool surely_at_least(const SymbolicDim& a, const SymbolicDim& b);
 

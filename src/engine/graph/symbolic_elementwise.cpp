@@ -34,6 +34,11 @@ void shape_quantize_rows(SymbolicNode& n) {
   n.give(1, std::move(rows));
 }
 
+void shape_layer_norm_quantize(SymbolicNode& n) {
+  shape_quantize_rows(n);
+  n.give(2, n.dims(0));
+}
+
 /// NumPy's broadcasting of all inputs.
 void shape_elementwise(SymbolicNode& n) {
   SymbolicShape shape;

@@ -146,6 +146,7 @@ void add_same_shape(Table& t) {
   add(t, {"QuantizeLinear"}, {type_of_quantized, same_shape});
   add(t, {"DequantizeLinear"}, {always<DType::f32>, same_shape});
   add(t, {"edgeclip.QuantizeRows"}, {type_of_quantized_rows, shape_quantize_rows});
+  add(t, {"edgeclip.LayerNormQuantizeRows"}, {type_of_quantized_rows, shape_layer_norm_quantize});
   add(t, {"DynamicQuantizeLinear"}, {type_of_dynamic_quantized, shape_dynamic_quantize});
 }
 

@@ -17,7 +17,7 @@ std::vector<Operator> collect() {
         &pad_operators(), &gather_operators(), &reduce_operators(), &softmax_operators(),
         &normalization_operators(), &matmul_operators(), &conv_operators(), &pool_operators(),
         &quantize_operators(), &fused_operators(), &quant_operators(), &quant_gather_operators(),
-        &quant_conv_operators(), &quantize_rows_operators(),
+        &quant_conv_operators(), &quantize_rows_operators(), &layer_norm_quantize_operators(),
         // indices, bits, activations and products
         &activation_operators(), &bitwise_operators(), &topk_operators(), &scatter_operators(),
         &one_hot_operators(), &einsum_operators(), &attention_operators(), &rotary_operators(),

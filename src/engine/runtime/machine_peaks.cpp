@@ -1,15 +1,17 @@
 #include "engine/runtime/machine_peaks.h"
 
-#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <memory>
 
 #include "base/float16.h"
 #include "base/measure.h"
+#include "base/threads.h"
 #include "engine/runtime/session.h"
+#include "kernels/thread_pool.h"
 
 namespace edgeclip::engine {
 
@@ -18,6 +20,7 @@ namespace {
 constexpr std::int64_t kSide = 1024;
 constexpr double kSeconds = 0.1;
 constexpr int kFewest = 3;  ///< repetitions, where one takes longer
+constexpr std::int64_t kFewestLines = 1 << 14;  ///< that a thread reads at a time: 1 MiB
 
 /// Seconds of the fastest repetition, after one that is not timed.
 template <class Body>
@@ -83,24 +86,28 @@ std::int64_t buffer_bytes() {
 }
 
 /// A sum over the whole buffer, eight lanes at a time so that loads alone take the time.
-std::uint64_t read_all(const std::uint64_t* data, std::int64_t lines, int threads) {
-  std::uint64_t sum = 0;
-#pragma omp parallel for schedule(static) reduction(+ : sum) num_threads(threads)
-  for (std::int64_t i = 0; i < lines; ++i) {
-    const std::uint64_t* line = data + 8 * i;
-    sum += ((line[0] + line[1]) + (line[2] + line[3])) + ((line[4] + line[5]) + (line[6] + line[7]));
-  }
-  return sum;
+std::uint64_t read_all(kernels::Executor& executor, const std::uint64_t* data, std::int64_t lines) {
+  std::atomic<std::uint64_t> all = 0;
+  kernels::parallel_chunks(executor, lines, kFewestLines, [&](std::int64_t begin, std::int64_t end) {
+    std::uint64_t sum = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::uint64_t* line = data + 8 * i;
+      sum += ((line[0] + line[1]) + (line[2] + line[3])) + ((line[4] + line[5]) + (line[6] + line[7]));
+    }
+    all += sum;
+  });
+  return all;
 }
 
-double measure_gb_s(std::int64_t bytes, int threads) {
+double measure_gb_s(kernels::Executor& executor, std::int64_t bytes) {
   const std::int64_t lines = bytes / 64;
   const std::unique_ptr<std::uint64_t[]> data(new std::uint64_t[static_cast<std::size_t>(8 * lines)]);
-  // Written by the threads that read it: pages lie near to who touches them first.
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (std::int64_t i = 0; i < 8 * lines; ++i) data[static_cast<std::size_t>(i)] = 1;
+  // Written by all the threads: pages lie near to who touches them first.
+  kernels::parallel_chunks(executor, lines, kFewestLines, [&](std::int64_t begin, std::int64_t end) {
+    std::fill(data.get() + 8 * begin, data.get() + 8 * end, std::uint64_t{1});
+  });
   std::uint64_t sum = 0;
-  const double seconds = best_seconds([&] { sum = read_all(data.get(), lines, threads); });
+  const double seconds = best_seconds([&] { sum = read_all(executor, data.get(), lines); });
   EDGECLIP_CHECK(sum == static_cast<std::uint64_t>(8 * lines), "{} of {}", sum, 8 * lines);
   return 1e-9 * static_cast<double>(bytes) / seconds;
 }
@@ -131,7 +138,8 @@ MachinePeaks measure_peaks(int threads) {
   MachinePeaks peaks;
   peaks.gmacs = measure_gmacs("fp32", threads);
   peaks.buffer_bytes = buffer_bytes();
-  peaks.gb_s = measure_gb_s(peaks.buffer_bytes, threads > 0 ? threads : omp_get_max_threads());
+  const auto pool = kernels::shared_pool(threads > 0 ? threads : thread_count());
+  peaks.gb_s = measure_gb_s(*pool, peaks.buffer_bytes);
   return peaks;
 }
 

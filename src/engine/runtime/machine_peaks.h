@@ -17,8 +17,8 @@ struct MachinePeaks {
 };
 
 /// Measures for some 100 ms each: a matrix product of 1024 x 1024 x 1024 by this engine's own kernels, and a
-/// sum over four times the last cache (32 to 256 MiB), both by `threads` threads (0: as many as OpenMP gives
-/// the caller); the best of the repetitions.  Throws std::bad_alloc.
+/// sum over four times the last cache (32 to 256 MiB), both by `threads` threads (0: thread_count()
+/// of base/threads.h); the best of the repetitions.  Throws std::bad_alloc.
 MachinePeaks measure_peaks(int threads);
 
 /// 10^9 multiply-accumulates a second of such a product in "fp32", "bf16" (weights) or "int8": higher roofs

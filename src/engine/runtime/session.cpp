@@ -1,7 +1,5 @@
 #include "engine/runtime/session.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/threads.h"
 #include "engine/ops/check_node.h"
 #include "engine/ops/support.h"
 #include "engine/runtime/memory_planner.h"
@@ -71,20 +70,6 @@ class Arena {
   MemoryPool::Block block_;
   std::int64_t most_ = 0;  ///< of the runs of this window
   int runs_ = 0;
-};
-
-/// OpenMP's number of threads of the calling thread, for as long as it lives.
-class ThreadCount {
- public:
-  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) {
-    if (threads > 0) omp_set_num_threads(threads);
-  }
-  ~ThreadCount() { omp_set_num_threads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  const int before_;
 };
 
 /// "4.0 MiB"
@@ -154,7 +139,7 @@ Session::Session(Graph graph, const SessionOptions& options) {
   parts->options = options;
   parts->executor = options.executor
                         ? options.executor
-                        : kernels::shared_pool(options.threads > 0 ? options.threads : omp_get_max_threads());
+                        : kernels::shared_pool(options.threads > 0 ? options.threads : thread_count());
   parts->backend = options.reference ? make_reference_backend() : make_cpu_backend();
   for (const Node& node : parts->graph.nodes()) {
     parts->graph.verify_constants(node.inputs);  // now, since preparing reads them anyway
@@ -179,7 +164,6 @@ struct Context::State {
   struct Ready {
     std::vector<Shape> shapes;
     std::vector<std::optional<Tensor>> data;  ///< of shape inputs; empty where shapes alone decide
-    int threads = 0;  ///< oneDNN divides work for the thread count at the time a primitive is made
     std::unique_ptr<Specialization> specialization;
 
     bool fits(const std::vector<TensorView>& inputs) const {
@@ -198,14 +182,12 @@ struct Context::State {
 
   /// The most recently used first.
   Specialization& ready_for(const std::vector<TensorView>& inputs) {
-    const int threads = omp_get_max_threads();
     for (auto it = ready.begin(); it != ready.end(); ++it) {
-      if (it->threads != threads || !it->fits(inputs)) continue;
+      if (!it->fits(inputs)) continue;
       ready.splice(ready.begin(), ready, it);
       return *ready.front().specialization;
     }
     Ready made;
-    made.threads = threads;
     for (const TensorView& input : inputs) made.shapes.push_back(input.shape);
     check_shapes(made.shapes);
     try {
@@ -322,13 +304,11 @@ std::vector<Tensor> Context::run(const std::vector<TensorView>& inputs) {
 }
 
 std::vector<OutputView> Context::output_views(const std::vector<TensorView>& inputs) {
-  const ThreadCount threads(state_->parts->options.threads);
   state_->check_types(inputs);
   return state_->ready_for(inputs).outputs();
 }
 
 void Context::run(const std::vector<TensorView>& inputs, const std::vector<OutputView>& outputs) {
-  const ThreadCount threads(state_->parts->options.threads);
   state_->check_types(inputs);
   const kernels::ExecutorUse use(*state_->parts->executor);
   Specialization& specialization = state_->ready_for(inputs);
@@ -339,12 +319,10 @@ void Context::run(const std::vector<TensorView>& inputs, const std::vector<Outpu
 void Context::set_observer(Observer observer) { state_->observer = std::move(observer); }
 
 std::vector<Context::Layer> Context::layers(const std::vector<Shape>& input_shapes) {
-  const ThreadCount threads(state_->parts->options.threads);
   return state_->ready_for(without_data(input_shapes)).layers();
 }
 
 Context::ArenaBytes Context::arena_bytes(const std::vector<Shape>& input_shapes) {
-  const ThreadCount threads(state_->parts->options.threads);
   const Specialization& ready = state_->ready_for(without_data(input_shapes));
   return {ready.activation_bytes(), ready.arena_bytes() - ready.activation_bytes()};
 }

@@ -20,9 +20,11 @@ namespace edgeclip::engine {
 struct SessionOptions {
   /// Most memory of one context's activations and scratch; exceeding it is an InvalidInput.
   std::int64_t memory_pool_mb = 256;
-  /// Threads that a run divides its work over; 0: as many as OpenMP gives the calling thread.
+  /// Threads that a run divides its work over, the calling one among them; 0: thread_count() of
+  /// base/threads.h.
   int threads = 0;
-  /// What runs divide their work over; none: the pool of `threads` that sessions of this process share.
+  /// What runs divide their work over instead; none: the pool of `threads` that sessions of this process
+  /// share.
   std::shared_ptr<kernels::Executor> executor;
   bool reference = false;  ///< reference kernels only: the oracle
   /// What all contexts of one or several sessions may hold together; none: each takes what it needs.

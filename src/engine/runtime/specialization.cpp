@@ -23,7 +23,7 @@ void Specialization::bind_kernels() {
   for (Step& step : steps_) {
     if (step.prepared == nullptr) {
       step.kernel = parts_.backend->bind_reorder(step.inputs[0], step.layouts.inputs[0],
-                                                  step.layouts.outputs[0], scratch_);
+                                                 step.layouts.outputs[0], scratch_, *parts_.executor);
       continue;
     }
     Inputs inputs = step.inputs;

@@ -1,0 +1,56 @@
+#include "kernels/gemm/micro_kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/simd/begin_avx512.h"
+
+namespace edgeclip::kernels::avx512 {
+
+namespace {
+
+constexpr int kVectorBytes = 64, kVectors = 2, kAhead = 8;
+#include "kernels/gemm/epilogue.inl"
+#include "kernels/gemm/micro_f32.inl"
+
+using Register = __m512i;
+constexpr int kRegisterColumns = 16, kTileRows = 12;
+
+/// Without VNNI: pairs are summed in 16 bits, which 255 * 64 * 2 does not overflow.
+struct UnsignedDot {
+  static Register four(const std::uint8_t* a) {
+    std::int32_t bytes;
+    std::memcpy(&bytes, a, sizeof bytes);
+    return _mm512_set1_epi32(bytes);
+  }
+  static Register dot(Register sum, Register a, Register w) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(a, w), _mm512_set1_epi16(1)));
+  }
+};
+/// int8 + 128; the sum of 128 w is taken off with the zero point.
+struct SignedDot : UnsignedDot {
+  static Register four(const std::uint8_t* a) {
+    return _mm512_xor_si512(UnsignedDot::four(a), _mm512_set1_epi8(-128));
+  }
+};
+#include "kernels/gemm/micro_s8.inl"
+
+constexpr int kF32Rows = 14;
+constexpr auto kF32Tiles = f32_tiles(std::make_integer_sequence<int, kF32Rows>());
+
+}  // namespace
+
+const F32Kernels kF32 = {kColumns, kF32Tiles.data(), kF32Rows};
+const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, true, nullptr, nullptr};
+const Epilogues kEpilogues = {finish_f32, finish_s8, narrow};
+
+}  // namespace edgeclip::kernels::avx512
+
+#include "kernels/simd/end.h"
+#endif

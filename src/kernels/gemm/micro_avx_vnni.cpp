@@ -1,0 +1,64 @@
+#include "kernels/gemm/micro_kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "kernels/simd/begin_avx_vnni.h"
+
+namespace edgeclip::kernels::avx_vnni {
+
+namespace {
+
+using Register = __m256i;
+constexpr int kRegisterColumns = 8, kColumns = 16, kTileRows = 6, kAhead = 16;
+
+struct UnsignedDot {
+  static Register four(const std::uint8_t* a) {
+    std::int32_t bytes;
+    std::memcpy(&bytes, a, sizeof bytes);
+    return _mm256_set1_epi32(bytes);
+  }
+  static Register dot(Register sum, Register a, Register w) { return _mm256_dpbusd_avx_epi32(sum, a, w); }
+};
+/// W + 128 is the unsigned operand.
+struct SignedDot : UnsignedDot {
+  static Register dot(Register sum, Register a, Register w) { return _mm256_dpbusd_avx_epi32(sum, w, a); }
+};
+#include "kernels/gemm/micro_s8.inl"
+
+std::int32_t sum_of(Register lanes) {
+  std::int32_t all[8], sum = 0;
+  std::memcpy(all, &lanes, sizeof all);
+  for (const std::int32_t lane : all) sum += lane;
+  return sum;
+}
+
+void row_sums(const std::int8_t* a, std::int64_t lda, std::int64_t k, int rows, std::int32_t* out) {
+  constexpr std::int64_t kBytes = sizeof(Register);
+  for (int r = 0; r < rows; ++r) {
+    const std::int8_t* row = a + r * lda;
+    Register lanes = {};
+    std::int64_t i = 0;
+    for (; i + kBytes <= k; i += kBytes) {
+      Register bytes;
+      std::memcpy(&bytes, row + i, sizeof bytes);
+      lanes = UnsignedDot::dot(lanes, _mm256_set1_epi8(1), bytes);
+    }
+    std::int32_t sum = sum_of(lanes);
+    for (; i < k; ++i) sum += row[i];
+    out[r] = sum;
+  }
+}
+
+}  // namespace
+
+const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, false, row_sums, nullptr};
+
+}  // namespace edgeclip::kernels::avx_vnni
+
+#include "kernels/simd/end.h"
+#endif

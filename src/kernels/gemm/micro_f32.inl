@@ -1,0 +1,38 @@
+// Compiled once per instruction set, in a namespace that says kVectorBytes and kVectors.
+
+using Vec = float __attribute__((vector_size(kVectorBytes)));
+using VecUnaligned = float __attribute__((vector_size(kVectorBytes), aligned(4)));
+constexpr int kColumns = kVectors * kVectorBytes / static_cast<int>(sizeof(float));
+
+/// out[r * kColumns + c] = sum_k a[r * lda + k] panel[k * kColumns + c], k from 0 upwards in each sum.
+template <int kRows>
+void tile_f32(const float* a, std::int64_t lda, const float* panel, std::int64_t k, float* out) {
+  Vec sum[kRows][kVectors] = {};
+  // Three rows to a pointer: rows at 0, 1 and 2 strides need no register of their own.
+  const float* rows[(kRows + 2) / 3];
+  for (int r = 0; r < (kRows + 2) / 3; ++r) rows[r] = a + 3 * r * lda;
+  const auto* b = reinterpret_cast<const Vec*>(panel);
+  for (std::int64_t i = 0; i < k; ++i) {
+    Vec column[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) column[v] = b[v];
+    b += kVectors;
+    __builtin_prefetch(b + kAhead * kVectors);
+    if constexpr (kVectorBytes * kVectors > 64) __builtin_prefetch(b + kAhead * kVectors + kVectors / 2);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const float x = rows[r / 3][(r % 3) * lda + i];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += x * column[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) *reinterpret_cast<Vec*>(out + r * kColumns + v * (kColumns / kVectors)) = sum[r][v];
+}
+
+template <int... kRows>
+constexpr std::array<F32Tile, sizeof...(kRows)> f32_tiles(std::integer_sequence<int, kRows...>) {
+  return {tile_f32<kRows + 1>...};
+}

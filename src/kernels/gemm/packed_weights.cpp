@@ -1,0 +1,118 @@
+#include "kernels/gemm/packed_weights.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/error.h"
+#include "kernels/gemm/micro_kernels.h"
+
+namespace edgeclip::kernels {
+
+namespace {
+
+constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
+
+/// Sizes of panels, and zeros in their place.
+PackedWeights make(WeightType type, CpuLevel level, std::int64_t k, std::int64_t n, int width, int group, int step,
+                   std::size_t element) {
+  PackedWeights packed;
+  packed.type = type;
+  packed.level = level;
+  packed.k = k;
+  packed.n = n;
+  packed.width = width;
+  packed.group = group;
+  const std::int64_t rows = std::int64_t{group} * step;
+  packed.groups = (k + rows - 1) / rows * step;
+  packed.panel_elements = packed.groups * width * group;
+  packed.data = AlignedBuffer(static_cast<std::size_t>(packed.panels() * packed.panel_elements) * element);
+  return packed;
+}
+
+/// place(k, n) of each element that there is, panel by panel; the rest stays zero.
+template <class Element, class Value>
+void fill(PackedWeights& packed, const Value& value) {
+  auto* out = reinterpret_cast<Element*>(packed.data.data());
+  for (std::int64_t p = 0; p < packed.panels(); ++p, out += packed.panel_elements) {
+    const std::int64_t first = p * packed.width, columns = std::min<std::int64_t>(packed.width, packed.n - first);
+    for (std::int64_t k = 0; k < packed.k; ++k) {
+      Element* row = out + k / packed.group * packed.width * packed.group + k % packed.group;
+      for (std::int64_t c = 0; c < columns; ++c) row[c * packed.group] = value(k, first + c);
+    }
+  }
+}
+
+std::int8_t halved(std::int8_t w) {
+  return static_cast<std::int8_t>(std::nearbyint(static_cast<float>(w) * 0.5F));
+}
+
+}  // namespace
+
+AlignedBuffer::AlignedBuffer(std::size_t bytes) : bytes_(bytes) {
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
+  const std::size_t whole = (std::max<std::size_t>(bytes, 1) + kCacheLine - 1) / kCacheLine * kCacheLine;
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, alignment, whole) != 0) throw std::bad_alloc();
+  data_.reset(static_cast<std::byte*>(memory));
+  // Whole huge pages only: the rest of the last one would be memory for nothing.
+  if (bytes >= kHugePage) ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  std::memset(memory, 0, whole);
+}
+
+void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
+
+PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
+                       std::int64_t column_stride, CpuLevel level) {
+  const F32Kernels& kernels = f32_kernels(level);
+  PackedWeights packed = make(WeightType::f32, level, k, n, kernels.width, 1, 1, sizeof(float));
+  fill<float>(packed, [&](std::int64_t row, std::int64_t column) {
+    return w[row * row_stride + column * column_stride];
+  });
+  return packed;
+}
+
+bool has_bf16_products(CpuLevel level) { return bf16_kernels(level) != nullptr; }
+
+PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, CpuLevel level) {
+  const Bf16Kernels* kernels = bf16_kernels(level);
+  EDGECLIP_CHECK(kernels != nullptr, "no bfloat16 products at {}", level_name(level));
+  PackedWeights packed = make(WeightType::bf16, level, k, n, kernels->width, 2, kernels->step, sizeof(std::uint16_t));
+  fill<std::uint16_t>(packed, [&](std::int64_t row, std::int64_t column) { return w[row * n + column]; });
+  return packed;
+}
+
+bool needs_seven_bits(CpuLevel level) { return s8_kernels(level).seven_bits; }
+
+PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level) {
+  const S8Kernels& kernels = s8_kernels(level);
+  PackedWeights packed = make(WeightType::s8, level, k, n, kernels.width, 4, kernels.step, 1);
+  packed.signed_a = signed_a;
+  packed.offset = signed_a && kernels.row_sums != nullptr;
+  const auto padded = static_cast<std::size_t>(packed.panels() * packed.width);
+  std::vector<bool> half(padded, false);
+  if (kernels.seven_bits) {
+    packed.column_factor.assign(padded, 1);
+    for (std::int64_t row = 0; row < k; ++row)
+      for (std::int64_t column = 0; column < n; ++column) {
+        const std::int8_t x = w[row * n + column];
+        if (x < -64 || x > 64) half[static_cast<std::size_t>(column)] = true;
+      }
+    for (std::size_t c = 0; c < padded; ++c)
+      if (half[c]) packed.column_factor[c] = 2;
+  }
+  packed.column_sums.assign(padded, 0);
+  fill<std::int8_t>(packed, [&](std::int64_t row, std::int64_t column) {
+    std::int8_t x = w[row * n + column];
+    if (half[static_cast<std::size_t>(column)]) x = halved(x);
+    packed.column_sums[static_cast<std::size_t>(column)] += x;
+    return static_cast<std::int8_t>(packed.offset ? x ^ -128 : x);
+  });
+  return packed;
+}
+
+}  // namespace edgeclip::kernels

@@ -1,0 +1,150 @@
+#include "kernels/norm/row_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace edgeclip::kernels {
+
+namespace {
+
+/// Elements below which another thread is not worth waking.
+constexpr std::int64_t kChunkElements = 1 << 13;
+
+std::int64_t rows_of_chunk(std::int64_t width) { return std::max<std::int64_t>(1, kChunkElements / std::max<std::int64_t>(1, width)); }
+
+template <class T>
+T* behind(T* p, std::int64_t elements) {
+  return p ? p + elements : nullptr;
+}
+
+}  // namespace
+
+namespace scalar {
+
+namespace {
+
+/// Magnitudes are compared as the integers of their bits: NaN stands above infinity.
+float largest_magnitude(const float* x, std::int64_t width) {
+  std::uint32_t largest = 0;
+  for (std::int64_t k = 0; k < width; ++k) {
+    std::uint32_t bits;
+    std::memcpy(&bits, x + k, sizeof bits);
+    largest = std::max(largest, bits & 0x7fffffffU);
+  }
+  float magnitude;
+  std::memcpy(&magnitude, &largest, sizeof magnitude);
+  return magnitude;
+}
+
+template <class T>
+void linear(const float* x, std::int64_t count, float scale, std::int32_t zero_point, T* y) {
+  const float low = static_cast<float>(std::numeric_limits<T>::lowest()) - static_cast<float>(zero_point),
+              high = low + 255.0F;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float v = std::nearbyint(x[i] / scale);
+    y[i] = static_cast<T>(static_cast<std::int32_t>(v != v ? 0.0F : std::clamp(v, low, high)) + zero_point);
+  }
+}
+
+void quantize(const QuantizedRows& work) {
+  for (std::int64_t r = 0; r < work.rows; ++r) {
+    const float* x = work.x + r * work.width;
+    std::int8_t* q = work.q + r * work.width;
+    const float scale = scale_of_row(largest_magnitude(x, work.width));
+    if (work.q_scale) work.q_scale[r] = scale;
+    for (std::int64_t k = 0; k < work.width; ++k) {
+      const float v = std::nearbyint(x[k] / scale);
+      q[k] = static_cast<std::int8_t>(v != v ? 0.0F : std::clamp(v, -127.0F, 127.0F));
+    }
+  }
+}
+
+void normalize(const NormalizedRows& work) {
+  std::vector<float> row(static_cast<std::size_t>(work.width));
+  const double width = static_cast<double>(work.width);
+  for (std::int64_t r = 0; r < work.rows; ++r) {
+    const float* x = work.x + r * work.width;
+    double sum = 0, squares = 0;
+    for (std::int64_t k = 0; k < work.width; ++k) sum += static_cast<double>(x[k]);
+    const double mean = sum / width;
+    for (std::int64_t k = 0; k < work.width; ++k) {
+      const double d = static_cast<double>(x[k]) - mean;
+      squares += d * d;
+    }
+    const double inverse = 1 / std::sqrt(squares / width + static_cast<double>(work.epsilon));
+    for (std::int64_t k = 0; k < work.width; ++k)
+      row[static_cast<std::size_t>(k)] = static_cast<float>((static_cast<double>(x[k]) - mean) * inverse) * work.scale[k] +
+                                         (work.shift ? work.shift[k] : 0.0F);
+    if (work.q)
+      quantize({row.data(), 1, work.width, work.q + r * work.width, behind(work.q_scale, r)});
+    if (work.y) std::copy(row.begin(), row.end(), work.y + r * work.width);
+  }
+}
+
+}  // namespace
+
+constinit const RowKernels row_kernels = {"reference", normalize, quantize, linear<std::uint8_t>, linear<std::int8_t>};
+
+}  // namespace scalar
+
+const RowKernels& row_kernels(CpuLevel level) {
+#if defined(__x86_64__)
+  switch (level) {
+    case CpuLevel::avx512:
+    case CpuLevel::avx512_vnni:
+    case CpuLevel::avx512_bf16:
+    case CpuLevel::amx:
+      return avx512::row_kernels;
+    case CpuLevel::avx2:
+    case CpuLevel::avx_vnni:
+      return avx2::row_kernels;
+    default:
+      break;
+  }
+#else
+  static_cast<void>(level);
+#endif
+  return scalar::row_kernels;
+}
+
+void normalize_rows(const NormalizedRows& work, Executor& executor) {
+  const auto normalize = row_kernels().normalize;
+  parallel_chunks(executor, work.rows, rows_of_chunk(work.width), [&](std::int64_t begin, std::int64_t end) {
+    NormalizedRows part = work;
+    part.rows = end - begin;
+    part.x = work.x + begin * work.width;
+    part.y = behind(work.y, begin * work.width);
+    part.q = behind(work.q, begin * work.width);
+    part.q_scale = behind(work.q_scale, begin);
+    normalize(part);
+  });
+}
+
+void quantize_rows(const QuantizedRows& work, Executor& executor) {
+  const auto quantize = row_kernels().quantize;
+  parallel_chunks(executor, work.rows, rows_of_chunk(work.width), [&](std::int64_t begin, std::int64_t end) {
+    quantize({work.x + begin * work.width, end - begin, work.width, work.q + begin * work.width,
+              behind(work.q_scale, begin)});
+  });
+}
+
+void quantize_linear(const float* x, std::int64_t count, float scale, std::int32_t zero_point, std::uint8_t* y,
+                     Executor& executor) {
+  const auto quantize = row_kernels().quantize_u8;
+  parallel_chunks(
+      executor, count, kChunkElements,
+      [&](std::int64_t begin, std::int64_t end) { quantize(x + begin, end - begin, scale, zero_point, y + begin); }, 64);
+}
+
+void quantize_linear(const float* x, std::int64_t count, float scale, std::int32_t zero_point, std::int8_t* y,
+                     Executor& executor) {
+  const auto quantize = row_kernels().quantize_i8;
+  parallel_chunks(
+      executor, count, kChunkElements,
+      [&](std::int64_t begin, std::int64_t end) { quantize(x + begin, end - begin, scale, zero_point, y + begin); }, 64);
+}
+
+}  // namespace edgeclip::kernels

@@ -1,0 +1,6 @@
+// Ends a region of simd/begin_*.h.
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif

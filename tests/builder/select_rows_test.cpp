@@ -1,0 +1,278 @@
+#include "builder/passes/select_rows.h"
+
+#include "builder/passes/gather_per_sample.h"
+#include "builder/passes/sizes_of_inputs.h"
+#include "builder/rewrite_support.h"
+
+namespace edgeclip::builder {
+
+using namespace engine;
+
+namespace {
+
+using test::count_ops;
+using test::GraphMaker;
+using test::ramp;
+using test::rewrites_of;
+using Ints = std::vector<std::int64_t>;
+
+constexpr std::int64_t kWidth = 8, kHeads = 2;
+const Shape kInput = {3, 5, kWidth};
+
+/// x (batch, tokens, 8), and what transformers are made of.
+struct SelectRows : ::testing::Test {
+  GraphMaker m;
+  ValueId x = m.input("x", DType::f32, {-1, -1, kWidth}, {"batch", "tokens", ""});
+
+  ValueId weights(const Shape& shape) { return m.graph.add_constant("w" + std::to_string(m.graph.value_count()), ramp(shape, 0.3F)); }
+  ValueId ints(const Ints& values) { return m.constant<std::int64_t>({static_cast<std::int64_t>(values.size())}, values); }
+  ValueId scalar_int(std::int64_t value) { return m.constant<std::int64_t>({}, {value}); }
+  ValueId own(const std::string& op, std::vector<ValueId> inputs, std::map<std::string, Attribute> attributes = {}) {
+    const auto id = m.node(op, std::move(inputs), std::move(attributes), 1);
+    m.graph.nodes().back().domain = "edgeclip";
+    return id;
+  }
+  ValueId norm(ValueId of) { return m.node("LayerNormalization", {of, weights({kWidth}), weights({kWidth})}, {{"axis", std::int64_t{-1}}}); }
+  ValueId linear(ValueId of, std::int64_t from = kWidth, std::int64_t to = kWidth) {
+    return m.node("Add", {m.node("MatMul", {of, weights({from, to})}), weights({to})});
+  }
+  ValueId row(ValueId of, std::int64_t index = 0) { return m.node("Gather", {of, scalar_int(index)}, {{"axis", std::int64_t{1}}}); }
+  /// A row for each sample: where x is largest in its first column.
+  ValueId rows() {
+    const auto column = m.node("Gather", {x, scalar_int(0)}, {{"axis", std::int64_t{2}}});
+    return m.node("ArgMax", {column}, {{"axis", std::int64_t{1}}, {"keepdims", std::int64_t{1}}});
+  }
+  ValueId rows_of(ValueId of) { return m.node("GatherND", {of, rows()}, {{"batch_dims", std::int64_t{1}}}); }
+  ValueId heads(ValueId of, const Ints& perm) {
+    return m.node("Transpose", {m.node("Reshape", {of, ints({0, 0, kHeads, kWidth / kHeads})})}, {{"perm", perm}});
+  }
+  /// Self-attention with a residual; mask: added to the scores, or kNoValue.
+  ValueId attention(ValueId residual, ValueId mask = kNoValue) {
+    const auto h = norm(residual);
+    const auto q = heads(linear(h), {0, 2, 1, 3}), k = heads(linear(h), {0, 2, 3, 1}), v = heads(linear(h), {0, 2, 1, 3});
+    const auto scores = m.node("MatMul", {m.node("Mul", {q, m.scalar(0.5F)}), k});
+    const auto weights = mask == kNoValue ? m.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}})
+                                          : own("MaskedSoftmax", {scores, mask});
+    const auto mixed = m.node("Transpose", {m.node("MatMul", {weights, v})}, {{"perm", Ints{0, 2, 1, 3}}});
+    return m.node("Add", {residual, linear(m.node("Reshape", {mixed, ints({0, 0, kWidth})}))});
+  }
+  ValueId block(ValueId residual, ValueId mask = kNoValue) {
+    const auto sum = attention(residual, mask);
+    const auto inner = m.node("Relu", {linear(norm(sum), kWidth, 16)});
+    return m.node("Add", {sum, linear(inner, 16)});
+  }
+  /// (1, 1, tokens, tokens), minus a lot above the diagonal.
+  ValueId causal_mask() {
+    Tensor mask(DType::f32, {1, 1, 9, 9});
+    for (std::int64_t i = 0; i < 81; ++i) mask.data<float>()[i] = i % 9 > i / 9 ? -1e9F : 0;
+    const auto tokens = m.node("Shape", {x}, {{"start", std::int64_t{1}}, {"end", std::int64_t{2}}});
+    const auto size = m.node("Concat", {tokens, tokens}, {{"axis", std::int64_t{0}}});
+    return m.node("Slice", {m.graph.add_constant("mask", mask), ints({0, 0}), size, ints({2, 3})});
+  }
+  int run(ValueId output) { return rewrites_of(m, select_rows, {output}, {kInput}); }
+
+  const Node& only(const std::string& op) {
+    for (const auto& node : m.graph.nodes())
+      if (node.op == op) return node;
+    ADD_FAILURE() << op;
+    return m.graph.nodes()[0];
+  }
+  /// Rows of every value of a product's output, by the facts of the graph now.
+  std::vector<std::string> row_counts(const std::string& op) {
+    const ShapeFacts facts(m.graph);
+    std::vector<std::string> counts;
+    for (const auto& node : m.graph.nodes())
+      if (node.op == op) counts.push_back((*facts.symbolic(node.outputs[0]))[facts.symbolic(node.outputs[0])->size() - 2].text());
+    return counts;
+  }
+};
+
+TEST_F(SelectRows, PassesWhatWorksOnRows) {
+  EXPECT_EQ(run(row(m.node("Relu", {linear(norm(x))}), 2)), 1);
+  EXPECT_EQ(only("Gather").inputs[0], m.graph.inputs[0]);
+  EXPECT_EQ(row_counts("MatMul"), std::vector<std::string>{"1"});
+  EXPECT_EQ(m.graph.nodes().back().op, "Squeeze");
+  EXPECT_EQ(*m.graph.value(m.graph.nodes().back().inputs[0]).shape, (Shape{-1, 1, kWidth}));
+  EXPECT_EQ(select_rows(m.graph), 0);  // stays there
+}
+TEST_F(SelectRows, TheLastRow) { EXPECT_EQ(run(row(linear(x), -1)), 1); }
+TEST_F(SelectRows, OfASlice) {
+  EXPECT_EQ(run(m.node("Slice", {linear(x), ints({-1}), ints({1 << 30}), ints({1})})), 0);  // not known to be one
+  GraphMaker fixed;
+  const auto y = fixed.input("y", DType::f32, {-1, 5, kWidth}, {"batch", "", ""});
+  const auto list = [&](std::int64_t i) { return fixed.constant<std::int64_t>({1}, {i}); };
+  const auto cut = fixed.node("Slice", {fixed.node("Relu", {y}), list(-1), list(1 << 30), list(1)});
+  EXPECT_EQ(rewrites_of(fixed, select_rows, {cut}, {kInput}), 1);
+}
+TEST_F(SelectRows, BroadcastInputsGiveTheirRowToo) {
+  const auto position = weights({5, kWidth});
+  GraphMaker fixed = m;
+  fixed.graph.value(x).shape = Shape{-1, 5, kWidth};
+  fixed.graph.value(x).symbols = {"batch", "", ""};
+  m = fixed;
+  EXPECT_EQ(run(row(m.node("Add", {position, m.node("Tanh", {x})}))), 1);
+  EXPECT_EQ(count_ops(m.graph, "Gather"), 2);
+}
+TEST_F(SelectRows, TheLastBlock) {
+  EXPECT_EQ(run(row(block(block(x)))), 1);
+  std::vector<std::string> counts = row_counts("MatMul");
+  // Of 8 products of each block: all of the first one, keys and values of the second.
+  EXPECT_EQ(std::count(counts.begin(), counts.end(), "1"), 6);
+  EXPECT_EQ(counts.size(), 16U);
+  EXPECT_EQ(select_rows(m.graph), 0);
+}
+TEST_F(SelectRows, TheLastBlockForARowOfEachSample) {
+  const auto mask = causal_mask();
+  EXPECT_EQ(run(rows_of(block(block(x, mask), mask))), 1);
+  std::vector<std::string> counts = row_counts("MatMul");
+  EXPECT_EQ(std::count(counts.begin(), counts.end(), "1"), 6);
+  EXPECT_EQ(row_counts("MaskedSoftmax"), (std::vector<std::string>{"tokens", "1"}));
+  EXPECT_EQ(select_rows(m.graph), 0);
+}
+TEST_F(SelectRows, AMaskOfEachSample) {
+  // (batch, 1, tokens, tokens)
+  const auto product = m.node("MatMul", {x, m.node("Transpose", {x}, {{"perm", Ints{0, 2, 1}}})});
+  const auto mask = m.node("Unsqueeze", {product, ints({1})});
+  EXPECT_EQ(run(rows_of(block(block(x, mask), mask))), 1);
+  EXPECT_EQ(row_counts("MaskedSoftmax"), (std::vector<std::string>{"tokens", "1"}));
+}
+TEST_F(SelectRows, RowsOfATableForEachSample) {
+  const auto position = weights({1, 5, kWidth});
+  m.graph.value(x).shape = Shape{-1, 5, kWidth};
+  m.graph.value(x).symbols = {"batch", "", ""};
+  EXPECT_EQ(run(rows_of(m.node("Add", {m.node("Tanh", {x}), position}))), 1);
+}
+TEST_F(SelectRows, Int8Layers) {
+  auto q = m.node("QuantizeRows", {x}, {}, 1);
+  Value scale;
+  scale.name = "scale";
+  m.graph.nodes().back().domain = "edgeclip";
+  const auto scales = m.graph.add_value(scale);
+  m.graph.nodes().back().outputs.push_back(scales);
+  Tensor w(DType::i8, {kWidth, kWidth});
+  for (std::int64_t i = 0; i < w.elements(); ++i) w.data<std::int8_t>()[i] = static_cast<std::int8_t>(i * 37 % 251 - 125);
+  const auto product = own("QuantMatMul", {q, m.graph.add_constant("int8", w), weights({kWidth}), kNoValue, x, scales},
+                           {{"a_scale", 1.0F}, {"a_zero_point", std::int64_t{0}}, {"activation", std::string()}});
+  EXPECT_EQ(run(row(product, 1)), 1);
+  EXPECT_EQ(row_counts("QuantizeRows"), std::vector<std::string>{"1"});
+}
+TEST_F(SelectRows, RowsOfADequantizedValueAreDequantizedByThemselves) {
+  const auto step = m.scalar(0.02F), zero = m.constant<std::int8_t>({}, {0});
+  const auto q = m.node("QuantizeLinear", {x, step, zero});
+  const auto d = m.node("DequantizeLinear", {q, step, zero});
+  const auto y = m.node("MatMul", {d, weights({kWidth, kWidth})});
+  EXPECT_EQ(rewrites_of(m, select_rows, {row(y), m.node("ReduceMean", {d}, {{"axes", Ints{1}}})}, {kInput}), 1);
+  EXPECT_EQ(count_ops(m.graph, "DequantizeLinear"), 2);
+  const Node& product = only("MatMul");
+  const auto dequantize = m.graph.producer(product.inputs[0]);
+  EXPECT_EQ(m.graph.nodes()[*dequantize].op, "DequantizeLinear");
+  EXPECT_EQ(m.graph.nodes()[*m.graph.producer(m.graph.nodes()[*dequantize].inputs[0])].op, "Gather");
+}
+TEST_F(SelectRows, RefusesOtherReaders) {
+  const auto y = linear(x);
+  EXPECT_EQ(rewrites_of(m, select_rows, {row(y), m.node("ReduceMean", {y}, {{"axes", Ints{1}}})}, {kInput}), 0);
+}
+TEST_F(SelectRows, RefusesGraphOutputs) {
+  const auto y = linear(x);
+  EXPECT_EQ(rewrites_of(m, select_rows, {row(y), y}, {kInput}), 0);
+}
+TEST_F(SelectRows, RefusesWhatJoinsRows) {
+  EXPECT_EQ(run(row(m.node("Softmax", {x}, {{"axis", std::int64_t{1}}}))), 0);
+  EXPECT_EQ(run(row(m.node("LayerNormalization", {x, weights({5, kWidth})}, {{"axis", std::int64_t{1}}}))), 0);
+  EXPECT_EQ(run(row(m.node("CumSum", {x, scalar_int(1)}))), 0);
+  EXPECT_EQ(run(row(m.node("MatMul", {m.node("Transpose", {x}, {{"perm", Ints{0, 2, 1}}}), x}), 0)), 1);  // rows of the left
+  EXPECT_EQ(count_ops(m.graph, "Gather"), 1);
+}
+TEST_F(SelectRows, RefusesTheColumnsOfAProduct) {
+  EXPECT_EQ(run(m.node("Gather", {linear(x), scalar_int(0)}, {{"axis", std::int64_t{2}}})), 0);
+}
+TEST_F(SelectRows, RefusesViewsAlone) {
+  EXPECT_EQ(run(row(m.node("Reshape", {x, ints({0, 0, 2, kWidth / 2})}))), 0);
+}
+TEST_F(SelectRows, RefusesAReshapeThatJoinsRows) {
+  const auto pairs = m.node("Reshape", {m.node("Relu", {x}), ints({-1, 2 * kWidth})});  // of two rows each
+  m.graph.value(x).shape = Shape{-1, 6, kWidth};
+  m.graph.value(x).symbols = {"batch", "", ""};
+  EXPECT_EQ(rewrites_of(m, select_rows, {m.node("Gather", {pairs, scalar_int(1)}, {{"axis", std::int64_t{0}}})}, {{2, 6, kWidth}}), 0);
+}
+TEST_F(SelectRows, RefusesRowsOfSamplesWhereSamplesAreMixed) {
+  // dimension 0 becomes the tokens
+  const auto turned = m.node("Transpose", {m.node("Relu", {x})}, {{"perm", Ints{1, 0, 2}}});
+  const auto back = m.node("Transpose", {m.node("Tanh", {turned})}, {{"perm", Ints{1, 0, 2}}});
+  EXPECT_EQ(run(rows_of(back)), 0);
+}
+TEST_F(SelectRows, OneRowForAllGoesThroughMixedSamples) {
+  const auto turned = m.node("Transpose", {m.node("Relu", {x})}, {{"perm", Ints{1, 0, 2}}});
+  const auto back = m.node("Transpose", {m.node("Tanh", {turned})}, {{"perm", Ints{1, 0, 2}}});
+  EXPECT_EQ(run(row(back, 3)), 1);
+  EXPECT_EQ(m.graph.nodes()[0].op, "Gather");
+}
+
+struct GatherPerSample : SelectRows {
+  ValueId samples() {
+    const auto batch = m.node("Gather", {m.node("Shape", {linear(x)}), scalar_int(0)}, {{"axis", std::int64_t{0}}});
+    return m.node("Range", {scalar_int(0), batch, scalar_int(1)});
+  }
+  ValueId last() { return m.node("Squeeze", {rows(), ints({1})}); }
+  ValueId argmax() {
+    const auto column = m.node("Gather", {x, scalar_int(0)}, {{"axis", std::int64_t{2}}});
+    return m.node("ArgMax", {column}, {{"axis", std::int64_t{-1}}, {"keepdims", std::int64_t{0}}});
+  }
+  ValueId pairs(ValueId first, ValueId second) {
+    return m.node("Concat", {m.node("Unsqueeze", {first, ints({1})}), m.node("Unsqueeze", {second, ints({1})})},
+                  {{"axis", std::int64_t{-1}}});
+  }
+  void fixed_tokens() {
+    m.graph.value(x).shape = Shape{-1, 5, kWidth};
+    m.graph.value(x).symbols = {"batch", "", ""};
+  }
+  ValueId flat(ValueId of, ValueId index) { return m.node("Gather", {m.node("Flatten", {of}, {{"axis", std::int64_t{2}}}), index}); }
+};
+
+TEST_F(GatherPerSample, Pairs) {
+  EXPECT_EQ(rewrites_of(m, gather_per_sample, {m.node("GatherND", {x, pairs(samples(), last())})}, {kInput}), 1);
+  EXPECT_EQ(only("GatherND").int_or("batch_dims", 0), 1);
+}
+TEST_F(GatherPerSample, FlatRows) {
+  fixed_tokens();
+  const auto index = m.node("Add", {argmax(), m.node("Mul", {samples(), scalar_int(5)})});
+  EXPECT_EQ(rewrites_of(m, gather_per_sample, {flat(linear(x), index)}, {kInput}), 1);
+  EXPECT_EQ(only("GatherND").int_or("batch_dims", 0), 1);
+  EXPECT_EQ(select_rows(m.graph), 1);
+}
+TEST_F(GatherPerSample, RefusesRowsThatMayLieOutside) {
+  fixed_tokens();
+  const auto beyond = m.node("Add", {argmax(), scalar_int(1)});
+  const auto clipped = m.node("Min", {m.node("Add", {beyond, m.node("Mul", {samples(), scalar_int(5)})}), scalar_int(14)});
+  const auto sum = m.node("Add", {beyond, m.node("Mul", {m.node("Mul", {samples(), scalar_int(0)}), scalar_int(5)})});
+  EXPECT_EQ(rewrites_of(m, gather_per_sample, {flat(x, clipped), flat(x, sum)}, {kInput}), 0);
+}
+TEST_F(GatherPerSample, RefusesAnotherStep) {
+  fixed_tokens();
+  const auto index = m.node("Add", {argmax(), m.node("Mul", {samples(), scalar_int(4)})});
+  EXPECT_EQ(rewrites_of(m, gather_per_sample, {flat(x, index)}, {kInput}), 0);
+}
+TEST_F(GatherPerSample, RefusesSamplesThatAreNotAll) {
+  const auto some = m.node("Range", {scalar_int(0), scalar_int(3), scalar_int(1)});
+  EXPECT_EQ(rewrites_of(m, gather_per_sample, {m.node("GatherND", {x, pairs(some, last())})}, {kInput}), 0);
+}
+
+TEST_F(SelectRows, SizesAreAskedOfInputs) {
+  const auto y = m.node("Relu", {linear(x)});
+  const auto size = [&](std::int64_t i) { return m.node("Gather", {m.node("Shape", {y}), ints({i})}); };
+  const auto shape = m.node("Concat", {size(0), size(-2), ints({2, kWidth / 2})}, {{"axis", std::int64_t{0}}});
+  EXPECT_EQ(rewrites_of(m, sizes_of_inputs, {m.node("Reshape", {y, shape})}, {kInput}), 2);
+  for (const auto& node : m.graph.nodes())
+    if (node.op == "Shape") {
+      EXPECT_EQ(node.inputs[0], m.graph.inputs[0]);
+    }
+}
+TEST_F(SelectRows, SizesThatAreNoInputsStay) {
+  const auto twice = m.node("Concat", {x, x}, {{"axis", std::int64_t{1}}});
+  const auto size = m.node("Gather", {m.node("Shape", {twice}), ints({1})});
+  const auto shape = m.node("Concat", {ints({-1}), size, ints({kWidth})}, {{"axis", std::int64_t{0}}});
+  EXPECT_EQ(rewrites_of(m, sizes_of_inputs, {m.node("Reshape", {twice, shape})}, {kInput}), 0);
+}
+
+}  // namespace
+}  // namespace edgeclip::builder
