@@ -31,6 +31,15 @@ function(edgeclip_unity target torch)
   endif()
 endfunction()
 
+# edgeclip_shareable(<target>): its objects may become part of the shared libraries (src/CMakeLists.txt), and cost no more for it.
+#
+# Symbols are hidden: position-independent code of what another library could replace calls itself through a table, and is
+# not inlined.  All that share the precompiled header need the same options.
+function(edgeclip_shareable target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                             VISIBILITY_INLINES_HIDDEN ON)
+endfunction()
+
 # edgeclip_library(<name> [DIR <folder below src>] [TORCH] [ARROWS <edgeclip target>...] [LIBS <library>...]
 #                  [EXCLUDE <regex>] [COMPUTES <regex>])
 #
@@ -69,6 +78,7 @@ function(edgeclip_library name)
       target_include_directories(edgeclip_${name}_plain PRIVATE ${CMAKE_SOURCE_DIR}/src)
       target_link_libraries(edgeclip_${name}_plain PRIVATE edgeclip_flags ${arrows} ${A_LIBS})
       target_precompile_headers(edgeclip_${name}_plain REUSE_FROM edgeclip_pch)
+      edgeclip_shareable(edgeclip_${name}_plain)
       edgeclip_unity(edgeclip_${name}_plain OFF)
       list(APPEND sources $<TARGET_OBJECTS:edgeclip_${name}_plain>)
     endif()
@@ -81,6 +91,7 @@ function(edgeclip_library name)
     target_precompile_headers(edgeclip_${name} REUSE_FROM edgeclip_torch_pch)
   else()
     target_precompile_headers(edgeclip_${name} REUSE_FROM edgeclip_pch)
+    edgeclip_shareable(edgeclip_${name})
   endif()
   edgeclip_unity(edgeclip_${name} ${A_TORCH})
   set_property(GLOBAL APPEND PROPERTY EDGECLIP_LIBRARIES ${name})

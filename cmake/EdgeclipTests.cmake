@@ -11,6 +11,7 @@ function(edgeclip_test_suites program label)
   set(list ${CMAKE_CURRENT_BINARY_DIR}/${program}_suites.cmake)
   add_custom_command(TARGET ${program} POST_BUILD BYPRODUCTS ${list} VERBATIM
                      COMMAND ${CMAKE_COMMAND} -D program=$<TARGET_FILE:${program}> -D label=${label} -D list=${list}
+                             "-Demulator=${CMAKE_CROSSCOMPILING_EMULATOR}"
                              -D results=${EDGECLIP_TEST_RESULTS} -P ${CMAKE_SOURCE_DIR}/cmake/list_suites.cmake)
   set(include ${CMAKE_CURRENT_BINARY_DIR}/${program}_include.cmake)
   file(WRITE ${include} "if(EXISTS \"${list}\")\n  include(\"${list}\")\nelse()\n"

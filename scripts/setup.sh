@@ -3,7 +3,7 @@
 #   scripts/setup.sh          everything
 #   scripts/setup.sh --edge   without LibTorch: enough for edgeclip-edge and its tests
 #   scripts/setup.sh --fuzz   clang besides, for the fuzz targets
-#   scripts/setup.sh --system strace besides, for the system tests
+#   scripts/setup.sh --system strace and more besides, for the system tests, the packages and 64-bit ARM
 set -euo pipefail
 
 packages=(
@@ -25,7 +25,7 @@ for argument in "$@"; do
   case "$argument" in
     --edge) edge=1 ;;
     --fuzz) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
-    --system) packages+=(strace python3) ;;
+    --system) packages+=(strace python3 file debootstrap g++-aarch64-linux-gnu qemu-user-static) ;;
     *) echo "usage: scripts/setup.sh [--edge] [--fuzz] [--system]" >&2; exit 2 ;;
   esac
 done

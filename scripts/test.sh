@@ -6,8 +6,9 @@
 #   scripts/test.sh --fuzz   also: the fuzz targets (clang): their corpus, and ten seconds each
 #   scripts/test.sh --edge   the edge preset alone, with all of its tests: for a machine without LibTorch
 #   scripts/test.sh --system the long tests of tests/system alone, on a release build: kills, failing disks, signals, two processes on one output;
-#                            100 random changes of the bytes of each model below $EDGECLIP_PARITY; and the thread sanitizer over the
-#                            pool of threads and the sessions that run on it
+#                            100 random changes of the bytes of each model below $EDGECLIP_PARITY; the Debian packages in a bare
+#                            Debian; base, kernels and engine for 64-bit ARM under qemu (scripts/test_aarch64.sh); and the thread
+#                            sanitizer over the pool of threads and the sessions that run on it
 # EDGECLIP_DATA and EDGECLIP_PARITY (absolute paths) name real data and golden values; tests that need them are skipped without.
 # Every skipped test is named, with its reason; the last line is "goldens: N run, M skipped", of the release build (--edge:
 # of the edge build).
@@ -50,6 +51,7 @@ if [ $system -eq 1 ]; then
   done
   EDGECLIP_MUTATIONS=100 build/release/bin/test_builder --gtest_filter='MutationsGolden.*' --gtest_brief=1 || failed=1
   tests/system/run.sh build/release/bin || failed=1
+  scripts/test_aarch64.sh || failed=1
   exit $failed
 fi
 

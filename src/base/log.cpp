@@ -2,11 +2,14 @@
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include <utility>
+
 namespace edgeclip {
 
 namespace {
 bool g_quiet = false;
-}
+thread_local WarningSink* t_sink = nullptr;
+}  // namespace
 
 void init_logging(bool quiet) {
   g_quiet = quiet;
@@ -19,5 +22,18 @@ void init_logging(bool quiet) {
 }
 
 bool logging_quiet() { return g_quiet; }
+
+WarningSink::WarningSink(std::function<void(const std::string&)> take)
+    : take_(std::move(take)), outer_(t_sink) {
+  t_sink = this;
+}
+WarningSink::~WarningSink() { t_sink = outer_; }
+
+void warn(const std::string& message) {
+  if (t_sink == nullptr)
+    spdlog::warn("{}", message);
+  else if (t_sink->take_)
+    t_sink->take_(message);
+}
 
 }  // namespace edgeclip

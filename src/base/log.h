@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <functional>
+#include <string>
+
 namespace edgeclip {
 
 /// Sends spdlog's default logger to stderr ("12:34:56 info  message"), so that results keep stdout to
@@ -10,5 +13,24 @@ void init_logging(bool quiet);
 
 /// True between init_logging(true) and the end: progress is silent as well.
 bool logging_quiet();
+
+/// A warning of code that is part of the shared libraries too, which write nothing anywhere: to the
+/// WarningSink of the calling thread, or without one to spdlog's default logger.
+void warn(const std::string& message);
+
+/// Takes the warnings of this thread for as long as it lives; the innermost does.
+class WarningSink {
+ public:
+  /// take: null for nobody.  Must not throw.
+  explicit WarningSink(std::function<void(const std::string&)> take);
+  ~WarningSink();
+  WarningSink(const WarningSink&) = delete;
+  WarningSink& operator=(const WarningSink&) = delete;
+
+ private:
+  friend void warn(const std::string& message);
+  const std::function<void(const std::string&)> take_;
+  WarningSink* const outer_;
+};
 
 }  // namespace edgeclip

@@ -20,9 +20,15 @@ namespace {
 /// Where the module may lie, best first.
 std::vector<fs::path> candidates_of(const std::string& file) {
   std::vector<fs::path> candidates;
-  if (const char* named = std::getenv("EDGECLIP_MODULE_PATH"); named && *named)
+  if (const char* named = ::secure_getenv("EDGECLIP_MODULE_PATH"); named && *named)
     candidates.push_back(fs::path(named) / file);
   std::error_code error;
+  // Beside the shared library that this code is part of, wherever it was installed.  Of a program this is
+  // argv[0], which may be relative to anything: nothing is loaded from there.
+  if (Dl_info self;
+      ::dladdr(reinterpret_cast<const void*>(&load_module), &self) != 0 && self.dli_fname != nullptr)
+    if (const fs::path library = self.dli_fname; library.is_absolute())
+      candidates.push_back(library.parent_path() / "edgeclip" / file);
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
     // Beside bin/, or beside libexec/edgeclip/.

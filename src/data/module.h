@@ -11,9 +11,9 @@ enum class ModuleScope {
   kOwnFirst  ///< the module and its libraries prefer their own copies
 };
 
-/// The symbol of libedgeclip_<name>.so, looked for in $EDGECLIP_MODULE_PATH, beside the program
-/// (../lib/edgeclip, ../lib) and where it was installed.  Never unloaded.  Throws InvalidInput:
-/// "<needed_for>: needs the <name> module ...".
+/// The symbol of libedgeclip_<name>.so, looked for in $EDGECLIP_MODULE_PATH, beside the shared library that
+/// this code is part of (edgeclip/), beside the program (../lib/edgeclip, ../lib) and where it was installed.
+/// Never unloaded.  Throws MachineFault: "<needed_for>: needs the <name> module ...".
 void* load_module(const std::string& name, const char* symbol, ModuleScope scope,
                   const std::string& needed_for, const std::string& packages);
 

@@ -19,6 +19,7 @@ engine::SessionOptions session_options(const engine::PlanInfo& plan, const PlanE
   engine::SessionOptions session;
   session.memory_pool_mb = plan.memory_pool_mb;
   session.threads = options.threads;
+  session.log = options.log;
   if (options.memory_pool_mb > 0)
     session.pool = std::make_shared<engine::MemoryPool>(options.memory_pool_mb << 20);
   return session;

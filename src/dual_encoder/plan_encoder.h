@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/plan/plan.h"
+#include "engine/runtime/log.h"
 #include "retrieval/encoder.h"
 
 namespace edgeclip {
@@ -11,15 +12,18 @@ namespace edgeclip {
 struct PlanEncoderOptions {
   /// Threads that all calls at work divide their work over, those that call among them; 0: thread_count().
   int threads = 0;
-  /// Most memory of the activations and scratch of all contexts of both towers together, MiB; a call that would
-  /// exceed it throws InvalidInput.  0: each context may take what the plan says, and nothing bounds their sum.
+  /// Most memory of the activations and scratch of all contexts of both towers together, MiB; a call that
+  /// would exceed it throws InvalidInput.  0: each context may take what the plan says, and nothing bounds
+  /// their sum.
   std::int64_t memory_pool_mb = 0;
+  /// As SessionOptions::log, of both towers.
+  engine::LogCallback log{};
 };
 
 /// A plan of a dual encoder (graphs "image" and "text", a tokenizer, a model card of task "dual_encoder") as
 /// an Encoder.  A tower is opened, and its file read and checked, when it is first used.  Batches larger than
-/// the plan's largest profile are cut.  Thread-safe: every call has a context of its own while it runs, so that
-/// there are as many per tower as calls ran at once.
+/// the plan's largest profile are cut.  Thread-safe: every call has a context of its own while it runs, so
+/// that there are as many per tower as calls ran at once.
 class PlanEncoder : public Encoder {
  public:
   /// Throws InvalidInput if the folder is no such plan, of another format version, or damaged.

@@ -53,16 +53,17 @@ std::vector<std::vector<SearchHit>> search(const Gallery& gallery, const TensorV
         "{}: has embeddings of width {}, the queries are {}; search with the model that made the gallery",
         gallery.directory.string(), dim, shape_string(queries.shape));
   const std::int64_t count = queries.shape[0], group = 16, groups = (count + group - 1) / group;
+  const int threads = options.threads > 0 ? options.threads : thread_count();
   // A few queries share the threads by parts of the gallery instead.
   const std::int64_t step = block_rows(dim), blocks = (items + step - 1) / step;
-  const std::int64_t parts = std::clamp<std::int64_t>(thread_count() / std::max<std::int64_t>(groups, 1), 1,
+  const std::int64_t parts = std::clamp<std::int64_t>(threads / std::max<std::int64_t>(groups, 1), 1,
                                                       std::max<std::int64_t>(blocks, 1));
   const auto k = static_cast<std::size_t>(std::min(options.top, items));
   std::vector<TopK> best(static_cast<std::size_t>(count * parts), TopK(k));  // [query][part]
   const float* rows = gallery.embeddings.data<float>();
   const float* vectors = queries.as<float>();
   std::vector<std::vector<SearchHit>> results(static_cast<std::size_t>(count));
-  parallel_for(groups * parts, [&](std::int64_t task) {
+  const auto score_part = [&](std::int64_t task) {
     const std::int64_t part = task % parts, begin = task / parts * group,
                        end = std::min(begin + group, count);
     const auto best_of = [&](std::int64_t q) -> TopK& {
@@ -78,7 +79,8 @@ std::vector<std::vector<SearchHit>> search(const Gallery& gallery, const TensorV
           if (score >= options.threshold) best_of(q).offer({score, first + r});
         }
     }
-  });
+  };
+  parallel_for(groups * parts, score_part, threads);
   for (std::int64_t q = 0; q < count; ++q) {
     TopK& all = best[static_cast<std::size_t>(q * parts)];
     for (std::int64_t part = 1; part < parts; ++part)

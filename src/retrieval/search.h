@@ -13,6 +13,7 @@ namespace edgeclip {
 struct SearchOptions {
   std::int64_t top = 10;  ///< K: at most this many results per query, at least 1
   float threshold = -std::numeric_limits<float>::infinity();  ///< least cosine of a result
+  int threads = 0;                                            ///< 0: all (thread_count())
 };
 
 struct SearchHit {
@@ -26,7 +27,7 @@ struct SearchHit {
 
 /// The K best items of each query by exact cosine, best first; equal scores keep gallery order.  queries: (Q,
 /// D) float32, unit rows.  Returns Q lists, shorter than K where the gallery or the threshold gives no more.
-/// Uses all threads. Throws InvalidInput if top < 1 or D differs.
+/// Throws InvalidInput if top < 1 or D differs.
 std::vector<std::vector<SearchHit>> search(const Gallery& gallery, const TensorView& queries,
                                            const SearchOptions& options);
 

@@ -61,6 +61,10 @@ TEST(Search, OneQueryOnManyThreadsEqualsOneThread) {
   }
   EXPECT_EQ(found.front().size(), 40u);
   set_thread_count(0);
+  options.threads = 3;
+  std::vector<std::int64_t> items;
+  for (const SearchHit& hit : search(gallery, queries.embeddings.view(), options).at(0)) items.push_back(hit.item);
+  EXPECT_EQ(items, found.front());
 }
 
 TEST(Search, EqualsAFullStableSort) {

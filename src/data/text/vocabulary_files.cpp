@@ -109,8 +109,8 @@ BpeVocabulary read_openai_merges(const fs::path& file) {
     if (!lines[i].empty())
       vocabulary.merges.push_back(merge_of(lines[i], fmt::format("{}:{}", file.string(), i + 1)));
   if (vocabulary.merges.size() < kOpenAiMerges)
-    spdlog::warn("{}: holds {} merges, CLIP's own file {}; is it cut off?", file.string(),
-                 vocabulary.merges.size(), kOpenAiMerges);
+    warn(fmt::format("{}: holds {} merges, CLIP's own file {}; is it cut off?", file.string(),
+                     vocabulary.merges.size(), kOpenAiMerges));
   // Python's order of bytes: the printable ones first.
   std::vector<std::string> bytes;
   for (const bool printable : {true, false})

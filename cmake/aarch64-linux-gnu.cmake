@@ -1,0 +1,20 @@
+# Cross-compiles for 64-bit ARM with Debian's g++-aarch64-linux-gnu; libraries from EDGECLIP_AARCH64_ROOT, a folder that
+# scripts/test_aarch64.sh fills.  Programs run under qemu (qemu-user-static).
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(EDGECLIP_AARCH64_ROOT "" CACHE PATH "Root folder of Debian's arm64 packages")
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES EDGECLIP_AARCH64_ROOT)
+set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu ${EDGECLIP_AARCH64_ROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+# Where the libraries' own libraries are, for the linker and for the programs.
+set(libraries ${EDGECLIP_AARCH64_ROOT}/usr/lib/aarch64-linux-gnu)
+foreach(kind EXE SHARED MODULE)
+  set(CMAKE_${kind}_LINKER_FLAGS_INIT -Wl,-rpath-link,${libraries})
+endforeach()
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static;-L;/usr/aarch64-linux-gnu;-E;LD_LIBRARY_PATH=${libraries})
