@@ -63,7 +63,8 @@ TEST(Search, OneQueryOnManyThreadsEqualsOneThread) {
   set_thread_count(0);
   options.threads = 3;
   std::vector<std::int64_t> items;
-  for (const SearchHit& hit : search(gallery, queries.embeddings.view(), options).at(0)) items.push_back(hit.item);
+  const auto hits = search(gallery, queries.embeddings.view(), options);
+  for (const SearchHit& hit : hits.at(0)) items.push_back(hit.item);
   EXPECT_EQ(items, found.front());
 }
 
