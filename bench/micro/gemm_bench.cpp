@@ -52,7 +52,7 @@ void measure(CpuLevel level, std::int64_t m, std::int64_t k, std::int64_t n) {
   const PackedWeights floats = pack_f32(w.data(), k, n, n, 1, level);
   print("f32", macs, best_seconds([&] { gemm(serial_executor(), {a.data(), m, k}, floats, epilogue); }), peaks.f32);
   if (has_bf16_products(level)) {
-    const PackedWeights packed = pack_bf16(w16.data(), k, n, level);
+    const PackedWeights packed = pack_bf16(w16.data(), k, n, n, 1, level);
     const GemmInput rows{a16.data(), m, row_elements(packed)};
     print("bf16", macs, best_seconds([&] { gemm(serial_executor(), rows, packed, epilogue); }), peaks.bf16);
   }

@@ -6,6 +6,10 @@
 #include <cstdlib>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/log.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -100,14 +104,18 @@ std::vector<CpuLevel> detect() { return {CpuLevel::scalar}; }
 std::vector<CpuLevel> detect_allowed() {
   std::vector<CpuLevel> levels = detect();
   const char* most = std::getenv("EDGECLIP_CPU");
-  for (const auto& [level, name] : kNames) {
-    if (most == nullptr || std::string(most) != name) continue;
-    const CpuLevel cut = level;
-    levels.erase(std::remove_if(levels.begin(), levels.end(), [&](CpuLevel l) { return l > cut; }), levels.end());
-    // 8-bit products in registers of AVX2's width are no help to AVX-512's kernels.
-    if (cut == CpuLevel::avx512)
-      levels.erase(std::remove(levels.begin(), levels.end(), CpuLevel::avx_vnni), levels.end());
+  if (most == nullptr || *most == 0) return levels;
+  const auto named = std::find_if(kNames.begin(), kNames.end(), [&](const auto& n) { return std::string(most) == n.second; });
+  if (named == kNames.end()) {
+    std::string known;
+    for (const CpuLevel level : levels) known += " " + level_name(level);
+    warn(fmt::format("EDGECLIP_CPU={} names no level of CPU features and is not followed; this machine has{}", most, known));
+    return levels;
   }
+  const CpuLevel cut = named->first;
+  std::erase_if(levels, [&](CpuLevel l) { return l > cut; });
+  // 8-bit products in registers of AVX2's width are no help to AVX-512's kernels.
+  if (cut == CpuLevel::avx512) std::erase(levels, CpuLevel::avx_vnni);
   return levels;
 }
 

@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "base/float16.h"
+#include "kernels/gemm/micro_kernels.h"
 #include "kernels/thread_pool.h"
 
 namespace edgeclip::kernels {
@@ -39,6 +41,14 @@ float bf16(float x) {
   const std::uint32_t wide = std::uint32_t{narrow} << 16;
   std::memcpy(&x, &wide, sizeof x);
   return x;
+}
+
+/// Largest difference of two outputs of 8 bits, in steps.
+template <class Byte>
+int steps(const std::vector<Byte>& a, const std::vector<Byte>& b) {
+  int most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
 }
 
 class AtEveryLevel : public testing::TestWithParam<CpuLevel> {
@@ -104,21 +114,86 @@ TEST_P(AtEveryLevel, TransposedWeights) {
   EXPECT_EQ(one, other);
 }
 
+/// As 8-bit products that are widened use them.
+TEST_P(AtEveryLevel, Float32WithScalesAndRoundedResults) {
+  const Sizes s{13, 20, 37};
+  const auto a = random_floats(s.m * s.k, rng_), w = random_floats(s.k * s.n, rng_), rows = random_floats(s.m, rng_);
+  const PackedWeights packed = pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam());
+  std::vector<float> columns = random_floats(s.n, rng_);
+  columns.resize(static_cast<std::size_t>(padded_columns(packed)), 0);
+  Epilogue epilogue;
+  epilogue.column_scale = columns.data();
+  epilogue.row_scale = rows.data();
+  epilogue.out_stride = s.n;
+  std::vector<float> expected(static_cast<std::size_t>(s.m * s.n)), given(expected);
+  epilogue.out = expected.data();
+  reference_gemm(a.data(), s.k, w.data(), s.m, s.k, s.n, epilogue);
+  epilogue.out = given.data();
+  gemm(pool_, {a.data(), s.m, s.k}, packed, epilogue);
+  for (std::size_t i = 0; i < given.size(); ++i) ASSERT_NEAR(given[i], expected[i], 1e-4F) << i;
+  std::vector<std::int8_t> expected_s8(given.size()), given_s8(given.size());
+  epilogue.out_type = OutputType::s8;
+  epilogue.out_inverse_scale = 20;
+  epilogue.out = expected_s8.data();
+  reference_gemm(a.data(), s.k, w.data(), s.m, s.k, s.n, epilogue);
+  epilogue.out = given_s8.data();
+  gemm(pool_, {a.data(), s.m, s.k}, packed, epilogue);
+  EXPECT_LE(steps(given_s8, expected_s8), 1);
+}
+
+/// Rows of A one behind the other, `stride` elements of `element` bytes each; with a scale for each row where given.
+void expect_rows_alone(Executor& executor, const void* a, std::int64_t rows, std::int64_t stride, std::size_t element,
+                       const PackedWeights& packed, const float* column_scale, const float* row_scale) {
+  std::vector<float> batch(static_cast<std::size_t>(rows * packed.n)), row(static_cast<std::size_t>(packed.n));
+  Epilogue epilogue;
+  epilogue.activation = Activation::gelu;
+  epilogue.column_scale = column_scale;
+  epilogue.row_scale = row_scale;
+  epilogue.out_stride = packed.n;
+  epilogue.out = batch.data();
+  gemm(executor, {a, rows, stride}, packed, epilogue);
+  for (std::int64_t m = 0; m < rows; ++m) {
+    epilogue.out = row.data();
+    if (row_scale) epilogue.row_scale = row_scale + m;
+    gemm(serial_executor(), {static_cast<const std::byte*>(a) + static_cast<std::size_t>(m * stride) * element, 1, stride},
+         packed, epilogue);
+    ASSERT_EQ(std::memcmp(row.data(), batch.data() + m * packed.n, row.size() * 4), 0)
+        << product_name(packed) << " row " << m;
+  }
+}
+
 TEST_P(AtEveryLevel, ARowAloneGivesTheBitsOfTheBatch) {
   const Sizes s{45, 200, 100};
   const auto a = random_floats(s.m * s.k, rng_), w = random_floats(s.k * s.n, rng_);
-  const PackedWeights packed = pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam());
-  std::vector<float> batch(static_cast<std::size_t>(s.m * s.n)), row(static_cast<std::size_t>(s.n));
-  Epilogue epilogue;
-  epilogue.activation = Activation::gelu;
-  epilogue.out_stride = s.n;
-  epilogue.out = batch.data();
-  gemm(pool_, {a.data(), s.m, s.k}, packed, epilogue);
-  for (std::int64_t m = 0; m < s.m; ++m) {
-    epilogue.out = row.data();
-    gemm(serial_executor(), {a.data() + m * s.k, 1, s.k}, packed, epilogue);
-    ASSERT_EQ(std::memcmp(row.data(), batch.data() + m * s.n, row.size() * 4), 0) << m;
+  expect_rows_alone(pool_, a.data(), s.m, s.k, 4, pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam()), nullptr, nullptr);
+
+  const auto w8 = random_bytes<std::int8_t>(s.k * s.n, rng_, -128, 127);
+  for (const bool signed_a : {false, true}) {
+    const PackedWeights packed = pack_s8(w8.data(), s.k, s.n, signed_a, GetParam());
+    const auto a8 = random_bytes<std::uint8_t>(s.m * row_elements(packed), rng_, 0, 255);
+    const std::vector<float> columns(static_cast<std::size_t>(padded_columns(packed)), 1e-5F);
+    const auto rows = random_floats(s.m, rng_);
+    expect_rows_alone(pool_, a8.data(), s.m, row_elements(packed), 1, packed, columns.data(), rows.data());
   }
+
+  if (!has_bf16_products(GetParam())) return;
+  std::vector<std::uint16_t> w16(w.size());
+  narrow_to_bf16(w.data(), s.k * s.n, w16.data());
+  const PackedWeights packed = pack_bf16(w16.data(), s.k, s.n, s.n, 1, GetParam());
+  std::vector<std::uint16_t> a16(static_cast<std::size_t>(s.m * row_elements(packed)));
+  make_rows_bf16(pool_, a.data(), s.m, packed, a16.data());
+  expect_rows_alone(pool_, a16.data(), s.m, row_elements(packed), 2, packed, nullptr, nullptr);
+}
+
+/// The bits that BFloat16 gives, NaN and halves included, whatever the length.
+TEST_P(AtEveryLevel, NarrowsAsBFloat16Does) {
+  std::vector<float> x = random_floats(1003, rng_, 100);
+  const std::vector<std::uint32_t> patterns = {0x7f800000, 0xff800000, 0x7f800001, 0x7fc00000, 0xffc12345, 0x7f808000,
+                                               0x3f808000, 0x3f818000, 0x7f7fffff, 0x00000001, 0x80000000, 0x3f807fff};
+  std::memcpy(x.data(), patterns.data(), patterns.size() * 4);
+  std::vector<std::uint16_t> given(x.size());
+  epilogues(GetParam()).narrow(x.data(), static_cast<std::int64_t>(x.size()), given.data());
+  for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(given[i], BFloat16(x[i]).bits) << i;
 }
 
 std::vector<CpuLevel> bf16_levels() {
@@ -141,7 +216,7 @@ TEST_P(WhereBf16IsMultiplied, IsTheReference) {
     for (float& x : w) x = bf16(x);
     std::vector<std::uint16_t> narrow_w(w.size());
     narrow_to_bf16(w.data(), s.k * s.n, narrow_w.data());
-    const PackedWeights packed = pack_bf16(narrow_w.data(), s.k, s.n, GetParam());
+    const PackedWeights packed = pack_bf16(narrow_w.data(), s.k, s.n, s.n, 1, GetParam());
     const std::int64_t stride = row_elements(packed);
     std::vector<std::uint16_t> narrow_a(static_cast<std::size_t>(s.m * stride), 0);
     for (std::int64_t m = 0; m < s.m; ++m) narrow_to_bf16(a.data() + m * s.k, s.k, narrow_a.data() + m * stride);
@@ -154,14 +229,6 @@ TEST_P(WhereBf16IsMultiplied, IsTheReference) {
     for (std::size_t i = 0; i < given.size(); ++i)
       ASSERT_NEAR(given[i], expected[i], 5e-5) << s.m << " " << s.k << " " << s.n << " at " << i;
   }
-}
-
-/// Largest difference of two outputs of 8 bits, in steps.
-template <class Byte>
-int steps(const std::vector<Byte>& a, const std::vector<Byte>& b) {
-  int most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
-  return most;
 }
 
 TEST_P(AtEveryLevel, EightBits) {

@@ -1,8 +1,7 @@
 #include "engine/cpu/bf16_source.h"
 
-#include <cstring>
-
 #include "engine/cpu/cpu_node.h"
+#include "kernels/gemm/gemm.h"
 
 namespace edgeclip::engine {
 
@@ -26,14 +25,8 @@ Bf16Source::Bf16Source(const BindRequest& request, std::size_t behind, std::int6
 
 const std::byte* Bf16Source::convert(const float* x) const {
   auto* y = reinterpret_cast<std::uint16_t*>(scratch_.data() + offset_);
-  // As BFloat16 does, in a form that vectorizes.
   parallel_elements(executor_, elements_, [x, y](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      std::uint32_t bits;
-      std::memcpy(&bits, x + i, sizeof bits);
-      const std::uint32_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16, quiet = bits >> 16 | 0x40U;
-      y[i] = static_cast<std::uint16_t>((bits & 0x7fffffffU) > 0x7f800000U ? quiet : rounded);
-    }
+    kernels::narrow_to_bf16(x + begin, end - begin, y + begin);
   });
   return reinterpret_cast<const std::byte*>(y);
 }

@@ -20,23 +20,35 @@ GemmWeights::Packed GemmWeights::get(const TensorView& weights, Form form, const
   return packed;
 }
 
-GemmWeights::Packed GemmWeights::of_floats(const TensorView& weights, bool transposed) {
-  const std::int64_t rows = weights.shape[0], columns = weights.shape[1];
+GemmWeights::Packed GemmWeights::of_floats(const TensorView& weights, bool transposed,
+                                           kernels::Executor& executor) {
+  const std::int64_t rows = weights.shape[0], columns = weights.shape[1], k = transposed ? columns : rows,
+                     n = transposed ? rows : columns, row_stride = transposed ? 1 : columns,
+                     column_stride = transposed ? columns : 1;
   const kernels::CpuLevel level = kernels::cpu_level();
   return get(weights, transposed ? Form::transposed : Form::floats, [&] {
-    if (weights.dtype == DType::bf16 && !transposed && kernels::has_bf16_products(level))
-      return kernels::pack_bf16(reinterpret_cast<const std::uint16_t*>(weights.data), rows, columns, level);
+    if (weights.dtype == DType::bf16 && kernels::has_bf16_products(level))
+      return kernels::pack_bf16(reinterpret_cast<const std::uint16_t*>(weights.data), k, n, row_stride, column_stride,
+                                level, executor);
     const Tensor wide = weights.dtype == DType::f32 ? Tensor() : widened(weights);
     const float* w = weights.dtype == DType::f32 ? weights.as<float>() : wide.data<float>();
-    return transposed ? kernels::pack_f32(w, columns, rows, 1, columns, level)
-                      : kernels::pack_f32(w, rows, columns, columns, 1, level);
+    return kernels::pack_f32(w, k, n, row_stride, column_stride, level, executor);
   });
 }
 
-GemmWeights::Packed GemmWeights::of_bytes(const TensorView& weights, bool signed_a) {
+GemmWeights::Packed GemmWeights::of_bytes(const TensorView& weights, bool signed_a, kernels::Executor& executor) {
   return get(weights, signed_a ? Form::by_s8 : Form::by_u8, [&] {
     return kernels::pack_s8(weights.as<std::int8_t>(), weights.shape[0], weights.shape[1], signed_a,
-                            kernels::cpu_level());
+                            kernels::cpu_level(), executor);
+  });
+}
+
+GemmWeights::Packed GemmWeights::of_widened_bytes(const TensorView& weights, kernels::Executor& executor) {
+  return get(weights, Form::widened, [&] {
+    const auto* bytes = weights.as<std::int8_t>();
+    const std::vector<float> wide(bytes, bytes + weights.elements());
+    return kernels::pack_f32(wide.data(), weights.shape[0], weights.shape[1], weights.shape[1], 1, kernels::cpu_level(),
+                             executor);
   });
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace edgeclip::engine {
 
@@ -43,7 +42,7 @@ bool has_seven_bits(const TensorView& weights) {
 }
 
 Int8Path int8_path(const TensorView& weights, std::int64_t products, bool saturating) {
-  if (products > std::numeric_limits<std::int32_t>::max() / (255 * 128)) return Int8Path::widened;
+  if (products > kMostInt8Products) return Int8Path::widened;
   if (!saturating) return Int8Path::exact;
   return has_seven_bits(weights) ? Int8Path::shifted : Int8Path::widened;
 }

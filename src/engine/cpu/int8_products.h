@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "engine/cpu/cpu_node.h"
 
@@ -20,6 +21,9 @@ bool int8_products_saturate();
 
 /// Whether all int8 weights lie in [-64, 64].
 bool has_seven_bits(const TensorView& weights);
+
+/// More could overflow 32 bits.
+inline constexpr std::int64_t kMostInt8Products = std::numeric_limits<std::int32_t>::max() / (255 * 128);
 
 /// Weights of 7 bits (|w| <= 64, `quantize` with weight_bits 7) cannot overflow it beside uint8.  Others are
 /// widened where products saturate, so that sums are the same on every CPU; and so are sums of
@@ -55,16 +59,17 @@ class Int8Source {
   std::size_t offset_ = 0;
 };
 
-/// edgeclip.QuantMatMul and edgeclip.QuantConv by oneDNN on a given path, for tests; nullptr where it does
-/// not fit (weights, scales or bias are no constants, a scale so small that bias / scale overflows).
-std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, Int8Path path);
+/// How edgeclip.QuantMatMul multiplies.
+enum class QuantProducts {
+  fast,   ///< exactly, but where the CPU's products need weights of 7 bits and those of a column are larger: rounded
+  exact,  ///< those widened instead: for operators whose results the standard fixes
+  widened
+};
+/// Products of our own (kernels/gemm); nullptr where weights, scales or bias are no constants.
+std::unique_ptr<PreparedNode> prepare_quant_matmul(const PrepareRequest& request, QuantProducts products);
+/// edgeclip.QuantConv by oneDNN on a given path, for tests; nullptr also where a scale is so small that
+/// bias / scale overflows.
 std::unique_ptr<PreparedNode> prepare_quant_conv(const PrepareRequest& request, Int8Path path);
-
-/// edgeclip.QuantMatMul by products of our own (kernels/gemm).  Exact but where the CPU's products need weights of
-/// 7 bits and those of a column are larger: they are rounded then.
-std::unique_ptr<PreparedNode> prepare_gemm_quant_matmul(const PrepareRequest& request);
-/// The same where it is exact, else by oneDNN: for operators whose results the standard fixes.
-std::unique_ptr<PreparedNode> prepare_exact_quant_matmul(const PrepareRequest& request);
 
 /// Scales and bias of a product: oneDNN 2.6 computes scale[n] * (sum + bias[n]).
 struct ProductScales {

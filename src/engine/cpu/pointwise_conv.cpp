@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/cpu/product_activation.h"
+#include "engine/cpu/float_product.h"
 #include "engine/ops/window.h"
 
 namespace edgeclip::engine {
@@ -11,37 +11,6 @@ namespace edgeclip::engine {
 namespace {
 
 constexpr std::size_t kX = 0, kW = 1, kBias = 2, kResidual = 3;
-
-class PointwiseConvKernel final : public Kernel {
- public:
-  PointwiseConvKernel(GemmWeights::Packed weights, const float* bias, const Activation& activation, bool residual,
-                      std::int64_t pixels, kernels::Executor& executor)
-      : weights_(std::move(weights)), pixels_(pixels), residual_(residual), executor_(executor) {
-    set_activation(epilogue_, activation);
-    epilogue_.residual_first = true;
-    epilogue_.out_stride = epilogue_.residual_stride = weights_->n;
-    if (bias) {
-      bias_ = padded_to_panels(bias, *weights_);
-      epilogue_.bias = bias_.data();
-    }
-  }
-
-  void run(const Inputs& inputs, const Outputs& outputs) override {
-    epilogue_.out = outputs[0].data;
-    if (residual_) epilogue_.residual = inputs[kResidual].as<float>();
-    kernels::gemm(executor_, {inputs[kX].data, pixels_, weights_->k}, *weights_, epilogue_);
-  }
-
-  std::string implementation() const override { return gemm_name(*weights_); }
-
- private:
-  const GemmWeights::Packed weights_;
-  const std::int64_t pixels_;
-  const bool residual_;
-  kernels::Executor& executor_;
-  std::vector<float> bias_;
-  kernels::Epilogue epilogue_;
-};
 
 /// The value's bytes are (pixels, channels).
 bool is_pixels_by_channels(const TensorView& value, Layout layout) {
@@ -68,9 +37,14 @@ std::unique_ptr<Kernel> bind_pointwise_conv(const Node& node, const BindRequest&
                    !is_pixels_by_channels(in[kResidual], request.layouts.inputs[kResidual])))
     return nullptr;
   const TensorView matrix{weights.dtype, {w[0], w[1]}, weights.data};
-  return std::make_unique<PointwiseConvKernel>(state.gemm_weights.of_floats(matrix, true),
-                                               bias.data ? bias.as<float>() : nullptr, activation, residual,
-                                               in[kX].elements() / w[1], request.executor);
+  FloatProduct product{state.gemm_weights.of_floats(matrix, true, request.executor),
+                       in[kX].elements() / w[1],
+                       bias.data ? bias.as<float>() : nullptr,
+                       activation,
+                       {},
+                       true};
+  if (residual) product.residual = kResidual;
+  return make_float_product(std::move(product), request);
 }
 
 }  // namespace edgeclip::engine

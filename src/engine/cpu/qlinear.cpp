@@ -34,7 +34,8 @@ class TranslatedNode final : public PreparedNode {
   bool prepare(CpuState& state) {
     const Inputs inputs = translated({});
     const PrepareRequest request{own_, inputs, state};
-    inner_ = own_.op == "QuantConv" ? prepare_quant_conv(request) : prepare_exact_quant_matmul(request);
+    inner_ = own_.op == "QuantConv" ? prepare_quant_conv(request)
+                                    : prepare_quant_matmul(request, QuantProducts::exact);
     return inner_ != nullptr;
   }
 

@@ -1,6 +1,6 @@
 #include "engine/ops/families.h"
-#include "engine/ops/quantize_rows.h"
 #include "engine/ops/support.h"
+#include "kernels/norm/row_kernels.h"
 
 /// LayerNormQuantizeRows (domain edgeclip, opset 1): LayerNormalization over the last axis and QuantizeRows of
 /// what it gives, in one.
@@ -38,13 +38,9 @@ void run_layer_norm_quantize(const Node& node, const Inputs& inputs, const Outpu
   norm.attributes["epsilon"] = node.float_or("epsilon", 1e-5F);
   find_operator("", "LayerNormalization", 17)->reference(norm, inputs, {{y.dtype(), y.shape(), y.raw()}});
   const std::int64_t width = y.shape().back();
-  for (std::int64_t r = 0, rows = width == 0 ? 0 : y.elements() / width; r < rows; ++r) {
-    const float* row = y.data<float>() + r * width;
-    const float scale = row_scale(row, width);
-    if (outputs.size() > 1 && outputs[1].data) outputs[1].as<float>()[r] = scale;
-    for (std::int64_t k = 0; outputs[0].data && k < width; ++k)
-      outputs[0].as<std::int8_t>()[r * width + k] = quantize_symmetric(row[k], scale);
-  }
+  kernels::row_kernels(kernels::CpuLevel::scalar)
+      .quantize({y.data<float>(), width == 0 ? 0 : y.elements() / width, width, outputs[0].data ? outputs[0].as<std::int8_t>() : nullptr,
+                 outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr});
   if (outputs.size() > 2 && outputs[2].data) std::copy_n(y.data<float>(), y.elements(), outputs[2].as<float>());
 }
 

@@ -1,7 +1,15 @@
-#include "engine/ops/quantize_rows.h"
-
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
+#include "kernels/norm/row_kernels.h"
+
+/// edgeclip.QuantizeRows (opset 1): int8 activations with a scale for each row (token), found while the graph
+/// runs, so that no calibration is needed and a row's result depends on no other row.
+///   scale[m] = max_k |x[m, k]| / 127, 1 for a row of zeros;  y[m, k] = round(x[m, k] / scale[m]), halves to
+///   even
+/// input    x (..., K) float32
+/// outputs  y (..., K) int8, in -127..127; scale (..., 1) float32
+/// A row that holds an infinity or a NaN gets that as its scale, so that what is computed from it is no
+/// number either; its own numbers are 0.
 
 namespace edgeclip::engine {
 
@@ -20,14 +28,9 @@ void infer_quantize_rows(ShapeContext& context) {
 void run_quantize_rows(const Node&, const Inputs& inputs, const Outputs& outputs) {
   const std::int64_t width = inputs[0].shape.back(),
                      rows = product(inputs[0].shape, 0, inputs[0].shape.size() - 1);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float* x = inputs[0].as<float>() + r * width;
-    const float scale = row_scale(x, width);
-    if (outputs.size() > 1 && outputs[1].data) outputs[1].as<float>()[r] = scale;
-    if (!outputs[0].data) continue;
-    auto* y = outputs[0].as<std::int8_t>() + r * width;
-    for (std::int64_t k = 0; k < width; ++k) y[k] = quantize_symmetric(x[k], scale);
-  }
+  kernels::row_kernels(kernels::CpuLevel::scalar)
+      .quantize({inputs[0].as<float>(), rows, width, outputs[0].data ? outputs[0].as<std::int8_t>() : nullptr,
+                 outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr});
 }
 
 }  // namespace

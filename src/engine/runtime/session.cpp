@@ -137,9 +137,12 @@ Session::Session(Graph graph, const SessionOptions& options) {
   auto parts = std::make_shared<SessionParts>();
   parts->graph = std::move(graph);
   parts->options = options;
-  parts->executor = options.executor
-                        ? options.executor
-                        : kernels::shared_pool(options.threads > 0 ? options.threads : thread_count());
+  if (options.executor)
+    parts->executor = options.executor;
+  else if (options.reference)  // its kernels use the calling thread alone
+    parts->executor = {std::shared_ptr<void>(), &kernels::serial_executor()};
+  else
+    parts->executor = kernels::shared_pool(options.threads > 0 ? options.threads : thread_count());
   parts->backend = options.reference ? make_reference_backend() : make_cpu_backend();
   for (const Node& node : parts->graph.nodes()) {
     parts->graph.verify_constants(node.inputs);  // now, since preparing reads them anyway

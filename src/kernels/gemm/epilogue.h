@@ -23,7 +23,7 @@ enum class Activation : std::uint8_t {
 enum class OutputType : std::uint8_t { f32, u8, s8 };
 
 /// What becomes of sum[m, n], the exact or float32 sum of products:
-///   x = sum * column_scale[n] * row_scale[m] + bias[n]      (scales: of 8-bit products)
+///   x = sum * (column_scale[n] * row_scale[m]) + bias[n]      (8-bit products have column scales)
 ///   y = activation(x) + residual[m, n], or activation(x + residual[m, n]) with residual_first
 ///   out = y, or round(y * out_inverse_scale) + out_zero_point, saturated
 /// Pointers are those of the whole product, and null where there is none.

@@ -121,8 +121,8 @@ struct Columns {
   Ints offset;
 };
 
-EDGECLIP_INLINE Floats scaled(const float* sums, const Columns&, float, std::int32_t) {
-  return *reinterpret_cast<const Floats*>(sums);
+EDGECLIP_INLINE Floats scaled(const float* sums, const Columns& columns, float row_scale, std::int32_t) {
+  return *reinterpret_cast<const Floats*>(sums) * (columns.scale * row_scale);
 }
 EDGECLIP_INLINE Floats scaled(const std::int32_t* sums, const Columns& columns, float row_scale, std::int32_t row_offset) {
   const Ints sum = *reinterpret_cast<const Ints*>(sums) - columns.offset - row_offset;
@@ -135,7 +135,7 @@ void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const st
   for (int c = 0; c < place.columns; c += kLanes) {
     const std::int64_t column = place.column + c;
     const int count = std::min(kLanes, place.columns - c);
-    Columns columns = {};
+    Columns columns = {all(1), {}, {}};
     if (e.column_scale) columns.scale = load(e.column_scale + column);
     if (e.bias) columns.bias = load(e.bias + column);
     if (column_offset) columns.offset = load(column_offset + c);
@@ -204,19 +204,20 @@ void finish_s8(const std::int32_t* tile, const TilePlace& place, const Epilogue&
   finish_tile(tile, place, e, column_offset, row_offset);
 }
 
-/// To bfloat16 patterns, to nearest, halves to even; a NaN stays one.
+/// The bits of BFloat16(from[i]).
 void narrow(const float* from, std::int64_t n, std::uint16_t* to) {
   using Shorts = std::uint16_t __attribute__((vector_size(kVectorBytes / 2)));
   using Words = std::uint32_t __attribute__((vector_size(kVectorBytes)));
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     const Floats x = load(from + i);
-    const Words bits = reinterpret_cast<Words>(x), nearest = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
-    const Words result = reinterpret_cast<Words>(x != x) != 0 ? (bits >> 16 | 0x40U) : nearest;
+    const Words bits = reinterpret_cast<Words>(x), upper = bits >> 16, nearest = (bits + 0x7fffU + (upper & 1U)) >> 16;
+    const Words nan = (upper & 0x7fU) != 0 ? upper : (upper | 0x40U);
+    const Words result = reinterpret_cast<Words>(x != x) != 0 ? nan : nearest;
     const Shorts narrow = __builtin_convertvector(result, Shorts);
     std::memcpy(to + i, &narrow, sizeof narrow);
   }
-  narrow_to_bf16(from + i, n - i, to + i);
+  for (; i < n; ++i) to[i] = BFloat16(from[i]).bits;
 }
 
 #undef EDGECLIP_INLINE

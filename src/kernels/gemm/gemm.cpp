@@ -130,12 +130,15 @@ void gemm_s8(Executor& executor, const GemmInput& a, const PackedWeights& w, con
                        static_cast<int>(part.end_row - part.first_row), row_offset);
       for (std::int64_t r = 0; r < part.end_row - part.first_row; ++r) row_offset[r] *= 128;
     }
+    std::int64_t offset_of = -1;  // the panel that column_offset is of
     over_tiles(part, d, [&](std::int64_t row, int rows, std::int64_t panel) {
       multiply(data + row * a.stride, a.stride, panels + panel * w.panel_elements, w.groups, rows, tile);
       const TilePlace place = place_of(w, row, rows, panel);
-      if (zero != 0)
+      if (zero != 0 && offset_of != panel) {
         for (int c = 0; c < w.width; ++c)
           column_offset[c] = zero * w.column_sums[static_cast<std::size_t>(place.column + c)];
+        offset_of = panel;
+      }
       finish(tile, place, epilogue, zero != 0 ? column_offset : nullptr,
              w.offset ? row_offset + (row - part.first_row) : nullptr);
     });
@@ -188,13 +191,7 @@ void pad_rows(Executor& executor, const std::uint8_t* from, std::int64_t rows, c
 }
 
 void narrow_to_bf16(const float* from, std::int64_t n, std::uint16_t* to) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    std::uint32_t bits;
-    std::memcpy(&bits, from + i, sizeof bits);
-    const std::uint32_t nearest = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
-    const bool nan = (bits & 0x7fffffffU) > 0x7f800000U;
-    to[i] = static_cast<std::uint16_t>(nan ? bits >> 16 | 0x40U : nearest);
-  }
+  epilogues(cpu_level()).narrow(from, n, to);
 }
 
 }  // namespace edgeclip::kernels

@@ -44,7 +44,7 @@ void reference_gemm(const std::uint8_t* a, std::int64_t a_stride, bool signed_a,
 /// "s8:amx": what multiplies by these weights.
 std::string product_name(const PackedWeights& w);
 
-/// n float32 as bfloat16 patterns, to nearest, halves to even; NaN stays NaN.
+/// n float32 as bfloat16 patterns, the bits of BFloat16, by the kernels of this machine's level.
 void narrow_to_bf16(const float* from, std::int64_t n, std::uint16_t* to);
 
 /// Rows of A in the form that products by w read: rows (M, K) of float32 rounded to bfloat16, or of bytes as they are,

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/float16.h"
 #include "kernels/simd/begin_avx2.h"
 
 namespace edgeclip::kernels::avx2 {

@@ -29,34 +29,11 @@ struct SignedDot : UnsignedDot {
   static Register dot(Register sum, Register a, Register w) { return _mm256_dpbusd_avx_epi32(sum, w, a); }
 };
 #include "kernels/gemm/micro_s8.inl"
-
-std::int32_t sum_of(Register lanes) {
-  std::int32_t all[8], sum = 0;
-  std::memcpy(all, &lanes, sizeof all);
-  for (const std::int32_t lane : all) sum += lane;
-  return sum;
-}
-
-void row_sums(const std::int8_t* a, std::int64_t lda, std::int64_t k, int rows, std::int32_t* out) {
-  constexpr std::int64_t kBytes = sizeof(Register);
-  for (int r = 0; r < rows; ++r) {
-    const std::int8_t* row = a + r * lda;
-    Register lanes = {};
-    std::int64_t i = 0;
-    for (; i + kBytes <= k; i += kBytes) {
-      Register bytes;
-      std::memcpy(&bytes, row + i, sizeof bytes);
-      lanes = UnsignedDot::dot(lanes, _mm256_set1_epi8(1), bytes);
-    }
-    std::int32_t sum = sum_of(lanes);
-    for (; i < k; ++i) sum += row[i];
-    out[r] = sum;
-  }
-}
+#include "kernels/gemm/row_sums.inl"
 
 }  // namespace
 
-const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, false, row_sums, nullptr};
+const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, false, row_sums<UnsignedDot>, nullptr};
 
 }  // namespace edgeclip::kernels::avx_vnni
 

@@ -68,8 +68,7 @@ const S8Kernels& s8_kernels(CpuLevel level);
 /// nullptr where no level up to this one has them.
 const Bf16Kernels* bf16_kernels(CpuLevel level);
 
-/// n float32 as bfloat16 patterns, to nearest, halves to even; NaN stays NaN.
-void narrow_to_bf16(const float* from, std::int64_t n, std::uint16_t* to);
+/// n float32 as bfloat16 patterns: the bits of BFloat16.
 using Narrow = void (*)(const float* from, std::int64_t n, std::uint16_t* to);
 
 struct Epilogues {

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/float16.h"
 #include "kernels/gemm/micro_kernels.h"
 
 /// For every CPU, in whatever registers the compiler has (SSE2, NEON).

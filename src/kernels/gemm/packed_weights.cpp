@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 
 #include "base/error.h"
@@ -17,7 +16,7 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
 
-/// Sizes of panels, and zeros in their place.
+/// Sizes of panels, and their place.
 PackedWeights make(WeightType type, CpuLevel level, std::int64_t k, std::int64_t n, int width, int group, int step,
                    std::size_t element) {
   PackedWeights packed;
@@ -34,17 +33,20 @@ PackedWeights make(WeightType type, CpuLevel level, std::int64_t k, std::int64_t
   return packed;
 }
 
-/// place(k, n) of each element that there is, panel by panel; the rest stays zero.
+/// value(k, n) of each element that there is, panel by panel; the rest is zero.
 template <class Element, class Value>
-void fill(PackedWeights& packed, const Value& value) {
-  auto* out = reinterpret_cast<Element*>(packed.data.data());
-  for (std::int64_t p = 0; p < packed.panels(); ++p, out += packed.panel_elements) {
+void fill(PackedWeights& packed, Executor& executor, const Value& value) {
+  auto* data = reinterpret_cast<Element*>(packed.data.data());
+  executor.run(packed.panels(), [&](std::int64_t p) {
+    Element* out = data + p * packed.panel_elements;
     const std::int64_t first = p * packed.width, columns = std::min<std::int64_t>(packed.width, packed.n - first);
+    if (columns < packed.width || packed.k < packed.groups * packed.group)
+      std::fill_n(out, packed.panel_elements, Element{});
     for (std::int64_t k = 0; k < packed.k; ++k) {
       Element* row = out + k / packed.group * packed.width * packed.group + k % packed.group;
       for (std::int64_t c = 0; c < columns; ++c) row[c * packed.group] = value(k, first + c);
     }
-  }
+  });
 }
 
 std::int8_t halved(std::int8_t w) {
@@ -61,16 +63,15 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : bytes_(bytes) {
   data_.reset(static_cast<std::byte*>(memory));
   // Whole huge pages only: the rest of the last one would be memory for nothing.
   if (bytes >= kHugePage) ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-  std::memset(memory, 0, whole);
 }
 
 void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
 
 PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
-                       std::int64_t column_stride, CpuLevel level) {
+                       std::int64_t column_stride, CpuLevel level, Executor& executor) {
   const F32Kernels& kernels = f32_kernels(level);
   PackedWeights packed = make(WeightType::f32, level, k, n, kernels.width, 1, 1, sizeof(float));
-  fill<float>(packed, [&](std::int64_t row, std::int64_t column) {
+  fill<float>(packed, executor, [&](std::int64_t row, std::int64_t column) {
     return w[row * row_stride + column * column_stride];
   });
   return packed;
@@ -78,37 +79,39 @@ PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int6
 
 bool has_bf16_products(CpuLevel level) { return bf16_kernels(level) != nullptr; }
 
-PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, CpuLevel level) {
+PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
+                        std::int64_t column_stride, CpuLevel level, Executor& executor) {
   const Bf16Kernels* kernels = bf16_kernels(level);
   EDGECLIP_CHECK(kernels != nullptr, "no bfloat16 products at {}", level_name(level));
   PackedWeights packed = make(WeightType::bf16, level, k, n, kernels->width, 2, kernels->step, sizeof(std::uint16_t));
-  fill<std::uint16_t>(packed, [&](std::int64_t row, std::int64_t column) { return w[row * n + column]; });
+  fill<std::uint16_t>(packed, executor, [&](std::int64_t row, std::int64_t column) {
+    return w[row * row_stride + column * column_stride];
+  });
   return packed;
 }
 
 bool needs_seven_bits(CpuLevel level) { return s8_kernels(level).seven_bits; }
 
-PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level) {
+PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level,
+                      Executor& executor) {
   const S8Kernels& kernels = s8_kernels(level);
   PackedWeights packed = make(WeightType::s8, level, k, n, kernels.width, 4, kernels.step, 1);
   packed.signed_a = signed_a;
   packed.offset = signed_a && kernels.row_sums != nullptr;
   const auto padded = static_cast<std::size_t>(packed.panels() * packed.width);
-  std::vector<bool> half(padded, false);
   if (kernels.seven_bits) {
     packed.column_factor.assign(padded, 1);
     for (std::int64_t row = 0; row < k; ++row)
       for (std::int64_t column = 0; column < n; ++column) {
         const std::int8_t x = w[row * n + column];
-        if (x < -64 || x > 64) half[static_cast<std::size_t>(column)] = true;
+        if (x < -64 || x > 64) packed.column_factor[static_cast<std::size_t>(column)] = 2;
       }
-    for (std::size_t c = 0; c < padded; ++c)
-      if (half[c]) packed.column_factor[c] = 2;
   }
   packed.column_sums.assign(padded, 0);
-  fill<std::int8_t>(packed, [&](std::int64_t row, std::int64_t column) {
+  const float* factor = kernels.seven_bits ? packed.column_factor.data() : nullptr;
+  fill<std::int8_t>(packed, executor, [&](std::int64_t row, std::int64_t column) {
     std::int8_t x = w[row * n + column];
-    if (half[static_cast<std::size_t>(column)]) x = halved(x);
+    if (factor && factor[column] != 1) x = halved(x);
     packed.column_sums[static_cast<std::size_t>(column)] += x;
     return static_cast<std::int8_t>(packed.offset ? x ^ -128 : x);
   });

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/cpu_features.h"
+#include "kernels/executor.h"
 
 namespace edgeclip::kernels {
 
@@ -15,7 +16,7 @@ enum class WeightType : std::uint8_t {
   s8     ///< by uint8 or int8 activations
 };
 
-/// 64-byte aligned; large ones ask for huge pages, since they are read from end to end.
+/// 64-byte aligned, not initialized; large ones ask for huge pages, since they are read from end to end.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -57,20 +58,23 @@ struct PackedWeights {
   std::size_t bytes() const { return data.bytes() + (column_sums.size() + column_factor.size()) * 4; }
 };
 
-/// w[k * row_stride + n * column_stride].  level: one of cpu_levels().  Throws std::bad_alloc.
+/// w[k * row_stride + n * column_stride].  level: one of cpu_levels().  Panels are divided over the executor's
+/// threads.  Throws std::bad_alloc.
 PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
-                       std::int64_t column_stride, CpuLevel level);
+                       std::int64_t column_stride, CpuLevel level, Executor& executor = serial_executor());
 
 /// Whether there are kernels of bfloat16 products at this level.
 bool has_bf16_products(CpuLevel level);
-/// bfloat16 patterns, row-major.  The level has_bf16_products().
-PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, CpuLevel level);
+/// The same of bfloat16 patterns.  The level has_bf16_products().
+PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
+                        std::int64_t column_stride, CpuLevel level, Executor& executor = serial_executor());
 
 /// Whether 8-bit products of this level need weights of 7 bits (|w| <= 64): pairs of products are summed in 16
 /// bits there (vpmaddubsw), which others would overflow.
 bool needs_seven_bits(CpuLevel level);
 /// row-major int8.  signed_a: the activations are int8.  Where the level needs_seven_bits(), columns with larger
 /// weights are halved and rounded (half to even), and column_factor says so: products are then not exact.
-PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level);
+PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level,
+                      Executor& executor = serial_executor());
 
 }  // namespace edgeclip::kernels

@@ -52,9 +52,10 @@ void linear(const float* x, std::int64_t count, float scale, std::int32_t zero_p
 void quantize(const QuantizedRows& work) {
   for (std::int64_t r = 0; r < work.rows; ++r) {
     const float* x = work.x + r * work.width;
-    std::int8_t* q = work.q + r * work.width;
     const float scale = scale_of_row(largest_magnitude(x, work.width));
     if (work.q_scale) work.q_scale[r] = scale;
+    if (!work.q) continue;
+    std::int8_t* q = work.q + r * work.width;
     for (std::int64_t k = 0; k < work.width; ++k) {
       const float v = std::nearbyint(x[k] / scale);
       q[k] = static_cast<std::int8_t>(v != v ? 0.0F : std::clamp(v, -127.0F, 127.0F));
@@ -126,7 +127,7 @@ void normalize_rows(const NormalizedRows& work, Executor& executor) {
 void quantize_rows(const QuantizedRows& work, Executor& executor) {
   const auto quantize = row_kernels().quantize;
   parallel_chunks(executor, work.rows, rows_of_chunk(work.width), [&](std::int64_t begin, std::int64_t end) {
-    quantize({work.x + begin * work.width, end - begin, work.width, work.q + begin * work.width,
+    quantize({work.x + begin * work.width, end - begin, work.width, behind(work.q, begin * work.width),
               behind(work.q_scale, begin)});
   });
 }

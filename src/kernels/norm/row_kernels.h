@@ -37,7 +37,7 @@ struct NormalizedRows {
 struct QuantizedRows {
   const float* x = nullptr;  ///< (rows, width)
   std::int64_t rows = 0, width = 0;
-  std::int8_t* q = nullptr;
+  std::int8_t* q = nullptr;  ///< (rows, width), or null
   float* q_scale = nullptr;  ///< (rows), or null
 };
 

@@ -78,7 +78,7 @@ void quantize(const QuantizedRows& work) {
     for_vectors<V>(work.width, [&](std::int64_t k, int n) ROW_TARGET { largest.take(value(k, n)); });
     const float scale = scale_of_row(largest.magnitude());
     if (work.q_scale) work.q_scale[r] = scale;
-    quantize_row<V>(work.width, scale, work.q + r * work.width, value);
+    if (work.q) quantize_row<V>(work.width, scale, work.q + r * work.width, value);
   }
 }
 
