@@ -19,28 +19,9 @@ import time
 import numpy as np
 import onnx
 
+from inputs import make_inputs
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def make_inputs(path, batch, dims):
-    """Random inputs of an ONNX file; dynamic dimensions: the batch, or what dims says."""
-    rng = np.random.default_rng(batch)
-    model = onnx.load(path, load_external_data=False)
-    constants = {initializer.name for initializer in model.graph.initializer}
-    inputs = {}
-    for value in model.graph.input:
-        if value.name in constants:
-            continue
-        shape = [d.dim_value if d.dim_value > 0 else dims.get(d.dim_param, batch) for d in value.type.tensor_type.shape.dim]
-        kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        if value.name.endswith("mask"):
-            inputs[value.name] = np.ones(shape, kind)
-        elif np.issubdtype(kind, np.integer):
-            inputs[value.name] = rng.integers(1, 400, shape).astype(kind)
-            inputs[value.name][:, -1] = 49407  # CLIP's end of text, the largest id
-        else:
-            inputs[value.name] = rng.standard_normal(shape).astype(kind)
-    return inputs
 
 
 class Ours:
@@ -55,17 +36,13 @@ class Ours:
             np.save(file, array)
             self.command += ["--input", f"{name}={file}"]
         self.report = os.path.join(folder, "ours.json")
-        self.peak_mb = 0.0
         start = time.perf_counter()
         self.call(["--iterations", "1"])
         self.cold_s = time.perf_counter() - start
 
     def call(self, options):
-        child = subprocess.Popen(self.command + options, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-        if status != 0:
+        if subprocess.run(self.command + options, stdout=subprocess.DEVNULL).returncode != 0:
             sys.exit(f"failed: {' '.join(self.command + options)}")
-        self.peak_mb = max(self.peak_mb, usage.ru_maxrss / 1024)
 
     def times(self, runs):
         self.call(["--warmup", "3", "--iterations", str(runs)])
@@ -73,7 +50,17 @@ class Ours:
         return [latency["median"]] * runs, latency["p99"]
 
     def close(self):
-        return self.peak_mb
+        """The peak resident set in MB, of a run that is looked at every few milliseconds (see peer.py)."""
+        child, peak = subprocess.Popen(self.command + ["--iterations", "30"], stdout=subprocess.DEVNULL), 0
+        while child.poll() is None:
+            with open(f"/proc/{child.pid}/status") as status:
+                peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith("VmHWM:")])
+            time.sleep(0.003)
+        return peak / 1024
+
+
+class Refused(Exception):
+    pass
 
 
 class Peer:
@@ -87,7 +74,7 @@ class Peer:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("ready"):
-            sys.exit(f"{engine} did not take {path}")
+            raise Refused(f"{engine} does not take {os.path.basename(path)}: {line[len('refused '):].strip()}")
         self.cold_s = time.perf_counter() - start - interpreter_s
         self.ask(3)
 
@@ -141,7 +128,7 @@ def main():
                 engines = {}
                 with tempfile.TemporaryDirectory() as folder:
                     first = files.split(",")[0].split(":")[-1]
-                    inputs = make_inputs(first, batch, dims)
+                    inputs = make_inputs(onnx.load(first, load_external_data=False), batch, dims, np.random.default_rng(batch), end_of_text=49407)
                     engines["ours"] = Ours(args.program, plan, graph, threads, inputs, folder)
                     for file in files.split(","):
                         engine, _, path = file.rpartition(":")
@@ -149,7 +136,10 @@ def main():
                             if peer == "onnxruntime" and precision == "bf16":
                                 continue  # it has no bfloat16 products on x86
                             label = peer if peer not in engines else f"{peer} {os.path.basename(path)}"
-                            engines[label] = Peer(peer, path, precision, threads, inputs, folder, interpreter_s)
+                            try:
+                                engines[label] = Peer(peer, path, precision, threads, inputs, folder, interpreter_s)
+                            except Refused as refused:
+                                print(refused, file=sys.stderr)
                     times = {label: [] for label in engines}
                     p99 = {label: [] for label in engines}
                     busy = {label: [] for label in engines}

@@ -3,17 +3,22 @@
     peer.py onnxruntime|openvino MODEL.onnx PRECISION THREADS INPUTS.npz
 
 prints "ready SECONDS" (from the start of this file to the first result), then for each line "N" the milliseconds of N runs as a
-JSON list, and at the end of input its peak resident set in MB.  PRECISION: fp32, bf16 (OpenVINO only), or int8, for a MODEL that
+JSON list, and at the end of input its peak resident set in MB; or prints "refused WHY" and ends.  PRECISION: fp32, bf16 (OpenVINO only), or int8, for a MODEL that
 is quantized already.
 """
 import time
 
 START = time.perf_counter()
 import json
-import resource
 import sys
 
 import numpy as np
+
+
+def peak_rss_mb():
+    """Not getrusage's ru_maxrss, which begins with what the parent had when it forked."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
 
 
 def onnxruntime_model(path, precision, threads):
@@ -43,11 +48,15 @@ def openvino_model(path, precision, threads, inputs):
 def main():
     engine, path, precision, threads, file = sys.argv[1:]
     inputs = dict(np.load(file))
-    if engine == "onnxruntime":
-        run = onnxruntime_model(path, precision, int(threads))
-    else:
-        run = openvino_model(path, precision, int(threads), inputs)
-    run(inputs)
+    try:
+        if engine == "onnxruntime":
+            run = onnxruntime_model(path, precision, int(threads))
+        else:
+            run = openvino_model(path, precision, int(threads), inputs)
+        run(inputs)
+    except Exception as error:  # of whatever type each engine throws
+        print("refused", " ".join(str(error).split())[:160], flush=True)
+        return
     print("ready", time.perf_counter() - START, flush=True)
     for line in sys.stdin:
         times = []
@@ -56,7 +65,7 @@ def main():
             run(inputs)
             times.append((time.perf_counter() - start) * 1e3)
         print(json.dumps(times), flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+    print(peak_rss_mb(), flush=True)
 
 
 if __name__ == "__main__":

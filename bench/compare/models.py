@@ -2,7 +2,7 @@
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy onnx onnxruntime openvino
     cmake --preset edge && cmake --build --preset edge --target edgeclip-edge
-    /tmp/venv/bin/python bench/end_to_end/engine/compare.py --program build/edge/bin/edgeclip-edge MODEL.onnx...
+    /tmp/venv/bin/python bench/compare/models.py --program build/edge/bin/edgeclip-edge MODEL.onnx...
 
 Every model runs in float32 with random inputs (dynamic dimensions: the batch, or what `--dim NAME=VALUE` says of them). Rounds are interleaved, one after the other of
 the three; what is printed is the median of all timed runs, and the ratio: the faster peer's time over ours. "differs" is the largest
@@ -21,22 +21,7 @@ import onnx
 import onnxruntime
 import openvino
 
-
-def make_inputs(model, batch, dims, rng):
-    inputs = {}
-    constants = {initializer.name for initializer in model.graph.initializer}
-    for value in model.graph.input:
-        if value.name in constants:
-            continue
-        shape = [d.dim_value if d.dim_value > 0 else dims.get(d.dim_param, batch) for d in value.type.tensor_type.shape.dim]
-        kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        if value.name.endswith("mask"):
-            inputs[value.name] = np.ones(shape, kind)
-        elif np.issubdtype(kind, np.integer):
-            inputs[value.name] = rng.integers(1, 400, shape).astype(kind)
-        else:
-            inputs[value.name] = rng.standard_normal(shape).astype(kind)
-    return inputs
+from inputs import make_inputs
 
 
 def timed(run, runs):
