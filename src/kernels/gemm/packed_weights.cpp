@@ -101,11 +101,14 @@ PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool
   const auto padded = static_cast<std::size_t>(packed.panels() * packed.width);
   if (kernels.seven_bits) {
     packed.column_factor.assign(padded, 1);
-    for (std::int64_t row = 0; row < k; ++row)
-      for (std::int64_t column = 0; column < n; ++column) {
-        const std::int8_t x = w[row * n + column];
-        if (x < -64 || x > 64) packed.column_factor[static_cast<std::size_t>(column)] = 2;
-      }
+    executor.run(packed.panels(), [&](std::int64_t p) {  // a thread's columns lie side by side
+      const std::int64_t first = p * packed.width, end = std::min<std::int64_t>(first + packed.width, n);
+      for (std::int64_t row = 0; row < k; ++row)
+        for (std::int64_t column = first; column < end; ++column) {
+          const std::int8_t x = w[row * n + column];
+          if (x < -64 || x > 64) packed.column_factor[static_cast<std::size_t>(column)] = 2;
+        }
+    });
   }
   packed.column_sums.assign(padded, 0);
   const float* factor = kernels.seven_bits ? packed.column_factor.data() : nullptr;
