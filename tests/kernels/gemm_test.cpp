@@ -18,7 +18,8 @@ struct Sizes {
   std::int64_t m, k, n;
 };
 const std::vector<Sizes> kSizes = {{1, 1, 1},   {1, 64, 32},  {2, 7, 33},   {5, 130, 17}, {13, 96, 64}, {16, 64, 31},
-                                   {17, 65, 96}, {33, 40, 70}, {50, 192, 96}, {77, 64, 130}, {100, 31, 5}};
+                                   {17, 65, 96}, {33, 40, 70}, {50, 192, 96}, {77, 64, 130}, {100, 31, 5},
+                                   {117, 2100, 70}};  // several chunks of K, blocks of panels and parts of rows
 
 std::vector<float> random_floats(std::int64_t count, std::mt19937& rng, float size = 1) {
   std::normal_distribution<float> normal(0, size);
@@ -163,7 +164,7 @@ void expect_rows_alone(Executor& executor, const void* a, std::int64_t rows, std
 }
 
 TEST_P(AtEveryLevel, ARowAloneGivesTheBitsOfTheBatch) {
-  const Sizes s{45, 200, 100};
+  const Sizes s{117, 2100, 70};
   const auto a = random_floats(s.m * s.k, rng_), w = random_floats(s.k * s.n, rng_);
   expect_rows_alone(pool_, a.data(), s.m, s.k, 4, pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam()), nullptr, nullptr);
 

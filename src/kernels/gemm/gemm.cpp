@@ -10,52 +10,62 @@ namespace edgeclip::kernels {
 
 namespace {
 
+/// What of a panel is multiplied at a time lies in the first-level cache for all rows of a task.
+constexpr std::int64_t kChunkBytes = std::int64_t{32} << 10;
 /// Rows of A that one task keeps in the second-level cache while it goes over its panels.
 constexpr std::int64_t kRowBytes = std::int64_t{384} << 10;
+constexpr std::int64_t kMostTaskRows = 112;
+/// Sums of a task that are still open, 4 bytes each.
+constexpr std::int64_t kMostSums = std::int64_t{24} << 10;
 /// Work that is worth a task: about a microsecond of the fastest kernels.
 constexpr std::int64_t kLeastBytes = std::int64_t{16} << 10;  ///< of weights
 constexpr std::int64_t kLeastElements = 16384;                ///< of A, to convert
 constexpr std::int64_t kTasksPerThread = 6;
 
-constexpr std::int64_t kMostTaskRows = 512;
-
-/// How M rows and the panels are divided: `rows` by `panels` of each task, tiles of at most `tile` rows.
-struct Division {
-  std::int64_t rows = 0, panels = 0, tile = 0;
-};
-
 std::int64_t parts(std::int64_t whole, std::int64_t part) { return (whole + part - 1) / part; }
 
-Division divide(std::int64_t m, std::int64_t row_bytes, std::int64_t panel_bytes, std::int64_t panels, int most_rows,
+/// How a product is divided (Goto and van de Geijn 2008, with A left where it is):
+///   tasks of `rows` by `panels`; of these, `block` panels at a time; of these, `chunk` groups of K at a time, which
+///   all tiles of `tile` rows are multiplied by before the next.
+struct Division {
+  std::int64_t rows = 0, panels = 0, block = 0, chunk = 0, tile = 0;
+};
+
+Division divide(std::int64_t m, std::int64_t row_bytes, const PackedWeights& w, std::int64_t element_bytes, int most_rows,
                 int threads) {
   Division d;
   // Tiles of nearly one height: 50 rows by at most 14 are 13, 13, 12, 12, and not 14, 14, 14, 8.
-  const std::int64_t tiles = parts(m, most_rows);
+  const std::int64_t tiles = parts(m, most_rows), panel_bytes = w.panel_elements * element_bytes;
   d.tile = parts(m, tiles);
-  const std::int64_t fits = std::max<std::int64_t>(1, kRowBytes / std::max<std::int64_t>(1, row_bytes * d.tile));
-  const std::int64_t groups = parts(tiles, fits);
-  d.rows = std::min(parts(tiles, groups), kMostTaskRows / kMostRows) * d.tile;
-  d.panels = panels;
+  const std::int64_t chunks = tiles > 1 ? std::max<std::int64_t>(1, panel_bytes / kChunkBytes) : 1;
+  d.chunk = parts(parts(w.groups, chunks), kAheadGroups) * kAheadGroups;
+  const std::int64_t most = std::clamp(chunks > 1 ? kMostTaskRows : kRowBytes / std::max<std::int64_t>(1, row_bytes),
+                                       d.tile, std::max(d.tile, kMostTaskRows));
+  d.rows = parts(tiles, parts(tiles, most / d.tile)) * d.tile;
+  d.panels = w.panels();
   if (threads > 1) {
     const std::int64_t wanted = kTasksPerThread * threads, row_parts = parts(m, d.rows);
     const std::int64_t least = std::max<std::int64_t>(1, parts(kLeastBytes, panel_bytes));
-    d.panels = std::clamp(parts(panels * row_parts, wanted), std::min(least, panels), panels);
+    d.panels = std::clamp(parts(d.panels * row_parts, wanted), std::min(least, d.panels), d.panels);
   }
+  d.block = chunks > 1 ? std::clamp<std::int64_t>(kMostSums / (d.rows * w.width), 1, d.panels) : 1;
   return d;
 }
 
-/// One task: some rows by some panels.
+/// One task: some rows by some panels, and the panel that the same thread is likely to come to next.
 struct Part {
-  std::int64_t first_row, end_row, first_panel, end_panel;
+  std::int64_t first_row, end_row, first_panel, end_panel, next_panel;
 };
 
 template <class Body>
 void over_parts(Executor& executor, std::int64_t m, const PackedWeights& w, const Division& d, const Body& body) {
   const std::int64_t row_parts = parts(m, d.rows), panel_parts = parts(w.panels(), d.panels);
+  const std::int64_t threads = executor.threads();
   // Panels run slowest: tasks that run at the same time read the same weights.
   const auto task = [&](std::int64_t i) {
     const std::int64_t row = i % row_parts * d.rows, panel = i / row_parts * d.panels;
-    body(Part{row, std::min(m, row + d.rows), panel, std::min(w.panels(), panel + d.panels)});
+    body(Part{row, std::min(m, row + d.rows), panel, std::min(w.panels(), panel + d.panels),
+              (i + threads) / row_parts * d.panels});
   };
   if (row_parts * panel_parts == 1)
     task(0);
@@ -63,12 +73,54 @@ void over_parts(Executor& executor, std::int64_t m, const PackedWeights& w, cons
     executor.run(row_parts * panel_parts, task);
 }
 
-/// tile(row, rows, panel) of each.
-template <class Tile>
-void over_tiles(const Part& part, const Division& d, const Tile& tile) {
-  for (std::int64_t p = part.first_panel; p < part.end_panel; ++p)
-    for (std::int64_t row = part.first_row; row < part.end_row; row += d.tile)
-      tile(row, static_cast<int>(std::min(d.tile, part.end_row - row)), p);
+/// Where a task is: some groups of one panel.
+struct Place {
+  std::int64_t block = 0, chunk = 0, panel = 0;  ///< the first panel of the block, the first group, the panel
+
+  /// What is multiplied behind this; may lie beyond the weights.
+  Place next(const Part& part, const Division& d, const PackedWeights& w) const {
+    if (panel + 1 < std::min(block + d.block, part.end_panel)) return {block, chunk, panel + 1};
+    if (chunk + d.chunk < w.groups) return {block, chunk + d.chunk, block};
+    const std::int64_t first = block + d.block < part.end_panel ? block + d.block : part.next_panel;
+    return {first, 0, first};
+  }
+};
+
+/// The sums of a task: multiply(row, panel data, step, sums) of each tile by each chunk, and finish(sums, row, rows,
+/// panel) when a tile has all of K.
+template <class Sum, class W, class Multiply, class Finish>
+void over_tiles(const Part& part, const Division& d, const PackedWeights& w, const Multiply& multiply,
+                const Finish& finish) {
+  alignas(64) Sum sums[kMostSums];
+  const auto* weights = reinterpret_cast<const W*>(w.data.data());
+  const std::int64_t group_elements = w.width * w.group, rows = part.end_row - part.first_row;
+  const auto data_of = [&](const Place& at) { return weights + at.panel * w.panel_elements + at.chunk * group_elements; };
+  const std::int64_t tiles = parts(rows, d.tile);
+  for (Place at{.block = part.first_panel}; at.block < part.end_panel; at.block += d.block) {
+    const std::int64_t end = std::min(at.block + d.block, part.end_panel);
+    for (at.chunk = 0; at.chunk < w.groups; at.chunk += d.chunk) {
+      TileStep step;
+      step.groups = std::min(d.chunk, w.groups - at.chunk);
+      step.more = at.chunk > 0;
+      const bool last = at.chunk + step.groups == w.groups, open = step.more || !last;
+      for (at.panel = at.block; at.panel < end; ++at.panel) {
+        // All tiles together bring what is next.
+        const Place next = at.next(part, d, w);
+        const bool known = next.panel < w.panels();
+        const auto* ahead = known ? reinterpret_cast<const std::byte*>(data_of(next)) : nullptr;
+        step.ahead_bytes = known ? parts(kAheadGroups * group_elements * std::int64_t{sizeof(W)}, 64 * tiles) * 64 : 0;
+        const std::int64_t ahead_of_tile = parts(step.groups, kAheadGroups) * step.ahead_bytes;
+        for (std::int64_t row = 0; row < rows; row += d.tile) {
+          step.rows = static_cast<int>(std::min(d.tile, rows - row));
+          step.ahead = ahead;
+          if (known) ahead += ahead_of_tile;
+          Sum* of_tile = open ? sums + ((at.panel - at.block) * rows + row) * w.width : sums;
+          multiply(part.first_row + row, data_of(at), at.chunk, step, of_tile);
+          if (last) finish(of_tile, part.first_row + row, step.rows, at.panel);
+        }
+      }
+    }
+  }
 }
 
 TilePlace place_of(const PackedWeights& w, std::int64_t row, int rows, std::int64_t panel) {
@@ -81,34 +133,23 @@ TilePlace place_of(const PackedWeights& w, std::int64_t row, int rows, std::int6
   return place;
 }
 
-void gemm_f32(Executor& executor, const GemmInput& a, const PackedWeights& w, const Epilogue& epilogue) {
-  const F32Kernels& kernels = f32_kernels(w.level);
+/// float32 and bfloat16.
+template <class A, class Kernels>
+void gemm_float(Executor& executor, const GemmInput& a, const PackedWeights& w, const Epilogue& epilogue,
+                const Kernels& kernels, void (*release)()) {
   const F32Epilogue finish = epilogues(w.level).f32;
-  const auto* data = static_cast<const float*>(a.data);
-  const auto* panels = reinterpret_cast<const float*>(w.data.data());
-  const Division d = divide(a.rows, w.k * 4, w.panel_elements * 4, w.panels(), kernels.most_rows, executor.threads());
+  const auto* data = static_cast<const A*>(a.data);
+  const Division d = divide(a.rows, row_elements(w) * sizeof(A), w, sizeof(A), kernels.most_rows, executor.threads());
   over_parts(executor, a.rows, w, d, [&](const Part& part) {
-    alignas(64) float tile[kMostRows * kMostColumns];
-    over_tiles(part, d, [&](std::int64_t row, int rows, std::int64_t panel) {
-      kernels.tiles[rows - 1](data + row * a.stride, a.stride, panels + panel * w.panel_elements, w.k, tile);
-      finish(tile, place_of(w, row, rows, panel), epilogue);
-    });
-  });
-}
-
-void gemm_bf16(Executor& executor, const GemmInput& a, const PackedWeights& w, const Epilogue& epilogue) {
-  const Bf16Kernels& kernels = *bf16_kernels(w.level);
-  const F32Epilogue finish = epilogues(w.level).f32;
-  const auto* data = static_cast<const std::uint16_t*>(a.data);
-  const auto* panels = reinterpret_cast<const std::uint16_t*>(w.data.data());
-  const Division d = divide(a.rows, w.k * 2, w.panel_elements * 2, w.panels(), kernels.most_rows, executor.threads());
-  over_parts(executor, a.rows, w, d, [&](const Part& part) {
-    alignas(64) float tile[kMostRows * kMostColumns];
-    over_tiles(part, d, [&](std::int64_t row, int rows, std::int64_t panel) {
-      kernels.tile(data + row * a.stride, a.stride, panels + panel * w.panel_elements, w.groups, rows, tile);
-      finish(tile, place_of(w, row, rows, panel), epilogue);
-    });
-    if (kernels.release) kernels.release();
+    over_tiles<float, A>(
+        part, d, w,
+        [&](std::int64_t row, const A* panel, std::int64_t group, const TileStep& step, float* sums) {
+          kernels.tile(data + row * a.stride + group * w.group, a.stride, panel, step, sums);
+        },
+        [&](const float* sums, std::int64_t row, int rows, std::int64_t panel) {
+          finish(sums, place_of(w, row, rows, panel), epilogue);
+        });
+    if (release) release();
   });
 }
 
@@ -117,12 +158,10 @@ void gemm_s8(Executor& executor, const GemmInput& a, const PackedWeights& w, con
   const S8Tile multiply = w.signed_a ? kernels.signed_a : kernels.unsigned_a;
   const S8Epilogue finish = epilogues(w.level).s8;
   const auto* data = static_cast<const std::uint8_t*>(a.data);
-  const auto* panels = reinterpret_cast<const std::int8_t*>(w.data.data());
   // Where the kernels of int8 move A to uint8, its zero point moves with it.
   const std::int32_t zero = epilogue.a_zero_point + (w.signed_a && kernels.seven_bits ? 128 : 0);
-  const Division d = divide(a.rows, w.k, w.panel_elements, w.panels(), kernels.most_rows, executor.threads());
+  const Division d = divide(a.rows, row_elements(w), w, 1, kernels.most_rows, executor.threads());
   over_parts(executor, a.rows, w, d, [&](const Part& part) {
-    alignas(64) std::int32_t tile[kMostRows * kMostColumns];
     alignas(64) std::int32_t column_offset[kMostColumns];
     std::int32_t row_offset[kMostTaskRows];  // what W + 128 added to the sums of each row
     if (w.offset) {
@@ -131,17 +170,21 @@ void gemm_s8(Executor& executor, const GemmInput& a, const PackedWeights& w, con
       for (std::int64_t r = 0; r < part.end_row - part.first_row; ++r) row_offset[r] *= 128;
     }
     std::int64_t offset_of = -1;  // the panel that column_offset is of
-    over_tiles(part, d, [&](std::int64_t row, int rows, std::int64_t panel) {
-      multiply(data + row * a.stride, a.stride, panels + panel * w.panel_elements, w.groups, rows, tile);
-      const TilePlace place = place_of(w, row, rows, panel);
-      if (zero != 0 && offset_of != panel) {
-        for (int c = 0; c < w.width; ++c)
-          column_offset[c] = zero * w.column_sums[static_cast<std::size_t>(place.column + c)];
-        offset_of = panel;
-      }
-      finish(tile, place, epilogue, zero != 0 ? column_offset : nullptr,
-             w.offset ? row_offset + (row - part.first_row) : nullptr);
-    });
+    over_tiles<std::int32_t, std::int8_t>(
+        part, d, w,
+        [&](std::int64_t row, const std::int8_t* panel, std::int64_t group, const TileStep& step, std::int32_t* sums) {
+          multiply(data + row * a.stride + group * w.group, a.stride, panel, step, sums);
+        },
+        [&](const std::int32_t* sums, std::int64_t row, int rows, std::int64_t panel) {
+          const TilePlace place = place_of(w, row, rows, panel);
+          if (zero != 0 && offset_of != panel) {
+            for (int c = 0; c < w.width; ++c)
+              column_offset[c] = zero * w.column_sums[static_cast<std::size_t>(place.column + c)];
+            offset_of = panel;
+          }
+          finish(sums, place, epilogue, zero != 0 ? column_offset : nullptr,
+                 w.offset ? row_offset + (row - part.first_row) : nullptr);
+        });
     if (kernels.release) kernels.release();
   });
 }
@@ -155,9 +198,9 @@ void gemm(Executor& executor, const GemmInput& a, const PackedWeights& w, const 
   if (a.rows <= 0 || w.n <= 0) return;
   switch (w.type) {
     case WeightType::f32:
-      return gemm_f32(executor, a, w, epilogue);
+      return gemm_float<float>(executor, a, w, epilogue, f32_kernels(w.level), nullptr);
     case WeightType::bf16:
-      return gemm_bf16(executor, a, w, epilogue);
+      return gemm_float<std::uint16_t>(executor, a, w, epilogue, *bf16_kernels(w.level), bf16_kernels(w.level)->release);
     case WeightType::s8:
       EDGECLIP_CHECK(epilogue.column_scale != nullptr, "8-bit products have scales");
       return gemm_s8(executor, a, w, epilogue);

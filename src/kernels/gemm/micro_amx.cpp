@@ -61,17 +61,28 @@ inline __attribute__((always_inline)) void zero() {
   asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
 }
 
-/// a, lda, panel in bytes.
+template <int kTile>
+inline __attribute__((always_inline)) void begin(const TileStep& step, const std::byte* sums, std::int64_t stride) {
+  if (step.more)
+    load<kTile>(sums, stride);
+  else
+    zero<kTile>();
+}
+
+/// a, lda, panel, sums in bytes.
 template <Product kProduct>
-void product(const std::byte* a, std::int64_t lda, const std::byte* panel, std::int64_t groups, int rows, std::byte* out) {
+void product(const std::byte* a, std::int64_t lda, const std::byte* panel, const TileStep& step, std::byte* sums) {
   constexpr std::int64_t kRow = 128;  // bytes of a row of the panel, and of the sums
-  if (t_rows != rows) configure(rows);
-  zero<0>();
-  zero<1>();
-  if (rows > 16) {
-    zero<2>();
-    zero<3>();
-    for (std::int64_t g = 0; g < groups; g += kStep) {
+  static_assert(kStep == kAheadGroups);
+  if (t_rows != step.rows) configure(step.rows);
+  const std::byte* ahead = step.ahead;
+  begin<0>(step, sums, kRow);
+  begin<1>(step, sums + 64, kRow);
+  if (step.rows > 16) {
+    begin<2>(step, sums + 16 * kRow, kRow);
+    begin<3>(step, sums + 16 * kRow + 64, kRow);
+    for (std::int64_t g = 0; g < step.groups; g += kStep) {
+      bring(ahead, step.ahead_bytes);
       load<4>(a + 4 * g, lda);
       load<6>(panel + g * kRow, kRow);
       multiply<kProduct, 0, 4, 6>();
@@ -81,10 +92,11 @@ void product(const std::byte* a, std::int64_t lda, const std::byte* panel, std::
       multiply<kProduct, 2, 5, 6>();
       multiply<kProduct, 3, 5, 7>();
     }
-    store<2>(out + 16 * kRow, kRow);
-    store<3>(out + 16 * kRow + 64, kRow);
+    store<2>(sums + 16 * kRow, kRow);
+    store<3>(sums + 16 * kRow + 64, kRow);
   } else {
-    for (std::int64_t g = 0; g < groups; g += kStep) {
+    for (std::int64_t g = 0; g < step.groups; g += kStep) {
+      bring(ahead, step.ahead_bytes);
       load<4>(a + 4 * g, lda);
       load<6>(panel + g * kRow, kRow);
       multiply<kProduct, 0, 4, 6>();
@@ -92,8 +104,8 @@ void product(const std::byte* a, std::int64_t lda, const std::byte* panel, std::
       multiply<kProduct, 1, 4, 7>();
     }
   }
-  store<0>(out, kRow);
-  store<1>(out + 64, kRow);
+  store<0>(sums, kRow);
+  store<1>(sums + 64, kRow);
 }
 
 /// Others (oneDNN) configure tiles of their own; and the system need not save what is released.
@@ -103,16 +115,14 @@ void release() {
 }
 
 template <Product kProduct>
-void tile_s8(const std::uint8_t* a, std::int64_t lda, const std::int8_t* panel, std::int64_t groups, int rows,
-             std::int32_t* out) {
-  product<kProduct>(reinterpret_cast<const std::byte*>(a), lda, reinterpret_cast<const std::byte*>(panel), groups, rows,
-                    reinterpret_cast<std::byte*>(out));
+void tile_s8(const std::uint8_t* a, std::int64_t lda, const std::int8_t* panel, const TileStep& step, std::int32_t* sums) {
+  product<kProduct>(reinterpret_cast<const std::byte*>(a), lda, reinterpret_cast<const std::byte*>(panel), step,
+                    reinterpret_cast<std::byte*>(sums));
 }
 
-void tile_bf16(const std::uint16_t* a, std::int64_t lda, const std::uint16_t* panel, std::int64_t groups, int rows,
-               float* out) {
-  product<Product::bf16>(reinterpret_cast<const std::byte*>(a), 2 * lda, reinterpret_cast<const std::byte*>(panel), groups,
-                         rows, reinterpret_cast<std::byte*>(out));
+void tile_bf16(const std::uint16_t* a, std::int64_t lda, const std::uint16_t* panel, const TileStep& step, float* sums) {
+  product<Product::bf16>(reinterpret_cast<const std::byte*>(a), 2 * lda, reinterpret_cast<const std::byte*>(panel), step,
+                         reinterpret_cast<std::byte*>(sums));
 }
 
 }  // namespace

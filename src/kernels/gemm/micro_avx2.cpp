@@ -4,7 +4,6 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <type_traits>
 #include <utility>
@@ -16,7 +15,7 @@ namespace edgeclip::kernels::avx2 {
 
 namespace {
 
-constexpr int kVectorBytes = 32, kVectors = 2, kAhead = 16;
+constexpr int kVectorBytes = 32, kVectors = 2, kF32Rows = 6, kAhead = 16;
 #include "kernels/gemm/epilogue.inl"
 #include "kernels/gemm/micro_f32.inl"
 
@@ -42,12 +41,9 @@ struct SignedDot : UnsignedDot {
 };
 #include "kernels/gemm/micro_s8.inl"
 
-constexpr int kF32Rows = 6;
-constexpr auto kF32Tiles = f32_tiles(std::make_integer_sequence<int, kF32Rows>());
-
 }  // namespace
 
-const F32Kernels kF32 = {kColumns, kF32Tiles.data(), kF32Rows};
+const F32Kernels kF32 = {kColumns, kF32Rows, tile_f32};
 const S8Kernels kS8 = {kColumns, 1, kTileRows, tile_s8<UnsignedDot>, tile_s8<SignedDot>, true, nullptr, nullptr};
 const Epilogues kEpilogues = {finish_f32, finish_s8, narrow};
 

@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include <array>
+#include <algorithm>
 #include <cstring>
 #include <utility>
 

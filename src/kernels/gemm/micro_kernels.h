@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cpu_features.h"
@@ -11,16 +11,33 @@ namespace edgeclip::kernels {
 
 constexpr int kMostRows = 32, kMostColumns = 32;
 
-/// One tile of sums, rows x columns (the panel's width), all of K:
-///   out[r * width + c] = sum_k a[r * lda + k] w[k, c]
-/// a: row-major, lda in elements.  panel: packed_weights.h.  out: 64-byte aligned.
-using F32Tile = void (*)(const float* a, std::int64_t lda, const float* panel, std::int64_t k, float* out);
-/// groups of 2 rows of the panel.  a holds 2 * groups elements in each row.
-using Bf16Tile = void (*)(const std::uint16_t* a, std::int64_t lda, const std::uint16_t* panel,
-                          std::int64_t groups, int rows, float* out);
-/// groups of 4 rows.  a: uint8, or int8 as the weights were packed for, 4 * groups in each row.
-using S8Tile = void (*)(const std::uint8_t* a, std::int64_t lda, const std::int8_t* panel, std::int64_t groups,
-                        int rows, std::int32_t* out);
+/// How far one call of a tile goes.
+struct TileStep {
+  int rows = 0;
+  std::int64_t groups = 0;  ///< of the panel's rows
+  bool more = false;        ///< goes on from the sums that are there, else from zero
+  /// What is multiplied next, to be brought into the second-level cache meanwhile: so many bytes with each
+  /// kAheadGroups groups.
+  const std::byte* ahead = nullptr;
+  std::int64_t ahead_bytes = 0;
+};
+constexpr std::int64_t kAheadGroups = 16;
+
+/// One tile of sums, rows x columns (the panel's width), over some of K:
+///   sums[r * width + c] (+)= sum_k a[r * lda + k] w[k, c]
+/// a: row-major, lda in elements.  panel: packed_weights.h, of groups of 1 float32, 2 bfloat16, 4 8-bit rows; a is
+/// uint8, or int8 as the weights were packed for.  sums: 64-byte aligned.
+template <class A, class W, class Sum>
+using Tile = void (*)(const A* a, std::int64_t lda, const W* panel, const TileStep& step, Sum* sums);
+using F32Tile = Tile<float, float, float>;
+using Bf16Tile = Tile<std::uint16_t, std::uint16_t, float>;
+using S8Tile = Tile<std::uint8_t, std::int8_t, std::int32_t>;
+
+/// Into the second-level cache.
+inline __attribute__((always_inline)) void bring(const std::byte*& ahead, std::int64_t bytes) {
+  for (const std::byte* end = ahead + bytes; ahead < end; ahead += 64) __builtin_prefetch(ahead, 0, 2);
+}
+
 /// out[r] = sum_k a[r * lda + k] of int8.
 using S8RowSums = void (*)(const std::int8_t* a, std::int64_t lda, std::int64_t k, int rows, std::int32_t* out);
 
@@ -42,8 +59,8 @@ using S8Epilogue = void (*)(const std::int32_t* tile, const TilePlace& place, co
 
 struct F32Kernels {
   int width = 0;
-  const F32Tile* tiles = nullptr;  ///< [rows - 1]
   int most_rows = 0;
+  F32Tile tile = nullptr;
 };
 struct Bf16Kernels {
   int width = 0;
