@@ -33,20 +33,33 @@ PackedWeights make(WeightType type, CpuLevel level, std::int64_t k, std::int64_t
   return packed;
 }
 
-/// value(k, n) of each element that there is, panel by panel; the rest is zero.
-template <class Element, class Value>
-void fill(PackedWeights& packed, Executor& executor, const Value& value) {
+/// load(k, first, columns, row) of each row of each panel, panel by panel; what there is not is zero.
+template <class Element, int kGroup, class Load>
+void fill(PackedWeights& packed, Executor& executor, const Load& load) {
   auto* data = reinterpret_cast<Element*>(packed.data.data());
   executor.run(packed.panels(), [&](std::int64_t p) {
     Element* out = data + p * packed.panel_elements;
     const std::int64_t first = p * packed.width, columns = std::min<std::int64_t>(packed.width, packed.n - first);
-    if (columns < packed.width || packed.k < packed.groups * packed.group)
-      std::fill_n(out, packed.panel_elements, Element{});
-    for (std::int64_t k = 0; k < packed.k; ++k) {
-      Element* row = out + k / packed.group * packed.width * packed.group + k % packed.group;
-      for (std::int64_t c = 0; c < columns; ++c) row[c * packed.group] = value(k, first + c);
+    for (std::int64_t g = 0; g < packed.groups; ++g, out += packed.width * kGroup) {
+      Element rows[kGroup][kMostColumns] = {};
+      for (int i = 0; i < kGroup; ++i)
+        if (g * kGroup + i < packed.k) load(g * kGroup + i, first, columns, rows[i]);
+      for (int c = 0; c < packed.width; ++c)
+        for (int i = 0; i < kGroup; ++i) out[c * kGroup + i] = rows[i][c];
     }
   });
+}
+
+/// Of weights where they lie.
+template <class Element>
+auto strided(const Element* w, std::int64_t row_stride, std::int64_t column_stride) {
+  return [=](std::int64_t k, std::int64_t first, std::int64_t columns, Element* row) {
+    const Element* from = w + k * row_stride + first * column_stride;
+    if (column_stride == 1)
+      std::copy_n(from, columns, row);
+    else
+      for (std::int64_t c = 0; c < columns; ++c) row[c] = from[c * column_stride];
+  };
 }
 
 std::int8_t halved(std::int8_t w) {
@@ -71,9 +84,7 @@ PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int6
                        std::int64_t column_stride, CpuLevel level, Executor& executor) {
   const F32Kernels& kernels = f32_kernels(level);
   PackedWeights packed = make(WeightType::f32, level, k, n, kernels.width, 1, 1, sizeof(float));
-  fill<float>(packed, executor, [&](std::int64_t row, std::int64_t column) {
-    return w[row * row_stride + column * column_stride];
-  });
+  fill<float, 1>(packed, executor, strided(w, row_stride, column_stride));
   return packed;
 }
 
@@ -84,9 +95,7 @@ PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, 
   const Bf16Kernels* kernels = bf16_kernels(level);
   EDGECLIP_CHECK(kernels != nullptr, "no bfloat16 products at {}", level_name(level));
   PackedWeights packed = make(WeightType::bf16, level, k, n, kernels->width, 2, kernels->step, sizeof(std::uint16_t));
-  fill<std::uint16_t>(packed, executor, [&](std::int64_t row, std::int64_t column) {
-    return w[row * row_stride + column * column_stride];
-  });
+  fill<std::uint16_t, 2>(packed, executor, strided(w, row_stride, column_stride));
   return packed;
 }
 
@@ -111,12 +120,15 @@ PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool
     });
   }
   packed.column_sums.assign(padded, 0);
-  const float* factor = kernels.seven_bits ? packed.column_factor.data() : nullptr;
-  fill<std::int8_t>(packed, executor, [&](std::int64_t row, std::int64_t column) {
-    std::int8_t x = w[row * n + column];
-    if (factor && factor[column] != 1) x = halved(x);
-    packed.column_sums[static_cast<std::size_t>(column)] += x;
-    return static_cast<std::int8_t>(packed.offset ? x ^ -128 : x);
+  fill<std::int8_t, 4>(packed, executor, [&](std::int64_t k, std::int64_t first, std::int64_t columns, std::int8_t* row) {
+    std::copy_n(w + k * n + first, columns, row);
+    if (kernels.seven_bits)
+      for (std::int64_t c = 0; c < columns; ++c)
+        if (packed.column_factor[static_cast<std::size_t>(first + c)] != 1) row[c] = halved(row[c]);
+    std::int32_t* sums = packed.column_sums.data() + first;
+    for (std::int64_t c = 0; c < columns; ++c) sums[c] += row[c];
+    if (packed.offset)
+      for (std::int64_t c = 0; c < columns; ++c) row[c] ^= -128;
   });
   return packed;
 }
