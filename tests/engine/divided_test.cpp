@@ -231,7 +231,12 @@ TEST_P(DividedWork, IsTheWholeToARoundingForAnyNumberOfThreads) {
     const Tensor got = run(x, options);
     EXPECT_GT(backwards->most(), 1) << "nothing was divided";
     if (want.dtype() == DType::f32) {
-      EXPECT_LT(test::max_difference(got, want), 2e-5);
+#if defined(__x86_64__)
+      constexpr double kMost = 2e-5;
+#else
+      constexpr double kMost = 1e-4;  // oneDNN's products there sum in another order for other numbers of rows
+#endif
+      EXPECT_LT(test::max_difference(got, want), kMost);
     }
     // Whoever computes what, and in whatever order.
     options.executor.reset();

@@ -231,9 +231,13 @@ TEST_P(QuantConvKernels, AgreeWithTheReference) {
     SCOPED_TRACE(kernel);
     EXPECT_EQ(kernel.rfind("onednn:", 0), 0u);
     EXPECT_EQ(kernel.find("ref"), std::string::npos);
+#if defined(__x86_64__)
     if (!int8_products_saturate()) {
       EXPECT_EQ(kernel.find("widened"), std::string::npos);
     }
+#else
+    EXPECT_NE(kernel.find("widened"), std::string::npos);  // all of oneDNN's own are over its reference product there
+#endif
     expect_near(expected, chosen, 1e-5);
   }
   expect_near(expected, p.fast(Int8Path::widened, &kernel), 2e-5);
