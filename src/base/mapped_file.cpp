@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <map>
@@ -55,19 +54,18 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
 }
 
 void drop_mapped_pages(const std::byte* data, std::size_t size) {
-  constexpr std::uintptr_t kBefore = std::uintptr_t{1} << 20;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<std::uintptr_t>(data);
+  const std::uintptr_t first = (start + page - 1) / page * page, last = (start + size) / page * page;
+  if (first >= last) return;
   Mappings& mappings = Mappings::all();
   std::lock_guard lock(mappings.mutex);  // nothing is unmapped meanwhile
   auto it = mappings.sizes.upper_bound(data);
   if (it == mappings.sizes.begin()) return;
   --it;
-  const auto start = reinterpret_cast<std::uintptr_t>(data), mapping = reinterpret_cast<std::uintptr_t>(it->first);
-  if (start + size > mapping + it->second) return;
-  const std::uintptr_t first = std::max(mapping, start - std::min(start, kBefore)) / page * page,
-                       last = (start + size) / page * page;
+  if (start + size > reinterpret_cast<std::uintptr_t>(it->first) + it->second) return;
   // Read-only and private: what comes back is the file's.
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace edgeclip

@@ -24,9 +24,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Takes the pages of [data, data + size), and up to 1 MiB before them, out of this process's memory if they are of a
-/// MappedFile that lives: they are read from the file again when they are next needed.  (Before them: what was dropped
-/// there came back if a checksum was of both, plan/weight_blocks.h.)  Does nothing to other memory.  Thread-safe.
+/// Takes the whole pages of [data, data + size) out of this process's memory if they are of a MappedFile that
+/// lives: they are read from the file again when they are next needed.  Does nothing to other memory.
+/// Thread-safe.
 void drop_mapped_pages(const std::byte* data, std::size_t size);
 
 }  // namespace edgeclip
