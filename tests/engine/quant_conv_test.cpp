@@ -230,8 +230,8 @@ TEST_P(QuantConvKernels, AgreeWithTheReference) {
   {
     SCOPED_TRACE(kernel);
     EXPECT_EQ(kernel.rfind("onednn:", 0), 0u);
-    EXPECT_EQ(kernel.find("ref"), std::string::npos);
 #if defined(__x86_64__)
+    EXPECT_EQ(kernel.find("ref"), std::string::npos);
     if (!int8_products_saturate()) {
       EXPECT_EQ(kernel.find("widened"), std::string::npos);
     }

@@ -71,7 +71,6 @@ struct Behind {
     epilogue.activation = static_cast<Activation>(number % 12);
     epilogue.alpha = epilogue.activation == Activation::clip ? -0.5F : 0.3F;
     epilogue.beta = 0.6F;
-    epilogue.residual_first = number % 2 == 0;
     if (number % 3 == 1) {
       epilogue.residual = residual.data();
       epilogue.residual_stride = s.n;

@@ -4,7 +4,6 @@
 #include "engine/cpu/bf16_source.h"
 #include "engine/cpu/conv_window.h"
 #include "engine/cpu/cpu_node.h"
-#include "engine/cpu/pointwise_conv.h"
 
 namespace edgeclip::engine {
 
@@ -51,7 +50,6 @@ class ConvNode final : public CpuNode {
       : CpuNode(request.node, request.state),
         activation_(activation_of(request.node)),
         weights_(request.constants[kW]),
-        bias_(request.node.has_input(kBias) ? request.constants[kBias] : TensorView{}),
         type_(weights_.dtype == DType::bf16 && bf16_products() ? dnnl::memory::data_type::bf16 : kF32) {}
 
   Layouts layouts(const Inputs& inputs, const Outputs& outputs, const std::vector<Layout>&) const override {
@@ -68,7 +66,6 @@ class ConvNode final : public CpuNode {
     const Shape &x = in[kX].shape, &w = in[kW].shape;
     const bool packed = weights_.data != nullptr;
     if (in[kX].dtype != DType::f32 || x.size() > 5 || (in[kW].dtype != DType::f32 && !packed)) return nullptr;
-    if (auto kernel = bind_pointwise_conv(node, request, weights_, bias_, activation_, state_)) return kernel;
     const ConvWindow window = conv_window(node, request, w);
 
     const bool bias = node.has_input(kBias), residual = node.has_input(kResidual);
@@ -168,7 +165,7 @@ class ConvNode final : public CpuNode {
   }
 
   const Activation activation_;
-  const TensorView weights_, bias_;     ///< data where they are a constant
+  const TensorView weights_;            ///< data where they are a constant
   const dnnl::memory::data_type type_;  ///< of the products' operands
 };
 

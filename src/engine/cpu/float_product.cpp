@@ -17,7 +17,6 @@ class FloatProductKernel final : public Kernel {
         executor_(request.executor),
         scratch_(request.scratch) {
     set_activation(epilogue_, product.activation);
-    epilogue_.residual_first = product.residual_first;
     epilogue_.out_stride = epilogue_.residual_stride = weights_->n;
     if (product.bias) {
       bias_ = padded_to_panels(product.bias, *weights_);

@@ -16,7 +16,6 @@ struct FloatProduct {
   const float* bias = nullptr;  ///< (N), or null
   Activation activation;
   std::optional<std::size_t> residual;  ///< the input that is added: (rows, N)
-  bool residual_first = false;          ///< before the activation
 };
 std::unique_ptr<Kernel> make_float_product(FloatProduct product, const BindRequest& request);
 

@@ -23,8 +23,7 @@ class FusedMatMulNode final : public CpuNode {
                          request.inputs[0].elements() / weights_.shape[0],
                          biased ? bias_.as<float>() : nullptr,
                          activation_,
-                         {},
-                         false};
+                         {}};
     if (node.has_input(kResidual)) product.residual = kResidual;
     return make_float_product(std::move(product), request);
   }

@@ -24,7 +24,7 @@ enum class OutputType : std::uint8_t { f32, u8, s8 };
 
 /// What becomes of sum[m, n], the exact or float32 sum of products:
 ///   x = sum * (column_scale[n] * row_scale[m]) + bias[n]      (8-bit products have column scales)
-///   y = activation(x) + residual[m, n], or activation(x + residual[m, n]) with residual_first
+///   y = activation(x) + residual[m, n]
 ///   out = y, or round(y * out_inverse_scale) + out_zero_point, saturated
 /// Pointers are those of the whole product, and null where there is none.
 struct Epilogue {
@@ -35,7 +35,6 @@ struct Epilogue {
   float alpha = 0, beta = 0;
   const float* residual = nullptr;  ///< (M, N); may be where the output goes
   std::int64_t residual_stride = 0;  ///< elements from row to row
-  bool residual_first = false;
 
   OutputType out_type = OutputType::f32;
   void* out = nullptr;          ///< (M, N)

@@ -154,7 +154,7 @@ void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const st
         std::memcpy(some, residual + r * e.residual_stride, bytes);
         added = load(some);
       }
-      const Floats y = e.residual_first ? activate<kActivation>(x + added, e) : activate<kActivation>(x, e) + added;
+      const Floats y = activate<kActivation>(x, e) + added;
       if (count == kLanes) {
         store(y, e, out);
         continue;

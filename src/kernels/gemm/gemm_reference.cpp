@@ -51,7 +51,7 @@ void finish(double sum, std::int64_t m, std::int64_t n, const Epilogue& e) {
   if (e.row_scale) x *= static_cast<double>(e.row_scale[m]);
   if (e.bias) x += static_cast<double>(e.bias[n]);
   const double residual = e.residual ? static_cast<double>(e.residual[m * e.residual_stride + n]) : 0;
-  const double y = e.residual_first ? activate(x + residual, e) : activate(x, e) + residual;
+  const double y = activate(x, e) + residual;
   const std::int64_t at = m * e.out_stride + n;
   if (e.out_type == OutputType::f32)
     static_cast<float*>(e.out)[at] = static_cast<float>(y);
