@@ -17,17 +17,20 @@ PackedCache::PackedCache(std::shared_ptr<const ConstantSource> source, LogCallba
       log_(std::move(log)),
       identity_{source_->identity(), kernels::cpu_level()},
       path_(fs::absolute(source_->file()) += ".packed-" + kernels::level_name(identity_.level)) {
-  open();
+  const std::string unusable = open();
+  if (!unusable.empty())
+    log_message(log_, LogLevel::kInfo, fmt::format("{}: {}; it is written anew", path_.string(), unusable));
 }
 
-void PackedCache::open() {
+std::string PackedCache::open() {
   file_.reset();
-  if (file_type_at(path_) == fs::file_type::not_found) return;
+  if (file_type_at(path_) == fs::file_type::not_found) return {};
   try {
     file_ = std::make_shared<const PackedFile>(path_, identity_);
   } catch (const std::runtime_error& error) {
-    log_message(log_, LogLevel::kInfo, fmt::format("{}: {}; it is written anew", path_.string(), error.what()));
+    return error.what();
   }
+  return {};
 }
 
 bool PackedCache::has(const std::byte* constant) const {
@@ -83,6 +86,8 @@ bool PackedCache::write(const std::vector<Packed>& packed) {
   for (PackedEntry& other : file_ ? file_->read_all() : std::vector<PackedEntry>())
     if (std::none_of(entries.begin(), entries.end(), [&](const PackedEntry& e) { return e.key == other.key; }))
       entries.push_back(std::move(other));
+  // As the plan orders them: the same file every time.
+  std::sort(entries.begin(), entries.end(), [](const PackedEntry& a, const PackedEntry& b) { return a.key < b.key; });
   try {
     write_packed_file(path_, identity_, entries);
     return true;

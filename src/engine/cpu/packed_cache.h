@@ -40,7 +40,8 @@ class PackedCache {
   bool keep(std::vector<Packed>& packed);
 
  private:
-  void open();
+  /// Why what is there is of no use; "" otherwise.
+  std::string open();
   /// Replaces what is wanted, sound in the file and lies the same there.
   bool map(std::vector<Packed>& packed, const std::function<bool(const Packed&)>& wanted) const;
   bool write(const std::vector<Packed>& packed);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -21,7 +22,7 @@ inline constexpr std::uint32_t kPackedFileFormat = 1;
 struct PackedKey {
   std::uint64_t constant = 0;  ///< its offset among the plan's weights
   std::uint32_t form = 0;      ///< GemmWeights's
-  friend bool operator==(const PackedKey&, const PackedKey&) = default;
+  friend auto operator<=>(const PackedKey&, const PackedKey&) = default;
 };
 
 struct PackedEntry {
