@@ -95,8 +95,10 @@ bool PackedCache::write(const std::vector<Packed>& packed) {
     // Whoever is writing it will be done when the next shapes are made ready.
     const bool busy = file_type_at(temporary_of(path_)) != fs::file_type::not_found;
     given_up_ = !busy;
+    std::string reason = error.what();
+    reason.resize(std::min(reason.size(), reason.find("; ")));  // the remedy is of an output that was named
     log_message(log_, busy ? LogLevel::kInfo : LogLevel::kWarning,
-                fmt::format("packed weights are not kept: {}; they stay in memory of this process", error.what()));
+                fmt::format("packed weights stay in memory of this process, since they cannot be kept: {}", reason));
     return false;
   }
 }
