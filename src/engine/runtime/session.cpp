@@ -143,8 +143,8 @@ Session::Session(Graph graph, const SessionOptions& options) {
     parts->executor = {std::shared_ptr<void>(), &kernels::serial_executor()};
   else
     parts->executor = kernels::shared_pool(options.threads > 0 ? options.threads : thread_count());
-  parts->backend = options.reference ? make_reference_backend()
-                                      : make_cpu_backend({options.packed_cache ? parts->graph.source : nullptr, options.log});
+  const PackedKeeping keeping{options.packed_cache ? parts->graph.source : nullptr, options.log};
+  parts->backend = options.reference ? make_reference_backend() : make_cpu_backend(keeping);
   for (const Node& node : parts->graph.nodes()) {
     Inputs constants;
     for (const ValueId id : node.inputs) {
