@@ -40,13 +40,19 @@ std::set<std::string> own_entries(const fs::path& folder, std::string_view marke
   return own;
 }
 
+/// Weights of a plan that were packed for a CPU, NAME.plan.packed-LEVEL: written beside it by whoever ran it.
+bool is_packed_of(const std::set<std::string>& own, std::string_view marker, const std::string& name) {
+  return marker == "plan.json" && own.count(name.substr(0, name.rfind(".packed-"))) != 0;
+}
+
 /// The entries of an artifact's folder that are none of its own.
 std::vector<fs::path> other_entries(const fs::path& folder, std::string_view marker) {
   std::vector<fs::path> others;
   if (fs::is_empty(folder)) return others;
   const std::set<std::string> own = own_entries(folder, marker);
   for (const auto& entry : fs::directory_iterator(folder))
-    if (const fs::path name = entry.path().filename(); own.count(name.string()) == 0 && !is_temporary(name))
+    if (const fs::path name = entry.path().filename();
+        own.count(name.string()) == 0 && !is_temporary(name) && !is_packed_of(own, marker, name.string()))
       others.push_back(entry.path());
   return others;
 }

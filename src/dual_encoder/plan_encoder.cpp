@@ -20,6 +20,7 @@ engine::SessionOptions session_options(const engine::PlanInfo& plan, const PlanE
   session.memory_pool_mb = plan.memory_pool_mb;
   session.threads = options.threads;
   session.log = options.log;
+  session.packed_cache = options.packed_cache;
   if (options.memory_pool_mb > 0)
     session.pool = std::make_shared<engine::MemoryPool>(options.memory_pool_mb << 20);
   return session;

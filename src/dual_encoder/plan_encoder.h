@@ -18,6 +18,8 @@ struct PlanEncoderOptions {
   std::int64_t memory_pool_mb = 0;
   /// As SessionOptions::log, of both towers.
   engine::LogCallback log{};
+  /// As SessionOptions::packed_cache, of both towers: a file each.
+  bool packed_cache = false;
 };
 
 /// A plan of a dual encoder (graphs "image" and "text", a tokenizer, a model card of task "dual_encoder") as

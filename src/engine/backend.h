@@ -9,6 +9,7 @@
 
 #include "engine/graph/graph.h"
 #include "engine/ops/operator.h"
+#include "engine/runtime/log.h"
 #include "kernels/executor.h"
 
 /// What the runtime asks of the machine that computes.  No type of a library appears here: graph, passes and
@@ -87,7 +88,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// constants: per input of the node; data is null for what is no constant.
+  /// constants: per input of the node; data is null for what is no constant.  They are verified but for those that
+  /// verifies_itself() says.  Throws InvalidInput.
   virtual std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs& constants) = 0;
 
   /// A copy of `value` from one layout to the other.  The scratch is the context's, the executor the
@@ -95,13 +97,27 @@ class Backend {
   virtual std::unique_ptr<Kernel> bind_reorder(const TensorView& value, Layout from, Layout to,
                                                Scratch& scratch, kernels::Executor& executor) = 0;
 
-  /// Bytes of constants kept in a form of the backend's own, beside the graph's.
+  /// Whether the backend verifies input i of the node, a constant, before it reads any byte of it, if it does:
+  /// there is a packed copy of it in a file.
+  virtual bool verifies_itself(const Node&, std::size_t, const TensorView&) const { return false; }
+
+  /// Writes what was packed since the last call to the file that packed constants are kept in.  True: kernels that
+  /// are bound from now on map it, so that those bound before had better be bound again.
+  virtual bool keep_packed() { return false; }
+
+  /// Bytes of constants kept in a form of the backend's own, beside the graph's, in memory of this process's own.
   virtual std::int64_t packed_bytes() const = 0;
+};
+
+/// Where constants that are packed are kept between processes.
+struct PackedKeeping {
+  std::shared_ptr<const ConstantSource> source;  ///< of the graph: a file beside its own; none: nowhere
+  LogCallback log{};
 };
 
 /// The readable kernels, single-threaded: the oracle.
 std::unique_ptr<Backend> make_reference_backend();
 /// This machine's CPU (cpu/): oneDNN and loops of our own, and the readable kernels for what they lack.
-std::unique_ptr<Backend> make_cpu_backend();
+std::unique_ptr<Backend> make_cpu_backend(const PackedKeeping& keeping = {});
 
 }  // namespace edgeclip::engine

@@ -171,6 +171,10 @@ TEST(AtomicDirectory, WhichEntriesAreOursFollowsTheMarker) {
   EXPECT_FALSE(replaceable("dataset.json", "", "crops"));
   EXPECT_TRUE(replaceable("dataset.json", R"(, "source": {"crops_hash": "x"})", "crops"));
   EXPECT_TRUE(replaceable("plan.json", "", "tokenizer"));
+  const std::string plan = R"(, "files": {"image.plan": {}})";
+  EXPECT_TRUE(replaceable("plan.json", plan, "image.plan.packed-avx2"));
+  EXPECT_FALSE(replaceable("plan.json", plan, "text.plan.packed-avx2"));
+  EXPECT_FALSE(replaceable("plan.json", plan, "image.plan.bak"));
 }
 
 TEST(AtomicDirectory, ReplacesWhatALinkPointsTo) {

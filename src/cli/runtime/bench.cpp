@@ -2,11 +2,10 @@
 
 #include <filesystem>
 
-#include "base/threads.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
+#include "cli/runtime/plan_options.h"
 #include "data/dataset/dataset.h"
-#include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
 
@@ -14,13 +13,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options : BenchOptions {
+struct Options : BenchOptions, PlanOptions {
   std::string plan, data, image_root, gallery;
   std::string split = "test";
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("plan", plan, "plan folder that encodes");
+    plan_fields(v);
     v("data", data, "prepared dataset whose images are the queries");
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split whose images are the queries");
@@ -87,7 +87,7 @@ class BenchCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.plan, "--plan");
     require(options.data, "--data");
-    PlanEncoder encoder(options.plan, {thread_count()});
+    PlanEncoder encoder(options.plan, options.encoder_options());
     std::vector<fs::path> paths;
     {
       const Dataset dataset = open_dataset_with_images(options.data, options.image_root);

@@ -1,7 +1,6 @@
 #include "cli/runtime/encoder_source.h"
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "dual_encoder/plan_encoder.h"
 
 namespace edgeclip {
@@ -11,7 +10,8 @@ std::unique_ptr<Encoder> EncoderSource::open() const {
   if (plan.empty() && checkpoint.empty()) invalid_input("no encoder: name one with {}", choices);
   if (!plan.empty() && !checkpoint.empty())
     invalid_input("--plan and --checkpoint exclude each other; name one of them");
-  if (!plan.empty()) return std::make_unique<PlanEncoder>(plan, PlanEncoderOptions{thread_count()});
+  if (plan.empty() && packed_cache) invalid_input("--packed-cache: is of a plan; leave it out with --checkpoint");
+  if (!plan.empty()) return std::make_unique<PlanEncoder>(plan, encoder_options());
   return open_checkpoint(checkpoint);
 }
 

@@ -4,13 +4,14 @@
 #include <string>
 
 #include "cli/runtime/command.h"
+#include "cli/runtime/plan_options.h"
 #include "retrieval/encoder.h"
 
 namespace edgeclip {
 
 /// Where a command's encoder comes from: --plan, and --checkpoint in a program that can open one.  A base of
 /// option structs; its fields come first.
-struct EncoderSource {
+struct EncoderSource : PlanOptions {
   std::string plan, checkpoint;
   OpenCheckpoint open_checkpoint;  ///< empty in edgeclip-edge: there is no --checkpoint then
 
@@ -18,6 +19,7 @@ struct EncoderSource {
   void source_fields(Visitor& v) {
     v("plan", plan, "plan folder that encodes");
     if (open_checkpoint) v("checkpoint", checkpoint, "checkpoint folder that encodes, instead of a plan");
+    plan_fields(v);
   }
   /// Throws InvalidInput unless exactly one of the two is given.
   std::unique_ptr<Encoder> open() const;

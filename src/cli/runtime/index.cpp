@@ -1,17 +1,16 @@
 #include <algorithm>
 
 #include "base/measure.h"
-#include "base/threads.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
-#include "dual_encoder/plan_encoder.h"
+#include "cli/runtime/plan_options.h"
 #include "retrieval/indexing.h"
 
 namespace edgeclip {
 
 namespace {
 
-struct Options : IndexOptions {
+struct Options : IndexOptions, PlanOptions {
   std::string plan, images, image_root, out;
   std::string split = "all";
   std::int64_t memory_pool_mb = 0;
@@ -26,6 +25,7 @@ struct Options : IndexOptions {
     IndexOptions::fields(v);
     v("memory_pool_mb", memory_pool_mb,
       "most memory of the activations of all consumers together, MiB; 0: of each what the plan says");
+    plan_fields(v);
   }
 };
 
@@ -42,7 +42,9 @@ class IndexCommand : public OptionsCommand<Options> {
     require(options.out, "--out");
     const ImageSource source = open_image_source(options.images, options.split, options.image_root);
     // Consumers encode at the same time and share the threads: each that encodes counts as one of them.
-    PlanEncoder encoder(options.plan, {thread_count(), options.memory_pool_mb});
+    PlanEncoderOptions encoding = options.encoder_options();
+    encoding.memory_pool_mb = options.memory_pool_mb;
+    PlanEncoder encoder(options.plan, encoding);
     ResourceSampler sampler;
     const IndexReport result = index_images(encoder, source, options.out, options);
     print(fmt::format("{}: {} images indexed, {} failed, {:.1f} s\n", options.out, result.indexed,

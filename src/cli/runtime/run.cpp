@@ -16,6 +16,7 @@
 #include "cli/runtime/commands.h"
 #include "cli/runtime/layer_profile.h"
 #include "cli/runtime/options_command.h"
+#include "cli/runtime/plan_options.h"
 #include "cli/runtime/run_comparison.h"
 #include "cli/runtime/runnable_model.h"
 #include "engine/runtime/node_profile.h"
@@ -26,7 +27,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options {
+struct Options : PlanOptions {
   std::string model, graph, out, profile, load_refs, dump_graph, dump_dir, compare_precisions, compare_with;
   std::vector<std::string> input;
   int warmup = 0, iterations = 1;
@@ -53,6 +54,7 @@ struct Options {
     v("compare_with", compare_with, "the same of MODEL and another plan or ONNX file of that model");
     v("sqnr_limit", sqnr_limit, "least signal-to-quantization-noise ratio of a layer compared so, dB");
     v("memory_pool_mb", memory_pool_mb, "most memory of activations, MiB");
+    plan_fields(v);
     v("dump_graph", dump_graph,
       "before|after|before,after: writes the graph of a MODEL.onnx around the rewrites");
     v("dump_dir", dump_dir, "folder for graph-before.dot, graph-before.json, ... of --dump-graph");
@@ -205,6 +207,7 @@ engine::Session open_session(engine::Graph graph, const Options& options) {
   session_options.memory_pool_mb = options.memory_pool_mb;
   session_options.threads = thread_count();
   session_options.reference = options.reference;
+  session_options.packed_cache = options.packed_cache;
   try {
     return engine::Session(std::move(graph), session_options);
   } catch (const InvalidInput& error) {
@@ -274,6 +277,7 @@ Json compare(const Options& options) {
       {"--load-refs", !options.load_refs.empty()},
       {"--dump-graph", !options.dump_graph.empty()},
       {"--reference", options.reference},
+      {"--packed-cache", options.packed_cache},
       {"--warmup", options.warmup != Options().warmup},
       {"--iterations", options.iterations != Options().iterations}};
   for (const auto& [name, given] : others)
@@ -331,6 +335,8 @@ class RunCommand : public OptionsCommand<Options> {
             "--compare-precisions or --compare-with");
     require("--overwrite", options.overwrite, !options.out.empty() || !options.profile.empty(),
             "--out or --profile");
+    require("--packed-cache", options.packed_cache, is_plan(options.model) && !options.reference,
+            "a plan that runs by fast kernels");
   }
 };
 

@@ -5,12 +5,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/report_file.h"
-#include "base/threads.h"
 #include "base/utf8.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
+#include "cli/runtime/plan_options.h"
 #include "cli/runtime/texts.h"
-#include "dual_encoder/plan_encoder.h"
 #include "retrieval/encode.h"
 #include "retrieval/image_grid.h"
 #include "retrieval/result_files.h"
@@ -27,7 +26,7 @@ bool is_png_name(const fs::path& path) {
   return ending.empty() || strcasecmp(ending.c_str(), ".png") == 0;
 }
 
-struct Options {
+struct Options : PlanOptions {
   std::string plan, gallery, texts, image, csv, grid, image_root;
   std::vector<std::string> text;
   std::int64_t top = 10, person = -1;
@@ -36,6 +35,7 @@ struct Options {
   template <class Visitor>
   void fields(Visitor& v) {
     v("plan", plan, "plan folder that encodes the query");
+    plan_fields(v);
     v("gallery", gallery, "gallery that is searched");
     v("text", text, "who is looked for; repeatable");
     v("texts", texts, "file of descriptions: one per line, or a JSON list");
@@ -128,7 +128,7 @@ class SearchCommand : public OptionsCommand<Options> {
       if (!options.grid.empty())
         require_report_output(numbered_file(options.grid, q, queries_given), ReportKind::kPng, inputs);
     }
-    PlanEncoder encoder(options.plan, {thread_count()});
+    PlanEncoder encoder(options.plan, options.encoder_options());
     const Gallery gallery = options.grid.empty()
                                 ? open_gallery(options.gallery)
                                 : open_gallery_with_images(options.gallery, options.image_root);

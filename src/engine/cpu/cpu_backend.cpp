@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <new>
 #include <utility>
 
 #include "base/out_of_memory.h"
 #include "engine/cpu/cpu_node.h"
+#include "engine/graph/symbolic_rules.h"
 #include "engine/ops/support.h"
 
 namespace edgeclip::engine {
@@ -90,12 +92,19 @@ class SlowNode final : public PreparedNode {
   std::unique_ptr<Kernel> bind(const BindRequest&) const override { return make_reference_kernel(node); }
 };
 
+std::unique_ptr<PackedCache> cache_of(const PackedKeeping& keeping) {
+  return keeping.source ? std::make_unique<PackedCache>(keeping.source, keeping.log) : nullptr;
+}
+
 class CpuBackend final : public Backend {
  public:
+  explicit CpuBackend(const PackedKeeping& keeping) : state_{{}, GemmWeights(cache_of(keeping))} {}
+
   std::unique_ptr<PreparedNode> prepare(const Node& node, const Inputs& constants) override {
     for (const Family& family : families())
       if (node.is(family.op, family.domain))
         if (auto prepared = family.prepare({node, constants, state_})) return prepared;
+    for (const TensorView& constant : constants) state_.gemm_weights.verify(constant);
     return std::make_unique<SlowNode>(node);
   }
 
@@ -103,6 +112,16 @@ class CpuBackend final : public Backend {
                                        kernels::Executor& executor) override {
     return make_reorder(value, from, to, scratch, executor);
   }
+
+  bool verifies_itself(const Node& node, std::size_t i, const TensorView& constant) const override {
+    // Small ones are read wherever shapes are inferred.
+    if (constant.elements() <= kSmallValue || !state_.gemm_weights.may_be_mapped(constant)) return false;
+    return std::any_of(families().begin(), families().end(), [&](const Family& family) {
+      return node.is(family.op, family.domain) && family.packed_input == static_cast<int>(i);
+    });
+  }
+
+  bool keep_packed() override { return state_.gemm_weights.keep(); }
 
   std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes() + state_.gemm_weights.bytes()); }
 
@@ -127,6 +146,7 @@ std::unique_ptr<Kernel> CpuNode::bind(const BindRequest& request) const {
       EDGECLIP_CHECK(error.status == dnnl_unimplemented, "{}: oneDNN: {}", node_label(node), error.what());
     }
   }
+  for (const TensorView& input : request.inputs) state_.gemm_weights.verify(input);
   return std::make_unique<PlainKernel>(node, request);
 }
 
@@ -197,6 +217,8 @@ void UnaryOneDnnKernel::run(const Inputs& inputs, const Outputs& outputs) {
   call_.run();
 }
 
-std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
+std::unique_ptr<Backend> make_cpu_backend(const PackedKeeping& keeping) {
+  return std::make_unique<CpuBackend>(keeping);
+}
 
 }  // namespace edgeclip::engine

@@ -13,8 +13,8 @@ namespace edgeclip::engine {
 
 /// What the nodes of a session share.
 struct CpuState {
-  PackedWeights weights;
-  GemmWeights gemm_weights;
+  PackedWeights weights{};
+  GemmWeights gemm_weights{};
 };
 
 /// A node of which there is a fast form.  Where the shapes do not fit it (or this oneDNN lacks them on this
@@ -53,6 +53,8 @@ struct Family {
   const char* domain;
   Prepare prepare;
   const char* condition;  ///< in words, for documentation: which nodes it does not leave to the reference
+  /// The input that its kernels read from GemmWeights alone, and preparing a node does not read; -1: none.
+  int packed_input = -1;
 };
 const std::vector<Family>& families();
 

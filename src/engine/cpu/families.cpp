@@ -27,8 +27,9 @@ constexpr const char* kView = "all types: no copy, a view";
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      {"FusedMatMul", "edgeclip", prepare_fused_matmul, kWeights},
-      {"QuantMatMul", "edgeclip", prepare_quant_matmul, "constant weights, scales and bias; a residual of the result's shape"},
+      {"FusedMatMul", "edgeclip", prepare_fused_matmul, kWeights, 1},
+      {"QuantMatMul", "edgeclip", prepare_quant_matmul,
+       "constant weights, scales and bias; a residual of the result's shape", 1},
       {"QuantConv", "edgeclip", prepare_quant_conv, "constant weights, scales and bias"},
       {"QuantizeRows", "edgeclip", prepare_quantize_rows, kFloat},
       {"LayerNormQuantizeRows", "edgeclip", prepare_layer_norm_quantize, kFloat},

@@ -7,15 +7,29 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/cpu/packed_cache.h"
 #include "kernels/gemm/gemm.h"
 
 namespace edgeclip::engine {
 
 /// Constant weights packed for products of our own (kernels/gemm), once per session and form, at this machine's
-/// level, on an executor's threads; the pages of a mapped file that they were made from are given back.  Thread-safe.
+/// level, on an executor's threads; the pages of a mapped file that they were made from are given back.  With a
+/// cache, those that it has are mapped instead of packed.  Thread-safe.
 class GemmWeights {
  public:
   using Packed = std::shared_ptr<const kernels::PackedWeights>;
+
+  GemmWeights() = default;
+  /// cache: none for none.
+  explicit GemmWeights(std::unique_ptr<PackedCache> cache) : cache_(std::move(cache)) {}
+
+  /// Whether a constant's own bytes may not be needed, since a packed form of it is in the cache.  Who goes by that
+  /// and does not verify the constant has whoever reads its bytes call verify() first; packing does.
+  bool may_be_mapped(const TensorView& constant) const;
+  /// As ConstantSource::verify(), of a constant that may_be_mapped() kept from being verified; else nothing.
+  void verify(const TensorView& constant) const;
+  /// As Backend::keep_packed().
+  bool keep();
 
   /// W (K, N) float32 or of 16-bit floats, row-major, or stored as (N, K) where `transposed`.  bfloat16 is
   /// multiplied as such where the CPU can; all else as float32.  Throws std::bad_alloc.
@@ -25,17 +39,18 @@ class GemmWeights {
   /// The same as float32, by activations widened to that.
   Packed of_widened_bytes(const TensorView& weights, kernels::Executor& executor);
 
-  /// Of all that was packed so far.
+  /// Of all that was packed so far, in memory of this process's own.
   std::size_t bytes() const;
 
  private:
+  /// Numbers are those in files.
   enum class Form : std::uint8_t { floats, transposed, by_u8, by_s8, widened };
   template <class Pack>
-  Packed get(const TensorView& weights, Form form, const Pack& pack);
+  Packed get(const TensorView& weights, Form form, const kernels::PackedLayout& layout, const Pack& pack);
 
   mutable std::mutex mutex_;
   std::unordered_multimap<const std::byte*, std::pair<Form, Packed>> packed_;
-  std::size_t bytes_ = 0;
+  const std::unique_ptr<PackedCache> cache_;
 };
 
 /// `values` and zeros up to whole panels: what products read of scales and biases.

@@ -51,14 +51,14 @@ void Graph::verify_attributes(const Node& node) const {
   if (!source) return;
   for (const auto& [name, attribute] : node.attributes)
     if (const auto* tensor = std::get_if<Tensor>(&attribute))
-      source->verify(*tensor, fmt::format("attribute {} of node {}", name, node.name));
+      source->verify(tensor->view(), fmt::format("attribute {} of node {}", name, node.name));
 }
 
 void Graph::verify_constants(const std::vector<ValueId>& values) const {
   if (!source) return;
   for (const ValueId id : values)
     if (id != kNoValue && value(id).is_constant())
-      source->verify(*value(id).constant, "constant " + value(id).name);
+      source->verify(value(id).constant->view(), "constant " + value(id).name);
 }
 
 ValueId Graph::add_value(Value value) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -62,7 +63,13 @@ class ConstantSource {
   virtual ~ConstantSource() = default;
   /// Throws InvalidInput if the bytes are not those that were written; does nothing to tensors of other
   /// memory.  what: the constant, for the message.  Thread-safe.
-  virtual void verify(const Tensor& constant, const std::string& what) const = 0;
+  virtual void verify(const TensorView& constant, const std::string& what) const = 0;
+
+  /// For what is kept of constants beside their file: which file that is, what tells all of its constants from
+  /// those of another, and where among them one lies (nothing for other memory).  Thread-safe.
+  virtual const std::filesystem::path& file() const = 0;
+  virtual std::string identity() const = 0;
+  virtual std::optional<std::uint64_t> offset(const std::byte* constant) const = 0;
 };
 
 /// Nodes are kept in topological order (CHECKed by check()).  Not thread-safe while being changed.

@@ -15,12 +15,12 @@ namespace {
 /// out of bounds.
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& path) : file_(path), where_(path.string()) {}
+  explicit Reader(const std::filesystem::path& path) : file_(path), path_(path), where_(path.string()) {}
 
   Graph read() {
     const fbs::Graph& from = checked_graph();
     Graph graph;
-    graph.source = std::make_shared<WeightBlocks>(file_, where_, header());
+    graph.source = std::make_shared<WeightBlocks>(file_, path_, header());
     graph.name = text(from.name());
     if (from.values())
       for (const fbs::Value* value : *from.values()) graph.add_value(read_value(*value));
@@ -213,6 +213,7 @@ class Reader {
   }
 
   const MappedFile file_;
+  const std::filesystem::path path_;
   const std::string where_;
   std::uint64_t weights_offset_ = 0, weights_bytes_ = 0;
   std::int64_t count_ = 0;

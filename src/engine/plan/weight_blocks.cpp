@@ -33,26 +33,37 @@ void WeightBlockWriter::end_block() {
   filled_ = 0;
 }
 
-WeightBlocks::WeightBlocks(const MappedFile& file, std::string name, const PlanHeader& header)
+WeightBlocks::WeightBlocks(const MappedFile& file, std::filesystem::path path, const PlanHeader& header)
     : file_(file),
-      name_(std::move(name)),
+      path_(std::move(path)),
       weights_(file.data() + header.weights_offset),
       bytes_(header.weights_bytes),
       block_bytes_(header.block_bytes),
       sound_(std::make_unique<std::atomic<bool>[]>(header.blocks())) {}
 
-void WeightBlocks::verify(const Tensor& constant, const std::string& what) const {
-  const std::byte* const data = constant.raw();
-  if (constant.bytes() == 0 || data < weights_ || data >= weights_ + bytes_) return;
-  const auto first = static_cast<std::uint64_t>(data - weights_);
+std::optional<std::uint64_t> WeightBlocks::offset(const std::byte* constant) const {
+  if (constant < weights_ || constant >= weights_ + bytes_) return {};
+  return static_cast<std::uint64_t>(constant - weights_);
+}
+
+std::string WeightBlocks::identity() const {
+  const auto* end = reinterpret_cast<const char*>(file_.data()) + file_.size();
+  return {end - kPlanHashBytes, end};
+}
+
+void WeightBlocks::verify(const TensorView& constant, const std::string& what) const {
+  const std::byte* const data = constant.data;
+  const std::optional<std::uint64_t> at = offset(data);
+  if (constant.bytes() == 0 || !at) return;
+  const std::uint64_t first = *at;
   for (std::uint64_t block = first / block_bytes_; block * block_bytes_ < first + constant.bytes(); ++block)
     if (!sound_[block].load(std::memory_order_relaxed)) verify_block(block, what);
   // A bool of another value is no bool to the compiler.
-  if (constant.dtype() == DType::boolean &&
+  if (constant.dtype == DType::boolean &&
       std::any_of(data, data + constant.bytes(), [](std::byte b) { return b > std::byte{1}; }))
     invalid_input(
         "{}: not a sound plan file: {} is bool and holds other bytes than 0 and 1; build the plan again",
-        name_, what);
+        path_.string(), what);
 }
 
 void WeightBlocks::verify_block(std::uint64_t block, const std::string& what) const {
@@ -63,7 +74,7 @@ void WeightBlocks::verify_block(std::uint64_t block, const std::string& what) co
         "{}: not a sound plan file: the checksum of block {} of its weights, where {} lies, differs; copy "
         "the "
         "folder again, or build the plan again",
-        name_, block, what);
+        path_.string(), block, what);
   sound_[block].store(true, std::memory_order_relaxed);
 }
 

@@ -36,16 +36,19 @@ class WeightBlockWriter {
 /// first asked for.  Thread-safe.
 class WeightBlocks final : public ConstantSource {
  public:
-  /// header: the file's, checked; name: the file, for messages.
-  WeightBlocks(const MappedFile& file, std::string name, const PlanHeader& header);
+  /// header: the file's, checked as well as the checksum at its end.
+  WeightBlocks(const MappedFile& file, std::filesystem::path path, const PlanHeader& header);
 
-  void verify(const Tensor& constant, const std::string& what) const override;
+  void verify(const TensorView& constant, const std::string& what) const override;
+  const std::filesystem::path& file() const override { return path_; }
+  std::string identity() const override;
+  std::optional<std::uint64_t> offset(const std::byte* constant) const override;
 
  private:
   void verify_block(std::uint64_t block, const std::string& what) const;
 
   const MappedFile file_;
-  const std::string name_;
+  const std::filesystem::path path_;
   const std::byte* const weights_;
   const std::uint64_t bytes_, block_bytes_;
   /// By block; two threads may compare one at the same time.

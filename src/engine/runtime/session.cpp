@@ -143,13 +143,16 @@ Session::Session(Graph graph, const SessionOptions& options) {
     parts->executor = {std::shared_ptr<void>(), &kernels::serial_executor()};
   else
     parts->executor = kernels::shared_pool(options.threads > 0 ? options.threads : thread_count());
-  parts->backend = options.reference ? make_reference_backend() : make_cpu_backend();
+  const PackedKeeping keeping{options.packed_cache ? parts->graph.source : nullptr, options.log};
+  parts->backend = options.reference ? make_reference_backend() : make_cpu_backend(keeping);
   for (const Node& node : parts->graph.nodes()) {
-    parts->graph.verify_constants(node.inputs);  // now, since preparing reads them anyway
     Inputs constants;
     for (const ValueId id : node.inputs) {
       const Value* value = id == kNoValue ? nullptr : &parts->graph.value(id);
       constants.push_back(value && value->is_constant() ? value->constant->view() : TensorView{});
+      if (constants.back().data != nullptr &&
+          !parts->backend->verifies_itself(node, constants.size() - 1, constants.back()))
+        parts->graph.verify_constants({id});  // now, since preparing reads them anyway
     }
     parts->nodes.push_back(parts->backend->prepare(node, constants));
   }
@@ -211,6 +214,10 @@ struct Context::State {
       if (data[i] && data[i]->dtype() != parts->graph.value(parts->graph.inputs[i]).dtype)
         data[i] = widened(*data[i]);
     auto ready_now = std::make_unique<Specialization>(*parts, made.shapes, data);
+    if (parts->backend->keep_packed()) {
+      ready_now.reset();  // and with it the private memory of what is mapped now
+      ready_now = std::make_unique<Specialization>(*parts, made.shapes, data);
+    }
     say_ready(*parts, *ready_now, made.shapes);
     return ready_now;
   }

@@ -29,6 +29,13 @@ struct SessionOptions {
   bool reference = false;  ///< reference kernels only: the oracle
   /// What all contexts of one or several sessions may hold together; none: each takes what it needs.
   std::shared_ptr<MemoryPool> pool;
+  /// Keeps the weights that are packed for this CPU in a file beside the graph's plan, NAME.plan.packed-LEVEL, from
+  /// which all sessions that ask for it map them: they share the memory, and start without packing, and without
+  /// reading the plan's own.  Made by the first session, when it first runs, and again when it does not match (plan,
+  /// version, damage).  Header and table are checked when a session starts, each weight's checksum when it is first
+  /// used.  Where it cannot be written, a warning, and weights are private as without.  Without effect on graphs
+  /// that were read from no plan, and on `reference`.
+  bool packed_cache = false;
   /// Where messages go; none: to spdlog's default logger.  Debug: what a session holds, what shapes are made
   /// ready for and what they take.  Info, once per session: the layers that run by readable reference kernels,
   /// since nothing faster takes them.
@@ -45,7 +52,8 @@ class Session {
   const Graph& graph() const;
   const SessionOptions& options() const;
 
-  /// Bytes of weights kept packed for the CPU, beside those of the graph, so far.
+  /// Bytes of weights kept packed for the CPU, beside those of the graph, so far; those of the packed cache, which
+  /// are a file's, do not count.
   std::int64_t packed_bytes() const;
 
  private:

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include "base/error.h"
 #include "kernels/gemm/micro_kernels.h"
@@ -16,10 +17,11 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64, kHugePage = std::size_t{2} << 20;
 
-/// Sizes of panels, and their place.
-PackedWeights make(WeightType type, CpuLevel level, std::int64_t k, std::int64_t n, int width, int group, int step,
-                   std::size_t element) {
-  PackedWeights packed;
+/// Sizes of panels.
+PackedLayout layout(WeightType type, CpuLevel level, std::int64_t k, std::int64_t n, int width, int group, int step,
+                    std::size_t element) {
+  PackedLayout made;
+  PackedWeights& packed = made.weights;
   packed.type = type;
   packed.level = level;
   packed.k = k;
@@ -29,8 +31,14 @@ PackedWeights make(WeightType type, CpuLevel level, std::int64_t k, std::int64_t
   const std::int64_t rows = std::int64_t{group} * step;
   packed.groups = (k + rows - 1) / rows * step;
   packed.panel_elements = packed.groups * width * group;
-  packed.data = AlignedBuffer(static_cast<std::size_t>(packed.panels() * packed.panel_elements) * element);
-  return packed;
+  made.data_bytes = static_cast<std::size_t>(packed.panels() * packed.panel_elements) * element;
+  return made;
+}
+
+/// And their place.
+PackedWeights placed(PackedLayout layout) {
+  layout.weights.data = AlignedBuffer(layout.data_bytes);
+  return std::move(layout.weights);
 }
 
 /// load(k, first, columns, row) of each row of each panel, panel by panel; what there is not is zero.
@@ -80,36 +88,51 @@ AlignedBuffer::AlignedBuffer(std::size_t bytes) : bytes_(bytes) {
 
 void AlignedBuffer::Free::operator()(std::byte* data) const { std::free(data); }
 
+PackedLayout layout_f32(std::int64_t k, std::int64_t n, CpuLevel level) {
+  return layout(WeightType::f32, level, k, n, f32_kernels(level).width, 1, 1, sizeof(float));
+}
+
 PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
                        std::int64_t column_stride, CpuLevel level, Executor& executor) {
-  const F32Kernels& kernels = f32_kernels(level);
-  PackedWeights packed = make(WeightType::f32, level, k, n, kernels.width, 1, 1, sizeof(float));
+  PackedWeights packed = placed(layout_f32(k, n, level));
   fill<float, 1>(packed, executor, strided(w, row_stride, column_stride));
   return packed;
 }
 
 bool has_bf16_products(CpuLevel level) { return bf16_kernels(level) != nullptr; }
 
-PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
-                        std::int64_t column_stride, CpuLevel level, Executor& executor) {
+PackedLayout layout_bf16(std::int64_t k, std::int64_t n, CpuLevel level) {
   const Bf16Kernels* kernels = bf16_kernels(level);
   EDGECLIP_CHECK(kernels != nullptr, "no bfloat16 products at {}", level_name(level));
-  PackedWeights packed = make(WeightType::bf16, level, k, n, kernels->width, 2, kernels->step, sizeof(std::uint16_t));
+  return layout(WeightType::bf16, level, k, n, kernels->width, 2, kernels->step, sizeof(std::uint16_t));
+}
+
+PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
+                        std::int64_t column_stride, CpuLevel level, Executor& executor) {
+  PackedWeights packed = placed(layout_bf16(k, n, level));
   fill<std::uint16_t, 2>(packed, executor, strided(w, row_stride, column_stride));
   return packed;
 }
 
 bool needs_seven_bits(CpuLevel level) { return s8_kernels(level).seven_bits; }
 
-PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level,
-                      Executor& executor) {
+PackedLayout layout_s8(std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level) {
   const S8Kernels& kernels = s8_kernels(level);
-  PackedWeights packed = make(WeightType::s8, level, k, n, kernels.width, 4, kernels.step, 1);
+  PackedLayout made = layout(WeightType::s8, level, k, n, kernels.width, 4, kernels.step, 1);
+  PackedWeights& packed = made.weights;
   packed.signed_a = signed_a;
   packed.offset = signed_a && kernels.row_sums != nullptr;
   const auto padded = static_cast<std::size_t>(packed.panels() * packed.width);
-  if (kernels.seven_bits) {
-    packed.column_factor.assign(padded, 1);
+  packed.column_sums.assign(padded, 0);
+  if (kernels.seven_bits) packed.column_factor.assign(padded, 1);
+  return made;
+}
+
+PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level,
+                      Executor& executor) {
+  const S8Kernels& kernels = s8_kernels(level);
+  PackedWeights packed = placed(layout_s8(k, n, signed_a, level));
+  if (kernels.seven_bits)
     executor.run(packed.panels(), [&](std::int64_t p) {  // a thread's columns lie side by side
       const std::int64_t first = p * packed.width, end = std::min<std::int64_t>(first + packed.width, n);
       for (std::int64_t row = 0; row < k; ++row)
@@ -118,8 +141,6 @@ PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool
           if (x < -64 || x > 64) packed.column_factor[static_cast<std::size_t>(column)] = 2;
         }
     });
-  }
-  packed.column_sums.assign(padded, 0);
   fill<std::int8_t, 4>(packed, executor, [&](std::int64_t k, std::int64_t first, std::int64_t columns, std::int8_t* row) {
     std::copy_n(w + k * n + first, columns, row);
     if (kernels.seven_bits)

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu_features.h"
@@ -22,17 +23,26 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   /// Throws std::bad_alloc.
   explicit AlignedBuffer(std::size_t bytes);
-  std::byte* data() { return data_.get(); }
-  const std::byte* data() const { return data_.get(); }
+  /// Memory of somebody else's (a mapped file), to be read alone; 64-byte aligned as well.
+  AlignedBuffer(std::shared_ptr<const std::byte> borrowed, std::size_t bytes)
+      : borrowed_(std::move(borrowed)), bytes_(bytes) {}
+  std::byte* data() { return data_.get(); }  ///< null if it is borrowed
+  const std::byte* data() const { return borrowed_ ? borrowed_.get() : data_.get(); }
   std::size_t bytes() const { return bytes_; }
+  bool is_borrowed() const { return borrowed_ != nullptr; }
 
  private:
   struct Free {
     void operator()(std::byte* data) const;
   };
   std::unique_ptr<std::byte, Free> data_;
+  std::shared_ptr<const std::byte> borrowed_;
   std::size_t bytes_ = 0;
 };
+
+/// Counts changes of what the functions below make of the same weights: packed weights that were kept in a file
+/// are used by the same number alone.
+inline constexpr std::uint32_t kPackedFormat = 1;
 
 /// The constant operand of a product, W (K, N), in the order that kernels of one level read it:
 ///   panels of `width` columns, [ceil(N / width)][ceil(K / group)][width][group]
@@ -56,7 +66,17 @@ struct PackedWeights {
 
   std::int64_t panels() const { return width == 0 ? 0 : (n + width - 1) / width; }
   std::size_t bytes() const { return data.bytes() + (column_sums.size() + column_factor.size()) * 4; }
+  /// The same without memory that is borrowed.
+  std::size_t own_bytes() const { return bytes() - (data.is_borrowed() ? data.bytes() : 0); }
 };
+
+/// How weights will lie, before they are packed: the fields of PackedWeights without data, nothing found yet of
+/// their columns.
+struct PackedLayout {
+  PackedWeights weights;
+  std::size_t data_bytes = 0;
+};
+PackedLayout layout_f32(std::int64_t k, std::int64_t n, CpuLevel level);
 
 /// w[k * row_stride + n * column_stride].  level: one of cpu_levels().  Panels are divided over the executor's
 /// threads.  Throws std::bad_alloc.
@@ -65,6 +85,8 @@ PackedWeights pack_f32(const float* w, std::int64_t k, std::int64_t n, std::int6
 
 /// Whether there are kernels of bfloat16 products at this level.
 bool has_bf16_products(CpuLevel level);
+/// The level has_bf16_products().
+PackedLayout layout_bf16(std::int64_t k, std::int64_t n, CpuLevel level);
 /// The same of bfloat16 patterns.  The level has_bf16_products().
 PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, std::int64_t row_stride,
                         std::int64_t column_stride, CpuLevel level, Executor& executor = serial_executor());
@@ -72,6 +94,7 @@ PackedWeights pack_bf16(const std::uint16_t* w, std::int64_t k, std::int64_t n, 
 /// Whether 8-bit products of this level need weights of 7 bits (|w| <= 64): pairs of products are summed in 16
 /// bits there (vpmaddubsw), which others would overflow.
 bool needs_seven_bits(CpuLevel level);
+PackedLayout layout_s8(std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level);
 /// row-major int8.  signed_a: the activations are int8.  Where the level needs_seven_bits(), columns with larger
 /// weights are halved and rounded (half to even), and column_factor says so: products are then not exact.
 PackedWeights pack_s8(const std::int8_t* w, std::int64_t k, std::int64_t n, bool signed_a, CpuLevel level,
