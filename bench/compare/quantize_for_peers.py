@@ -8,15 +8,18 @@ import os
 import sys
 import tempfile
 
+import numpy as np
+import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from inference import make_inputs
+from inputs import make_inputs
 
 
 class Random(CalibrationDataReader):
     def __init__(self, path, dims):
-        self.left = iter([make_inputs(path, batch, dims) for batch in (1, 1, 1, 1)])
+        model, rng = onnx.load(path, load_external_data=False), np.random.default_rng(0)
+        self.left = iter([make_inputs(model, 1, dims, rng, end_of_text=49407) for _ in range(4)])
 
     def get_next(self):
         return next(self.left, None)
