@@ -13,8 +13,6 @@
 
 namespace edgeclip::engine {
 
-using kernels::PackedWeights;
-
 namespace {
 
 constexpr std::uint64_t kPage = 4096, kHashBytes = 32;
@@ -46,7 +44,7 @@ std::string table_hash(Header header, const void* table, std::size_t bytes) {
 
 /// What lies behind one another in the file, and has one checksum.
 template <class Take>
-void over_parts(const PackedWeights& w, const Take& take) {
+void over_parts(const kernels::PackedWeights& w, const Take& take) {
   take(w.data.data(), w.data.bytes());
   take(w.column_sums.data(), w.column_sums.size() * sizeof(std::int32_t));
   take(w.column_factor.data(), w.column_factor.size() * sizeof(float));
@@ -70,7 +68,7 @@ struct PackedFile::Entry {
   explicit Entry(const PackedKey& key) : constant(key.constant), form(key.form) {}
 
   PackedKey key() const { return {constant, form}; }
-  void describe(const PackedWeights& w, std::uint64_t bytes) {
+  void describe(const kernels::PackedWeights& w, std::uint64_t bytes) {
     type = static_cast<std::uint8_t>(w.type);
     signed_a = w.signed_a;
     offset = w.offset;
@@ -84,7 +82,7 @@ struct PackedFile::Entry {
     sums = w.column_sums.size();
     factors = w.column_factor.size();
   }
-  bool lies_like(const PackedWeights& like, std::uint64_t bytes) const {
+  bool lies_like(const kernels::PackedWeights& like, std::uint64_t bytes) const {
     Entry wanted(key());
     wanted.describe(like, bytes);
     wanted.at = at;
@@ -132,7 +130,7 @@ bool PackedFile::has(std::uint64_t constant) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.constant == constant; });
 }
 
-std::shared_ptr<const PackedWeights> PackedFile::read(const PackedKey& key, const PackedWeights& like,
+std::shared_ptr<const kernels::PackedWeights> PackedFile::read(const PackedKey& key, const kernels::PackedWeights& like,
                                                       std::size_t data_bytes) const {
   for (const Entry& entry : entries_) {
     if (entry.key() != key || !entry.lies_like(like, data_bytes)) continue;
@@ -149,10 +147,10 @@ std::vector<PackedEntry> PackedFile::read_all() const {
   return all;
 }
 
-std::shared_ptr<const PackedWeights> PackedFile::read(const Entry& entry) const {
+std::shared_ptr<const kernels::PackedWeights> PackedFile::read(const Entry& entry) const {
   const std::byte* const data = file_.data() + entry.at;
   if (hash_bytes(data, entry.bytes()) != std::string(entry.hash, kHashBytes)) return nullptr;
-  auto weights = std::make_shared<PackedWeights>();
+  auto weights = std::make_shared<kernels::PackedWeights>();
   weights->type = static_cast<kernels::WeightType>(entry.type);
   weights->level = level_;
   weights->k = entry.k;
