@@ -42,7 +42,10 @@ std::set<std::string> own_entries(const fs::path& folder, std::string_view marke
 
 /// Weights of a plan that were packed for a CPU, NAME.plan.packed-LEVEL: written beside it by whoever ran it.
 bool is_packed_of(const std::set<std::string>& own, std::string_view marker, const std::string& name) {
-  return marker == "plan.json" && own.count(name.substr(0, name.rfind(".packed-"))) != 0;
+  constexpr std::string_view kEnd = ".plan", kPacked = ".packed-", kLevel = "abcdefghijklmnopqrstuvwxyz0123456789_";
+  const std::size_t at = name.rfind(kPacked);
+  return marker == "plan.json" && at != std::string::npos && own.count(name.substr(0, at)) != 0 &&
+         name.substr(0, at).ends_with(kEnd) && name.find_first_not_of(kLevel, at + kPacked.size()) == std::string::npos;
 }
 
 /// The entries of an artifact's folder that are none of its own.

@@ -101,9 +101,11 @@ class Backend {
   /// there is a packed copy of it in a file.
   virtual bool verifies_itself(const Node&, std::size_t, const TensorView&) const { return false; }
 
-  /// Writes what was packed since the last call to the file that packed constants are kept in.  True: kernels that
-  /// are bound from now on map it, so that those bound before had better be bound again.
-  virtual bool keep_packed() { return false; }
+  /// Writes what was packed since the last call to the file that packed constants are kept in.
+  virtual void keep_packed() {}
+  /// Another number whenever packed constants in private memory were replaced by those of the file: kernels that were
+  /// bound before keep that memory until they are bound again.
+  virtual std::uint64_t packed_generation() const { return 0; }
 
   /// Bytes of constants kept in a form of the backend's own, beside the graph's, in memory of this process's own.
   virtual std::int64_t packed_bytes() const = 0;

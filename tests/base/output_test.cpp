@@ -174,6 +174,8 @@ TEST(AtomicDirectory, WhichEntriesAreOursFollowsTheMarker) {
   const std::string plan = R"(, "files": {"image.plan": {}})";
   EXPECT_TRUE(replaceable("plan.json", plan, "image.plan.packed-avx2"));
   EXPECT_FALSE(replaceable("plan.json", plan, "text.plan.packed-avx2"));
+  EXPECT_FALSE(replaceable("plan.json", plan, "image.plan.packed-backup.zip"));
+  EXPECT_FALSE(replaceable("plan.json", plan, "plan.json.packed-avx2"));
   EXPECT_FALSE(replaceable("plan.json", plan, "image.plan.bak"));
 }
 

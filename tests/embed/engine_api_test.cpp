@@ -1,45 +1,14 @@
 // edgeclip_engine.h as a program sees it: through the shared library.
-#include <atomic>
 #include <cstring>
-#include <thread>
+#include <filesystem>
 
-#include "edgeclip_engine.h"
-#include "embed/small_world.h"
+#include "embed/engine_api.h"
 #include "engine/plan/plan_file.h"
 
 namespace edgeclip::test {
 namespace {
 
-using engine::test::kSmallEmbedding;
-using engine::test::kSmallHeight;
-using engine::test::kSmallWidth;
-using engine::test::max_difference;
-using engine::test::random_floats;
-
 using Dims = std::vector<std::int64_t>;
-
-class EngineApi : public EmbedTest {
- protected:
-  void SetUp() override {
-    ASSERT_DONE(edgeclip_session_open(world().plan().c_str(), "image", nullptr, &session_));
-  }
-  void TearDown() override {
-    edgeclip_context_destroy(context_);
-    edgeclip_session_close(session_);
-  }
-  void make_context() { ASSERT_DONE(edgeclip_context_create(session_, &context_)); }
-  static edgeclip_status bind(edgeclip_context* context, const Tensor& t) {
-    return edgeclip_bind_input(context, 0, static_cast<edgeclip_dtype>(t.dtype()), t.shape().data(),
-                               t.shape().size(), t.raw(), t.bytes());
-  }
-  static Tensor pixels(std::int64_t batch) { return random_floats({batch, 3, kSmallHeight, kSmallWidth}, 9); }
-  static Tensor expected(const Tensor& pixels) {
-    return PlanEncoder(world().plan()).encode_images(pixels.view());
-  }
-
-  edgeclip_session* session_ = nullptr;
-  edgeclip_context* context_ = nullptr;
-};
 
 TEST_F(EngineApi, SaysWhatAGraphIs) {
   EXPECT_EQ(edgeclip_abi_version(), std::uint32_t{EDGECLIP_ABI_VERSION});
@@ -152,7 +121,7 @@ TEST_F(EngineApi, RefusesWhatIsNoPlan) {
 }
 
 TEST_F(EngineApi, StructuresOfOtherVersions) {
-  // ABI 1.0 on 64-bit machines: grows at the end only.
+  // ABI 1 on 64-bit machines: grows at the end only.
   EXPECT_EQ(sizeof(edgeclip_session_options), 40u);
   EXPECT_EQ(sizeof(edgeclip_tensor_info), 48u);
   EXPECT_EQ(sizeof(edgeclip_tensor), 40u);
@@ -300,70 +269,6 @@ TEST_F(EngineApi, TellsTimesByLayer) {
   EXPECT_SAYS(edgeclip_profile_layer(context_, layers, &layer), "layer");
 }
 
-TEST_F(EngineApi, OneContextPerThread) {
-  const Tensor in = pixels(3);
-  Tensor wanted(DType::f32, {3, kSmallEmbedding});
-  make_context();
-  ASSERT_DONE(bind(context_, in));
-  ASSERT_DONE(edgeclip_bind_output(context_, 0, wanted.raw(), wanted.bytes()));
-  ASSERT_DONE(edgeclip_run(context_));
-  std::vector<std::string> wrong(4);
-  std::vector<std::thread> threads;
-  for (std::string& said : wrong)
-    threads.emplace_back([&] {
-      edgeclip_context* context = nullptr;
-      edgeclip_tensor out = EDGECLIP_INIT(edgeclip_tensor);
-      if (edgeclip_context_create(session_, &context) != EDGECLIP_OK) said = edgeclip_last_error();
-      for (int i = 0; i < 30 && said.empty(); ++i) {
-        if (bind(context, in) != EDGECLIP_OK || edgeclip_run(context) != EDGECLIP_OK ||
-            edgeclip_output(context, 0, &out) != EDGECLIP_OK)
-          said = edgeclip_last_error();
-        else if (std::memcmp(out.data, wanted.raw(), out.bytes) != 0)
-          said = "another result";
-      }
-      edgeclip_context_destroy(context);
-    });
-  for (auto& thread : threads) thread.join();
-  for (const std::string& said : wrong) EXPECT_EQ(said, "");
-}
-
-TEST_F(EngineApi, AContextInTwoThreadsIsRefused) {
-  make_context();
-  const Tensor in = pixels(4);
-  ASSERT_DONE(bind(context_, in));
-  std::atomic<bool> go{false};
-  std::atomic<int> other{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 3; ++t)
-    threads.emplace_back([&] {
-      while (!go) std::this_thread::yield();
-      for (int i = 0; i < 100; ++i) {
-        const edgeclip_status status = edgeclip_run(context_);
-        if (status != EDGECLIP_OK &&
-            (status != EDGECLIP_INVALID_INPUT ||
-             std::string(edgeclip_last_error()).find("is in another call") == std::string::npos))
-          ++other;
-      }
-    });
-  go = true;
-  for (auto& thread : threads) thread.join();
-  EXPECT_EQ(other, 0);
-  ASSERT_DONE(edgeclip_run(context_));
-}
-
-TEST_F(EngineApi, TheLastErrorIsOfItsThread) {
-  refused(edgeclip_run(nullptr));
-  std::string there = "not asked";
-  std::thread([&] { there = edgeclip_last_error(); }).join();
-  EXPECT_EQ(there, "");
-  EXPECT_STREQ(edgeclip_last_error(), "context: is NULL");
-  // Longer than any buffer, and of several lines.
-  std::string path(10000, 'x');
-  path[5] = '\n';
-  edgeclip_session* session = nullptr;
-  refused(edgeclip_session_open(path.c_str(), nullptr, nullptr, &session));
-}
-
 TEST_F(EngineApi, MessagesGoToTheCallback) {
   std::vector<std::string> said;
   edgeclip_session_options options = EDGECLIP_INIT(edgeclip_session_options);
@@ -377,6 +282,43 @@ TEST_F(EngineApi, MessagesGoToTheCallback) {
   edgeclip_session_close(session);
   ASSERT_FALSE(said.empty());
   EXPECT_NE(said[0].find("a memory pool of 3 MiB"), std::string::npos) << said[0];
+}
+
+TEST_F(EngineApi, PackedWeightsOfAFile) {
+  const std::filesystem::path plan = world().dir("packed") / "image.plan";
+  std::filesystem::create_directories(plan.parent_path());
+  std::filesystem::copy_file(world().plan() + "/image.plan", plan);
+  const Tensor in = pixels(3);
+  const auto run = [&](std::int32_t packed_cache) {
+    edgeclip_session_options options = EDGECLIP_INIT(edgeclip_session_options);
+    options.packed_cache = packed_cache;
+    edgeclip_session* session = nullptr;
+    edgeclip_context* context = nullptr;
+    Tensor out(DType::f32, {3, kSmallEmbedding});
+    EXPECT_DONE(edgeclip_session_open(plan.c_str(), nullptr, &options, &session));
+    EXPECT_DONE(edgeclip_context_create(session, &context));
+    EXPECT_DONE(bind(context, in));
+    EXPECT_DONE(edgeclip_bind_output(context, 0, out.raw(), out.bytes()));
+    EXPECT_DONE(edgeclip_run(context));
+    edgeclip_context_destroy(context);
+    edgeclip_session_close(session);
+    return out;
+  };
+  const auto files = [&] {
+    const std::filesystem::directory_iterator all(plan.parent_path());
+    return std::distance(begin(all), end(all));
+  };
+  const Tensor without = run(0);
+  EXPECT_EQ(files(), 1);
+  for (int again = 0; again < 2; ++again) {
+    const Tensor with = run(1);
+    EXPECT_EQ(files(), 2);
+    EXPECT_EQ(std::memcmp(with.raw(), without.raw(), with.bytes()), 0);
+  }
+  edgeclip_session_options options = EDGECLIP_INIT(edgeclip_session_options);
+  options.packed_cache = 2;
+  edgeclip_session* session = nullptr;
+  EXPECT_SAYS(edgeclip_session_open(plan.c_str(), nullptr, &options, &session), "packed_cache 2");
 }
 
 TEST_F(EngineApi, ShapesThatAPlanWasBuiltFor) {

@@ -87,5 +87,6 @@ inline std::string refused(edgeclip_status status) {
 #define EXPECT_SAYS(call, part) \
   EXPECT_NE(::edgeclip::test::refused(call).find(part), std::string::npos) << edgeclip_last_error()
 #define ASSERT_DONE(call) ASSERT_EQ(call, EDGECLIP_OK) << edgeclip_last_error()
+#define EXPECT_DONE(call) EXPECT_EQ(call, EDGECLIP_OK) << edgeclip_last_error()
 
 }  // namespace edgeclip::test

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/atomic_file.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "engine/cpu/packed_file.h"
@@ -156,6 +157,52 @@ TEST_F(PackedCacheTest, IsMadeByThreadsAtOnce) {
     EXPECT_TRUE(result.warnings.empty());
   }
   EXPECT_LT(run(true).packed_bytes, 2000);
+}
+
+TEST_F(PackedCacheTest, APlanThatIsGoneOrAnotherByNowIsLeftAlone) {
+  const Result plain = run(false);
+  const std::string old = read_file(plan());
+  const Tensor x = test::random_floats({3, kWidth}, 7), bytes = random_bytes(DType::u8, {3, kWidth}, 8);
+  for (const bool replaced : {false, true}) {
+    test::write_text(plan(), old);
+    std::vector<std::string> warnings;
+    SessionOptions options;
+    options.packed_cache = true;
+    options.log = [&](LogLevel level, const std::string& text) {
+      if (level == LogLevel::kWarning) warnings.push_back(text);
+    };
+    const Session session(read_plan_graph(plan()), options);
+    fs::remove(plan());
+    if (replaced) write_plan_graph(plan(), products(50));
+    Context context(session);
+    Result result;
+    result.outputs = context.run({x.view(), bytes.view()});
+    expect_same(plain, result);
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].find(replaced ? "another plan by now" : "a.plan"), std::string::npos) << warnings[0];
+    EXPECT_FALSE(fs::exists(cache()));
+  }
+}
+
+TEST_F(PackedCacheTest, AContextTakesWhatAnotherOneKept) {
+  SessionOptions options;
+  options.packed_cache = true;
+  const Session session(read_plan_graph(plan()), options);
+  const Tensor x = test::random_floats({3, kWidth}, 7), bytes = random_bytes(DType::u8, {3, kWidth}, 8),
+               more = test::random_floats({5, kWidth}, 7), more_bytes = random_bytes(DType::u8, {5, kWidth}, 8);
+  Context first(session), second(session);
+  std::vector<Tensor> outputs;
+  {
+    const AtomicFile busy(cache());  // somebody else writes it
+    outputs = first.run({x.view(), bytes.view()});
+    EXPECT_GT(session.packed_bytes(), kWidth * kInner * 4);
+  }
+  second.run({more.view(), more_bytes.view()});
+  EXPECT_LT(session.packed_bytes(), 2000);
+  Result before, after;
+  before.outputs = std::move(outputs);
+  after.outputs = first.run({x.view(), bytes.view()});  // bound again, to what is mapped
+  expect_same(before, after);
 }
 
 TEST_F(PackedCacheTest, DamageIsMadeGood) {

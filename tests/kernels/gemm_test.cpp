@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <random>
 #include <vector>
 
 #include "base/float16.h"
+#include "base/hash.h"
 #include "kernels/gemm/micro_kernels.h"
 #include "kernels/thread_pool.h"
 
@@ -19,7 +22,7 @@ struct Sizes {
 };
 const std::vector<Sizes> kSizes = {{1, 1, 1},   {1, 64, 32},  {2, 7, 33},   {5, 130, 17}, {13, 96, 64}, {16, 64, 31},
                                    {17, 65, 96}, {33, 40, 70}, {50, 192, 96}, {77, 64, 130}, {100, 31, 5},
-                                   {117, 2100, 70}};  // several chunks of K, blocks of panels and parts of rows
+                                   {117, 2100, 70}};  // several chunks of K and parts of rows
 
 std::vector<float> random_floats(std::int64_t count, std::mt19937& rng, float size = 1) {
   std::normal_distribution<float> normal(0, size);
@@ -163,9 +166,12 @@ void expect_rows_alone(Executor& executor, const void* a, std::int64_t rows, std
 }
 
 TEST_P(AtEveryLevel, ARowAloneGivesTheBitsOfTheBatch) {
-  const Sizes s{117, 2100, 70};
+  // Alone: all of K at once.  The batch: chunks of K, several blocks of panels where one thread does it all.
+  const Sizes s{117, 4200, 230};
+  const std::array<Executor*, 2> executors = {&pool_, &serial_executor()};
   const auto a = random_floats(s.m * s.k, rng_), w = random_floats(s.k * s.n, rng_);
-  expect_rows_alone(pool_, a.data(), s.m, s.k, 4, pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam()), nullptr, nullptr);
+  const PackedWeights floats = pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam());
+  for (Executor* executor : executors) expect_rows_alone(*executor, a.data(), s.m, s.k, 4, floats, nullptr, nullptr);
 
   const auto w8 = random_bytes<std::int8_t>(s.k * s.n, rng_, -128, 127);
   for (const bool signed_a : {false, true}) {
@@ -173,7 +179,8 @@ TEST_P(AtEveryLevel, ARowAloneGivesTheBitsOfTheBatch) {
     const auto a8 = random_bytes<std::uint8_t>(s.m * row_elements(packed), rng_, 0, 255);
     const std::vector<float> columns(static_cast<std::size_t>(padded_columns(packed)), 1e-5F);
     const auto rows = random_floats(s.m, rng_);
-    expect_rows_alone(pool_, a8.data(), s.m, row_elements(packed), 1, packed, columns.data(), rows.data());
+    for (Executor* executor : executors)
+      expect_rows_alone(*executor, a8.data(), s.m, row_elements(packed), 1, packed, columns.data(), rows.data());
   }
 
   if (!has_bf16_products(GetParam())) return;
@@ -182,7 +189,45 @@ TEST_P(AtEveryLevel, ARowAloneGivesTheBitsOfTheBatch) {
   const PackedWeights packed = pack_bf16(w16.data(), s.k, s.n, s.n, 1, GetParam());
   std::vector<std::uint16_t> a16(static_cast<std::size_t>(s.m * row_elements(packed)));
   make_rows_bf16(pool_, a.data(), s.m, packed, a16.data());
-  expect_rows_alone(pool_, a16.data(), s.m, row_elements(packed), 2, packed, nullptr, nullptr);
+  for (Executor* executor : executors)
+    expect_rows_alone(*executor, a16.data(), s.m, row_elements(packed), 2, packed, nullptr, nullptr);
+}
+
+/// Files keep packed weights (engine/cpu/packed_file.h): who changes what packing makes counts kPackedFormat up, and
+/// writes down the new checksums.
+TEST_P(AtEveryLevel, PacksWhatItsNumberSays) {
+  EXPECT_EQ(kPackedFormat, 1U);
+  const Sizes s{1, 83, 50};
+  std::vector<float> w(static_cast<std::size_t>(s.k * s.n));
+  std::vector<std::uint16_t> w16(w.size());
+  std::vector<std::int8_t> w8(w.size());
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    w8[i] = static_cast<std::int8_t>(i * 37 % 251 - 125);
+    w[i] = w8[i];
+    w16[i] = BFloat16(w[i]).bits;
+  }
+  std::string sums;
+  const auto add = [&](const PackedWeights& packed) {
+    Hasher hasher;
+    hasher.add(packed.data.data(), packed.data.bytes());
+    hasher.add(packed.column_sums.data(), packed.column_sums.size() * 4);
+    hasher.add(packed.column_factor.data(), packed.column_factor.size() * 4);
+    sums += (sums.empty() ? "" : " ") + hasher.result().substr(0, 6);
+  };
+  add(pack_f32(w.data(), s.k, s.n, s.n, 1, GetParam()));
+  for (const bool signed_a : {false, true}) add(pack_s8(w8.data(), s.k, s.n, signed_a, GetParam()));
+  if (has_bf16_products(GetParam())) add(pack_bf16(w16.data(), s.k, s.n, s.n, 1, GetParam()));
+  const std::map<CpuLevel, std::string> expected = {
+      {CpuLevel::scalar, "89ce0c 1689c8 1689c8"},
+      {CpuLevel::avx2, "89ce0c f5ed38 f5ed38"},
+      {CpuLevel::avx_vnni, "89ce0c 1689c8 250c0e"},
+      {CpuLevel::avx512, "bd173c 3a5049 3a5049"},
+      {CpuLevel::avx512_vnni, "bd173c 82b650 e53310"},
+      {CpuLevel::avx512_bf16, "bd173c 82b650 e53310 7e4653"},
+      {CpuLevel::amx, "bd173c e05dc6 e05dc6 1fe545"},
+      {CpuLevel::neon, "89ce0c 1689c8 1689c8"},
+      {CpuLevel::neon_dotprod, "89ce0c 1689c8 1689c8"}};
+  EXPECT_EQ(sums, expected.at(GetParam()));
 }
 
 /// The bits that BFloat16 gives, NaN and halves included, whatever the length.

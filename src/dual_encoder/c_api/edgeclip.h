@@ -33,7 +33,9 @@ typedef struct edgeclip_gallery edgeclip_gallery;
 typedef struct edgeclip_model_options {
   size_t struct_size;
   int32_t threads;  /* that a call divides its work over, the caller's included; 0: all CPUs it may use */
-  int32_t reserved; /* 0 */
+  /* 1: packed weights are mapped from a file beside the plan, which the first run writes: processes share them and
+   * start sooner (docs/embedding.md); 0: each model packs its own.  Since 1.1. */
+  int32_t packed_cache;
   int64_t memory_pool_mb;    /* most memory of all calls at once, MiB; 0: each may take what the plan says */
   edgeclip_log_callback log; /* NULL: silence */
   void* log_user;            /* given to log */

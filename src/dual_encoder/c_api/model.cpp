@@ -17,12 +17,14 @@ PlanEncoderOptions encoder_options(const edgeclip_model_options* given) {
   const auto options = read_struct(given, sizeof(edgeclip_model_options), "options");
   if (options.threads < 0 || options.threads > 65536)
     invalid_input("options: threads {} is not within 0 to 65536", options.threads);
-  if (options.reserved != 0) invalid_input("options: reserved is {}, not 0", options.reserved);
+  if (options.packed_cache != 0 && options.packed_cache != 1)
+    invalid_input("options: packed_cache {} is not 0 or 1", options.packed_cache);
   if (options.memory_pool_mb != 0)
     engine::check_memory_pool_mb(options.memory_pool_mb, "options: memory_pool_mb");
   PlanEncoderOptions encoder;
   encoder.threads = options.threads > 0 ? options.threads : available_cpus();
   encoder.memory_pool_mb = options.memory_pool_mb;
+  encoder.packed_cache = options.packed_cache != 0;
   encoder.log = log_to(options.log, options.log_user);
   return encoder;
 }

@@ -34,7 +34,7 @@
 /* MAJOR changes when programs have to be compiled again (libedgeclip_engine.so.MAJOR), MINOR when something is
  * added. */
 #define EDGECLIP_ABI_MAJOR 1
-#define EDGECLIP_ABI_MINOR 0
+#define EDGECLIP_ABI_MINOR 1
 #define EDGECLIP_ABI_VERSION (EDGECLIP_ABI_MAJOR * 65536 + EDGECLIP_ABI_MINOR)
 
 #if defined(__GNUC__)
@@ -115,7 +115,9 @@ EDGECLIP_API size_t edgeclip_dtype_size(edgeclip_dtype dtype);
 typedef struct edgeclip_session_options {
   size_t struct_size;
   int32_t threads;  /* that a run divides its work over, the caller's included; 0: all CPUs it may use */
-  int32_t reserved; /* 0 */
+  /* 1: packed weights are mapped from a file beside the plan, which the first run writes: processes share them and
+   * start sooner (docs/embedding.md); 0: each session packs its own.  Since 1.1. */
+  int32_t packed_cache;
   int64_t memory_pool_mb;    /* most memory of one context, MiB; 0: what the plan says */
   edgeclip_log_callback log; /* NULL: silence */
   void* log_user;            /* given to log */

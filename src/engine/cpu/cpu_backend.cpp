@@ -121,7 +121,8 @@ class CpuBackend final : public Backend {
     });
   }
 
-  bool keep_packed() override { return state_.gemm_weights.keep(); }
+  void keep_packed() override { state_.gemm_weights.keep(); }
+  std::uint64_t packed_generation() const override { return state_.gemm_weights.generation(); }
 
   std::int64_t packed_bytes() const override { return static_cast<std::int64_t>(state_.weights.bytes() + state_.gemm_weights.bytes()); }
 

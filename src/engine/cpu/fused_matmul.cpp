@@ -19,7 +19,7 @@ class FusedMatMulNode final : public CpuNode {
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     const bool biased = node.has_input(kBias);
     if (request.inputs[0].dtype != DType::f32 || (biased && bias_.data == nullptr)) return nullptr;
-    FloatProduct product{state_.gemm_weights.of_floats(weights_, false, request.executor),
+    FloatProduct product{state_.gemm_weights.of_floats(weights_, request.executor),
                          request.inputs[0].elements() / weights_.shape[0],
                          biased ? bias_.as<float>() : nullptr,
                          activation_,

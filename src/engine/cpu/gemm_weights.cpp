@@ -34,33 +34,29 @@ void GemmWeights::verify(const TensorView& constant) const {
   if (cache_ && constant.data != nullptr) cache_->source().verify(constant, "a packed constant");
 }
 
-bool GemmWeights::keep() {
-  if (!cache_) return false;
+void GemmWeights::keep() {
+  if (!cache_) return;
   const std::lock_guard lock(mutex_);
   std::vector<PackedCache::Packed> all;
   for (const auto& [constant, packed] : packed_)
     all.push_back({constant, static_cast<std::uint32_t>(packed.first), packed.second});
-  if (!cache_->keep(all)) return false;
+  if (!cache_->keep(all)) return;
   std::size_t i = 0;
   for (auto& [constant, packed] : packed_) packed.second = all[i++].weights;
-  return true;
+  ++generation_;
 }
 
-GemmWeights::Packed GemmWeights::of_floats(const TensorView& weights, bool transposed,
-                                           kernels::Executor& executor) {
-  const std::int64_t rows = weights.shape[0], columns = weights.shape[1], k = transposed ? columns : rows,
-                     n = transposed ? rows : columns, row_stride = transposed ? 1 : columns,
-                     column_stride = transposed ? columns : 1;
+GemmWeights::Packed GemmWeights::of_floats(const TensorView& weights, kernels::Executor& executor) {
+  const std::int64_t k = weights.shape[0], n = weights.shape[1];
   const kernels::CpuLevel level = kernels::cpu_level();
   const bool bf16 = weights.dtype == DType::bf16 && kernels::has_bf16_products(level);
   const kernels::PackedLayout layout = bf16 ? kernels::layout_bf16(k, n, level) : kernels::layout_f32(k, n, level);
-  return get(weights, transposed ? Form::transposed : Form::floats, layout, [&] {
+  return get(weights, Form::floats, layout, [&] {
     if (bf16)
-      return kernels::pack_bf16(reinterpret_cast<const std::uint16_t*>(weights.data), k, n, row_stride, column_stride,
-                                level, executor);
+      return kernels::pack_bf16(reinterpret_cast<const std::uint16_t*>(weights.data), k, n, n, 1, level, executor);
     const Tensor wide = weights.dtype == DType::f32 ? Tensor() : widened(weights);
     const float* w = weights.dtype == DType::f32 ? weights.as<float>() : wide.data<float>();
-    return kernels::pack_f32(w, k, n, row_stride, column_stride, level, executor);
+    return kernels::pack_f32(w, k, n, n, 1, level, executor);
   });
 }
 

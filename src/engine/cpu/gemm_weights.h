@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -28,12 +29,13 @@ class GemmWeights {
   bool may_be_mapped(const TensorView& constant) const;
   /// As ConstantSource::verify(), of a constant that may_be_mapped() kept from being verified; else nothing.
   void verify(const TensorView& constant) const;
-  /// As Backend::keep_packed().
-  bool keep();
+  /// As Backend::keep_packed() and packed_generation().
+  void keep();
+  std::uint64_t generation() const { return generation_; }
 
-  /// W (K, N) float32 or of 16-bit floats, row-major, or stored as (N, K) where `transposed`.  bfloat16 is
-  /// multiplied as such where the CPU can; all else as float32.  Throws std::bad_alloc.
-  Packed of_floats(const TensorView& weights, bool transposed, kernels::Executor& executor);
+  /// W (K, N) float32 or of 16-bit floats, row-major.  bfloat16 is multiplied as such where the CPU can; all else as
+  /// float32.  Throws std::bad_alloc.
+  Packed of_floats(const TensorView& weights, kernels::Executor& executor);
   /// W (K, N) int8, row-major.  signed_a: the activations are int8.
   Packed of_bytes(const TensorView& weights, bool signed_a, kernels::Executor& executor);
   /// The same as float32, by activations widened to that.
@@ -44,13 +46,14 @@ class GemmWeights {
 
  private:
   /// Numbers are those in files.
-  enum class Form : std::uint8_t { floats, transposed, by_u8, by_s8, widened };
+  enum class Form : std::uint8_t { floats, by_u8, by_s8, widened };
   template <class Pack>
   Packed get(const TensorView& weights, Form form, const kernels::PackedLayout& layout, const Pack& pack);
 
   mutable std::mutex mutex_;
   std::unordered_multimap<const std::byte*, std::pair<Form, Packed>> packed_;
   const std::unique_ptr<PackedCache> cache_;
+  std::atomic<std::uint64_t> generation_{0};
 };
 
 /// `values` and zeros up to whole panels: what products read of scales and biases.

@@ -1,6 +1,8 @@
 #include "engine/cpu/packed_cache.h"
 
 #include <algorithm>
+#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -16,7 +18,8 @@ PackedCache::PackedCache(std::shared_ptr<const ConstantSource> source, LogCallba
     : source_(std::move(source)),
       log_(std::move(log)),
       identity_{source_->identity(), kernels::cpu_level()},
-      path_(fs::absolute(source_->file()) += ".packed-" + kernels::level_name(identity_.level)) {
+      plan_(fs::absolute(source_->file())),
+      path_(fs::path(plan_) += ".packed-" + kernels::level_name(identity_.level)) {
   const std::string unusable = open();
   if (!unusable.empty())
     log_message(log_, LogLevel::kInfo, fmt::format("{}: {}; it is written anew", path_.string(), unusable));
@@ -24,8 +27,8 @@ PackedCache::PackedCache(std::shared_ptr<const ConstantSource> source, LogCallba
 
 std::string PackedCache::open() {
   file_.reset();
-  if (file_type_at(path_) == fs::file_type::not_found) return {};
   try {
+    if (file_type_at(path_) == fs::file_type::not_found) return {};
     file_ = std::make_shared<const PackedFile>(path_, identity_);
   } catch (const std::runtime_error& error) {
     return error.what();
@@ -57,9 +60,22 @@ bool PackedCache::keep(std::vector<Packed>& packed) {
   if (given_up_ || std::none_of(packed.begin(), packed.end(), is_private)) return false;
   open();  // another process may have written it meanwhile
   bool mapped = map(packed, is_private);
-  if (std::none_of(packed.begin(), packed.end(), is_private) || !write(packed)) return mapped;
+  if (std::none_of(packed.begin(), packed.end(), is_private)) return mapped;
+  const std::string failed = write(packed);
   open();
-  return map(packed, [](const Packed&) { return true; }) || mapped;
+  mapped |= map(packed, [&](const Packed& one) { return failed.empty() || is_private(one); });
+  if (!failed.empty() && std::any_of(packed.begin(), packed.end(), is_private)) say_not_kept(failed);
+  return mapped;
+}
+
+void PackedCache::say_not_kept(const std::string& reason) {
+  // Whoever is writing it will be done when the next shapes are made ready.
+  constexpr int kMostTries = 8;
+  std::error_code none;
+  const bool busy = ++tries_ < kMostTries && fs::exists(fs::symlink_status(temporary_of(path_), none));
+  given_up_ = !busy;
+  log_message(log_, busy ? LogLevel::kInfo : LogLevel::kWarning,
+              fmt::format("packed weights stay in memory of this process, since they cannot be kept: {}", reason));
 }
 
 bool PackedCache::map(std::vector<Packed>& packed, const std::function<bool(const Packed&)>& wanted) const {
@@ -78,28 +94,27 @@ bool PackedCache::map(std::vector<Packed>& packed, const std::function<bool(cons
   return any;
 }
 
-bool PackedCache::write(const std::vector<Packed>& packed) {
-  std::vector<PackedEntry> entries;
-  for (const Packed& one : packed)
-    if (const auto offset = source_->offset(one.constant)) entries.push_back({{*offset, one.form}, one.weights});
-  // What other shapes asked for, in this process or another.
-  for (PackedEntry& other : file_ ? file_->read_all() : std::vector<PackedEntry>())
-    if (std::none_of(entries.begin(), entries.end(), [&](const PackedEntry& e) { return e.key == other.key; }))
-      entries.push_back(std::move(other));
-  // As the plan orders them: the same file every time.
-  std::sort(entries.begin(), entries.end(), [](const PackedEntry& a, const PackedEntry& b) { return a.key < b.key; });
+std::string PackedCache::write(const std::vector<Packed>& packed) {
   try {
+    const MappedFile plan(plan_);
+    const std::string& id = identity_.plan;
+    if (plan.size() < id.size() || std::memcmp(plan.data() + plan.size() - id.size(), id.data(), id.size()) != 0)
+      return fmt::format("{} is another plan by now", plan_.string());
+    std::vector<PackedEntry> entries;
+    for (const Packed& one : packed)
+      if (const auto offset = source_->offset(one.constant)) entries.push_back({{*offset, one.form}, one.weights});
+    // What other shapes asked for, in this process or another.
+    for (PackedEntry& other : file_ ? file_->read_all() : std::vector<PackedEntry>())
+      if (std::none_of(entries.begin(), entries.end(), [&](const PackedEntry& e) { return e.key == other.key; }))
+        entries.push_back(std::move(other));
+    // As the plan orders them: the same file every time.
+    std::sort(entries.begin(), entries.end(), [](const PackedEntry& a, const PackedEntry& b) { return a.key < b.key; });
     write_packed_file(path_, identity_, entries);
-    return true;
-  } catch (const std::runtime_error& error) {
-    // Whoever is writing it will be done when the next shapes are made ready.
-    const bool busy = file_type_at(temporary_of(path_)) != fs::file_type::not_found;
-    given_up_ = !busy;
+    return {};
+  } catch (const std::exception& error) {
     std::string reason = error.what();
     reason.resize(std::min(reason.size(), reason.find("; ")));  // the remedy is of an output that was named
-    log_message(log_, busy ? LogLevel::kInfo : LogLevel::kWarning,
-                fmt::format("packed weights stay in memory of this process, since they cannot be kept: {}", reason));
-    return false;
+    return reason.empty() ? "unknown" : reason;
   }
 }
 

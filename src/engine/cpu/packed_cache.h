@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/cpu/packed_file.h"
@@ -44,14 +45,17 @@ class PackedCache {
   std::string open();
   /// Replaces what is wanted, sound in the file and lies the same there.
   bool map(std::vector<Packed>& packed, const std::function<bool(const Packed&)>& wanted) const;
-  bool write(const std::vector<Packed>& packed);
+  /// What went wrong; "" if nothing.
+  std::string write(const std::vector<Packed>& packed);
+  void say_not_kept(const std::string& reason);
 
   const std::shared_ptr<const ConstantSource> source_;
   const LogCallback log_;
   const PackedIdentity identity_;
-  const std::filesystem::path path_;
+  const std::filesystem::path plan_, path_;
   std::shared_ptr<const PackedFile> file_;  ///< none: not there, or of no use
   bool given_up_ = false;                   ///< it cannot be written
+  int tries_ = 0;                           ///< that failed
 };
 
 }  // namespace edgeclip::engine

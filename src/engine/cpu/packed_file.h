@@ -12,7 +12,7 @@
 #include "kernels/gemm/packed_weights.h"
 
 /// A file of packed weights beside the plan that they were made from.  It is made again at any time: nobody else
-/// reads it, and no version but the one that wrote it.
+/// reads it, and no version of it but the one that wrote it (a test holds what the number of the panels stands for).
 namespace edgeclip::engine {
 
 /// Version of the file itself; what lies in the panels has its own (kernels::kPackedFormat).

@@ -171,6 +171,7 @@ struct Context::State {
     std::vector<Shape> shapes;
     std::vector<std::optional<Tensor>> data;  ///< of shape inputs; empty where shapes alone decide
     std::unique_ptr<Specialization> specialization;
+    std::uint64_t packed = 0;  ///< Backend::packed_generation() that its kernels are of
 
     bool fits(const std::vector<TensorView>& inputs) const {
       if (shapes.size() != inputs.size()) return false;
@@ -190,6 +191,10 @@ struct Context::State {
   Specialization& ready_for(const std::vector<TensorView>& inputs) {
     for (auto it = ready.begin(); it != ready.end(); ++it) {
       if (!it->fits(inputs)) continue;
+      if (it->packed != parts->backend->packed_generation()) {  // it holds memory that nobody else needs
+        ready.erase(it);
+        break;
+      }
       ready.splice(ready.begin(), ready, it);
       return *ready.front().specialization;
     }
@@ -208,16 +213,18 @@ struct Context::State {
     return *ready.front().specialization;
   }
 
-  std::unique_ptr<Specialization> specialize(const Ready& made) {
+  std::unique_ptr<Specialization> specialize(Ready& made) {
     std::vector<std::optional<Tensor>> data = made.data;
     for (std::size_t i = 0; i < data.size(); ++i)
       if (data[i] && data[i]->dtype() != parts->graph.value(parts->graph.inputs[i]).dtype)
         data[i] = widened(*data[i]);
-    auto ready_now = std::make_unique<Specialization>(*parts, made.shapes, data);
-    if (parts->backend->keep_packed()) {
-      ready_now.reset();  // and with it the private memory of what is mapped now
+    std::unique_ptr<Specialization> ready_now;
+    do {
+      ready_now.reset();  // and with it the private memory of what is mapped by now
+      made.packed = parts->backend->packed_generation();
       ready_now = std::make_unique<Specialization>(*parts, made.shapes, data);
-    }
+      parts->backend->keep_packed();
+    } while (made.packed != parts->backend->packed_generation());
     say_ready(*parts, *ready_now, made.shapes);
     return ready_now;
   }

@@ -10,7 +10,7 @@ namespace edgeclip::kernels {
 
 namespace {
 
-/// What of a panel is multiplied at a time lies in the first-level cache for all rows of a task.
+/// About so much of a panel is multiplied at a time, by all rows of a task: it stays in the first-level cache.
 constexpr std::int64_t kChunkBytes = std::int64_t{32} << 10;
 /// Rows of A that one task keeps in the second-level cache while it goes over its panels.
 constexpr std::int64_t kRowBytes = std::int64_t{384} << 10;
@@ -104,7 +104,7 @@ void over_tiles(const Part& part, const Division& d, const PackedWeights& w, con
       step.more = at.chunk > 0;
       const bool last = at.chunk + step.groups == w.groups, open = step.more || !last;
       for (at.panel = at.block; at.panel < end; ++at.panel) {
-        // All tiles together bring what is next.
+        // All tiles together bring what is next, of the length of what is multiplied.
         const Place next = at.next(part, d, w);
         const bool known = next.panel < w.panels();
         const auto* ahead = known ? reinterpret_cast<const std::byte*>(data_of(next)) : nullptr;

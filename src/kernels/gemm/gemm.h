@@ -17,7 +17,7 @@ struct GemmInput {
   std::int64_t stride = 0;  ///< elements from row to row
 };
 
-/// epilogue(A W): A (M, K) by packed weights (K, N), divided over the executor's threads.
+/// epilogue(A W): A (M, K) by packed weights (K, N), K at least 1, divided over the executor's threads.
 ///
 /// Each element of the output is a sum over k in one order, whatever M, the number of threads and the other rows:
 /// a row alone gives the bits that it gives in a batch.  8-bit products are summed exactly (of weights that were

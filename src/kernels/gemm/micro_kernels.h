@@ -9,7 +9,7 @@
 /// What an instruction set contributes to products: tiles, and what follows them.
 namespace edgeclip::kernels {
 
-constexpr int kMostRows = 32, kMostColumns = 32;
+constexpr int kMostColumns = 32;
 
 /// How far one call of a tile goes.
 struct TileStep {

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <vector>
+
+#include "edgeclip_engine.h"
+#include "embed/small_world.h"
+
+namespace edgeclip::test {
+
+using engine::test::kSmallEmbedding;
+using engine::test::kSmallHeight;
+using engine::test::kSmallWidth;
+using engine::test::max_difference;
+using engine::test::random_floats;
+
+/// A session of the small world's image tower, and what tests of edgeclip_engine.h do with one.
+class EngineApi : public EmbedTest {
+ protected:
+  void SetUp() override {
+    ASSERT_DONE(edgeclip_session_open(world().plan().c_str(), "image", nullptr, &session_));
+  }
+  void TearDown() override {
+    edgeclip_context_destroy(context_);
+    edgeclip_session_close(session_);
+  }
+  void make_context() { ASSERT_DONE(edgeclip_context_create(session_, &context_)); }
+  static edgeclip_status bind(edgeclip_context* context, const Tensor& t) {
+    return edgeclip_bind_input(context, 0, static_cast<edgeclip_dtype>(t.dtype()), t.shape().data(),
+                               t.shape().size(), t.raw(), t.bytes());
+  }
+  static Tensor pixels(std::int64_t batch) { return random_floats({batch, 3, kSmallHeight, kSmallWidth}, 9); }
+  static Tensor expected(const Tensor& pixels) {
+    return PlanEncoder(world().plan()).encode_images(pixels.view());
+  }
+
+  edgeclip_session* session_ = nullptr;
+  edgeclip_context* context_ = nullptr;
+};
+
+}  // namespace edgeclip::test
