@@ -1,8 +1,9 @@
 #include "builder/passes/select_rows.h"
 
+#include "builder/attention_support.h"
 #include "builder/passes/gather_per_sample.h"
+#include "builder/passes/passes.h"
 #include "builder/passes/sizes_of_inputs.h"
-#include "builder/rewrite_support.h"
 
 namespace edgeclip::builder {
 
@@ -18,6 +19,18 @@ using Ints = std::vector<std::int64_t>;
 
 constexpr std::int64_t kWidth = 8, kHeads = 2;
 const Shape kInput = {3, 5, kWidth};
+
+/// Rows of every value that a node of this operator gives, by the facts of the graph now.
+std::vector<std::string> row_counts_of(const Graph& graph, const std::string& op) {
+  const ShapeFacts facts(graph);
+  std::vector<std::string> counts;
+  for (const auto& node : graph.nodes()) {
+    if (node.op != op) continue;
+    const SymbolicShape& shape = *facts.symbolic(node.outputs[0]);
+    counts.push_back(shape[shape.size() - 2].text());
+  }
+  return counts;
+}
 
 /// x (batch, tokens, 8), and what transformers are made of.
 struct SelectRows : ::testing::Test {
@@ -77,14 +90,7 @@ struct SelectRows : ::testing::Test {
     ADD_FAILURE() << op;
     return m.graph.nodes()[0];
   }
-  /// Rows of every value of a product's output, by the facts of the graph now.
-  std::vector<std::string> row_counts(const std::string& op) {
-    const ShapeFacts facts(m.graph);
-    std::vector<std::string> counts;
-    for (const auto& node : m.graph.nodes())
-      if (node.op == op) counts.push_back((*facts.symbolic(node.outputs[0]))[facts.symbolic(node.outputs[0])->size() - 2].text());
-    return counts;
-  }
+  std::vector<std::string> row_counts(const std::string& op) const { return row_counts_of(m.graph, op); }
 };
 
 TEST_F(SelectRows, PassesWhatWorksOnRows) {
@@ -129,6 +135,73 @@ TEST_F(SelectRows, TheLastBlockForARowOfEachSample) {
   EXPECT_EQ(row_counts("MaskedSoftmax"), (std::vector<std::string>{"tokens", "1"}));
   EXPECT_EQ(select_rows(m.graph), 0);
 }
+/// ONNX's Attention over rows.
+struct SelectQueries : SelectRows {
+  ValueId attend(std::vector<ValueId> inputs, std::map<std::string, Attribute> attributes = {}) {
+    attributes.insert({{"q_num_heads", kHeads}, {"kv_num_heads", kHeads}});
+    return m.node("Attention", std::move(inputs), std::move(attributes), 23);
+  }
+  void expect_attention(const std::string& rows) { EXPECT_EQ(row_counts("Attention"), std::vector<std::string>{rows}); }
+};
+TEST_F(SelectQueries, OfRows) {
+  const auto q = linear(x), k = linear(x), v = linear(x);
+  EXPECT_EQ(run(row(linear(attend({q, k, v})), 2)), 1);
+  expect_attention("1");
+  EXPECT_EQ(row_counts("MatMul"), (std::vector<std::string>{"tokens", "tokens", "1", "1"}));
+}
+TEST_F(SelectQueries, OfHeads) {
+  const auto q = heads(linear(x), {0, 2, 1, 3}), k = heads(linear(x), {0, 2, 1, 3}), v = heads(linear(x), {0, 2, 1, 3});
+  const auto y = m.node("Attention", {q, k, v, causal_mask()}, {}, 23);
+  const auto mixed = m.node("Reshape", {m.node("Transpose", {y}, {{"perm", Ints{0, 2, 1, 3}}}), ints({0, 0, kWidth})});
+  EXPECT_EQ(run(rows_of(mixed)), 1);
+  expect_attention("1");
+}
+TEST_F(SelectQueries, WithTheirRowsOfTheMask) {
+  EXPECT_EQ(run(row(attend({x, x, x, causal_mask()}), -1)), 1);
+  expect_attention("1");
+}
+TEST_F(SelectQueries, OfEachSample) {
+  EXPECT_EQ(run(rows_of(attend({x, x, x}))), 1);
+  expect_attention("1");
+}
+TEST_F(SelectQueries, RefusesRowsOfAMaskForEachSample) {  // (heads, tokens, tokens) look like those of samples
+  EXPECT_EQ(run(rows_of(attend({x, x, x, causal_mask()}))), 0);
+}
+TEST_F(SelectQueries, RefusesCausal) {
+  EXPECT_EQ(run(row(attend({x, x, x}, {{"is_causal", std::int64_t{1}}}), 2)), 0);
+}
+
+/// 2 heads of 16, as the fused kernel wants them.
+struct SelectQueriesFirst : ::testing::Test {
+  test::AttentionMaker m;
+
+  /// The last of two residual blocks is that of one row when all passes have run.
+  template <class Attend>
+  void expect_one_query(Attend attend) {
+    const auto block = [&](ValueId of) {
+      const auto linear = [&](float size) {
+        const auto name = "w" + std::to_string(m.graph.value_count());
+        return m.node("MatMul", {of, m.graph.add_constant(name, ramp({32, 32}, size))});
+      };
+      return m.node("Add", {of, attend(linear(0.3F), linear(0.2F), linear(0.1F))});
+    };
+    const auto token = m.node("Gather", {block(block(m.x)), m.constant<std::int64_t>({}, {0})}, {{"axis", std::int64_t{1}}});
+    rewrites_of(m, [](Graph& g) { return static_cast<int>(optimize(g).size()); }, {token}, {{2, 5, 32}});
+    EXPECT_EQ(row_counts_of(m.graph, "FusedAttention"), (std::vector<std::string>{"tokens", "1"}));
+  }
+};
+TEST_F(SelectQueriesFirst, ThenFuseProductsAndSoftmax) {
+  expect_one_query([&](ValueId q, ValueId k, ValueId v) {
+    const auto scores = m.node("MatMul", {m.scaled(m.heads(q), 0.25F), m.transposed_heads(k)});
+    return m.rows(m.node("MatMul", {m.softmax(scores), m.heads(v)}));
+  });
+}
+TEST_F(SelectQueriesFirst, ThenFuseOnnxAttention) {
+  expect_one_query([&](ValueId q, ValueId k, ValueId v) {
+    return m.node("Attention", {q, k, v}, {{"q_num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{2}}}, 23);
+  });
+}
+
 TEST_F(SelectRows, AMaskOfEachSample) {
   // (batch, 1, tokens, tokens)
   const auto product = m.node("MatMul", {x, m.node("Transpose", {x}, {{"perm", Ints{0, 2, 1}}})});
