@@ -5,18 +5,15 @@
 namespace edgeclip::test {
 
 /// Attentions as exporters write them, with 2 heads of 16 over x (batch, tokens, 32).
-struct AttentionMaker : GraphMaker {
+struct AttentionMaker : RewriteMaker {
   engine::ValueId x = input("x", DType::f32, {-1, -1, 32}, {"batch", "tokens", ""});
 
-  engine::ValueId shape(const std::vector<std::int64_t>& dims) {
-    return constant<std::int64_t>({static_cast<std::int64_t>(dims.size())}, dims);
-  }
   engine::ValueId transpose(engine::ValueId of, std::vector<std::int64_t> perm) {
     return node("Transpose", {of}, {{"perm", std::move(perm)}});
   }
   engine::ValueId scaled(engine::ValueId of, float by) { return node("Mul", {of, scalar(by)}); }
   engine::ValueId apart(engine::ValueId rows, std::int64_t heads = 2) {
-    return node("Reshape", {rows, shape({0, 0, heads, 32 / heads})});
+    return node("Reshape", {rows, ints({0, 0, heads, 32 / heads})});
   }
   engine::ValueId heads(engine::ValueId rows, std::int64_t count = 2) {
     return transpose(apart(rows, count), {0, 2, 1, 3});
@@ -28,20 +25,12 @@ struct AttentionMaker : GraphMaker {
     return node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
   }
   engine::ValueId rows(engine::ValueId heads) {
-    return node("Reshape", {transpose(heads, {0, 2, 1, 3}), shape({0, 0, 32})});
+    return node("Reshape", {transpose(heads, {0, 2, 1, 3}), ints({0, 0, 32})});
   }
   /// x W + b.
   engine::ValueId product(engine::ValueId of, float size, bool bias = true) {
-    const auto weights = graph.add_constant("w" + std::to_string(graph.value_count()), ramp({32, 32}, size));
-    return fused("FusedMatMul", bias ? std::vector{of, weights, graph.add_constant("b", ramp({32}, size))}
-                                     : std::vector{of, weights});
-  }
-  engine::ValueId fused(const char* op, std::vector<engine::ValueId> inputs,
-                        std::map<std::string, engine::Attribute> attributes = {}) {
-    const auto id = node(op, std::move(inputs), std::move(attributes));
-    graph.nodes().back().domain = "edgeclip";
-    graph.nodes().back().opset = 1;
-    return id;
+    return fused("FusedMatMul", bias ? std::vector{of, weights({32, 32}, size), weights({32}, size)}
+                                     : std::vector{of, weights({32, 32}, size)});
   }
   engine::ValueId attention(std::vector<engine::ValueId> inputs) {
     return fused("FusedAttention", std::move(inputs), {{"num_heads", std::int64_t{2}}, {"scale", 0.25F}});

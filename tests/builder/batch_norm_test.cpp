@@ -17,11 +17,6 @@ using namespace engine;
 
 namespace {
 
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
-
 int fold(Graph& graph) { return batch_norm_to_affine(graph) + fold_affine(graph); }
 
 struct BatchNorm : ::testing::Test {

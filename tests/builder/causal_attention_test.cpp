@@ -29,8 +29,8 @@ struct CausalAttention : ::testing::Test {
   ValueId sliced(Tensor mask, std::int64_t start) {
     const auto length = m.node("Shape", {x}, {{"start", std::int64_t{1}}, {"end", std::int64_t{2}}});
     const auto ends = m.node("Concat", {length, length}, {{"axis", std::int64_t{0}}});
-    return m.node("Slice", {m.graph.add_constant("mask", std::move(mask)), m.shape({start, start}), ends,
-                            m.shape({-2, -1})});
+    return m.node("Slice", {m.graph.add_constant("mask", std::move(mask)), m.ints({start, start}), ends,
+                            m.ints({-2, -1})});
   }
 };
 

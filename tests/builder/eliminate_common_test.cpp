@@ -8,9 +8,6 @@ using namespace engine;
 
 namespace {
 
-using test::GraphMaker;
-using test::rewrites_of;
-
 struct EliminateCommon : ::testing::Test {
   GraphMaker m;
   ValueId x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});

@@ -51,13 +51,13 @@ TEST_F(FuseAttention, KeysTurnedByThreeDimensions) {
   const auto joined =
       m.node("Reshape",
              {heads, m.node("Concat",
-                            {m.shape({-1}),
+                            {m.ints({-1}),
                              m.node("Shape", {heads}, {{"start", std::int64_t{2}}, {"end", std::int64_t{3}}}),
-                             m.shape({16})},
+                             m.ints({16})},
                             {{"axis", std::int64_t{0}}})});
   const auto shape = m.node("Shape", {heads}, {{"end", std::int64_t{2}}});
   const auto length = m.node("Shape", {heads}, {{"start", std::int64_t{2}}, {"end", std::int64_t{3}}});
-  const auto to = m.node("Concat", {shape, m.shape({16}), length}, {{"axis", std::int64_t{0}}});
+  const auto to = m.node("Concat", {shape, m.ints({16}), length}, {{"axis", std::int64_t{0}}});
   const auto kt = m.node("Reshape", {m.transpose(joined, {0, 2, 1}), to});
   EXPECT_EQ(rewrites({mixed(m.softmax(m.node("MatMul", {m.heads(x), kt})))}), 1);
   expect_attention(1);
@@ -101,9 +101,9 @@ TEST_F(FuseAttention, RefusesScaledValues) {
 TEST_F(FuseAttention, RefusesHeadsThatAreNotPutTogether) {
   const auto heads = m.node("MatMul", {m.softmax(scores()), m.heads(v)});
   const auto turned = m.transpose(heads, {0, 2, 1, 3});
-  EXPECT_EQ(rewrites({m.node("Reshape", {turned, m.shape({0, -1, 16})})}), 0);
+  EXPECT_EQ(rewrites({m.node("Reshape", {turned, m.ints({0, -1, 16})})}), 0);
   const auto other = m.transpose(m.node("MatMul", {m.softmax(scores()), m.heads(v)}), {0, 2, 3, 1});
-  EXPECT_EQ(rewrites({m.node("Reshape", {other, m.shape({0, 0, -1})})}), 0);
+  EXPECT_EQ(rewrites({m.node("Reshape", {other, m.ints({0, 0, -1})})}), 0);
 }
 TEST_F(FuseAttention, RefusesLengthsThatAreNotProved) {
   const auto other = m.input("y", DType::f32, {-1, -1, 32}, {"batch", "others", ""});

@@ -10,17 +10,14 @@ using namespace engine;
 
 namespace {
 
-using test::GraphMaker;
-using test::rewrites_of;
-
 using Ints = std::vector<std::int64_t>;
 
 struct ChannelShuffle : ::testing::Test {
-  GraphMaker m;
+  RewriteMaker m;
   ValueId x = m.input("x", DType::f32, {-1, 6, 2, 5}, {"batch", "", "", ""});
 
   ValueId reshaped(ValueId v, const Ints& shape) {
-    return m.node("Reshape", {v, m.constant<std::int64_t>({static_cast<std::int64_t>(shape.size())}, shape)});
+    return m.node("Reshape", {v, m.ints(shape)});
   }
   ValueId turned(ValueId v, const Ints& perm) { return m.node("Transpose", {v}, {{"perm", perm}}); }
   int fused(std::vector<ValueId> outputs, const Shape& shape = {2, 6, 2, 5}) {

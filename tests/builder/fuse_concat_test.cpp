@@ -8,30 +8,22 @@ using namespace engine;
 
 namespace {
 
-using test::GraphMaker;
-using test::rewrites_of;
-
 struct FuseConcat : ::testing::Test {
-  GraphMaker m;
+  RewriteMaker m;
   ValueId a = m.input("a", DType::f32, {-1, 2, 3}, {"batch", "", ""});
   ValueId b = m.input("b", DType::f32, {-1, 4, 3}, {"batch", "", ""});
 
   ValueId joined(std::int64_t axis = 1) { return m.node("Concat", {a, b}, {{"axis", axis}}); }
-  ValueId fused(const std::string& op, std::vector<ValueId> inputs, std::map<std::string, Attribute> attributes) {
-    const ValueId y = m.node(op, std::move(inputs), std::move(attributes), 1);
-    m.graph.nodes().back().domain = "edgeclip";
-    return y;
-  }
   ValueId affine(ValueId x, std::int64_t channels) {
     std::vector<float> scale, shift;
     for (std::int64_t c = 0; c < channels; ++c) {
       scale.push_back(1 + static_cast<float>(c));
       shift.push_back(static_cast<float>(-c));
     }
-    return fused("ChannelAffine", {x, m.constant<float>({channels}, scale), m.constant<float>({channels}, shift)},
+    return m.fused("ChannelAffine", {x, m.constant<float>({channels}, scale), m.constant<float>({channels}, shift)},
                  {{"activation", std::string("relu")}});
   }
-  ValueId shuffled(ValueId x) { return fused("ChannelShuffle", {x}, {{"group", std::int64_t{2}}}); }
+  ValueId shuffled(ValueId x) { return m.fused("ChannelShuffle", {x}, {{"group", std::int64_t{2}}}); }
   int rewrites(std::vector<ValueId> outputs) {
     return rewrites_of(m, fuse_concat, std::move(outputs), {{2, 2, 3}, {2, 4, 3}});
   }

@@ -17,11 +17,6 @@ using namespace engine;
 
 namespace {
 
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
-
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct FusedConv : ::testing::Test {

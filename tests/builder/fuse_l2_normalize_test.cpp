@@ -10,9 +10,6 @@ using namespace engine;
 
 namespace {
 
-using test::GraphMaker;
-using test::rewrites_of;
-
 struct L2Normalize : ::testing::Test {
   GraphMaker m;
   ValueId x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});

@@ -10,9 +10,6 @@ using namespace engine;
 
 namespace {
 
-using test::GraphMaker;
-using test::rewrites_of;
-
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct MaskedSoftmax : ::testing::Test {

@@ -8,24 +8,18 @@ using namespace engine;
 
 namespace {
 
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
-
 /// x (batch, 3, 6) normalized and quantized by rows.
 struct NormQuantize : ::testing::Test {
-  GraphMaker m;
+  RewriteMaker m;
   ValueId x = m.input("x", DType::f32, {-1, 3, 6}, {"batch", "", ""});
 
-  ValueId weights(const Shape& shape) { return m.graph.add_constant("w" + std::to_string(m.graph.value_count()), ramp(shape, 1)); }
   ValueId norm(std::int64_t axis = -1, const Shape& scale = {6}) {
-    return m.node("LayerNormalization", {x, weights(scale), weights(scale)}, {{"axis", axis}, {"epsilon", 1e-3F}});
+    return m.node("LayerNormalization", {x, m.weights(scale, 1), m.weights(scale, 1)},
+                  {{"axis", axis}, {"epsilon", 1e-3F}});
   }
   /// What the rows stand for: q * scale.
   ValueId rows(ValueId of) {
-    const auto q = m.node("QuantizeRows", {of}, {}, 1);
-    m.graph.nodes().back().domain = "edgeclip";
+    const auto q = m.fused("QuantizeRows", {of});
     Value value;
     value.name = "scale" + std::to_string(m.graph.value_count());
     const auto scale = m.graph.add_value(std::move(value));

@@ -9,11 +9,6 @@ namespace edgeclip::builder {
 namespace {
 
 using namespace engine;
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
-
 /// x (batch, 4, 6), convolutions in Q/DQ form.
 struct Quantized : GraphMaker {
   ValueId x = input("x", DType::f32, {-1, 4, 6}, {"batch", "", ""});

@@ -1,7 +1,6 @@
 // Random changes of real models' bytes: whatever they make of a file, it is run or refused in one line.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -148,7 +147,6 @@ Outcome use(const fs::path& file) {
 #endif
   const struct rlimit no_core { 0, 0 };
   ::setrlimit(RLIMIT_CORE, &no_core);
-  omp_set_num_threads(1);  // the team of the process that was forked is not there
   Outcome outcome = kMistake;
   try {
     outcome = use(file);

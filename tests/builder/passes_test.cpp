@@ -16,11 +16,6 @@ using namespace engine;
 
 namespace {
 
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
-
 struct FusedMatMul : ::testing::Test {
   GraphMaker m;
   ValueId x = m.input("x", DType::f32, {-1, 4}, {"batch", ""});

@@ -8,27 +8,21 @@ using namespace engine;
 
 namespace {
 
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
 using Ints = std::vector<std::int64_t>;
 
 /// Images (batch, 3, 8, 12) in patches of 4 x 2.
 struct PatchEmbedding : ::testing::Test {
-  GraphMaker m;
+  RewriteMaker m;
   ValueId x = m.input("x", DType::f32, {-1, 3, 8, 12}, {"batch", "", "", ""});
 
-  ValueId weights(const Shape& shape) { return m.graph.add_constant("w" + std::to_string(m.graph.value_count()), ramp(shape, 0.3F)); }
-  ValueId ints(const Ints& values) { return m.constant<std::int64_t>({static_cast<std::int64_t>(values.size())}, values); }
   ValueId conv(std::map<std::string, Attribute> attributes = {}, bool bias = true) {
     attributes.emplace("strides", Ints{4, 2});
-    std::vector<ValueId> inputs = {x, weights({5, 3, 4, 2})};
-    if (bias) inputs.push_back(weights({5}));
+    std::vector<ValueId> inputs = {x, m.weights({5, 3, 4, 2})};
+    if (bias) inputs.push_back(m.weights({5}));
     return m.node("Conv", inputs, std::move(attributes));
   }
   ValueId rows(ValueId planes, const Ints& perm = {0, 2, 1}) {
-    return m.node("Transpose", {m.node("Reshape", {planes, ints({0, 5, -1})})}, {{"perm", perm}});
+    return m.node("Transpose", {m.node("Reshape", {planes, m.ints({0, 5, -1})})}, {{"perm", perm}});
   }
   int run(std::vector<ValueId> outputs) { return rewrites_of(m, patch_embedding, std::move(outputs), {{2, 3, 8, 12}}); }
 };

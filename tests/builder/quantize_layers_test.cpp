@@ -14,23 +14,11 @@ namespace edgeclip::builder {
 namespace {
 
 using namespace engine;
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-
 /// x (batch, 4, 8) and layers behind it.
-struct Layers : GraphMaker {
+struct Layers : RewriteMaker {
   ValueId x = input("x", DType::f32, {-1, 4, 8}, {"batch", "", ""});
 
-  ValueId weights(const Shape& shape, float size = 0.5F) {
-    return graph.add_constant("w" + std::to_string(graph.value_count()), ramp(shape, size));
-  }
-  ValueId fused(const std::string& op, std::vector<ValueId> inputs,
-                std::map<std::string, Attribute> attributes = {}) {
-    const ValueId y = node(op, std::move(inputs), std::move(attributes), 1);
-    graph.nodes().back().domain = "edgeclip";
-    return y;
-  }
+  ValueId weights(const Shape& shape, float size = 0.5F) { return RewriteMaker::weights(shape, size); }
   const std::string& name(ValueId id) const { return graph.value(id).name; }
 };
 

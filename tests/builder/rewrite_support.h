@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,23 @@ inline Tensor ramp(const Shape& shape, float size = 2) {
     t.data<float>()[i] = std::sin(static_cast<float>(i) * 0.7F) * size;
   return t;
 }
+
+/// A GraphMaker with what graphs of rewrites are made of.
+struct RewriteMaker : GraphMaker {
+  engine::ValueId ints(const std::vector<std::int64_t>& values) {
+    return constant<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
+  }
+  engine::ValueId weights(const Shape& shape, float size = 0.3F) {
+    return graph.add_constant("w" + std::to_string(graph.value_count()), ramp(shape, size));
+  }
+  /// A node of edgeclip's own operators.
+  engine::ValueId fused(const std::string& op, std::vector<engine::ValueId> inputs,
+                        std::map<std::string, engine::Attribute> attributes = {}) {
+    const auto id = node(op, std::move(inputs), std::move(attributes), 1);
+    graph.nodes().back().domain = "edgeclip";
+    return id;
+  }
+};
 
 /// Runs the graph (float32 inputs of these shapes) before and after `pass`: same names of outputs, same
 /// results. Leaves the graph after it in `m` and returns the number of rewrites.
@@ -49,3 +68,13 @@ int rewrites_of(GraphMaker& m, Pass pass, std::vector<engine::ValueId> outputs,
 }
 
 }  // namespace edgeclip::test
+
+namespace edgeclip::builder {
+
+using ::edgeclip::test::count_ops;
+using ::edgeclip::test::GraphMaker;
+using ::edgeclip::test::ramp;
+using ::edgeclip::test::RewriteMaker;
+using ::edgeclip::test::rewrites_of;
+
+}  // namespace edgeclip::builder

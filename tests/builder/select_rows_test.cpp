@@ -1,8 +1,9 @@
 #include "builder/passes/select_rows.h"
 
+#include "builder/attention_support.h"
 #include "builder/passes/gather_per_sample.h"
+#include "builder/passes/passes.h"
 #include "builder/passes/sizes_of_inputs.h"
-#include "builder/rewrite_support.h"
 
 namespace edgeclip::builder {
 
@@ -10,31 +11,34 @@ using namespace engine;
 
 namespace {
 
-using test::count_ops;
-using test::GraphMaker;
-using test::ramp;
-using test::rewrites_of;
 using Ints = std::vector<std::int64_t>;
 
 constexpr std::int64_t kWidth = 8, kHeads = 2;
 const Shape kInput = {3, 5, kWidth};
 
+/// Rows of every value that a node of this operator gives, by the facts of the graph now.
+std::vector<std::string> row_counts_of(const Graph& graph, const std::string& op) {
+  const ShapeFacts facts(graph);
+  std::vector<std::string> counts;
+  for (const auto& node : graph.nodes()) {
+    if (node.op != op) continue;
+    const SymbolicShape& shape = *facts.symbolic(node.outputs[0]);
+    counts.push_back(shape[shape.size() - 2].text());
+  }
+  return counts;
+}
+
 /// x (batch, tokens, 8), and what transformers are made of.
 struct SelectRows : ::testing::Test {
-  GraphMaker m;
+  RewriteMaker m;
   ValueId x = m.input("x", DType::f32, {-1, -1, kWidth}, {"batch", "tokens", ""});
 
-  ValueId weights(const Shape& shape) { return m.graph.add_constant("w" + std::to_string(m.graph.value_count()), ramp(shape, 0.3F)); }
-  ValueId ints(const Ints& values) { return m.constant<std::int64_t>({static_cast<std::int64_t>(values.size())}, values); }
   ValueId scalar_int(std::int64_t value) { return m.constant<std::int64_t>({}, {value}); }
-  ValueId own(const std::string& op, std::vector<ValueId> inputs, std::map<std::string, Attribute> attributes = {}) {
-    const auto id = m.node(op, std::move(inputs), std::move(attributes), 1);
-    m.graph.nodes().back().domain = "edgeclip";
-    return id;
+  ValueId norm(ValueId of) {
+    return m.node("LayerNormalization", {of, m.weights({kWidth}), m.weights({kWidth})}, {{"axis", std::int64_t{-1}}});
   }
-  ValueId norm(ValueId of) { return m.node("LayerNormalization", {of, weights({kWidth}), weights({kWidth})}, {{"axis", std::int64_t{-1}}}); }
   ValueId linear(ValueId of, std::int64_t from = kWidth, std::int64_t to = kWidth) {
-    return m.node("Add", {m.node("MatMul", {of, weights({from, to})}), weights({to})});
+    return m.node("Add", {m.node("MatMul", {of, m.weights({from, to})}), m.weights({to})});
   }
   ValueId row(ValueId of, std::int64_t index = 0) { return m.node("Gather", {of, scalar_int(index)}, {{"axis", std::int64_t{1}}}); }
   /// A row for each sample: where x is largest in its first column.
@@ -44,7 +48,7 @@ struct SelectRows : ::testing::Test {
   }
   ValueId rows_of(ValueId of) { return m.node("GatherND", {of, rows()}, {{"batch_dims", std::int64_t{1}}}); }
   ValueId heads(ValueId of, const Ints& perm) {
-    return m.node("Transpose", {m.node("Reshape", {of, ints({0, 0, kHeads, kWidth / kHeads})})}, {{"perm", perm}});
+    return m.node("Transpose", {m.node("Reshape", {of, m.ints({0, 0, kHeads, kWidth / kHeads})})}, {{"perm", perm}});
   }
   /// Self-attention with a residual; mask: added to the scores, or kNoValue.
   ValueId attention(ValueId residual, ValueId mask = kNoValue) {
@@ -52,9 +56,9 @@ struct SelectRows : ::testing::Test {
     const auto q = heads(linear(h), {0, 2, 1, 3}), k = heads(linear(h), {0, 2, 3, 1}), v = heads(linear(h), {0, 2, 1, 3});
     const auto scores = m.node("MatMul", {m.node("Mul", {q, m.scalar(0.5F)}), k});
     const auto weights = mask == kNoValue ? m.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}})
-                                          : own("MaskedSoftmax", {scores, mask});
+                                          : m.fused("MaskedSoftmax", {scores, mask});
     const auto mixed = m.node("Transpose", {m.node("MatMul", {weights, v})}, {{"perm", Ints{0, 2, 1, 3}}});
-    return m.node("Add", {residual, linear(m.node("Reshape", {mixed, ints({0, 0, kWidth})}))});
+    return m.node("Add", {residual, linear(m.node("Reshape", {mixed, m.ints({0, 0, kWidth})}))});
   }
   ValueId block(ValueId residual, ValueId mask = kNoValue) {
     const auto sum = attention(residual, mask);
@@ -67,7 +71,7 @@ struct SelectRows : ::testing::Test {
     for (std::int64_t i = 0; i < 81; ++i) mask.data<float>()[i] = i % 9 > i / 9 ? -1e9F : 0;
     const auto tokens = m.node("Shape", {x}, {{"start", std::int64_t{1}}, {"end", std::int64_t{2}}});
     const auto size = m.node("Concat", {tokens, tokens}, {{"axis", std::int64_t{0}}});
-    return m.node("Slice", {m.graph.add_constant("mask", mask), ints({0, 0}), size, ints({2, 3})});
+    return m.node("Slice", {m.graph.add_constant("mask", mask), m.ints({0, 0}), size, m.ints({2, 3})});
   }
   int run(ValueId output) { return rewrites_of(m, select_rows, {output}, {kInput}); }
 
@@ -77,14 +81,7 @@ struct SelectRows : ::testing::Test {
     ADD_FAILURE() << op;
     return m.graph.nodes()[0];
   }
-  /// Rows of every value of a product's output, by the facts of the graph now.
-  std::vector<std::string> row_counts(const std::string& op) {
-    const ShapeFacts facts(m.graph);
-    std::vector<std::string> counts;
-    for (const auto& node : m.graph.nodes())
-      if (node.op == op) counts.push_back((*facts.symbolic(node.outputs[0]))[facts.symbolic(node.outputs[0])->size() - 2].text());
-    return counts;
-  }
+  std::vector<std::string> row_counts(const std::string& op) const { return row_counts_of(m.graph, op); }
 };
 
 TEST_F(SelectRows, PassesWhatWorksOnRows) {
@@ -97,16 +94,16 @@ TEST_F(SelectRows, PassesWhatWorksOnRows) {
 }
 TEST_F(SelectRows, TheLastRow) { EXPECT_EQ(run(row(linear(x), -1)), 1); }
 TEST_F(SelectRows, OfASlice) {
-  EXPECT_EQ(run(m.node("Slice", {linear(x), ints({-1}), ints({1 << 30}), ints({1})})), 0);  // not known to be one
-  GraphMaker fixed;
+  EXPECT_EQ(run(m.node("Slice", {linear(x), m.ints({-1}), m.ints({1 << 30}), m.ints({1})})), 0);  // not known to be one
+  RewriteMaker fixed;
   const auto y = fixed.input("y", DType::f32, {-1, 5, kWidth}, {"batch", "", ""});
   const auto list = [&](std::int64_t i) { return fixed.constant<std::int64_t>({1}, {i}); };
   const auto cut = fixed.node("Slice", {fixed.node("Relu", {y}), list(-1), list(1 << 30), list(1)});
   EXPECT_EQ(rewrites_of(fixed, select_rows, {cut}, {kInput}), 1);
 }
 TEST_F(SelectRows, BroadcastInputsGiveTheirRowToo) {
-  const auto position = weights({5, kWidth});
-  GraphMaker fixed = m;
+  const auto position = m.weights({5, kWidth});
+  RewriteMaker fixed = m;
   fixed.graph.value(x).shape = Shape{-1, 5, kWidth};
   fixed.graph.value(x).symbols = {"batch", "", ""};
   m = fixed;
@@ -129,30 +126,95 @@ TEST_F(SelectRows, TheLastBlockForARowOfEachSample) {
   EXPECT_EQ(row_counts("MaskedSoftmax"), (std::vector<std::string>{"tokens", "1"}));
   EXPECT_EQ(select_rows(m.graph), 0);
 }
+/// ONNX's Attention over rows.
+struct SelectQueries : SelectRows {
+  ValueId attend(std::vector<ValueId> inputs, std::map<std::string, Attribute> attributes = {}) {
+    attributes.insert({{"q_num_heads", kHeads}, {"kv_num_heads", kHeads}});
+    return m.node("Attention", std::move(inputs), std::move(attributes), 23);
+  }
+  void expect_attention(const std::string& rows) { EXPECT_EQ(row_counts("Attention"), std::vector<std::string>{rows}); }
+};
+TEST_F(SelectQueries, OfRows) {
+  const auto q = linear(x), k = linear(x), v = linear(x);
+  EXPECT_EQ(run(row(linear(attend({q, k, v})), 2)), 1);
+  expect_attention("1");
+  EXPECT_EQ(row_counts("MatMul"), (std::vector<std::string>{"tokens", "tokens", "1", "1"}));
+}
+TEST_F(SelectQueries, OfHeads) {
+  const auto q = heads(linear(x), {0, 2, 1, 3}), k = heads(linear(x), {0, 2, 1, 3}), v = heads(linear(x), {0, 2, 1, 3});
+  const auto y = m.node("Attention", {q, k, v, causal_mask()}, {}, 23);
+  const auto rows_again = m.node("Transpose", {y}, {{"perm", Ints{0, 2, 1, 3}}});
+  const auto mixed = m.node("Reshape", {rows_again, m.ints({0, 0, kWidth})});
+  EXPECT_EQ(run(rows_of(mixed)), 1);
+  expect_attention("1");
+}
+TEST_F(SelectQueries, WithTheirRowsOfTheMask) {
+  EXPECT_EQ(run(row(attend({x, x, x, causal_mask()}), -1)), 1);
+  expect_attention("1");
+}
+TEST_F(SelectQueries, OfEachSample) {
+  EXPECT_EQ(run(rows_of(attend({x, x, x}))), 1);
+  expect_attention("1");
+}
+TEST_F(SelectQueries, RefusesRowsOfAMaskForEachSample) {  // (heads, tokens, tokens) look like those of samples
+  EXPECT_EQ(run(rows_of(attend({x, x, x, causal_mask()}))), 0);
+}
+TEST_F(SelectQueries, RefusesCausal) {
+  EXPECT_EQ(run(row(attend({x, x, x}, {{"is_causal", std::int64_t{1}}}), 2)), 0);
+}
+
+/// 2 heads of 16, as the fused kernel wants them.
+struct SelectQueriesFirst : ::testing::Test {
+  test::AttentionMaker m;
+
+  /// The last of two residual blocks is that of one row when all passes have run.
+  template <class Attend>
+  void expect_one_query(Attend attend) {
+    const auto block = [&](ValueId of) {
+      const auto linear = [&](float size) { return m.node("MatMul", {of, m.weights({32, 32}, size)}); };
+      return m.node("Add", {of, attend(linear(0.3F), linear(0.2F), linear(0.1F))});
+    };
+    const auto token = m.node("Gather", {block(block(m.x)), m.constant<std::int64_t>({}, {0})}, {{"axis", std::int64_t{1}}});
+    rewrites_of(m, [](Graph& g) { return static_cast<int>(optimize(g).size()); }, {token}, {{2, 5, 32}});
+    EXPECT_EQ(row_counts_of(m.graph, "FusedAttention"), (std::vector<std::string>{"tokens", "1"}));
+  }
+};
+TEST_F(SelectQueriesFirst, ThenFuseProductsAndSoftmax) {
+  expect_one_query([&](ValueId q, ValueId k, ValueId v) {
+    const auto scores = m.node("MatMul", {m.scaled(m.heads(q), 0.25F), m.transposed_heads(k)});
+    return m.rows(m.node("MatMul", {m.softmax(scores), m.heads(v)}));
+  });
+}
+TEST_F(SelectQueriesFirst, ThenFuseOnnxAttention) {
+  expect_one_query([&](ValueId q, ValueId k, ValueId v) {
+    return m.node("Attention", {q, k, v}, {{"q_num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{2}}}, 23);
+  });
+}
+
 TEST_F(SelectRows, AMaskOfEachSample) {
   // (batch, 1, tokens, tokens)
   const auto product = m.node("MatMul", {x, m.node("Transpose", {x}, {{"perm", Ints{0, 2, 1}}})});
-  const auto mask = m.node("Unsqueeze", {product, ints({1})});
+  const auto mask = m.node("Unsqueeze", {product, m.ints({1})});
   EXPECT_EQ(run(rows_of(block(block(x, mask), mask))), 1);
   EXPECT_EQ(row_counts("MaskedSoftmax"), (std::vector<std::string>{"tokens", "1"}));
 }
 TEST_F(SelectRows, RowsOfATableForEachSample) {
-  const auto position = weights({1, 5, kWidth});
+  const auto position = m.weights({1, 5, kWidth});
   m.graph.value(x).shape = Shape{-1, 5, kWidth};
   m.graph.value(x).symbols = {"batch", "", ""};
   EXPECT_EQ(run(rows_of(m.node("Add", {m.node("Tanh", {x}), position}))), 1);
 }
 TEST_F(SelectRows, Int8Layers) {
-  auto q = m.node("QuantizeRows", {x}, {}, 1);
+  const auto q = m.fused("QuantizeRows", {x});
   Value scale;
   scale.name = "scale";
-  m.graph.nodes().back().domain = "edgeclip";
   const auto scales = m.graph.add_value(scale);
   m.graph.nodes().back().outputs.push_back(scales);
   Tensor w(DType::i8, {kWidth, kWidth});
   for (std::int64_t i = 0; i < w.elements(); ++i) w.data<std::int8_t>()[i] = static_cast<std::int8_t>(i * 37 % 251 - 125);
-  const auto product = own("QuantMatMul", {q, m.graph.add_constant("int8", w), weights({kWidth}), kNoValue, x, scales},
-                           {{"a_scale", 1.0F}, {"a_zero_point", std::int64_t{0}}, {"activation", std::string()}});
+  const auto columns = m.graph.add_constant("int8", w);
+  const auto product = m.fused("QuantMatMul", {q, columns, m.weights({kWidth}), kNoValue, x, scales},
+                               {{"a_scale", 1.0F}, {"a_zero_point", std::int64_t{0}}, {"activation", std::string()}});
   EXPECT_EQ(run(row(product, 1)), 1);
   EXPECT_EQ(row_counts("QuantizeRows"), std::vector<std::string>{"1"});
 }
@@ -160,7 +222,7 @@ TEST_F(SelectRows, RowsOfADequantizedValueAreDequantizedByThemselves) {
   const auto step = m.scalar(0.02F), zero = m.constant<std::int8_t>({}, {0});
   const auto q = m.node("QuantizeLinear", {x, step, zero});
   const auto d = m.node("DequantizeLinear", {q, step, zero});
-  const auto y = m.node("MatMul", {d, weights({kWidth, kWidth})});
+  const auto y = m.node("MatMul", {d, m.weights({kWidth, kWidth})});
   EXPECT_EQ(rewrites_of(m, select_rows, {row(y), m.node("ReduceMean", {d}, {{"axes", Ints{1}}})}, {kInput}), 1);
   EXPECT_EQ(count_ops(m.graph, "DequantizeLinear"), 2);
   const Node& product = only("MatMul");
@@ -178,7 +240,7 @@ TEST_F(SelectRows, RefusesGraphOutputs) {
 }
 TEST_F(SelectRows, RefusesWhatJoinsRows) {
   EXPECT_EQ(run(row(m.node("Softmax", {x}, {{"axis", std::int64_t{1}}}))), 0);
-  EXPECT_EQ(run(row(m.node("LayerNormalization", {x, weights({5, kWidth})}, {{"axis", std::int64_t{1}}}))), 0);
+  EXPECT_EQ(run(row(m.node("LayerNormalization", {x, m.weights({5, kWidth})}, {{"axis", std::int64_t{1}}}))), 0);
   EXPECT_EQ(run(row(m.node("CumSum", {x, scalar_int(1)}))), 0);
   EXPECT_EQ(run(row(m.node("MatMul", {m.node("Transpose", {x}, {{"perm", Ints{0, 2, 1}}}), x}), 0)), 1);  // rows of the left
   EXPECT_EQ(count_ops(m.graph, "Gather"), 1);
@@ -187,10 +249,10 @@ TEST_F(SelectRows, RefusesTheColumnsOfAProduct) {
   EXPECT_EQ(run(m.node("Gather", {linear(x), scalar_int(0)}, {{"axis", std::int64_t{2}}})), 0);
 }
 TEST_F(SelectRows, RefusesViewsAlone) {
-  EXPECT_EQ(run(row(m.node("Reshape", {x, ints({0, 0, 2, kWidth / 2})}))), 0);
+  EXPECT_EQ(run(row(m.node("Reshape", {x, m.ints({0, 0, 2, kWidth / 2})}))), 0);
 }
 TEST_F(SelectRows, RefusesAReshapeThatJoinsRows) {
-  const auto pairs = m.node("Reshape", {m.node("Relu", {x}), ints({-1, 2 * kWidth})});  // of two rows each
+  const auto pairs = m.node("Reshape", {m.node("Relu", {x}), m.ints({-1, 2 * kWidth})});  // of two rows each
   m.graph.value(x).shape = Shape{-1, 6, kWidth};
   m.graph.value(x).symbols = {"batch", "", ""};
   EXPECT_EQ(rewrites_of(m, select_rows, {m.node("Gather", {pairs, scalar_int(1)}, {{"axis", std::int64_t{0}}})}, {{2, 6, kWidth}}), 0);
@@ -213,13 +275,13 @@ struct GatherPerSample : SelectRows {
     const auto batch = m.node("Gather", {m.node("Shape", {linear(x)}), scalar_int(0)}, {{"axis", std::int64_t{0}}});
     return m.node("Range", {scalar_int(0), batch, scalar_int(1)});
   }
-  ValueId last() { return m.node("Squeeze", {rows(), ints({1})}); }
+  ValueId last() { return m.node("Squeeze", {rows(), m.ints({1})}); }
   ValueId argmax() {
     const auto column = m.node("Gather", {x, scalar_int(0)}, {{"axis", std::int64_t{2}}});
     return m.node("ArgMax", {column}, {{"axis", std::int64_t{-1}}, {"keepdims", std::int64_t{0}}});
   }
   ValueId pairs(ValueId first, ValueId second) {
-    return m.node("Concat", {m.node("Unsqueeze", {first, ints({1})}), m.node("Unsqueeze", {second, ints({1})})},
+    return m.node("Concat", {m.node("Unsqueeze", {first, m.ints({1})}), m.node("Unsqueeze", {second, m.ints({1})})},
                   {{"axis", std::int64_t{-1}}});
   }
   void fixed_tokens() {
@@ -259,8 +321,8 @@ TEST_F(GatherPerSample, RefusesSamplesThatAreNotAll) {
 
 TEST_F(SelectRows, SizesAreAskedOfInputs) {
   const auto y = m.node("Relu", {linear(x)});
-  const auto size = [&](std::int64_t i) { return m.node("Gather", {m.node("Shape", {y}), ints({i})}); };
-  const auto shape = m.node("Concat", {size(0), size(-2), ints({2, kWidth / 2})}, {{"axis", std::int64_t{0}}});
+  const auto size = [&](std::int64_t i) { return m.node("Gather", {m.node("Shape", {y}), m.ints({i})}); };
+  const auto shape = m.node("Concat", {size(0), size(-2), m.ints({2, kWidth / 2})}, {{"axis", std::int64_t{0}}});
   EXPECT_EQ(rewrites_of(m, sizes_of_inputs, {m.node("Reshape", {y, shape})}, {kInput}), 2);
   for (const auto& node : m.graph.nodes())
     if (node.op == "Shape") {
@@ -269,8 +331,8 @@ TEST_F(SelectRows, SizesAreAskedOfInputs) {
 }
 TEST_F(SelectRows, SizesThatAreNoInputsStay) {
   const auto twice = m.node("Concat", {x, x}, {{"axis", std::int64_t{1}}});
-  const auto size = m.node("Gather", {m.node("Shape", {twice}), ints({1})});
-  const auto shape = m.node("Concat", {ints({-1}), size, ints({kWidth})}, {{"axis", std::int64_t{0}}});
+  const auto size = m.node("Gather", {m.node("Shape", {twice}), m.ints({1})});
+  const auto shape = m.node("Concat", {m.ints({-1}), size, m.ints({kWidth})}, {{"axis", std::int64_t{0}}});
   EXPECT_EQ(rewrites_of(m, sizes_of_inputs, {m.node("Reshape", {twice, shape})}, {kInput}), 0);
 }
 

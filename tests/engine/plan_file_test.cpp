@@ -141,13 +141,23 @@ Graph graph_of_blocks() {
   return g.finish({g.node("Add", {g.node("MatMul", {x, a}), b}), alone});
 }
 
-TEST(PlanFile, ADamagedBlockIsFoundWhereItIsUsed) {
-  const TempDir dir;
-  const fs::path file = dir / "a.plan";
-  write_plan_graph(file, graph_of_blocks());
-  const std::string good = read_file(file);
+/// To be damaged.
+struct WrittenPlan {
+  TempDir dir;
+  fs::path file = dir / "a.plan";
+  std::string good;
   PlanHeader header;
-  std::memcpy(&header, good.data(), sizeof header);
+
+  explicit WrittenPlan(const Graph& graph) {
+    write_plan_graph(file, graph);
+    good = read_file(file);
+    std::memcpy(&header, good.data(), sizeof header);
+  }
+};
+
+TEST(PlanFile, ADamagedBlockIsFoundWhereItIsUsed) {
+  const WrittenPlan plan(graph_of_blocks());
+  const auto& [dir, file, good, header] = plan;
   ASSERT_EQ(header.blocks(), 4u);
   for (const std::uint64_t block : {0u, 2u, 3u}) {
     std::string bad = good;
@@ -210,12 +220,8 @@ void read_all(const fs::path& file) {
 }
 
 TEST(PlanFile, AnyDamageIsRefusedOrHarmless) {
-  const TempDir dir;
-  const fs::path file = dir / "a.plan";
-  write_plan_graph(file, graph_with_everything());
-  const std::string good = read_file(file);
-  PlanHeader header;
-  std::memcpy(&header, good.data(), sizeof header);
+  const WrittenPlan plan(graph_with_everything());
+  const auto& [dir, file, good, header] = plan;
   for (std::size_t length = 0; length < good.size(); length += 31) {
     test::write_text(file, good.substr(0, length));
     EXPECT_THROW(read_plan_graph(file), InvalidInput) << length;
@@ -236,12 +242,8 @@ TEST(PlanFile, AnyDamageIsRefusedOrHarmless) {
 /// With the checksum made right again, the reader's own checks have to hold: nothing but InvalidInput, no
 /// crash.
 TEST(PlanFile, ForgedGraphsDoNotCrash) {
-  const TempDir dir;
-  const fs::path file = dir / "a.plan";
-  write_plan_graph(file, graph_with_everything());
-  const std::string good = read_file(file);
-  PlanHeader header;
-  std::memcpy(&header, good.data(), sizeof header);
+  const WrittenPlan plan(graph_with_everything());
+  const auto& [dir, file, good, header] = plan;
   const std::size_t table = header.weights_offset + header.weights_bytes,
                     table_bytes = header.blocks() * kPlanHashBytes;
   int refused = 0;

@@ -172,6 +172,25 @@ std::optional<RowsOfInputs> slice(const RowWiseContext& c) {
   return rows;
 }
 
+/// ONNX's Attention (Q, K, V, mask), heads side by side or apart: the rows are queries.  Not where their places
+/// count (causal, windows), and not with a cache, lengths of keys or further outputs.
+std::optional<RowsOfInputs> attention(const RowWiseContext& c) {
+  if (c.distance() != 2 || c.node.int_or("is_causal", 0) != 0) return {};
+  for (const char* window : {"left_window_size", "right_window_size"})
+    if (c.node.int_or(window, -1) >= 0) return {};
+  for (std::size_t i = 4; i < c.node.inputs.size(); ++i)
+    if (c.node.has_input(i)) return {};
+  for (std::size_t i = 1; i < c.node.outputs.size(); ++i)
+    if (c.node.outputs[i] != kNoValue) return {};
+  RowsOfInputs rows = c.all_whole();
+  rows.axes[0] = static_cast<std::ptrdiff_t>(c.axis);
+  if (!c.node.has_input(3)) return rows;
+  if (!c.spread(rows, 3)) return {};
+  // Rows picked for each sample would lie where the mask, which has a dimension more than such an output, has heads.
+  if (c.batch_first && c.out.size() == 3 && rows.axes[3] != kWhole) return {};
+  return rows;
+}
+
 using Table = std::map<std::string, Rule>;
 
 /// By domain and name.  An operator that is not here stops the rows.
@@ -199,6 +218,7 @@ const Table& rules() {
     t["edgeclip.QuantMatMul"] = quantized_product;
     t["Transpose"] = transpose;
     t["Slice"] = slice;
+    t["Attention"] = attention;
     return t;
   }();
   return table;

@@ -61,22 +61,31 @@ void infer_concat(ShapeContext& context) {
   add_output(context, context.inputs[0].dtype, shape);
 }
 
-/// Copies along an axis: `part` elements of each outer row of `whole`, starting at `offset` (both in bytes).
-void run_concat(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  const Shape& shape = outputs[0].shape;
-  const std::size_t axis = normalize_axis(node, node.int_or("axis", 1), shape.size());
-  const std::size_t size = dtype_size(outputs[0].dtype);
-  const std::int64_t rows = product(shape, 0, axis);
-  const auto whole = static_cast<std::size_t>(product(shape, axis, shape.size())) * size;
+/// Calls copy(part, place in the part, place in the whole, bytes) for each row before the node's axis of each of
+/// `parts`, which lie one behind the other along that axis of a whole of this shape; places in bytes.
+template <class Parts, class Copy>
+void for_each_row_of_parts(const Node& node, std::int64_t usual_axis, const Shape& whole, DType dtype,
+                           const Parts& parts, Copy copy) {
+  const std::size_t axis = normalize_axis(node, node.int_or("axis", usual_axis), whole.size());
+  const auto row_bytes = [&](const Shape& shape) {
+    return static_cast<std::size_t>(product(shape, axis, shape.size())) * dtype_size(dtype);
+  };
+  const auto rows = static_cast<std::size_t>(product(whole, 0, axis));
+  const std::size_t step = row_bytes(whole);
   std::size_t offset = 0;
-  for (const TensorView& input : inputs) {
-    const auto part = static_cast<std::size_t>(product(input.shape, axis, shape.size())) * size;
-    if (part == 0) continue;
-    for (std::int64_t r = 0; r < rows; ++r)
-      std::memcpy(outputs[0].data + static_cast<std::size_t>(r) * whole + offset,
-                  input.data + static_cast<std::size_t>(r) * part, part);
-    offset += part;
+  for (const auto& part : parts) {
+    const std::size_t bytes = row_bytes(part.shape);
+    if (part.data && bytes > 0)
+      for (std::size_t r = 0; r < rows; ++r) copy(part, r * bytes, r * step + offset, bytes);
+    offset += bytes;
   }
+}
+
+void run_concat(const Node& node, const Inputs& inputs, const Outputs& outputs) {
+  const auto copy = [&](const TensorView& part, std::size_t from, std::size_t to, std::size_t bytes) {
+    std::memcpy(outputs[0].data + to, part.data + from, bytes);
+  };
+  for_each_row_of_parts(node, 1, outputs[0].shape, outputs[0].dtype, inputs, copy);
 }
 
 std::vector<std::int64_t> split_sizes(const Node& node, std::int64_t dimension,
@@ -112,20 +121,10 @@ void infer_split(ShapeContext& context) {
 }
 
 void run_split(const Node& node, const Inputs& inputs, const Outputs& outputs) {
-  const Shape& shape = inputs[0].shape;
-  const std::size_t axis = normalize_axis(node, node.int_or("axis", 0), shape.size());
-  const std::size_t size = dtype_size(inputs[0].dtype);
-  const std::int64_t rows = product(shape, 0, axis);
-  const auto whole = static_cast<std::size_t>(product(shape, axis, shape.size())) * size;
-  std::size_t offset = 0;
-  for (const OutputView& output : outputs) {
-    const auto part = static_cast<std::size_t>(product(output.shape, axis, shape.size())) * size;
-    if (output.data && part > 0)
-      for (std::int64_t r = 0; r < rows; ++r)
-        std::memcpy(output.data + static_cast<std::size_t>(r) * part,
-                    inputs[0].data + static_cast<std::size_t>(r) * whole + offset, part);
-    offset += part;
-  }
+  const auto copy = [&](const OutputView& part, std::size_t to, std::size_t from, std::size_t bytes) {
+    std::memcpy(part.data + to, inputs[0].data + from, bytes);
+  };
+  for_each_row_of_parts(node, 0, inputs[0].shape, inputs[0].dtype, outputs, copy);
 }
 
 void infer_slice(ShapeContext& context) {
