@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <vector>
 
 namespace edgeclip::kernels {
 
@@ -26,12 +25,15 @@ namespace scalar {
 
 namespace {
 
-/// Magnitudes are compared as the integers of their bits: NaN stands above infinity.
-float largest_magnitude(const float* x, std::int64_t width) {
+/// Of value(0) ... value(width - 1).  Magnitudes are compared as the integers of their bits: NaN stands above
+/// infinity.
+template <class Value>
+float largest_magnitude(std::int64_t width, const Value& value) {
   std::uint32_t largest = 0;
   for (std::int64_t k = 0; k < width; ++k) {
+    const float v = value(k);
     std::uint32_t bits;
-    std::memcpy(&bits, x + k, sizeof bits);
+    std::memcpy(&bits, &v, sizeof bits);
     largest = std::max(largest, bits & 0x7fffffffU);
   }
   float magnitude;
@@ -49,22 +51,26 @@ void linear(const float* x, std::int64_t count, float scale, std::int32_t zero_p
   }
 }
 
+template <class Value>
+void quantize_row(std::int64_t width, const Value& value, std::int8_t* q, float* q_scale) {
+  const float scale = scale_of_row(largest_magnitude(width, value));
+  if (q_scale) *q_scale = scale;
+  if (!q) return;
+  for (std::int64_t k = 0; k < width; ++k) {
+    const float v = std::nearbyint(value(k) / scale);
+    q[k] = static_cast<std::int8_t>(v != v ? 0.0F : std::clamp(v, -127.0F, 127.0F));
+  }
+}
+
 void quantize(const QuantizedRows& work) {
   for (std::int64_t r = 0; r < work.rows; ++r) {
     const float* x = work.x + r * work.width;
-    const float scale = scale_of_row(largest_magnitude(x, work.width));
-    if (work.q_scale) work.q_scale[r] = scale;
-    if (!work.q) continue;
-    std::int8_t* q = work.q + r * work.width;
-    for (std::int64_t k = 0; k < work.width; ++k) {
-      const float v = std::nearbyint(x[k] / scale);
-      q[k] = static_cast<std::int8_t>(v != v ? 0.0F : std::clamp(v, -127.0F, 127.0F));
-    }
+    const auto value = [x](std::int64_t k) { return x[k]; };
+    quantize_row(work.width, value, behind(work.q, r * work.width), behind(work.q_scale, r));
   }
 }
 
 void normalize(const NormalizedRows& work) {
-  std::vector<float> row(static_cast<std::size_t>(work.width));
   const double width = static_cast<double>(work.width);
   for (std::int64_t r = 0; r < work.rows; ++r) {
     const float* x = work.x + r * work.width;
@@ -76,12 +82,20 @@ void normalize(const NormalizedRows& work) {
       squares += d * d;
     }
     const double inverse = 1 / std::sqrt(squares / width + static_cast<double>(work.epsilon));
-    for (std::int64_t k = 0; k < work.width; ++k)
-      row[static_cast<std::size_t>(k)] = static_cast<float>((static_cast<double>(x[k]) - mean) * inverse) * work.scale[k] +
-                                         (work.shift ? work.shift[k] : 0.0F);
-    if (work.q)
-      quantize({row.data(), 1, work.width, work.q + r * work.width, behind(work.q_scale, r)});
-    if (work.y) std::copy(row.begin(), row.end(), work.y + r * work.width);
+    const auto normalized = [&](std::int64_t k) {
+      return static_cast<float>((static_cast<double>(x[k]) - mean) * inverse) * work.scale[k] +
+             (work.shift ? work.shift[k] : 0.0F);
+    };
+    float* y = behind(work.y, r * work.width);
+    if (y)
+      for (std::int64_t k = 0; k < work.width; ++k) y[k] = normalized(k);
+    if (!work.q) continue;
+    std::int8_t* q = work.q + r * work.width;
+    float* q_scale = behind(work.q_scale, r);
+    if (y)
+      quantize_row(work.width, [y](std::int64_t k) { return y[k]; }, q, q_scale);
+    else  // computed twice rather than kept: kernels allocate nothing
+      quantize_row(work.width, normalized, q, q_scale);
   }
 }
 
