@@ -174,7 +174,8 @@ struct SelectQueriesFirst : ::testing::Test {
       const auto linear = [&](float size) { return m.node("MatMul", {of, m.weights({32, 32}, size)}); };
       return m.node("Add", {of, attend(linear(0.3F), linear(0.2F), linear(0.1F))});
     };
-    const auto token = m.node("Gather", {block(block(m.x)), m.constant<std::int64_t>({}, {0})}, {{"axis", std::int64_t{1}}});
+    const auto first = m.constant<std::int64_t>({}, {0});
+    const auto token = m.node("Gather", {block(block(m.x)), first}, {{"axis", std::int64_t{1}}});
     rewrites_of(m, [](Graph& g) { return static_cast<int>(optimize(g).size()); }, {token}, {{2, 5, 32}});
     EXPECT_EQ(row_counts_of(m.graph, "FusedAttention"), (std::vector<std::string>{"tokens", "1"}));
   }
