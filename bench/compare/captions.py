@@ -16,26 +16,22 @@ import time
 
 import numpy as np
 import onnx
-import onnxruntime
-import openvino
 
 from inputs import make_inputs
+from peer import onnxruntime_model, openvino_model
 
 
 def peers(path, threads, inputs):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    yield "onnxruntime " + os.path.basename(path), lambda: session.run(None, inputs)
-    core = openvino.Core()
-    core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
-    try:
-        request = core.compile_model(core.read_model(path), "CPU").create_infer_request()
-        request.infer(inputs)
-    except RuntimeError as error:
-        print(f"openvino does not take {os.path.basename(path)}: {str(error).splitlines()[0]}")
-        return
-    yield "openvino " + os.path.basename(path), lambda: request.infer(inputs)
+    """(name, run) of each engine that takes the model."""
+    for name, engine in {"onnxruntime": lambda: onnxruntime_model(path, "int8", threads),
+                         "openvino": lambda: openvino_model(path, "int8", threads, inputs)}.items():
+        try:
+            model = engine()
+            model(inputs)
+        except Exception as error:  # of whatever type each engine throws
+            print(f"{name} does not take {os.path.basename(path)}: {' '.join(str(error).split())[:160]}")
+            continue
+        yield f"{name} {os.path.basename(path)}", lambda model=model: model(inputs)
 
 
 def main():
