@@ -118,6 +118,45 @@ TEST(QuantizeLayers, QuantizesRowsWhereNothingWasCalibrated) {
   for (std::size_t i = 0; i < 2; ++i) EXPECT_GT(ratio(want[i], got[i]), 35);
 }
 
+/// A symmetric range would spend half of its steps on what does not occur.
+TEST(QuantizeLayers, RowsBehindAOneSidedFunctionHaveAZeroPoint) {
+  LayerQuantization how;
+  how.per_row = true;
+  const auto affine = [&](const std::string& op, const std::map<std::string, Attribute>& attributes) {
+    Layers m;
+    const ValueId y = m.fused(op, {m.x}, attributes), z = m.node("MatMul", {y, m.weights({8, 5})});
+    if (op != "Gelu") m.graph.nodes()[0].domain.clear();
+    Graph graph = finished(m, {z});
+    EXPECT_EQ(quantize_layers(graph, how, "m.onnx"), 1);
+    graph.check();
+    EXPECT_EQ(count_ops(graph, "QuantizeRows") + count_ops(graph, "AffineQuantizeRows"), 1);
+    return count_ops(graph, "AffineQuantizeRows");
+  };
+  EXPECT_EQ(affine("Gelu", {}), 1);
+  EXPECT_EQ(affine("Relu", {}), 1);
+  EXPECT_EQ(affine("Sigmoid", {}), 1);
+  EXPECT_EQ(affine("Tanh", {}), 0);
+  EXPECT_EQ(affine("LeakyRelu", {{"alpha", 0.2F}}), 0);
+
+  // in a product, whether it became int8 before or stays
+  for (const bool residual : {false, true}) {
+    for (const bool first_stays : {false, true}) {
+      Layers m;
+      const ValueId y = m.fused("FusedMatMul", {m.x, m.weights({8, 8}), m.weights({8}), residual ? m.x : kNoValue},
+                                {{"activation", std::string("quick_gelu")}});
+      const ValueId z = m.fused("FusedMatMul", {y, m.weights({8, 5}), m.weights({5})});
+      const Graph before = finished(m, {z});
+      Graph graph = before;
+      how.stay.clear();
+      if (first_stays) how.stay.insert(quantizable_layers(graph, {}).at(0).key);
+      EXPECT_EQ(quantize_layers(graph, how, "m.onnx"), first_stays ? 1 : 2);
+      graph.check();
+      EXPECT_EQ(count_ops(graph, "AffineQuantizeRows"), residual ? 0 : 1);
+      EXPECT_GT(ratio(run(before)[0], run(graph)[0]), 35);
+    }
+  }
+}
+
 TEST(QuantizeLayers, ARowAloneIsARowOfABatchToTheBit) {
   Layers m;
   const ValueId y = m.fused("FusedMatMul", {m.x, m.weights({8, 48}), m.weights({48})},

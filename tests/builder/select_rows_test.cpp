@@ -219,6 +219,24 @@ TEST_F(SelectRows, Int8Layers) {
   EXPECT_EQ(run(row(product, 1)), 1);
   EXPECT_EQ(row_counts("QuantizeRows"), std::vector<std::string>{"1"});
 }
+TEST_F(SelectRows, Int8LayersWithAZeroPointForEachRow) {
+  const auto q = m.fused("AffineQuantizeRows", {x});
+  std::vector<ValueId> of_rows;
+  for (const char* name : {"scale", "zero"}) {
+    Value value;
+    value.name = name;
+    of_rows.push_back(m.graph.add_value(value));
+    m.graph.nodes().back().outputs.push_back(of_rows.back());
+  }
+  Tensor w(DType::i8, {kWidth, kWidth});
+  for (std::int64_t i = 0; i < w.elements(); ++i) w.data<std::int8_t>()[i] = static_cast<std::int8_t>(i * 37 % 251 - 125);
+  const auto columns = m.graph.add_constant("int8", w);
+  const auto product =
+      m.fused("QuantMatMul", {q, columns, m.weights({kWidth}), kNoValue, x, of_rows[0], of_rows[1]},
+              {{"a_scale", 1.0F}, {"a_zero_point", std::int64_t{0}}, {"activation", std::string()}});
+  EXPECT_EQ(run(row(product, 1)), 1);
+  EXPECT_EQ(row_counts("AffineQuantizeRows"), std::vector<std::string>{"1"});
+}
 TEST_F(SelectRows, RowsOfADequantizedValueAreDequantizedByThemselves) {
   const auto step = m.scalar(0.02F), zero = m.constant<std::int8_t>({}, {0});
   const auto q = m.node("QuantizeLinear", {x, step, zero});

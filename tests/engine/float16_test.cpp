@@ -45,7 +45,8 @@ TEST(SampleNodes, EveryOperatorHasOneThatWorks) {
 /// What takes float32 takes 16-bit floats (but for integer quantization's own operators), and gives what
 /// float32 gives, rounded.
 TEST(Float16, EveryOperatorRoundsWhatFloat32Gives) {
-  const std::set<std::string> float32_only = {"DynamicQuantizeLinear", "QuantizeRows", "LayerNormQuantizeRows"};
+  const std::set<std::string> float32_only = {"DynamicQuantizeLinear", "QuantizeRows", "AffineQuantizeRows",
+                                             "LayerNormQuantizeRows"};
   for (const Sample& sample : samples()) {
     if (!takes(sample, DType::f32) || float32_only.count(sample.node.op)) continue;
     for (const DType dtype : {DType::f16, DType::bf16}) {

@@ -154,6 +154,19 @@ TEST(QuantizeRowsReference, ShowsWhatIsNoNumber) {
   EXPECT_TRUE(std::isnan(y[1].data<float>()[2]));
 }
 
+TEST(QuantizeRowsReference, GivesEachRowAZeroPoint) {
+  const std::vector<Tensor> inputs = {test::floats({2, 1, 3}, {-1, 4, 2, 0, 0, 0})};
+  Node node = test::node_of("AffineQuantizeRows", inputs, {}, 1, 3);
+  node.domain = "edgeclip";
+  const auto y = evaluate_node(node, {inputs[0].view()});
+  EXPECT_EQ(y[1].shape(), (Shape{2, 1, 1}));
+  EXPECT_EQ(y[2].shape(), (Shape{2, 1, 1}));
+  EXPECT_EQ(test::elements_of<std::uint8_t>(y[0]), (std::vector<std::uint8_t>{0, 255, 153, 0, 0, 0}));
+  EXPECT_EQ(test::elements_of<std::int32_t>(y[2]), (std::vector<std::int32_t>{51, 0}));
+  EXPECT_FLOAT_EQ(y[1].data<float>()[0], 5.0F / 255);
+  EXPECT_EQ(y[1].data<float>()[1], 1);
+}
+
 TEST(QuantizeRowsReference, RefusesWhatDoesNotFit) {
   EXPECT_NE(test::invalid_input_of([&] {
               const std::vector<Tensor> inputs = {test::longs({2}, {1, 2})};
@@ -181,6 +194,9 @@ TEST(QuantizeRowsKernel, EqualsTheReference) {
       x.data<float>()[x.elements() - 3] = -kInf;
     }
     expect_same_bits(run_both(rows_node({x}), {x}, prepare_quantize_rows), "simd:quantize_rows");
+    Node affine = test::node_of("AffineQuantizeRows", {x}, {}, 1, 3);
+    affine.domain = "edgeclip";
+    expect_same_bits(run_both(affine, {x}, prepare_quantize_rows), "simd:affine_quantize_rows");
   }
 }
 

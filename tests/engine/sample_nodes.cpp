@@ -128,7 +128,9 @@ constexpr const char* kSamples[] = {
     "edgeclip.QuantGather | i8:3,2 f32:3 i64:2=2,0",
     "edgeclip.QuantMatMul a_scale=0.5 a_zero_point=3 | T:2,3 i8:3,2 f32:2",
     "edgeclip.QuantMatMul a_scale=1 a_zero_point=0 out_type=int8 out_scale=0.5 | T:2,3 i8:3,2 f32:2 - - f32:2,1",
+    "edgeclip.QuantMatMul a_scale=1 a_zero_point=0 | T:2,3 i8:3,2 f32:2 - - f32:2,1 i32:2,1",
     "edgeclip.QuantizeRows | T:2,3 > 2",
+    "edgeclip.AffineQuantizeRows | T:2,3 > 3",
     "edgeclip.LayerNormQuantizeRows | T:2,3 T:3 T:3 > 3",
 };
 
@@ -182,7 +184,7 @@ SampleInput input_of(const std::string& word) {
   const std::string type = word.substr(0, colon);
   input.varies = type == "T";
   for (const auto& [name, dtype] :
-       {std::pair{"f32", DType::f32}, std::pair{"i64", DType::i64}, std::pair{"i8", DType::i8},
+       {std::pair{"f32", DType::f32}, std::pair{"i64", DType::i64}, std::pair{"i32", DType::i32}, std::pair{"i8", DType::i8},
         std::pair{"u8", DType::u8}, std::pair{"bool", DType::boolean}})
     if (type == name) input.dtype = dtype;
   for (const double d :

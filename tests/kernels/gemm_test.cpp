@@ -295,7 +295,10 @@ TEST_P(AtEveryLevel, EightBits) {
       padded.resize(static_cast<std::size_t>(padded_columns(packed)), 0);
       behind.epilogue.column_scale = padded.data();
       behind.epilogue.a_zero_point = signed_a ? number % 5 - 2 : 100 + number % 7;
+      std::vector<std::int32_t> row_zero_points(static_cast<std::size_t>(s.m));
+      for (std::size_t m = 0; m < row_zero_points.size(); ++m) row_zero_points[m] = static_cast<std::int32_t>(m * 37 % 256);
       if (number % 3 == 0) behind.epilogue.row_scale = row_scales.data();
+      if (number % 3 != 1) behind.epilogue.row_zero_point = row_zero_points.data();
       std::vector<float> expected(static_cast<std::size_t>(s.m * s.n)), given(expected);
       behind.epilogue.out = expected.data();
       reference_gemm(a.data(), stride, signed_a, w.data(), s.m, s.k, s.n, behind.epilogue);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include "kernels/thread_pool.h"
@@ -56,6 +57,23 @@ struct RowKernelsAt : ::testing::TestWithParam<CpuLevel> {
     oracle.quantize({x.data(), rows, width, want.q.data(), want.scale.data()});
     EXPECT_EQ(got.q, want.q) << width;
     expect_same_bits(got.scale, want.scale);
+  }
+
+  void expect_affine_as_oracle(const Floats& x, std::int64_t width) {
+    const std::int64_t rows = static_cast<std::int64_t>(x.size()) / width;
+    const auto run = [&](const RowKernels& by) {
+      std::tuple<std::vector<std::uint8_t>, std::vector<std::int32_t>, Floats> r{
+          std::vector<std::uint8_t>(x.size() + 1, 99), std::vector<std::int32_t>(static_cast<std::size_t>(rows + 1), 999),
+          Floats(static_cast<std::size_t>(rows + 1), 99)};
+      by.quantize_affine({x.data(), rows, width, std::get<0>(r).data(), std::get<2>(r).data(), std::get<1>(r).data()});
+      EXPECT_EQ(std::get<0>(r).back(), 99);
+      EXPECT_EQ(std::get<1>(r).back(), 999);
+      return r;
+    };
+    const auto got = run(kernels), want = run(oracle);
+    EXPECT_EQ(std::get<0>(got), std::get<0>(want)) << width;
+    EXPECT_EQ(std::get<1>(got), std::get<1>(want)) << width;
+    expect_same_bits(std::get<2>(got), std::get<2>(want));
   }
 };
 
@@ -148,6 +166,37 @@ TEST_P(RowKernelsAt, RowsThatNoScaleFits) {
     expect_quantized_as_oracle(mixed, width);
   }
 }
+TEST_P(RowKernelsAt, QuantizesAffinelyToTheOraclesBits) {
+  unsigned seed = 300;
+  for (std::int64_t width = 1; width <= 70; ++width) expect_affine_as_oracle(normal(4 * width, seed++, 0.1F), width);
+  // one-sided, as behind a GELU: a bit more than half of a step finer than a symmetric range
+  Floats x = normal(6 * 768, seed++, 2);
+  for (float& v : x) v = v / (1 + std::exp(-1.702F * v));
+  expect_affine_as_oracle(x, 768);
+  const std::int64_t width = 37;
+  for (const float odd : {0.0F, kNan, kInfinity, -kInfinity, 1e-44F, -1e-44F, 1e-38F, 3e38F, -3e38F, 1e-31F}) {
+    Floats row(static_cast<std::size_t>(width), 0.0F);
+    row[3] = odd;
+    row[36] = odd / 2;
+    expect_affine_as_oracle(row, width);
+    Floats mixed = normal(width, 3, std::isfinite(odd) && odd != 0 ? std::abs(odd) : 1);
+    mixed[20] = odd;
+    expect_affine_as_oracle(mixed, width);
+  }
+}
+TEST_P(RowKernelsAt, AnAffineRangeReachesItsEnds) {
+  // low -1, high 4: steps of 1 / 51, zero at 51; a row above zero starts at zero all the same, one below ends there
+  const Floats x = {-1, 4, 0, 2, 1, 2, 3, 5.1F, -1, -2, -3, -2.55F};
+  std::vector<std::uint8_t> q(12);
+  Floats scale(3);
+  std::vector<std::int32_t> zero(3);
+  kernels.quantize_affine({x.data(), 3, 4, q.data(), scale.data(), zero.data()});
+  EXPECT_EQ(q, (std::vector<std::uint8_t>{0, 255, 51, 153, 50, 100, 150, 255, 170, 85, 0, 38}));
+  EXPECT_EQ(zero, (std::vector<std::int32_t>{51, 0, 255}));
+  EXPECT_FLOAT_EQ(scale[0], 5.0F / 255);
+  EXPECT_FLOAT_EQ(scale[1], 5.1F / 255);
+  EXPECT_FLOAT_EQ(scale[2], 3.0F / 255);
+}
 TEST_P(RowKernelsAt, NoNumbersStayNone) {
   const std::int64_t width = 21;
   Floats x = normal(2 * width, 11);
@@ -197,9 +246,15 @@ TEST(RowKernels, RowsDoNotDependOnHowTheyAreDivided) {
   expect_same_bits(divided.scale, alone.scale);
 
   Results quantized(rows, width);
-  quantize_rows({divided.y.data(), rows, width, quantized.q.data(), quantized.scale.data()}, pool);
+  quantize_rows(QuantizedRows{divided.y.data(), rows, width, quantized.q.data(), quantized.scale.data()}, pool);
   EXPECT_EQ(quantized.q, divided.q);
   std::vector<std::uint8_t> whole(x.size()), parts(x.size());
+  std::vector<std::int32_t> zero_whole(rows), zero_parts(rows);
+  for (auto [q, zero, executor] : {std::tuple(&whole, &zero_whole, static_cast<Executor*>(&serial_executor())),
+                                   std::tuple(&parts, &zero_parts, static_cast<Executor*>(&pool))})
+    quantize_rows(AffineRows{x.data(), rows, width, q->data(), quantized.scale.data(), zero->data()}, *executor);
+  EXPECT_EQ(parts, whole);
+  EXPECT_EQ(zero_parts, zero_whole);
   quantize_linear(x.data(), rows * width, 0.02F, 128, parts.data(), pool);
   quantize_linear(x.data(), rows * width, 0.02F, 128, whole.data(), serial_executor());
   EXPECT_EQ(parts, whole);

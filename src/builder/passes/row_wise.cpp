@@ -117,10 +117,10 @@ std::optional<RowsOfInputs> fused_product(const RowWiseContext& c) {
   return rows;
 }
 
-/// QuantMatMul(A, W, w_scale, bias, residual, row_scale).
+/// QuantMatMul(A, W, w_scale, bias, residual, row_scale, row_zero_point).
 std::optional<RowsOfInputs> quantized_product(const RowWiseContext& c) {
   auto rows = product(c);
-  for (const std::size_t i : {4, 5})
+  for (const std::size_t i : {4, 5, 6})
     if (rows && c.node.inputs.size() > i && !c.spread(*rows, i)) return {};
   return rows;
 }
@@ -207,7 +207,9 @@ const Table& rules() {
           "Tanh",      "ThresholdedRelu", "Where",  "Xor",      "edgeclip.Gelu", "edgeclip.QuickGelu",
           "edgeclip.MaskedSoftmax"})  // (scores, mask), over the last axis
       t[op] = elements;
-    for (const char* op : {"QuantizeLinear", "DequantizeLinear", "edgeclip.QuantizeRows"}) t[op] = elements_of_first;
+    for (const char* op :
+         {"QuantizeLinear", "DequantizeLinear", "edgeclip.QuantizeRows", "edgeclip.AffineQuantizeRows"})
+      t[op] = elements_of_first;
     for (const char* op : {"Softmax", "LogSoftmax", "LpNormalization", "edgeclip.L2Normalize"}) t[op] = along_axis;
     for (const char* op : {"LayerNormalization", "RMSNormalization"}) t[op] = over_last_axes;
     t["edgeclip.LayerNormQuantizeRows"] = every_row;

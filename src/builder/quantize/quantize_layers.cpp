@@ -1,6 +1,10 @@
 #include "builder/quantize/quantize_layers.h"
 
+#include <algorithm>
+
+#include "builder/passes/activation_by.h"
 #include "builder/quantize/quantizable_layers.h"
+#include "engine/ops/quant_matmul.h"
 
 namespace edgeclip::builder {
 
@@ -36,7 +40,7 @@ class LayerQuantizer {
     ValueId values, scales;
   };
   struct Rows {
-    ValueId values, scales;
+    ValueId values = kNoValue, scales = kNoValue, zero_points = kNoValue;
   };
 
   void quantize(const QuantizableLayer& layer, const ActivationScale& scale) {
@@ -52,14 +56,15 @@ class LayerQuantizer {
   }
 
   void quantize_by_row(const QuantizableLayer& layer) {
-    auto [x, fresh] = rows_.try_emplace(layer.activation, Rows{kNoValue, kNoValue});
+    auto [x, fresh] = rows_.try_emplace(layer.activation);
     if (fresh) x->second = quantize_rows(layer);
     const Weights w = weights(layer);
     Node& node = graph_.nodes()[at_];
     const auto input = [&](std::size_t i) { return node.has_input(i) ? node.inputs[i] : kNoValue; };
     node.attributes["a_scale"] = 1.0F;
     node.attributes["a_zero_point"] = std::int64_t{0};
-    become(node, layer, {x->second.values, w.values, w.scales, input(2), input(3), x->second.scales});
+    become(node, layer,
+           {x->second.values, w.values, w.scales, input(2), input(3), x->second.scales, x->second.zero_points});
   }
 
   void become(Node& node, const QuantizableLayer& layer, std::vector<ValueId> inputs) {
@@ -102,19 +107,56 @@ class LayerQuantizer {
   }
 
   Rows quantize_rows(const QuantizableLayer& layer) {
-    const Rows rows{value_beside(layer.activation, "/rows", DType::i8),
-                    value_beside(layer.activation, "/row_scale", DType::f32)};
-    Value& scales = graph_.value(rows.scales);
-    if (scales.shape && !scales.shape->empty()) scales.shape->back() = 1;
+    const ValueId x = layer.activation;
+    const bool affine = is_one_sided(x);
+    Rows rows;
+    rows.values = value_beside(x, "/rows", affine ? DType::u8 : DType::i8);
+    rows.scales = value_of_rows(x, "/row_scale", DType::f32);
+    if (affine) rows.zero_points = value_of_rows(x, "/row_zero_point", DType::i32);
     Node node;
-    node.name = graph_.value(layer.activation).name + "/QuantizeRows";
-    node.op = "QuantizeRows";
+    node.op = affine ? "AffineQuantizeRows" : "QuantizeRows";
+    node.name = graph_.value(x).name + "/" + node.op;
     node.domain = "edgeclip";
     node.opset = 1;
-    node.inputs = {layer.activation};
+    node.inputs = {x};
     node.outputs = {rows.values, rows.scales};
+    if (affine) node.outputs.push_back(rows.zero_points);
     insert(std::move(node));
     return rows;
+  }
+
+  /// One for each row of `like`.
+  ValueId value_of_rows(ValueId like, const char* suffix, DType dtype) {
+    const ValueId made = value_beside(like, suffix, dtype);
+    Value& value = graph_.value(made);
+    if (value.shape && !value.shape->empty()) value.shape->back() = 1;
+    return made;
+  }
+
+  /// Whether x is what an activation function gives that is bounded from below close to zero.
+  bool is_one_sided(ValueId x) const {
+    const auto gives = [x](const Node& node) { return !node.outputs.empty() && node.outputs[0] == x; };
+    const auto node = std::find_if(graph_.nodes().begin(), graph_.nodes().end(), gives);
+    if (node == graph_.nodes().end()) return false;
+    const bool product = node->is("FusedMatMul", "edgeclip") || node->is("QuantMatMul", "edgeclip");
+    if (product && node->has_input(node->op == "FusedMatMul" ? std::size_t{3} : std::size_t{kQuantResidual})) return false;
+    const Activation activation = product ? activation_of(*node) : activation_by(graph_, *node);
+    switch (activation.kind) {
+      case Activation::kRelu:
+      case Activation::kSigmoid:
+      case Activation::kHardSigmoid:
+      case Activation::kHardSwish:
+      case Activation::kGelu:
+      case Activation::kGeluTanh:
+      case Activation::kQuickGelu:
+        return true;
+      case Activation::kSwish:
+        return activation.alpha > 0;
+      case Activation::kClip:
+        return activation.alpha >= 0;
+      default:
+        return false;
+    }
   }
 
   Weights weights(const QuantizableLayer& layer) {

@@ -23,6 +23,8 @@ struct LayerQuantization {
 /// x ─► MatMul | FusedMatMul | Conv | FusedConv(W) ─► y
 ///   ⇒  x ─► QuantizeLinear(calibrated) ─► QuantMatMul | QuantConv(W int8, a scale per channel) ─► y
 ///   ⇒  x ─► QuantizeRows ─► QuantMatMul(W int8; row_scale) ─► y          by_row; per_row, x not calibrated
+///   ⇒  x ─► AffineQuantizeRows ─► QuantMatMul(W int8; row_scale, row_zero_point) ─► y     the same behind a GELU or another
+///      activation function that gives little or nothing below zero: a symmetric range would leave half of its steps unused
 /// of an optimized graph.  An activation that several layers read is quantized once, weights too.  Bias,
 /// residual and activation function stay what they were.  Left alone: layers that quantizable_layers() does
 /// not give, those of `stay`, convolutions without a calibrated activation and, without per_row, such

@@ -32,6 +32,7 @@ const std::vector<Family>& families() {
        "constant weights, scales and bias; a residual of the result's shape", 1},
       {"QuantConv", "edgeclip", prepare_quant_conv, "constant weights, scales and bias"},
       {"QuantizeRows", "edgeclip", prepare_quantize_rows, kFloat},
+      {"AffineQuantizeRows", "edgeclip", prepare_quantize_rows, kFloat},
       {"LayerNormQuantizeRows", "edgeclip", prepare_layer_norm_quantize, kFloat},
       {"QuantizeLinear", "", prepare_scaled, "float32 to uint8 and int8, one constant scale"},
       {"DequantizeLinear", "", prepare_scaled, "uint8 and int8 to float32, one constant scale"},

@@ -26,12 +26,13 @@ struct Prepared {
 
 class QuantMatMulKernel final : public Kernel {
  public:
-  QuantMatMulKernel(const Prepared& node, GemmWeights::Packed weights, bool residual, bool row_scales,
+  QuantMatMulKernel(const Node& graph_node, const Prepared& node, GemmWeights::Packed weights,
                     const BindRequest& request)
       : weights_(std::move(weights)),
         rows_(request.inputs[kQuantA].elements() / weights_->k),
-        residual_(residual),
-        row_scales_(row_scales),
+        residual_(graph_node.has_input(kQuantResidual)),
+        row_scales_(graph_node.has_input(kQuantRowScale)),
+        row_zero_points_(graph_node.has_input(kQuantRowZeroPoint)),
         executor_(request.executor),
         scratch_(request.scratch),
         scales_(padded_to_panels(node.scales, *weights_)) {
@@ -62,6 +63,7 @@ class QuantMatMulKernel final : public Kernel {
     epilogue_.out = outputs[0].data;
     if (residual_) epilogue_.residual = inputs[kQuantResidual].as<float>();
     if (row_scales_) epilogue_.row_scale = inputs[kQuantRowScale].as<float>();
+    if (row_zero_points_) epilogue_.row_zero_point = inputs[kQuantRowZeroPoint].as<std::int32_t>();
     kernels::gemm(executor_, rows_of(inputs[kQuantA].data), *weights_, epilogue_);
   }
 
@@ -82,7 +84,7 @@ class QuantMatMulKernel final : public Kernel {
 
   const GemmWeights::Packed weights_;
   const std::int64_t rows_;
-  const bool residual_, row_scales_;
+  const bool residual_, row_scales_, row_zero_points_;
   kernels::Executor& executor_;
   Scratch& scratch_;
   std::vector<float> scales_, bias_;
@@ -101,14 +103,15 @@ class QuantMatMulNode final : public CpuNode {
     Shape product = in[kQuantA].shape;
     product.back() = prepared_.weights.shape[1];
     if (request.outputs[0].shape != product) return nullptr;
-    const bool residual = node.has_input(kQuantResidual), rows = node.has_input(kQuantRowScale);
-    if (residual && in[kQuantResidual].shape != product) return nullptr;
+    if (node.has_input(kQuantResidual) && in[kQuantResidual].shape != product) return nullptr;
+    // Widening takes one zero point off before it multiplies.
+    if (prepared_.widened && node.has_input(kQuantRowZeroPoint)) return nullptr;
     GemmWeights& packed = state_.gemm_weights;
     return std::make_unique<QuantMatMulKernel>(
-        prepared_,
+        node, prepared_,
         prepared_.widened ? packed.of_widened_bytes(prepared_.weights, request.executor)
                           : packed.of_bytes(prepared_.weights, in[kQuantA].dtype == DType::i8, request.executor),
-        residual, rows, request);
+        request);
   }
 
   const Prepared prepared_;

@@ -98,10 +98,29 @@ class QuantizeRowsKernel final : public Kernel {
   void run(const Inputs& inputs, const Outputs& outputs) override {
     const std::int64_t width = inputs[0].shape.back();
     float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
-    kernels::quantize_rows(
-        {inputs[0].as<float>(), inputs[0].elements() / width, width, outputs[0].as<std::int8_t>(), scales}, executor_);
+    kernels::quantize_rows(kernels::QuantizedRows{inputs[0].as<float>(), inputs[0].elements() / width, width,
+                                                  outputs[0].as<std::int8_t>(), scales},
+                           executor_);
   }
   std::string implementation() const override { return "simd:quantize_rows"; }
+
+ private:
+  kernels::Executor& executor_;
+};
+
+/// edgeclip.AffineQuantizeRows.
+class AffineQuantizeRowsKernel final : public Kernel {
+ public:
+  explicit AffineQuantizeRowsKernel(kernels::Executor& executor) : executor_(executor) {}
+  void run(const Inputs& inputs, const Outputs& outputs) override {
+    const std::int64_t width = inputs[0].shape.back();
+    float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
+    std::int32_t* zeros = outputs.size() > 2 && outputs[2].data ? outputs[2].as<std::int32_t>() : nullptr;
+    kernels::quantize_rows(kernels::AffineRows{inputs[0].as<float>(), inputs[0].elements() / width, width,
+                                               outputs[0].as<std::uint8_t>(), scales, zeros},
+                           executor_);
+  }
+  std::string implementation() const override { return "simd:affine_quantize_rows"; }
 
  private:
   kernels::Executor& executor_;
@@ -114,6 +133,7 @@ class QuantizeRowsNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     if (request.inputs[0].dtype != DType::f32 || node.outputs[0] == kNoValue) return nullptr;
+    if (node.op == "AffineQuantizeRows") return std::make_unique<AffineQuantizeRowsKernel>(request.executor);
     return std::make_unique<QuantizeRowsKernel>(request.executor);
   }
 };

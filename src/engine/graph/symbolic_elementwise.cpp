@@ -34,6 +34,15 @@ void shape_quantize_rows(SymbolicNode& n) {
   n.give(1, std::move(rows));
 }
 
+/// And a zero point.
+void shape_affine_quantize_rows(SymbolicNode& n) {
+  shape_quantize_rows(n);
+  SymbolicShape rows = n.dims(0);
+  if (rows.empty()) return;
+  rows.back() = 1;
+  n.give(2, std::move(rows));
+}
+
 void shape_layer_norm_quantize(SymbolicNode& n) {
   shape_quantize_rows(n);
   n.give(2, n.dims(0));

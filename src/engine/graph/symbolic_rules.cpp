@@ -54,6 +54,9 @@ Type type_of_out(const SymbolicNode& n, std::size_t) {
 Type type_of_quantized_rows(const SymbolicNode&, std::size_t output) {
   return output == 0 ? DType::i8 : DType::f32;
 }
+Type type_of_affine_rows(const SymbolicNode&, std::size_t output) {
+  return output == 0 ? DType::u8 : output == 1 ? DType::f32 : DType::i32;
+}
 Type type_of_dynamic_quantized(const SymbolicNode&, std::size_t output) {
   return output == 1 ? DType::f32 : DType::u8;
 }
@@ -146,6 +149,7 @@ void add_same_shape(Table& t) {
   add(t, {"QuantizeLinear"}, {type_of_quantized, same_shape});
   add(t, {"DequantizeLinear"}, {always<DType::f32>, same_shape});
   add(t, {"edgeclip.QuantizeRows"}, {type_of_quantized_rows, shape_quantize_rows});
+  add(t, {"edgeclip.AffineQuantizeRows"}, {type_of_affine_rows, shape_affine_quantize_rows});
   add(t, {"edgeclip.LayerNormQuantizeRows"}, {type_of_quantized_rows, shape_layer_norm_quantize});
   add(t, {"DynamicQuantizeLinear"}, {type_of_dynamic_quantized, shape_dynamic_quantize});
 }

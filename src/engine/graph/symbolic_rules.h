@@ -76,6 +76,7 @@ void same_shape(SymbolicNode&);  ///< all outputs as input 0
 void shape_dropout(SymbolicNode&);
 void shape_dynamic_quantize(SymbolicNode&);
 void shape_quantize_rows(SymbolicNode&);
+void shape_affine_quantize_rows(SymbolicNode&);
 void shape_layer_norm_quantize(SymbolicNode&);
 void shape_elementwise(SymbolicNode&);
 

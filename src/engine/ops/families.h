@@ -27,7 +27,7 @@ const std::vector<Operator>& fused_operators();  ///< edgeclip.Gelu, QuickGelu, 
 const std::vector<Operator>& quant_operators();  ///< edgeclip.QuantMatMul (quant_matmul.cpp)
 const std::vector<Operator>& quant_gather_operators();    ///< edgeclip.QuantGather
 const std::vector<Operator>& quant_conv_operators();      ///< edgeclip.QuantConv
-const std::vector<Operator>& quantize_rows_operators();   ///< edgeclip.QuantizeRows
+const std::vector<Operator>& quantize_rows_operators();   ///< edgeclip.QuantizeRows, AffineQuantizeRows
 const std::vector<Operator>& layer_norm_quantize_operators();  ///< edgeclip.LayerNormQuantizeRows
 
 const std::vector<Operator>& activation_operators();  ///< Gelu ... Shrink, PRelu (activation_functions.cpp)

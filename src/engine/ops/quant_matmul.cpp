@@ -42,6 +42,13 @@ void infer_quant_matmul(ShapeContext& context) {
     if (attributes.a_scale != 1 || attributes.a_zero_point != 0)
       refuse(node, "a_scale and a_zero_point are not 1 and 0 beside a row_scale");
   }
+  if (node.has_input(kQuantRowZeroPoint)) {
+    if (!node.has_input(kQuantRowScale) || a.dtype != DType::u8)
+      refuse(node, "a row_zero_point stands beside a row_scale and uint8 alone");
+    const TensorView& zero = in[kQuantRowZeroPoint];
+    if (zero.dtype != DType::i32 || zero.shape != in[kQuantRowScale].shape)
+      refuse(node, "row_zero_point is not int32 {}", shape_string(in[kQuantRowScale].shape));
+  }
 
   Shape out = product_shape(a, w);
   if (node.has_input(kQuantResidual)) {
@@ -72,17 +79,18 @@ void reference_quant_matmul(const Node& node, const Inputs& inputs, const Output
   const float* w_scale = inputs[kQuantWScale].as<float>();
   const float* bias = node.has_input(kQuantBias) ? inputs[kQuantBias].as<float>() : nullptr;
   const float* row_scale = node.has_input(kQuantRowScale) ? inputs[kQuantRowScale].as<float>() : nullptr;
+  const auto* row_zero =
+      node.has_input(kQuantRowZeroPoint) ? inputs[kQuantRowZeroPoint].as<std::int32_t>() : nullptr;
 
   const std::int64_t rows = product(shape, 0, shape.size() - 1);
   std::vector<float> y(static_cast<std::size_t>(rows * n_count));
   std::vector<std::int64_t> sums(static_cast<std::size_t>(n_count));
   for (std::int64_t m = 0; m < rows; ++m) {
+    const std::int64_t zero = row_zero ? row_zero[m] : attributes.a_zero_point;
     if (inputs[kQuantA].dtype == DType::u8)
-      sum_products(inputs[kQuantA].as<std::uint8_t>() + m * k_count, w, attributes.a_zero_point, k_count,
-                   &sums);
+      sum_products(inputs[kQuantA].as<std::uint8_t>() + m * k_count, w, zero, k_count, &sums);
     else
-      sum_products(inputs[kQuantA].as<std::int8_t>() + m * k_count, w, attributes.a_zero_point, k_count,
-                   &sums);
+      sum_products(inputs[kQuantA].as<std::int8_t>() + m * k_count, w, zero, k_count, &sums);
     for (std::int64_t n = 0; n < n_count; ++n) {
       float value = static_cast<float>(sums[static_cast<std::size_t>(n)]) * (attributes.a_scale * w_scale[n]);
       if (row_scale) value *= row_scale[m];
@@ -115,7 +123,7 @@ QuantMatMulAttributes quant_matmul_attributes(const Node& node) {
 
 const std::vector<Operator>& quant_operators() {
   static const std::vector<Operator> table = {
-      {"QuantMatMul", "edgeclip", 1, 1, infer_quant_matmul, reference_quant_matmul, 3, 6, 1,
+      {"QuantMatMul", "edgeclip", 1, 1, infer_quant_matmul, reference_quant_matmul, 3, 7, 1,
        "a_scale:f! a_zero_point:i! activation:s out_type:s out_scale:f out_zero_point:i"}};
   return table;
 }

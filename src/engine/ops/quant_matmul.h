@@ -9,11 +9,12 @@ namespace edgeclip::engine {
 
 /// edgeclip.QuantMatMul: a matrix product of quantized activations and int8 weights with everything that
 /// follows it,
-///   y = act(a_scale * row_scale[m] * w_scale[n] * sum_k (a[m, k] - a_zero_point) * w[k, n] + bias[n])
-///       + residual[m, n]
+///   y = act(a_scale * row_scale[m] * w_scale[n] * sum_k (a[m, k] - zero[m]) * w[k, n] + bias[n]) + residual[m, n]
+///   zero[m] = a_zero_point, or row_zero_point[m] where there is one
 /// inputs      A (..., K) uint8 or int8; W (K, N) int8; w_scale (N) float32; bias (N) float32 or left out;
 ///             residual float32, broadcast together with (..., N), or left out; row_scale (..., 1) float32, a
-///             scale for each row of A (edgeclip.QuantizeRows), or left out (trailing ones may be missing)
+///             scale for each row of A (edgeclip.QuantizeRows), or left out; row_zero_point (..., 1) int32, 0..255, beside
+///             a row_scale and uint8 alone (edgeclip.AffineQuantizeRows), or left out (trailing ones may be missing)
 /// attributes  a_scale (float > 0), a_zero_point (in the range of A's type), both 1 and 0 beside a row_scale;
 ///             activation (activation.h); out_type, out_scale, out_zero_point (output_quantization.h)
 /// output      (..., N) float32, or what out_type says
@@ -35,7 +36,8 @@ enum QuantMatMulInput : std::size_t {
   kQuantWScale,
   kQuantBias,
   kQuantResidual,
-  kQuantRowScale
+  kQuantRowScale,
+  kQuantRowZeroPoint
 };
 
 }  // namespace edgeclip::engine

@@ -41,8 +41,9 @@ struct Epilogue {
   std::int64_t out_stride = 0;  ///< elements from row to row
   float out_inverse_scale = 1;
   std::int32_t out_zero_point = 0;
-  /// Of A in 8-bit products: the sum is that of (a - a_zero_point) w.
+  /// Of A in 8-bit products: the sum is that of (a - a_zero_point - row_zero_point[m]) w.
   std::int32_t a_zero_point = 0;
+  const std::int32_t* row_zero_point = nullptr;  ///< (M)
 };
 
 }  // namespace edgeclip::kernels

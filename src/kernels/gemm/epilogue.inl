@@ -118,33 +118,35 @@ EDGECLIP_INLINE void store(Floats y, const Epilogue&, float* out) { *reinterpret
 /// What belongs to a column, for as many columns as a vector has.
 struct Columns {
   Floats scale, bias;
-  Ints offset;
+  Ints offset, sums;
 };
 
-EDGECLIP_INLINE Floats scaled(const float* sums, const Columns& columns, float row_scale, std::int32_t) {
+EDGECLIP_INLINE Floats scaled(const float* sums, const Columns& columns, float row_scale, const S8Offsets&, int) {
   return *reinterpret_cast<const Floats*>(sums) * (columns.scale * row_scale);
 }
-EDGECLIP_INLINE Floats scaled(const std::int32_t* sums, const Columns& columns, float row_scale, std::int32_t row_offset) {
-  const Ints sum = *reinterpret_cast<const Ints*>(sums) - columns.offset - row_offset;
+EDGECLIP_INLINE Floats scaled(const std::int32_t* sums, const Columns& columns, float row_scale, const S8Offsets& offsets,
+                              int row) {
+  Ints sum = *reinterpret_cast<const Ints*>(sums) - columns.offset;
+  if (offsets.row) sum -= offsets.row[row];
+  if (offsets.row_zero_point) sum -= columns.sums * offsets.row_zero_point[row];
   return __builtin_convertvector(sum, Floats) * (columns.scale * row_scale);
 }
 
 template <Activation kActivation, class Sum, class Out>
-void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
-            const std::int32_t* row_offset) {
+void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const S8Offsets& offsets) {
   for (int c = 0; c < place.columns; c += kLanes) {
     const std::int64_t column = place.column + c;
     const int count = std::min(kLanes, place.columns - c);
-    Columns columns = {all(1), {}, {}};
+    Columns columns = {all(1), {}, {}, {}};
     if (e.column_scale) columns.scale = load(e.column_scale + column);
     if (e.bias) columns.bias = load(e.bias + column);
-    if (column_offset) columns.offset = load(column_offset + c);
+    if (offsets.column) columns.offset = load(offsets.column + c);
+    if (offsets.column_sums) columns.sums = load(offsets.column_sums + c);
     const float* residual = e.residual ? e.residual + place.row * e.residual_stride + column : nullptr;
     Out* out = static_cast<Out*>(e.out) + place.row * e.out_stride + column;
     for (int r = 0; r < place.rows; ++r, out += e.out_stride) {
-      const Floats x = scaled(tile + r * place.width + c, columns, e.row_scale ? e.row_scale[place.row + r] : 1.0F,
-                              row_offset ? row_offset[r] : 0) +
-                       columns.bias;
+      const float row_scale = e.row_scale ? e.row_scale[place.row + r] : 1.0F;
+      const Floats x = scaled(tile + r * place.width + c, columns, row_scale, offsets, r) + columns.bias;
       const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
       Floats added = {};
       if (residual && count == kLanes) {
@@ -167,41 +169,38 @@ void finish(const Sum* tile, const TilePlace& place, const Epilogue& e, const st
 }
 
 template <Activation kActivation, class Sum>
-void finish_as(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
-               const std::int32_t* row_offset) {
+void finish_as(const Sum* tile, const TilePlace& place, const Epilogue& e, const S8Offsets& offsets) {
   switch (e.out_type) {
     case OutputType::f32:
-      return finish<kActivation, Sum, float>(tile, place, e, column_offset, row_offset);
+      return finish<kActivation, Sum, float>(tile, place, e, offsets);
     case OutputType::u8:
-      return finish<kActivation, Sum, std::uint8_t>(tile, place, e, column_offset, row_offset);
+      return finish<kActivation, Sum, std::uint8_t>(tile, place, e, offsets);
     case OutputType::s8:
-      return finish<kActivation, Sum, std::int8_t>(tile, place, e, column_offset, row_offset);
+      return finish<kActivation, Sum, std::int8_t>(tile, place, e, offsets);
   }
 }
 
 template <class Sum>
-void finish_tile(const Sum* tile, const TilePlace& place, const Epilogue& e, const std::int32_t* column_offset,
-                 const std::int32_t* row_offset) {
+void finish_tile(const Sum* tile, const TilePlace& place, const Epilogue& e, const S8Offsets& offsets) {
   switch (e.activation) {
     case Activation::none:
-      return finish_as<Activation::none>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::none>(tile, place, e, offsets);
     case Activation::relu:
-      return finish_as<Activation::relu>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::relu>(tile, place, e, offsets);
     case Activation::quick_gelu:
-      return finish_as<Activation::quick_gelu>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::quick_gelu>(tile, place, e, offsets);
     case Activation::gelu:
-      return finish_as<Activation::gelu>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::gelu>(tile, place, e, offsets);
     default:
-      return finish_as<Activation::tanh>(tile, place, e, column_offset, row_offset);
+      return finish_as<Activation::tanh>(tile, place, e, offsets);
   }
 }
 
 void finish_f32(const float* tile, const TilePlace& place, const Epilogue& e) {
-  finish_tile(tile, place, e, nullptr, nullptr);
+  finish_tile(tile, place, e, {});
 }
-void finish_s8(const std::int32_t* tile, const TilePlace& place, const Epilogue& e,
-               const std::int32_t* column_offset, const std::int32_t* row_offset) {
-  finish_tile(tile, place, e, column_offset, row_offset);
+void finish_s8(const std::int32_t* tile, const TilePlace& place, const Epilogue& e, const S8Offsets& offsets) {
+  finish_tile(tile, place, e, offsets);
 }
 
 /// The bits of BFloat16(from[i]).

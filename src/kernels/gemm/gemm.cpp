@@ -182,8 +182,14 @@ void gemm_s8(Executor& executor, const GemmInput& a, const PackedWeights& w, con
               column_offset[c] = zero * w.column_sums[static_cast<std::size_t>(place.column + c)];
             offset_of = panel;
           }
-          finish(sums, place, epilogue, zero != 0 ? column_offset : nullptr,
-                 w.offset ? row_offset + (row - part.first_row) : nullptr);
+          S8Offsets offsets;
+          if (zero != 0) offsets.column = column_offset;
+          if (w.offset) offsets.row = row_offset + (row - part.first_row);
+          if (epilogue.row_zero_point) {
+            offsets.row_zero_point = epilogue.row_zero_point + row;
+            offsets.column_sums = w.column_sums.data() + place.column;
+          }
+          finish(sums, place, epilogue, offsets);
         });
     if (kernels.release) kernels.release();
   });

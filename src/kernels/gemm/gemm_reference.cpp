@@ -76,16 +76,19 @@ void reference_gemm(const float* a, std::int64_t a_stride, const float* w, std::
 
 void reference_gemm(const std::uint8_t* a, std::int64_t a_stride, bool signed_a, const std::int8_t* w, std::int64_t m,
                     std::int64_t k, std::int64_t n, const Epilogue& epilogue) {
-  for (std::int64_t row = 0; row < m; ++row)
+  for (std::int64_t row = 0; row < m; ++row) {
+    const std::int64_t zero =
+        epilogue.a_zero_point + (epilogue.row_zero_point ? std::int64_t{epilogue.row_zero_point[row]} : 0);
     for (std::int64_t column = 0; column < n; ++column) {
       std::int64_t sum = 0;
       for (std::int64_t i = 0; i < k; ++i) {
         const std::uint8_t byte = a[row * a_stride + i];
         const std::int64_t x = signed_a ? static_cast<std::int8_t>(byte) : byte;
-        sum += (x - epilogue.a_zero_point) * w[i * n + column];
+        sum += (x - zero) * w[i * n + column];
       }
       finish(static_cast<double>(sum), row, column, epilogue);
     }
+  }
 }
 
 }  // namespace edgeclip::kernels

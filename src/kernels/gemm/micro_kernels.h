@@ -53,9 +53,17 @@ struct TilePlace {
 
 /// column_scale and bias of the epilogue are padded to panels.
 using F32Epilogue = void (*)(const float* tile, const TilePlace& place, const Epilogue& epilogue);
-/// column_offset, row_offset (by column and row of the tile): taken off the sums; may be null.
+/// What is taken off the sums of 8-bit products, by column c and row r of the tile:
+///   column[c] + row[r] + row_zero_point[r] * column_sums[c]
+/// Each may be null, the last two together.
+struct S8Offsets {
+  const std::int32_t* column = nullptr;
+  const std::int32_t* row = nullptr;
+  const std::int32_t* row_zero_point = nullptr;
+  const std::int32_t* column_sums = nullptr;
+};
 using S8Epilogue = void (*)(const std::int32_t* tile, const TilePlace& place, const Epilogue& epilogue,
-                            const std::int32_t* column_offset, const std::int32_t* row_offset);
+                            const S8Offsets& offsets);
 
 struct F32Kernels {
   int width = 0;

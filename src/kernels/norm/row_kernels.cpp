@@ -70,6 +70,26 @@ void quantize(const QuantizedRows& work) {
   }
 }
 
+void quantize_affine(const AffineRows& work) {
+  for (std::int64_t r = 0; r < work.rows; ++r) {
+    const float* x = work.x + r * work.width;
+    float scale = largest_magnitude(work.width, [x](std::int64_t k) { return x[k]; });
+    std::int32_t zero = 0;
+    const bool finite = std::isfinite(scale);
+    if (finite) {
+      float low = 0, high = 0;
+      for (std::int64_t k = 0; k < work.width; ++k) low = std::min(low, x[k]), high = std::max(high, x[k]);
+      scale = affine_scale(low, high);
+      zero = affine_zero_point(low, scale);
+    }
+    if (work.q_scale) work.q_scale[r] = scale;
+    if (work.q_zero) work.q_zero[r] = zero;
+    for (std::int64_t k = 0; work.q && k < work.width; ++k)
+      work.q[r * work.width + k] = static_cast<std::uint8_t>(
+          finite ? std::clamp(static_cast<std::int32_t>(std::nearbyint(x[k] / scale)) + zero, 0, 255) : 0);
+  }
+}
+
 void normalize(const NormalizedRows& work) {
   const double width = static_cast<double>(work.width);
   for (std::int64_t r = 0; r < work.rows; ++r) {
@@ -101,7 +121,8 @@ void normalize(const NormalizedRows& work) {
 
 }  // namespace
 
-constinit const RowKernels row_kernels = {"reference", normalize, quantize, linear<std::uint8_t>, linear<std::int8_t>};
+constinit const RowKernels row_kernels = {"reference",     normalize,           quantize,
+                                          quantize_affine, linear<std::uint8_t>, linear<std::int8_t>};
 
 }  // namespace scalar
 
@@ -143,6 +164,14 @@ void quantize_rows(const QuantizedRows& work, Executor& executor) {
   parallel_chunks(executor, work.rows, rows_of_chunk(work.width), [&](std::int64_t begin, std::int64_t end) {
     quantize({work.x + begin * work.width, end - begin, work.width, behind(work.q, begin * work.width),
               behind(work.q_scale, begin)});
+  });
+}
+
+void quantize_rows(const AffineRows& work, Executor& executor) {
+  const auto quantize = row_kernels().quantize_affine;
+  parallel_chunks(executor, work.rows, rows_of_chunk(work.width), [&](std::int64_t begin, std::int64_t end) {
+    quantize({work.x + begin * work.width, end - begin, work.width, behind(work.q, begin * work.width),
+              behind(work.q_scale, begin), behind(work.q_zero, begin)});
   });
 }
 

@@ -8,6 +8,7 @@
 //   rounds(r, n, limit)        whether |r - n| > limit anywhere, or r is NaN
 //   nearest()                  rounded, halves to even
 //   clamp(low, high)           NaN stays
+//   min(a, b), max(a, b)       of numbers; lowest(), highest() of all
 //   number()                   NaN as 0
 //   store_i8(p, zero, n), store_u8(p, zero, n)      integers plus zero, n of them
 // and nothing of it is called with n = 0.  ROW_TARGET is the set as an attribute: regions do not reach into lambdas.
@@ -83,6 +84,43 @@ void quantize(const QuantizedRows& work) {
 }
 
 template <class V>
+void quantize_affine(const AffineRows& work) {
+  for (std::int64_t r = 0; r < work.rows; ++r) {
+    const float* x = work.x + r * work.width;
+    typename V::Bits largest;
+    V lowest = V::set(0), highest = V::set(0);
+    for_vectors<V>(work.width, [&](std::int64_t k, int n) ROW_TARGET {
+      const V v = load<V>(x + k, n);  // behind the end of a row are zeros
+      largest.take(v);
+      lowest = V::min(lowest, v);
+      highest = V::max(highest, v);
+    });
+    float scale = largest.magnitude();
+    std::int32_t zero = 0;
+    const bool finite = scale - scale == 0;
+    if (finite) {
+      const float low = lowest.lowest();
+      scale = affine_scale(low, highest.highest());
+      zero = affine_zero_point(low, scale);
+    }
+    if (work.q_scale) work.q_scale[r] = scale;
+    if (work.q_zero) work.q_zero[r] = zero;
+    if (!work.q) continue;
+    std::uint8_t* q = work.q + r * work.width;
+    if (!finite) {
+      std::memset(q, 0, static_cast<std::size_t>(work.width));
+      continue;
+    }
+    const bool exact = !has_inverse(scale);
+    const V s = V::set(scale), inverse = V::set(exact ? 0 : 1 / scale);
+    const V least = V::set(static_cast<float>(-zero)), most = V::set(static_cast<float>(255 - zero));
+    for_vectors<V>(work.width, [&](std::int64_t k, int n) ROW_TARGET {
+      quotient(load<V>(x + k, n), s, inverse, exact).clamp(least, most).store_u8(q + k, zero, n);
+    });
+  }
+}
+
+template <class V>
 void normalize(const NormalizedRows& work) {
   const std::int64_t width = work.width;
   for (std::int64_t r = 0; r < work.rows; ++r) {
@@ -143,6 +181,6 @@ void quantize_linear(const float* x, std::int64_t count, float scale, std::int32
 
 // Constant: nothing of this level may run before main() on a lesser machine.
 constexpr RowKernels kernels_of(const char* name) {
-  return {name, normalize<Vector>, quantize<Vector>, quantize_linear<Vector, std::uint8_t>,
+  return {name, normalize<Vector>, quantize<Vector>, quantize_affine<Vector>, quantize_linear<Vector, std::uint8_t>,
           quantize_linear<Vector, std::int8_t>};
 }

@@ -49,6 +49,18 @@ struct Vector {
   inline Vector clamp(Vector low, Vector high) const {
     return {_mm256_min_ps(high.v, _mm256_max_ps(low.v, v))};
   }
+  static inline Vector min(Vector a, Vector b) { return {_mm256_min_ps(a.v, b.v)}; }
+  static inline Vector max(Vector a, Vector b) { return {_mm256_max_ps(a.v, b.v)}; }
+  inline float lowest() const {
+    __m128 s = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_min_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_min_ss(s, _mm_movehdup_ps(s)));
+  }
+  inline float highest() const {
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+  }
   inline Vector number() const { return {_mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q))}; }
 
   inline __m128i words(int zero) const {

@@ -46,6 +46,10 @@ struct Vector {
   inline Vector clamp(Vector low, Vector high) const {
     return {_mm512_min_ps(high.v, _mm512_max_ps(low.v, v))};
   }
+  static inline Vector min(Vector a, Vector b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static inline Vector max(Vector a, Vector b) { return {_mm512_max_ps(a.v, b.v)}; }
+  inline float lowest() const { return _mm512_reduce_min_ps(v); }
+  inline float highest() const { return _mm512_reduce_max_ps(v); }
   inline Vector number() const { return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v)}; }
 
   inline __m512i integers(int zero) const {
