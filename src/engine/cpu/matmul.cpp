@@ -1,4 +1,5 @@
 #include "engine/cpu/cpu_node.h"
+#include "engine/cpu/float_product.h"
 #include "engine/cpu/product_slices.h"
 
 namespace edgeclip::engine {
@@ -125,6 +126,10 @@ std::unique_ptr<Kernel> MatMulNode::bind_plain(const BindRequest& request) const
   if (b[b.size() - 2] != k) return nullptr;
   if (b.size() == 2) {  // one matrix for every row of A: one product
     const std::int64_t rows = num_elements(a) / k;
+    if (weights_) {  // a constant: by our own products, as FusedMatMul
+      const TensorView constant{DType::f32, b, weights_};
+      return make_float_product({state_.gemm_weights.of_floats(constant, request.executor), rows, nullptr, {}, {}}, request);
+    }
     return bind(request, {dense_matrices({rows, k}), dense_matrices({k, n}), dense_matrices({rows, n})}, 1,
                 {});
   }
