@@ -66,6 +66,18 @@ TEST(FuseQuantizedConv, TakesInBiasResidualAndActivation) {
   }
 }
 
+TEST(FuseQuantizedConv, AddsTheBytesBehindADequantizeLinear) {
+  Quantized m;
+  const ValueId added = m.pair(m.x);
+  const ValueId y = m.conv(added, 4);
+  EXPECT_EQ(rewrites_of(m, fuse_quantized_conv, {m.node("Add", {y, added})}, kShapes), 2);
+  const Node& fused = m.graph.nodes().back();
+  ASSERT_EQ(fused.op, "QuantConv");
+  EXPECT_EQ(fused.inputs[4], fused.inputs[0]);
+  EXPECT_EQ(fused.float_or("residual_scale", 0), fused.float_or("x_scale", 1));
+  EXPECT_EQ(fused.int_or("residual_zero_point", -1), fused.int_or("x_zero_point", 0));
+}
+
 TEST(FuseQuantizedConv, TakesSignedActivationsAndOneScale) {
   Quantized m;
   const ValueId w = m.weights({5, 4, 1}, 0, false);

@@ -288,6 +288,39 @@ TEST(Requantize, ChainsOfLayersHandOnInt8) {
   }
 }
 
+/// A block of a ResNet: what it gets is quantized once, for its first convolution and for its sum.
+TEST(Requantize, WhatAConvolutionAddsIsTheBytesThatOthersRead) {
+  for (const bool calibrated : {true, false}) {
+    Layers m;
+    const std::map<std::string, Attribute> relu = {{"activation", std::string("relu")}};
+    const ValueId in = m.fused("FusedConv", {m.x, m.weights({4, 4, 1})}, relu);
+    const ValueId inner = m.fused("FusedConv", {in, m.weights({4, 4, 1})}, relu);
+    const ValueId sum = m.fused("FusedConv", {inner, m.weights({4, 4, 1}), kNoValue, in}, relu);
+    const ValueId y = m.node("Conv", {sum, m.weights({2, 4, 1})});
+    const Graph before = finished(m, {y});
+    LayerQuantization how;
+    how.activations = {{"x", kScale}, {m.name(inner), {0.02F, 0}}, {m.name(sum), {0.03F, 0}}};
+    if (calibrated) how.activations[m.name(in)] = {0.02F, 3};
+    Graph graph = before;
+    ASSERT_EQ(quantize_layers(graph, how, "m.onnx"), calibrated ? 4 : 3);
+    graph.check();
+    EXPECT_EQ(count_ops(graph, "QuantizeLinear"), calibrated ? 4 : 3);
+    requantize(graph);
+    graph.check();
+    EXPECT_EQ(count_ops(graph, "QuantizeLinear"), calibrated ? 1 : 2);
+    const auto adds = std::find_if(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
+      return node.op == "QuantConv" && node.has_input(4);
+    });
+    ASSERT_NE(adds, graph.nodes().end());
+    EXPECT_EQ(graph.value(adds->inputs[4]).dtype, calibrated ? DType::u8 : DType::f32);
+    EXPECT_EQ(adds->attributes.count("residual_scale"), calibrated ? 1u : 0u);
+    if (calibrated) {
+      EXPECT_EQ(adds->int_or("residual_zero_point", 0), 3);
+    }
+    EXPECT_GT(ratio(run(before)[0], run(graph)[0]), 30);
+  }
+}
+
 TEST(Requantize, GoesThroughWhatOnlyPicksOrMovesElements) {
   Layers m;
   const ValueId y = m.fused("FusedConv", {m.x, m.weights({4, 4, 1})}, {{"activation", std::string("relu")}});

@@ -1,6 +1,7 @@
 // edgeclip.QuantConv: the reference against hand-made numbers, oneDNN against the reference.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
@@ -24,6 +25,7 @@ struct Case {
   bool bias = true, residual = false;
   std::string activation = "", out = "";
   int top = 127;  ///< largest weight
+  DType residual_type = DType::f32;
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };
 
@@ -79,9 +81,16 @@ struct ConvProblem {
     see();
     infer();
     if (!c.residual) return;
-    Tensor residual(DType::f32, out_shape);
-    for (std::int64_t i = 0; i < residual.elements(); ++i)
-      residual.data<float>()[i] = static_cast<float>(rng.normal());
+    Tensor residual(c.residual_type, out_shape);
+    if (c.residual_type == DType::f32)
+      for (std::int64_t i = 0; i < residual.elements(); ++i)
+        residual.data<float>()[i] = static_cast<float>(rng.normal());
+    else
+      for (std::int64_t i = 0; i < residual.elements(); ++i) residual.raw()[i] = static_cast<std::byte>(rng.below(256));
+    if (c.residual_type != DType::f32) {
+      node.attributes["residual_scale"] = 0.0173f;
+      node.attributes["residual_zero_point"] = std::int64_t{c.residual_type == DType::u8 ? 94 : 7};
+    }
     tensors.push_back(residual);
     node.inputs = {0, 1, 2, c.bias ? 3 : kNoValue, 4};
     see();
@@ -183,6 +192,23 @@ TEST(QuantConvReference, ComputesTheDefinition) {
             (std::vector<std::uint8_t>{80, 55, 20, 255, 20, 255}));
 }
 
+TEST(QuantConvReference, AddsAResidualOfEightBits) {
+  Case c{"hand", {1, 1, 2}, {1, 1, 1}, {}, DType::u8, false, true};
+  c.residual_type = DType::i8;
+  ConvProblem p(c);
+  p.node.attributes["x_scale"] = 1.0f;
+  p.node.attributes["x_zero_point"] = std::int64_t{0};
+  p.node.attributes["residual_scale"] = 0.25f;
+  p.node.attributes["residual_zero_point"] = std::int64_t{-8};
+  const std::uint8_t x[] = {3, 5};
+  const std::int8_t residual[] = {4, -16};  // 3, -2
+  std::copy(x, x + 2, p.tensors[0].data<std::uint8_t>());
+  *p.tensors[1].data<std::int8_t>() = 2;
+  *p.tensors[2].data<float>() = 1;
+  std::copy(residual, residual + 2, p.tensors[4].data<std::int8_t>());
+  EXPECT_EQ(test::elements_of<float>(p.reference()), (std::vector<float>{9, 8}));
+}
+
 TEST(QuantConvReference, RefusesWhatDoesNotFit) {
   const Case c{"c", {1, 2, 5, 4}, {3, 2, 2, 2}, {}, DType::u8, true, true};
   const auto refused = [&](const std::function<void(ConvProblem&)>& change) {
@@ -199,6 +225,14 @@ TEST(QuantConvReference, RefusesWhatDoesNotFit) {
   EXPECT_NE(refused([](ConvProblem& p) {
               p.inputs[4].shape = {1, 3, 4, 4};
             }).find("residual"),
+            std::string::npos);
+  EXPECT_NE(refused([](ConvProblem& p) { p.inputs[4].dtype = DType::u8; }).find("float32"), std::string::npos);
+  EXPECT_NE(refused([](ConvProblem& p) { p.node.attributes["residual_scale"] = 0.5f; }), "");
+  EXPECT_NE(refused([](ConvProblem& p) {
+              p.inputs[4].dtype = DType::i8;
+              p.node.attributes["residual_scale"] = 0.5f;
+              p.node.attributes["residual_zero_point"] = std::int64_t{128};
+            }).find("-128..127"),
             std::string::npos);
   EXPECT_NE(refused([](ConvProblem& p) {
               p.inputs[0].shape = {1, 3, 5, 4};
@@ -232,7 +266,9 @@ TEST_P(QuantConvKernels, AgreeWithTheReference) {
     EXPECT_EQ(kernel.rfind("onednn:", 0), 0u);
 #if defined(__x86_64__)
     EXPECT_EQ(kernel.find("ref"), std::string::npos);
-    if (!int8_products_saturate()) {
+    const bool two_factors = c.residual_type != DType::f32 && !c.out.empty() && !c.activation.empty() &&
+                             c.activation != "relu" && c.activation != "clip";
+    if (!int8_products_saturate() && !two_factors) {
       EXPECT_EQ(kernel.find("widened"), std::string::npos);
     }
 #else
@@ -242,7 +278,8 @@ TEST_P(QuantConvKernels, AgreeWithTheReference) {
   }
   expect_near(expected, p.fast(Int8Path::widened, &kernel), 2e-5);
   EXPECT_NE(kernel.find("widened"), std::string::npos);
-  if (c.residual && c.out.empty()) expect_near(expected, p.fast({}, &kernel, true), 1e-5);
+  if (c.residual && c.residual_type == p.out_type)
+    expect_near(expected, p.fast({}, &kernel, true), 1e-5);
 
   if (int8_products_saturate()) c.top = 64;
   ConvProblem seven(c);
@@ -297,6 +334,19 @@ std::vector<Case> shapes() {
         all.push_back(c);
         ++number;
       }
+  for (const Case& geometry : geometries)
+    for (const DType type : {DType::u8, DType::i8}) {
+      Case c = geometry;
+      const char* out = std::array{"uint8", "", "int8"}[static_cast<std::size_t>(number % 3)];
+      c.out = out;
+      c.residual = true;
+      c.residual_type = type;
+      c.bias = number % 5 != 2;
+      c.activation = activations[number % 7];
+      c.name += std::string("_") + (*out ? out : "float") + "_residual_" + dtype_name(type);
+      all.push_back(c);
+      ++number;
+    }
   return all;
 }
 

@@ -10,6 +10,7 @@
 //   W int8 ─► DequantizeLinear ─►┘
 // and then, one after the other, what reads y alone:
 //   y ─► Add(residual of the same shape)    y ─► an activation (activation_by.h)
+// A residual behind a DequantizeLinear is added as the 8 bits that it is.
 // Refuses: activations that are not uint8 or int8 with one constant scale and zero point; weights that are no
 // constant int8 with zero point 0 and one scale, or one per output channel; a bias that is no constant; more
 // than three spatial dimensions; in the second step a y that is a graph output or has other readers, a
@@ -80,8 +81,15 @@ class FuseQuantizedConv {
         continue;
       std::vector<ValueId> inputs = conv->inputs;
       inputs.resize(kResidualInput, kNoValue);
-      inputs.push_back(residual);
-      become(node, "QuantConv", std::move(inputs), conv->attributes);
+      auto attributes = conv->attributes;
+      if (const auto bytes = dequantized_activation(graph, index, residual)) {
+        attributes["residual_scale"] = bytes->scale;
+        attributes["residual_zero_point"] = bytes->zero_point;
+        inputs.push_back(bytes->quantized);
+      } else {
+        inputs.push_back(residual);
+      }
+      become(node, "QuantConv", std::move(inputs), std::move(attributes));
       return true;
     }
     return false;

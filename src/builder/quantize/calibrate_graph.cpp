@@ -1,5 +1,7 @@
 #include "builder/quantize/calibrate_graph.h"
 
+#include <algorithm>
+
 #include "base/progress.h"
 #include "base/signals.h"
 #include "builder/quantize/quantizable_layers.h"
@@ -20,17 +22,23 @@ class Recorder {
   void start_run() { seen_.clear(); }
 
   void observe(const Graph& graph, const NodeRun& run) {
-    if (!reads_weights(run.node)) return;
-    const std::string& name = graph.value(run.node.inputs[0]).name;
-    // Several layers may read one value.
-    if (!wanted_.count(name) || !seen_.insert(name).second) return;
-    histograms_[name].add(run.inputs[0].as<float>(), run.inputs[0].elements(),
-                          where_ + ": value \"" + name + "\"");
+    if (reads_weights(run.node)) record(graph, run.node.inputs[0], run.inputs[0]);
+    // Who adds a value may write over it, so it is looked at where it is made.
+    for (std::size_t i = 0; i < std::min(run.outputs.size(), run.node.outputs.size()); ++i)  // a reorder's have no names
+      if (run.outputs[i].data && run.outputs[i].dtype == DType::f32)
+        record(graph, run.node.outputs[i], run.outputs[i].view());
   }
 
   const std::map<std::string, Histogram>& histograms() const { return histograms_; }
 
  private:
+  void record(const Graph& graph, ValueId id, const TensorView& x) {
+    const std::string& name = graph.value(id).name;
+    // Several layers may read one value.
+    if (!wanted_.count(name) || !seen_.insert(name).second) return;
+    histograms_[name].add(x.as<float>(), x.elements(), where_ + ": value \"" + name + "\"");
+  }
+
   const std::set<std::string>& wanted_;
   const std::string where_;
   std::set<std::string> seen_;

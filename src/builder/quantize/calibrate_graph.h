@@ -14,9 +14,9 @@ namespace edgeclip::builder {
 /// Of sessions that run samples: no limit that a device would need.
 engine::SessionOptions calibration_session_options();
 
-/// Runs the graph over all samples and records what goes into its products and convolutions: histograms of
-/// the `wanted` values, and from them a scale for each, as options.calibrator says.  Values keep their ONNX
-/// names in an optimized graph.  Values that no layer took in have no entry.  where: for messages.  Throws
+/// Runs the graph over all samples and records what goes into its products and convolutions, and what its nodes give:
+/// histograms of the `wanted` values among these, and from them a scale for each, as options.calibrator says.  Values keep
+/// their ONNX names in an optimized graph.  Values that are neither have no entry.  where: for messages.  Throws
 /// InvalidInput naming the sample if a value is not finite, or if the graph refuses a sample (ids out of
 /// range).
 std::map<std::string, TensorCalibration> calibrate_graph(engine::Graph graph,

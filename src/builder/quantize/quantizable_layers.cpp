@@ -44,7 +44,8 @@ std::vector<QuantizableLayer> quantizable_layers(const Graph& graph,
     if (convolution ? rank < 3 || rank > 5 : rank != 2) continue;
     if (node.is("MatMul") && (!x.shape || x.shape->size() < 2)) continue;  // a vector
     if (is_excluded(graph, node, exclude)) continue;
-    layers.push_back({i, convolution, node.inputs[0], node.inputs[1], graph.value(node.outputs[0]).name});
+    const ValueId residual = convolution && node.has_input(3) ? node.inputs[3] : kNoValue;
+    layers.push_back({i, convolution, node.inputs[0], node.inputs[1], residual, graph.value(node.outputs[0]).name});
   }
   return layers;
 }

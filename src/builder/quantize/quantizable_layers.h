@@ -14,6 +14,7 @@ struct QuantizableLayer {
   bool convolution = false;
   engine::ValueId activation = engine::kNoValue;  ///< input 0
   engine::ValueId weights = engine::kNoValue;     ///< input 1: (K, N), or (M, C / group, kernel...)
+  engine::ValueId residual = engine::kNoValue;    ///< what a convolution adds
   std::string key;  ///< name of its output, unique in the graph: node names need not be
 };
 

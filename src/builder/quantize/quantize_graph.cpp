@@ -53,15 +53,21 @@ std::map<std::string, ActivationScale> scales_of(const Graph& graph,
                                                  const std::vector<QuantizableLayer>& layers,
                                                  const GraphQuantization& how) {
   std::set<std::string> wanted;
-  for (const QuantizableLayer& layer : layers) wanted.insert(graph.value(layer.activation).name);
+  for (const QuantizableLayer& layer : layers) {
+    wanted.insert(graph.value(layer.activation).name);
+    if (layer.residual != kNoValue) wanted.insert(graph.value(layer.residual).name);
+  }
   std::map<std::string, TensorCalibration> found;
   if (how.ranges) found = *how.ranges;
   if (how.samples && !wanted.empty())
     found = calibrate_graph(graph, wanted, *how.samples, how.options, how.where + ": " + how.label);
   std::map<std::string, ActivationScale> scales;
   for (const QuantizableLayer& layer : layers)
-    if (const auto range = range_of(graph, layer.activation, found); range != found.end())
-      scales[graph.value(layer.activation).name] = range->second.scale;
+    for (const ValueId id : {layer.activation, layer.residual}) {
+      if (id == kNoValue) continue;
+      if (const auto range = range_of(graph, id, found); range != found.end())
+        scales[graph.value(id).name] = range->second.scale;
+    }
   return scales;
 }
 

@@ -44,15 +44,22 @@ class LayerQuantizer {
   };
 
   void quantize(const QuantizableLayer& layer, const ActivationScale& scale) {
-    auto [x, fresh] = quantized_.try_emplace(layer.activation, kNoValue);
-    if (fresh) x->second = quantize_linear(layer, scale);
+    const ValueId x = quantized(layer.activation, scale);
+    const auto of_residual =
+        layer.residual == kNoValue ? how_.activations.end() : how_.activations.find(graph_.value(layer.residual).name);
+    const ValueId residual =
+        of_residual == how_.activations.end() ? layer.residual : quantized(layer.residual, of_residual->second);
     const Weights w = weights(layer);
     Node& node = graph_.nodes()[at_];
     const auto input = [&](std::size_t i) { return node.has_input(i) ? node.inputs[i] : kNoValue; };
     node.attributes[layer.convolution ? "x_scale" : "a_scale"] = scale.scale;
     node.attributes[layer.convolution ? "x_zero_point" : "a_zero_point"] =
         static_cast<std::int64_t>(scale.zero_point);
-    become(node, layer, {x->second, w.values, w.scales, input(2), input(3)});
+    if (residual != layer.residual) {
+      node.attributes["residual_scale"] = of_residual->second.scale;
+      node.attributes["residual_zero_point"] = static_cast<std::int64_t>(of_residual->second.zero_point);
+    }
+    become(node, layer, {x, w.values, w.scales, input(2), layer.convolution ? residual : input(3)});
   }
 
   void quantize_by_row(const QuantizableLayer& layer) {
@@ -91,16 +98,23 @@ class LayerQuantizer {
     ++inserted_;
   }
 
-  ValueId quantize_linear(const QuantizableLayer& layer, const ActivationScale& scale) {
-    const std::string name = graph_.value(layer.activation).name;
+  /// Once for all that read it.
+  ValueId quantized(ValueId x, const ActivationScale& scale) {
+    auto [made, fresh] = quantized_.try_emplace(x, kNoValue);
+    if (fresh) made->second = quantize_linear(x, scale);
+    return made->second;
+  }
+
+  ValueId quantize_linear(ValueId x, const ActivationScale& scale) {
+    const std::string name = graph_.value(x).name;
     Node node;
     node.name = name + "/QuantizeLinear";
     node.op = "QuantizeLinear";
     node.opset = 13;
     node.inputs = {
-        layer.activation, graph_.add_constant(name + "/scale", Tensor::from<float>({}, {scale.scale})),
+        x, graph_.add_constant(name + "/scale", Tensor::from<float>({}, {scale.scale})),
         graph_.add_constant(name + "/zero_point", Tensor::from<std::uint8_t>({}, {scale.zero_point}))};
-    node.outputs = {value_beside(layer.activation, "/quantized", DType::u8)};
+    node.outputs = {value_beside(x, "/quantized", DType::u8)};
     const ValueId result = node.outputs[0];
     insert(std::move(node));
     return result;

@@ -1,6 +1,7 @@
 #include "engine/ops/quant_conv.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -43,11 +44,18 @@ class OneDnnQuantConv final : public Kernel {
     const Layout layout = request.layouts.outputs[0];
     const OutputQuantization& output = attributes_.output;
     const bool residual = node.has_input(kQuantConvResidual),
-               bias = !widened_ && !prepared.scales.bias.empty(),
                // Partial sums of float32 lie in the destination, which may be the residual.
         apart = widened_ && (output.quantizes() || residual);
     stores_float_ = apart || !output.quantizes();
-    adds_to_destination_ = residual && stores_float_;
+    // A residual of 8 bits is added as it is: sums are counted in its steps until then.
+    const bool in_steps = residual && !widened_ && attributes_.residual_scale;
+    // The sum's own operand is the destination, which takes a residual of its type.
+    adds_to_destination_ = residual && (in_steps ? request.inputs[kQuantConvResidual].dtype == request.outputs[0].dtype
+                                                 : stores_float_);
+    std::vector<float> scales = prepared.scales.scales;
+    if (!widened_) bias_ = prepared.scales.bias;
+    if (in_steps) count_in_steps(scales);
+    const bool bias = !bias_.empty();
     if (widened_ && residual) residual_scales_ = prepared.scales.scales;
     channels_last_ = layout == Layout::channels_last;
     const memory::desc bias_desc = bias ? dense_desc({w[0]}, kF32) : memory::desc();
@@ -58,20 +66,25 @@ class OneDnnQuantConv final : public Kernel {
     per_filter[1] = w[0];
     const memory::desc filter_desc = dense_desc(per_filter, kF32);
 
-    std::vector<float> scales = prepared.scales.scales;
     Activation activation = attributes_.activation;
-    // Division by a positive number changes places with these activations, and stands in the scales then.
-    const bool folds = !stores_float_ && !residual &&
-                       (activation.kind == Activation::kNone || activation.kind == Activation::kRelu ||
-                        activation.kind == Activation::kClip);
-    if (folds) {
-      for (float& scale : scales) scale /= output.scale;
-      activation.alpha /= output.scale;
-      activation.beta /= output.scale;
+    // Multiplication by a positive number changes places with these activations.
+    const bool commutes = activation.kind == Activation::kNone || activation.kind == Activation::kRelu ||
+                          activation.kind == Activation::kClip,
+               folds = !stores_float_ && !residual && commutes;
+    const float step = in_steps ? *attributes_.residual_scale : 1;  // of what the activation gets
+    if (!commutes && in_steps && !stores_float_)  // oneDNN 2.6 takes the first factor for the second as well
+      throw dnnl::error(dnnl_unimplemented, "two factors around an activation");
+    if (commutes && (folds || in_steps)) {
+      const float unit = folds ? output.scale : step;
+      activation.alpha /= unit;
+      activation.beta /= unit;
     }
+    if (folds)
+      for (float& scale : scales) scale /= output.scale;
     const ConvWindow window = conv_window(node, request, w);
     int residual_at = -1, scales_at = -1;  // among the post-operations
-    const auto residual_desc = [&](const WindowSlice& slice) { return layout_desc(slice.y, layout, kF32); };
+    const auto residual_type = residual ? onednn_type(request.inputs[kQuantConvResidual].dtype) : kF32;
+    const auto residual_desc = [&](const WindowSlice& slice) { return layout_desc(slice.y, layout, residual_type); };
     const auto describe = [&](const WindowSlice& slice, const memory::desc& weights) {
       dnnl::primitive_attr attributes = onednn_attributes();
       if (source_.zero_point() != 0) attributes.set_zero_points(DNNL_ARG_SRC, 0, {source_.zero_point()});
@@ -85,13 +98,17 @@ class OneDnnQuantConv final : public Kernel {
         if (prepared.bias) post.append_binary(algorithm::binary_add, filter_desc);
       } else {
         attributes.set_output_scales(1 << 1, scales);
-        if (residual && !stores_float_) {
+        if (residual && !adds_to_destination_) {
           residual_at = post.len();
           post.append_binary(algorithm::binary_add, residual_desc(slice));
         }
       }
+      const auto multiply = [&post](float factor) {
+        if (factor != 1) post.append_eltwise(1, algorithm::eltwise_linear, factor, 0);
+      };
+      if (!commutes) multiply(step);
       append_activation(post, activation);
-      if (!stores_float_ && !folds) post.append_eltwise(1, algorithm::eltwise_linear, 1 / output.scale, 0);
+      if (!folds) multiply((commutes ? step : 1) / (stores_float_ ? 1 : output.scale));
       attributes.set_post_ops(post);
       if (!stores_float_ && output.zero_point != 0)
         attributes.set_zero_points(DNNL_ARG_DST, 0, {output.zero_point});
@@ -125,7 +142,7 @@ class OneDnnQuantConv final : public Kernel {
           call_.bind(DNNL_ARG_WEIGHTS, state.weights.get(prepared.weights, plain, pd.weights_desc()));
           if (bias)
             call_.bind(DNNL_ARG_BIAS,
-                       memory(bias_desc, onednn_engine(), const_cast<float*>(prepared.scales.bias.data())));
+                       memory(bias_desc, onednn_engine(), bias_.data()));
           if (widened_) call_.bind(operand(scales_at), constant(prepared.scales.scales.data()));
           if (widened_ && prepared.bias) call_.bind(operand(scales_at + 1), constant(prepared.bias));
           if (residual_at >= 0)
@@ -163,14 +180,27 @@ class OneDnnQuantConv final : public Kernel {
   }
 
  private:
+  /// Sums in steps of the residual, whose zero point is taken off in the bias.
+  void count_in_steps(std::vector<float>& scales) {
+    const float step = *attributes_.residual_scale, zero = static_cast<float>(attributes_.residual_zero_point);
+    bias_.resize(scales.size(), 0);
+    for (std::size_t m = 0; m < scales.size(); ++m) {
+      scales[m] /= step;
+      bias_[m] -= zero / scales[m];
+      if (!std::isfinite(bias_[m]) || scales[m] == 0)
+        throw dnnl::error(dnnl_unimplemented, "a filter's scale is too small beside the residual's");
+    }
+  }
+
   /// residual / scale of its filter, in the output's layout.
   void divide_residual(const TensorView& residual, float* quotient) const {
     const auto filters = static_cast<std::int64_t>(residual_scales_.size()), n = residual.elements();
     const std::int64_t width = channels_last_ ? filters : n / (residual.shape[0] * filters), rows = n / width;
-    const float *from = residual.as<float>(), *scales = residual_scales_.data();
+    const float* scales = residual_scales_.data();
     parallel_rows(executor_, rows, width, [&](std::int64_t r) {
       for (std::int64_t i = 0; i < width; ++i)
-        quotient[r * width + i] = from[r * width + i] / scales[channels_last_ ? i : r % filters];
+        quotient[r * width + i] =
+            residual_at(residual, r * width + i, attributes_) / scales[channels_last_ ? i : r % filters];
     });
   }
 
@@ -184,6 +214,7 @@ class OneDnnQuantConv final : public Kernel {
   std::optional<std::size_t> residual_slot_;
   std::optional<std::size_t> product_offset_;  ///< of a float32 result that does not lie in the output
   std::vector<float> residual_scales_;         ///< of filters, where the residual is divided by them
+  std::vector<float> bias_;                    ///< divided by the scales; empty where there is none
   bool channels_last_ = false, stores_float_ = false, adds_to_destination_ = false;
 };
 
@@ -198,8 +229,8 @@ class QuantConvNode final : public CpuNode {
     return layouts;
   }
 
-  bool in_place(std::size_t i, const Inputs&, const Outputs& outputs) const override {
-    return i == kQuantConvResidual && outputs[0].dtype == DType::f32;
+  bool in_place(std::size_t i, const Inputs& inputs, const Outputs& outputs) const override {
+    return i == kQuantConvResidual && inputs[i].dtype == outputs[0].dtype;
   }
 
  private:

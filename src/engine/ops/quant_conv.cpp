@@ -26,10 +26,16 @@ void infer_quant_conv(ShapeContext& context) {
   if (in[kQuantConvWScale].dtype != DType::f32 || in[kQuantConvWScale].shape != Shape{w[0]})
     refuse(node, "w_scale is not float32 ({})", w[0]);
   require_filter_bias(context, kQuantConvBias, DType::f32, w[0]);
-  if (node.has_input(kQuantConvResidual) &&
-      (in[kQuantConvResidual].dtype != DType::f32 || in[kQuantConvResidual].shape != shape))
-    refuse(node, "residual is {} {}, not float32 {}", dtype_name(in[kQuantConvResidual].dtype),
-           shape_string(in[kQuantConvResidual].shape), shape_string(shape));
+  if (node.has_input(kQuantConvResidual)) {
+    const TensorView& residual = in[kQuantConvResidual];
+    if (attributes.residual_scale) {
+      require_byte(context, kQuantConvResidual);
+      zero_point_of(node, "residual_zero_point", residual.dtype);
+    }
+    if ((!attributes.residual_scale && residual.dtype != DType::f32) || residual.shape != shape)
+      refuse(node, "residual is {} {}, not {} {}", dtype_name(residual.dtype), shape_string(residual.shape),
+             attributes.residual_scale ? "of 8 bits and" : "float32", shape_string(shape));
+  }
   add_output(context, attributes.output.dtype, std::move(shape));
 }
 
@@ -39,8 +45,8 @@ void convolve_quantized(const Node& node, const Inputs& inputs, const QuantConvA
                         const Shape& shape, float* y) {
   const float* w_scale = inputs[kQuantConvWScale].as<float>();
   const float* bias = node.has_input(kQuantConvBias) ? inputs[kQuantConvBias].as<float>() : nullptr;
-  const float* residual =
-      node.has_input(kQuantConvResidual) ? inputs[kQuantConvResidual].as<float>() : nullptr;  // along with y
+  const bool adds = node.has_input(kQuantConvResidual);
+  std::int64_t at = 0;  // along with y
   convolve<std::int64_t>(
       node, inputs[kQuantConvX].shape, inputs[kQuantConvX].as<X>(), inputs[kQuantConvW].shape,
       inputs[kQuantConvW].as<std::int8_t>(), shape, y,
@@ -49,7 +55,7 @@ void convolve_quantized(const Node& node, const Inputs& inputs, const QuantConvA
       [&](std::int64_t m, std::int64_t sum) {
         float value = static_cast<float>(sum) * (attributes.x_scale * w_scale[m]);
         if (bias) value += bias[m];
-        if (residual) value += *residual++;
+        if (adds) value += residual_at(inputs[kQuantConvResidual], at++, attributes);
         return activate(value, attributes.activation);
       });
 }
@@ -66,16 +72,28 @@ void run_quant_conv(const Node& node, const Inputs& inputs, const Outputs& outpu
 
 }  // namespace
 
+float residual_at(const TensorView& residual, std::int64_t i, const QuantConvAttributes& attributes) {
+  if (!attributes.residual_scale) return residual.as<float>()[i];
+  const std::int32_t q = residual.dtype == DType::u8 ? std::int32_t{residual.as<std::uint8_t>()[i]}
+                                                     : std::int32_t{residual.as<std::int8_t>()[i]};
+  return *attributes.residual_scale * static_cast<float>(q - attributes.residual_zero_point);
+}
+
 QuantConvAttributes quant_conv_attributes(const Node& node) {
-  return {scale_of(node, "x_scale"), zero_point_of(node, "x_zero_point"), activation_of(node),
-          output_quantization_of(node)};
+  QuantConvAttributes attributes{scale_of(node, "x_scale"), zero_point_of(node, "x_zero_point"), activation_of(node),
+                                 output_quantization_of(node), {}, 0};
+  if (node.attributes.count("residual_scale")) {
+    attributes.residual_scale = scale_of(node, "residual_scale");
+    attributes.residual_zero_point = zero_point_of(node, "residual_zero_point");
+  }
+  return attributes;
 }
 
 const std::vector<Operator>& quant_conv_operators() {
   static const std::vector<Operator> rows = {
       {"QuantConv", "edgeclip", 1, 1, infer_quant_conv, run_quant_conv, 3, 5, 1,
        "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I x_scale:f! x_zero_point:i "
-       "activation:s activation_alpha:f activation_beta:f out_type:s out_scale:f out_zero_point:i"}};
+       "residual_scale:f residual_zero_point:i activation:s activation_alpha:f activation_beta:f out_type:s out_scale:f out_zero_point:i"}};
   return rows;
 }
 
