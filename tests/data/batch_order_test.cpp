@@ -111,11 +111,13 @@ TEST(BatchOrder, WhatFillsNoBatchIsRefused) {
   const auto refusal = [&] { return invalid_input_of([&] { items_of_epoch(set.dataset, set.options); }); };
   const std::string of = "split \"train\" of " + set.dataset.directory.string();
   set.options.batch = 7;
-  EXPECT_EQ(refusal(), "batch: 7 is more than " + of + " has: 6 images; set batch to at most 6");
+  EXPECT_EQ(refusal(),
+            "batch: 7 is more than " + of + " has: 6 images; set batch to at most 6, or add images to it");
   set.options.loading.captions = "all";
   EXPECT_EQ(items_of_epoch(set.dataset, set.options).size(), 12u);
   set.options.batch = 13;
-  EXPECT_EQ(refusal(), "batch: 13 is more than " + of + " has: 12 pairs; set batch to at most 12");
+  EXPECT_EQ(refusal(),
+            "batch: 13 is more than " + of + " has: 12 pairs; set batch to at most 12, or add images to it");
   set.options.drop_last = false;
   EXPECT_EQ(order_of(set, 0).size(), 1u);
   set.options.loading.unique_ids = "always";

@@ -137,29 +137,29 @@ std::vector<Group> groups_of_one(const Items& items) {
   return groups;
 }
 
+/// What to do about a batch of which there are `most` at most.
+std::string remedy(std::int64_t most, const char* otherwise) {
+  return most < 2 ? otherwise : fmt::format("set batch to at most {}, or {}", most, otherwise);
+}
+
 /// Throws unless the items fill a batch.
 void require_a_batch(const Dataset& dataset, const Items& items, const LoaderOptions& options) {
   const LoadingOptions& loading = options.loading;
-  std::unordered_set<std::int64_t> persons;
-  for (const BatchItem& item : items) persons.insert(person_of(dataset, item));
-  if (loading.identities > 0) {
-    if (static_cast<std::size_t>(loading.identities) > persons.size())
-      invalid_input(
-          "loading.identities: {} persons per batch, but split \"{}\" of {} has {}; set it to at most that",
-          loading.identities, options.split, dataset.directory.string(), persons.size());
-    return;
-  }
-  const auto batch = static_cast<std::size_t>(options.batch);
-  if (loading.unique_ids == "always" && batch > persons.size())
+  const std::string& split = options.split;
+  const std::string where = dataset.directory.string();
+  const std::int64_t batch = options.batch, persons = dataset.identities(split);
+  if (loading.identities > persons)
     invalid_input(
-        "batch: {} different persons (loading.unique_ids always), but split \"{}\" of {} has {}; set batch "
-        "to "
-        "at most {}, or loading.unique_ids to prefer",
-        batch, options.split, dataset.directory.string(), persons.size(), persons.size());
-  if (options.drop_last && batch > items.size())
-    invalid_input("batch: {} is more than split \"{}\" of {} has: {} {}; set batch to at most {}", batch,
-                  options.split, dataset.directory.string(), items.size(),
-                  loading.captions == "all" ? "pairs" : "images", items.size());
+        "loading.identities: {} persons per batch, but split \"{}\" of {} has {}; set it to at most that",
+        loading.identities, split, where, persons);
+  if (loading.identities > 0) return;
+  if (loading.unique_ids == "always" && batch > persons)
+    invalid_input(
+        "batch: {} different persons (loading.unique_ids always), but split \"{}\" of {} has {}; {}", batch,
+        split, where, persons, remedy(persons, "loading.unique_ids to prefer"));
+  if (const auto rows = static_cast<std::int64_t>(items.size()); options.drop_last && batch > rows)
+    invalid_input("batch: {} is more than split \"{}\" of {} has: {} {}; {}", batch, split, where, rows,
+                  loading.captions == "all" ? "pairs" : "images", remedy(rows, "add images to it"));
 }
 
 }  // namespace

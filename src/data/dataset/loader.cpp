@@ -165,7 +165,10 @@ void Loader::State::decode_or_skip(const Task& task) {
   try {
     decode(task);
   } catch (const InvalidInput& unreadable) {
-    if (options.loading.on_corrupt != "skip") throw;
+    if (options.loading.on_corrupt == "error") {
+      if (options.world > 1) throw;
+      throw InvalidInput(std::string(unreadable.what()) + "; loading.on_corrupt skip leaves such images out");
+    }
     skip_corrupt(task, unreadable.what());
   }
 }
