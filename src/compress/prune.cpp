@@ -92,6 +92,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
   Dataset dataset = open_dataset_with_images(data, image_root);
+  require_identities(dataset, options.recovery.identity_targets);
   adopt_tokenizer(dataset, checkpoint);
 
   std::optional<Validator> validator;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "data/dataset/tokenize_captions.h"
 #include "model/freeze.h"
 #include "train/cpu_allocator.h"
 
@@ -74,12 +75,15 @@ void merge_adapter(Checkpoint& checkpoint) {
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {
   const int context = checkpoint.config.text.max_position_embeddings;
   if (dataset.tokenizer == checkpoint.tokenizer && dataset.context_length <= context) return;
-  std::vector<std::string> captions;
-  captions.reserve(dataset.pairs.size());
-  for (const Pair& pair : dataset.pairs) captions.push_back(pair.caption);
-  dataset.tokenizer = checkpoint.tokenizer;
-  dataset.context_length = context;
-  dataset.tokens = checkpoint.tokenizer->encode_batch(captions, context, /*fixed_length=*/true);
+  tokenize_again(dataset, checkpoint.tokenizer, context);
+}
+
+void require_identities(const Dataset& dataset, bool identity_targets) {
+  if (identity_targets && dataset.identities("train") < 2)
+    invalid_input(
+        "{}: split \"train\" has one identity, and with identity_targets each pair of it is right, so that "
+        "nothing is learned; give each person an id of its own, or set identity_targets to false",
+        dataset.directory.string());
 }
 
 std::string dataset_hash(const Dataset& dataset) {

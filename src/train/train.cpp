@@ -64,6 +64,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   prepare_torch();
   torch::manual_seed(options.seed);
   Dataset dataset = open_dataset_with_images(paths.data, paths.image_root);
+  require_identities(dataset, options.identity_targets);
   if (paths.resume) require_same_dataset(run.description(), dataset, run.run_json().string());
   Checkpoint checkpoint =
       init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
@@ -76,6 +77,9 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
                   dataset.name, options.seed, version());
 
   Trainer trainer(checkpoint, dataset, options, &run);
+  if (dataset.captions_cut > 0)
+    spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,
+                 dataset.pairs.size(), dataset.context_length);
   if (paths.resume)
     trainer.resume();
   else

@@ -86,9 +86,9 @@ struct TrainOptions {
   template <class Visitor>
   void fields_of_steps(Visitor& v) {
     v("batch", batch, "pairs per step (unless loading.identities says otherwise)");
-    v("epochs", epochs, "passes over the training images");
+    v("epochs", epochs, "passes over the training images (with loading.captions all: over their captions)");
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
-    v("loading", loading, "batches by person, decoding, what happens to unreadable images");
+    v("loading", loading, "what an epoch and a batch hold, decoding, what happens to unreadable images");
     v("augment", augment, "random changes of images and captions");
     v("identity_targets", identity_targets, "pairs of one identity in a batch are all correct");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});

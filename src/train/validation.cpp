@@ -25,9 +25,8 @@ Validator::Validator(const Dataset& dataset, const std::string& split, const Ima
   LoaderOptions options;
   options.split = split;
   options.batch = batch;
-  loading.identities = loading.images_per_identity = 0;
-  options.loading = loading;
-  options.shuffle = options.drop_last = options.unique_ids = false;
+  options.loading = loading.for_each_image();
+  options.shuffle = options.drop_last = false;
   loader_ = std::make_unique<Loader>(dataset, image, options);
 }
 

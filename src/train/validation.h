@@ -21,8 +21,8 @@ struct Validation {
 /// it.
 class Validator {
  public:
-  /// loading: decoding and the policy for unreadable images; its persons per batch do not count here.  Throws
-  /// InvalidInput if the split has no images.
+  /// loading: decoding and the policy for unreadable images; how it composes batches does not count here.
+  /// Throws InvalidInput if the split has no images.
   Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
             bool identity_targets, LoadingOptions loading = {});
   Validation run(const Checkpoint& checkpoint);

@@ -50,6 +50,10 @@ TEST(Dataset, WrittenAndOpenedAgain) {
   EXPECT_EQ(dataset.images[3].split, "test");
   EXPECT_EQ(dataset.split("train"), (std::vector<std::int64_t>{0, 2}));
   EXPECT_EQ(dataset.split("all").size(), 4u);
+  EXPECT_EQ(dataset.captions_cut, dataset.info["captions_cut"]);
+  EXPECT_GT(dataset.captions_cut, 0);
+  EXPECT_EQ(dataset.identities("train"), 2);
+  EXPECT_EQ(dataset.identities("all"), 3);
   EXPECT_EQ(dataset.tokens.shape(), (Shape{5, 12}));
   const auto row = dataset.tokenizer->encode_with_ends(dataset.pairs[2].caption, 12);
   EXPECT_TRUE(std::equal(row.begin(), row.end(), dataset.tokens.data<std::int32_t>() + 24));

@@ -28,15 +28,6 @@ TEST(Loader, PersonsTimesImages) {
   }
   EXPECT_EQ(seen.size(), 15u);
   EXPECT_EQ(Loader(set.dataset, set.transform, set.options).batches_per_epoch(), 5);
-  set.options.world = 2;
-  std::set<std::vector<std::int64_t>> dealt;
-  for (const int rank : {0, 1}) {
-    set.options.rank = rank;
-    const auto mine = set.epoch(1);
-    EXPECT_EQ(mine.size(), 2u);
-    for (const auto& batch : mine) dealt.insert(batch.images);
-  }
-  EXPECT_EQ(dealt.size(), 4u);
 }
 
 TEST(Loader, PersonsOfABatchDifferWhateverTheirImages) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <vector>
+
 #include "data/dataset/loader.h"
 #include "data/dataset/write_dataset.h"
 #include "encode.h"
@@ -42,5 +45,31 @@ struct Set {
     return batches;
   }
 };
+
+/// A bit of everything, so that most rows are changed.
+inline void augment_all(AugmentOptions& augment) {
+  augment.flip.probability = 0.5;
+  augment.resized_crop.probability = 0.5;
+  augment.pad_crop.pixels = 2;
+  augment.color_jitter.brightness = augment.color_jitter.hue = 0.3;
+  augment.greyscale.probability = 0.2;
+  augment.erasing.probability = 0.5;
+  augment.tokens.drop = augment.tokens.mask = 0.2;
+}
+
+inline void expect_equal(const std::vector<Batch>& a, const std::vector<Batch>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].images, b[i].images);
+    EXPECT_EQ(a[i].ids, b[i].ids);
+    EXPECT_EQ(a[i].captions, b[i].captions);
+    EXPECT_EQ(a[i].image_augmented, b[i].image_augmented);
+    EXPECT_EQ(a[i].caption_augmented, b[i].caption_augmented);
+    ASSERT_EQ(a[i].tokens.shape(), b[i].tokens.shape());
+    ASSERT_EQ(a[i].pixels.shape(), b[i].pixels.shape());
+    EXPECT_TRUE(std::equal(a[i].tokens.raw(), a[i].tokens.raw() + a[i].tokens.bytes(), b[i].tokens.raw()));
+    EXPECT_TRUE(std::equal(a[i].pixels.raw(), a[i].pixels.raw() + a[i].pixels.bytes(), b[i].pixels.raw()));
+  }
+}
 
 }  // namespace edgeclip::test

@@ -114,6 +114,12 @@ TEST_F(BadInputs, SettingOfAWrongType) {
   expect_refused({"train", "--set", "batch=many", "--data", made("dataset"), "--out", at("run")}, "batch");
 }
 
+TEST_F(BadInputs, BatchAboveTheDataset) {
+  expect_refused({"train", "--config", made("tiny.json"), "--data", made("dataset"), "--out", at("run"),
+                  "--batch", "60000"},
+                 "set batch to at most ");
+}
+
 TEST_F(BadInputs, OutputBelowARegularFile) {
   write_text(dir_ / "file", "x");
   const std::string out = at("file") + "/out";

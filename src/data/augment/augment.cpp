@@ -26,15 +26,17 @@ Image ImageAugmenter::read(const std::filesystem::path& path) const {
                        : load_image(path, transform_);
 }
 
-void ImageAugmenter::augment(const Image& image, bool flip, Rng rng, float* out) const {
+bool ImageAugmenter::augment(const Image& image, bool flip, Rng rng, float* out) const {
   const std::uint64_t seed = rng.next();
   const int width = transform_.width, height = transform_.height;
+  bool augmented = flip;
   std::optional<Image> changed;  // a copy is made for what changes pixels only
   if (draws_parts()) {
     Rng draw = Rng::stream(seed, kResizedCrop);
     if (draw.chance(options_.resized_crop.probability)) {
       const Region part = draw_resized_crop(image.width, image.height, static_cast<double>(width) / height,
                                             options_.resized_crop, draw);
+      augmented = true;
       changed = resize_image(crop(image, part.x, part.y, part.width, part.height), width, height,
                              transform_.filter);
     } else {
@@ -49,20 +51,24 @@ void ImageAugmenter::augment(const Image& image, bool flip, Rng rng, float* out)
   if (const int most = options_.pad_crop.pixels; most > 0) {
     Rng draw = Rng::stream(seed, kPadCrop);
     const int dx = draw.range(-most, most), dy = draw.range(-most, most);
+    augmented = augmented || dx != 0 || dy != 0;
     changed = shift(current(), dx, dy, options_.pad_crop.fill);
   }
   if (options_.color_jitter.on()) {
     Rng draw = Rng::stream(seed, kColorJitter);
-    jitter_colors(editable(), options_.color_jitter, draw);
+    if (jitter_colors(editable(), options_.color_jitter, draw)) augmented = true;
   }
   if (options_.greyscale.probability > 0 &&
-      Rng::stream(seed, kGreyscale).chance(options_.greyscale.probability))
+      Rng::stream(seed, kGreyscale).chance(options_.greyscale.probability)) {
+    augmented = true;
     make_greyscale(editable());
+  }
   normalize_pixels(current(), transform_, flip, out);
   if (options_.erasing.probability > 0) {
     Rng draw = Rng::stream(seed, kErasing);
-    erase_region(out, height, width, options_.erasing, draw);
+    if (erase_region(out, height, width, options_.erasing, draw)) augmented = true;
   }
+  return augmented;
 }
 
 }  // namespace edgeclip

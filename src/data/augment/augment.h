@@ -47,8 +47,9 @@ class ImageAugmenter {
   Image read(const std::filesystem::path& path) const;
 
   /// image: of read().  rng: of this image and epoch; equal rng, equal pixels.  out: (3, height, width)
-  /// float32.
-  void augment(const Image& image, bool flip, Rng rng, float* out) const;
+  /// float32.  Returns whether a random change was made (flip among them), though it may be one that shows in
+  /// no pixel (grey of a grey image).
+  bool augment(const Image& image, bool flip, Rng rng, float* out) const;
 
  private:
   bool draws_parts() const { return options_.resized_crop.probability > 0; }

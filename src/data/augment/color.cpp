@@ -128,8 +128,8 @@ void make_greyscale(Image& image) {
   for_each_pixel(image, [](std::uint8_t* rgb) { std::fill(rgb, rgb + 3, luma(rgb)); });
 }
 
-void jitter_colors(Image& image, const ColorJitterOptions& options, Rng& rng) {
-  if (!rng.chance(options.probability)) return;
+bool jitter_colors(Image& image, const ColorJitterOptions& options, Rng& rng) {
+  if (!rng.chance(options.probability)) return false;
   const auto factor = [&](double amount) {
     return static_cast<float>(rng.uniform(std::max(0.0, 1 - amount), 1 + amount));
   };
@@ -144,6 +144,7 @@ void jitter_colors(Image& image, const ColorJitterOptions& options, Rng& rng) {
     if (what == 2 && options.saturation > 0) adjust_saturation(image, saturation);
     if (what == 3 && options.hue > 0) adjust_hue(image, hue);
   }
+  return true;
 }
 
 }  // namespace edgeclip

@@ -39,7 +39,8 @@ struct GreyscaleOptions {
   void validate(const std::string& where) const;
 };
 
-void jitter_colors(Image& image, const ColorJitterOptions& options, Rng& rng);
+/// Returns whether the image was one whose colours change.
+bool jitter_colors(Image& image, const ColorJitterOptions& options, Rng& rng);
 
 // Bit-identical to Pillow (ImageEnhance, convert) and to torchvision's functional.adjust_* on Pillow images;
 // factor >= 0, 1 changes nothing.

@@ -13,8 +13,8 @@ void ErasingOptions::validate(const std::string& where) const {
   require_range(where, "ratio", ratio_min, ratio_max, 1000);
 }
 
-void erase_region(float* pixels, int height, int width, const ErasingOptions& options, Rng& rng) {
-  if (!rng.chance(options.probability)) return;
+bool erase_region(float* pixels, int height, int width, const ErasingOptions& options, Rng& rng) {
+  if (!rng.chance(options.probability)) return false;
   const double image = static_cast<double>(width) * height;
   for (int attempt = 0; attempt < 10; ++attempt) {
     const double area = image * rng.uniform(options.area_min, options.area_max);
@@ -28,8 +28,9 @@ void erase_region(float* pixels, int height, int width, const ErasingOptions& op
         float* to = pixels + (static_cast<std::ptrdiff_t>(c) * height + row) * width + x;
         for (int i = 0; i < w; ++i) to[i] = options.fill == "noise" ? static_cast<float>(rng.normal()) : 0.0f;
       }
-    return;
+    return true;
   }
+  return false;
 }
 
 }  // namespace edgeclip

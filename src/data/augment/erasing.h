@@ -28,7 +28,7 @@ struct ErasingOptions {
 };
 
 /// pixels: (3, height, width) normalized.  Ten draws; a rectangle that does not fit in any leaves the image
-/// as it is.
-void erase_region(float* pixels, int height, int width, const ErasingOptions& options, Rng& rng);
+/// as it is.  Returns whether one was erased.
+bool erase_region(float* pixels, int height, int width, const ErasingOptions& options, Rng& rng);
 
 }  // namespace edgeclip

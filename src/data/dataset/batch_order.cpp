@@ -5,14 +5,21 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/error.h"
+
 namespace edgeclip {
 
 namespace {
 
-using Group = std::vector<std::int64_t>;  ///< images of one person that stay together
+using Items = std::vector<BatchItem>;
+using Group = Items;  ///< items of one person that stay together
+
+std::int64_t person_of(const Dataset& dataset, const BatchItem& item) {
+  return dataset.images[static_cast<std::size_t>(item.image)].id;
+}
 
 std::int64_t person_of(const Dataset& dataset, const Group& group) {
-  return dataset.images[static_cast<std::size_t>(group.front())].id;
+  return person_of(dataset, group.front());
 }
 
 /// Takes the next `size` groups whose persons are not in the batch yet; where too few are left within sight,
@@ -38,17 +45,15 @@ std::vector<Group> take_batch(const Dataset& dataset, std::list<Group>& waiting,
   return batch;
 }
 
-/// Groups of exactly `size` images of one person each, in the order of their first images; the last group of
-/// a person is filled up with the person's images from the first on.
-std::vector<Group> groups_of_persons(const Dataset& dataset, const std::vector<std::int64_t>& images,
-                                     std::size_t size) {
+/// Groups of exactly `size` items of one person each, in the order of their first items; the last group of a
+/// person is filled up with the person's items from the first on.
+std::vector<Group> groups_of_persons(const Dataset& dataset, const Items& items, std::size_t size) {
   std::vector<Group> groups;
-  std::unordered_map<std::int64_t, std::vector<std::int64_t>> of_person;
-  for (const std::int64_t image : images)
-    of_person[dataset.images[static_cast<std::size_t>(image)].id].push_back(image);
+  std::unordered_map<std::int64_t, Items> of_person;
+  for (const BatchItem& item : items) of_person[person_of(dataset, item)].push_back(item);
   std::unordered_map<std::int64_t, std::size_t> taken;
-  for (const std::int64_t image : images) {
-    const std::int64_t person = dataset.images[static_cast<std::size_t>(image)].id;
+  for (const BatchItem& item : items) {
+    const std::int64_t person = person_of(dataset, item);
     const auto& all = of_person[person];
     if (taken[person]++ % size != 0) continue;  // stands in the group of an earlier one
     Group group;
@@ -56,18 +61,6 @@ std::vector<Group> groups_of_persons(const Dataset& dataset, const std::vector<s
     groups.push_back(std::move(group));
   }
   return groups;
-}
-
-/// What one rank has of the items: as many as every other rank.
-template <class Item>
-std::vector<Item> part_of_rank(const std::vector<Item>& items, const LoaderOptions& options) {
-  const auto world = static_cast<std::size_t>(options.world), rank = static_cast<std::size_t>(options.rank);
-  if (world == 1) return items;
-  const bool whole = options.drop_last && items.size() >= world;
-  const std::size_t each = whole ? items.size() / world : (items.size() + world - 1) / world;
-  std::vector<Item> mine;
-  for (std::size_t i = 0; i < each; ++i) mine.push_back(items[(rank + i * world) % items.size()]);
-  return mine;
 }
 
 /// How many batches of `size` different persons their groups fill: the most B for which the groups, at most B
@@ -90,8 +83,7 @@ std::size_t count_batches(const std::vector<std::size_t>& groups_of_each, std::s
 /// Batches of `size` groups of different persons, as many as there can be; groups beyond that, the last ones,
 /// are left out.  A person with as many groups as batches are left must be in each of them; the others come
 /// in order.
-std::vector<std::vector<std::int64_t>> batches_of_persons(const Dataset& dataset, std::vector<Group> groups,
-                                                          std::size_t size) {
+std::vector<Items> batches_of_persons(const Dataset& dataset, std::vector<Group> groups, std::size_t size) {
   std::unordered_map<std::int64_t, std::size_t> left;  // groups of a person that are still to be placed
   for (const Group& group : groups) ++left[person_of(dataset, group)];
   std::vector<std::size_t> counts;
@@ -114,7 +106,7 @@ std::vector<std::vector<std::int64_t>> batches_of_persons(const Dataset& dataset
   std::list<Group> waiting;
   for (Group& group : groups)
     if (!group.empty()) waiting.push_back(std::move(group));
-  std::vector<std::vector<std::int64_t>> batches(count);
+  std::vector<Items> batches(count);
   for (std::size_t b = 0; b < count; ++b) {
     std::unordered_set<std::int64_t> chosen;
     const auto take = [&](auto wanted) {
@@ -138,29 +130,70 @@ std::vector<std::vector<std::int64_t>> batches_of_persons(const Dataset& dataset
   return batches;
 }
 
+std::vector<Group> groups_of_one(const Items& items) {
+  std::vector<Group> groups;
+  groups.reserve(items.size());
+  for (const BatchItem& item : items) groups.push_back({item});
+  return groups;
+}
+
+/// What to do about a batch of which there are `most` at most.
+std::string remedy(std::int64_t most, const char* otherwise) {
+  return most < 2 ? otherwise : fmt::format("set batch to at most {}, or {}", most, otherwise);
+}
+
+/// Throws unless the items fill a batch.
+void require_a_batch(const Dataset& dataset, const Items& items, const LoaderOptions& options) {
+  const LoadingOptions& loading = options.loading;
+  const std::string& split = options.split;
+  const std::string where = dataset.directory.string();
+  const std::int64_t batch = options.batch, persons = dataset.identities(split);
+  if (loading.identities > persons)
+    invalid_input(
+        "loading.identities: {} persons per batch, but split \"{}\" of {} has {}; set it to at most that",
+        loading.identities, split, where, persons);
+  if (loading.identities > 0) return;
+  if (loading.unique_ids == "always" && batch > persons)
+    invalid_input(
+        "batch: {} different persons (loading.unique_ids always), but split \"{}\" of {} has {}; {}", batch,
+        split, where, persons, remedy(persons, "loading.unique_ids to prefer"));
+  if (const auto rows = static_cast<std::int64_t>(items.size()); options.drop_last && batch > rows)
+    invalid_input("batch: {} is more than split \"{}\" of {} has: {} {}; {}", batch, split, where, rows,
+                  loading.captions == "all" ? "pairs" : "images", remedy(rows, "add images to it"));
+}
+
 }  // namespace
 
-std::vector<std::vector<std::int64_t>> batch_order(const Dataset& dataset, std::vector<std::int64_t> images,
-                                                   const LoaderOptions& options, Rng rng) {
-  if (options.shuffle) rng.shuffle(images);
-  if (options.loading.identities > 0)
-    return part_of_rank(
-        batches_of_persons(
-            dataset,
-            groups_of_persons(dataset, images, static_cast<std::size_t>(options.loading.images_per_identity)),
-            static_cast<std::size_t>(options.loading.identities)),
-        options);
-  std::vector<Group> groups;
-  for (const std::int64_t image : images) groups.push_back({image});
-  groups = part_of_rank(groups, options);
+std::vector<BatchItem> items_of_epoch(const Dataset& dataset, const LoaderOptions& options) {
+  Items items;
+  for (const std::int64_t image : dataset.split(options.split)) {
+    if (options.loading.captions == "all")
+      for (const std::int64_t pair : dataset.images[static_cast<std::size_t>(image)].rows)
+        items.push_back({image, pair});
+    else
+      items.push_back({image});
+  }
+  require_a_batch(dataset, items, options);
+  return items;
+}
 
+std::vector<std::vector<BatchItem>> batch_order(const Dataset& dataset, std::vector<BatchItem> items,
+                                                const LoaderOptions& options, Rng rng) {
+  const LoadingOptions& loading = options.loading;
+  if (options.shuffle) rng.shuffle(items);
+  if (loading.identities > 0)
+    return batches_of_persons(
+        dataset, groups_of_persons(dataset, items, static_cast<std::size_t>(loading.images_per_identity)),
+        static_cast<std::size_t>(loading.identities));
   const auto size = static_cast<std::size_t>(options.batch);
-  const std::size_t full = groups.size() / size;
-  const std::size_t count = full + (groups.size() % size != 0 && (!options.drop_last || full == 0) ? 1 : 0);
+  std::vector<Group> groups = groups_of_one(items);
+  if (loading.unique_ids == "always") return batches_of_persons(dataset, std::move(groups), size);
+
+  const bool short_one = groups.size() % size != 0 && !options.drop_last;
+  std::vector<Items> batches(groups.size() / size + (short_one ? 1 : 0));
   std::list<Group> waiting(groups.begin(), groups.end());
-  std::vector<std::vector<std::int64_t>> batches(count);
-  for (auto& batch : batches) {
-    if (options.shuffle && options.unique_ids) {
+  for (Items& batch : batches) {
+    if (options.shuffle && loading.unique_ids == "prefer") {
       for (const Group& group : take_batch(dataset, waiting, size))
         batch.insert(batch.end(), group.begin(), group.end());
     } else {
@@ -169,6 +202,10 @@ std::vector<std::vector<std::int64_t>> batch_order(const Dataset& dataset, std::
     }
   }
   return batches;
+}
+
+std::pair<std::int64_t, std::int64_t> part_of_rank(std::int64_t n, int rank, int world) {
+  return {n * rank / world, n * (rank + 1) / world};
 }
 
 }  // namespace edgeclip

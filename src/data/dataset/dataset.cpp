@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/artifact.h"
 #include "base/csv.h"
@@ -83,6 +84,12 @@ std::vector<std::int64_t> Dataset::split(const std::string& wanted) const {
                 did_you_mean(wanted, names));
 }
 
+std::int64_t Dataset::identities(const std::string& name) const {
+  std::unordered_set<std::int64_t> ids;
+  for (const std::int64_t image : split(name)) ids.insert(images[static_cast<std::size_t>(image)].id);
+  return static_cast<std::int64_t>(ids.size());
+}
+
 Dataset open_dataset(const fs::path& directory) {
   require_directory(directory, "dataset");
   const fs::path info_file = directory / kDatasetFile;
@@ -101,6 +108,8 @@ Dataset open_dataset(const fs::path& directory) {
   if (dataset.context_length < 2)
     invalid_input("{}: context_length: {} is not at least 2; prepare the dataset again", where,
                   dataset.context_length);
+  if (dataset.info.contains("captions_cut"))
+    dataset.captions_cut = json_get<std::int64_t>(dataset.info, "captions_cut", where);
   check_files(directory, json_at(dataset.info, "files", where), where);
   dataset.tokenizer = load_tokenizer((directory / kTokenizerFolder).string());
 

@@ -44,12 +44,15 @@ struct Dataset {
   std::vector<ImageItem> images;  ///< unique (split, path), in order of first appearance
   Tensor tokens;                  ///< (pairs, T) int32, padded
   int context_length = 0;         ///< T
+  std::int64_t captions_cut = 0;  ///< captions that are longer than T and lost their ends
   std::shared_ptr<const Tokenizer> tokenizer;
 
   std::filesystem::path image_path(const std::string& path) const { return image_root / path; }
   /// Indices into images of one split, in order.  "all" gives all.  Throws InvalidInput if the split has no
   /// images.
   std::vector<std::int64_t> split(const std::string& name) const;
+  /// Different persons of a split.  Throws as split() does.
+  std::int64_t identities(const std::string& name) const;
 };
 
 /// Opens and checks it (versions, counts, checksums of arrays, that no path of an image leaves image_root).

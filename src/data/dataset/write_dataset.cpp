@@ -14,8 +14,8 @@
 #include "base/hash.h"
 #include "base/io_error.h"
 #include "base/npy.h"
-#include "base/threads.h"
 #include "data/dataset/dataset_format.h"
+#include "data/dataset/tokenize_captions.h"
 
 namespace edgeclip {
 
@@ -123,23 +123,12 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
   tokenizer->save(work / kTokenizerFolder);
 
   const auto n = static_cast<std::int64_t>(pairs.size());
-  Tensor tokens(DType::i32, {n, context_length}), ids(DType::i64, {n}), frames(DType::i64, {n});
-  std::vector<std::int64_t> lengths(pairs.size()), captions_of_image;
-  std::int32_t* const rows = tokens.data<std::int32_t>();
-  parallel_for(n, [&](std::int64_t i) {
-    auto row = tokenizer->encode(pairs[static_cast<std::size_t>(i)].caption);
-    lengths[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(row.size()) + tokenizer->ends();
-    row.resize(std::min(row.size(), static_cast<std::size_t>(context_length - tokenizer->ends())));
-    std::int32_t* out = rows + i * context_length;
-    if (tokenizer->begin_id() >= 0) *out++ = tokenizer->begin_id();
-    out = std::copy(row.begin(), row.end(), out);
-    *out++ = tokenizer->end_id();
-    std::fill(out, rows + (i + 1) * context_length, tokenizer->pad_id());
-  });
+  const TokenizedCaptions captions = tokenize_captions(pairs, *tokenizer, context_length);
+  Tensor ids(DType::i64, {n}), frames(DType::i64, {n});
+  std::vector<std::int64_t> captions_of_image;
   std::vector<std::string> paths;
   std::vector<std::vector<std::string>> manifest, rejected;
   std::map<std::string, std::int64_t> per_image;
-  std::int64_t cut = 0;
   bool video = false;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const Pair& pair = pairs[i];
@@ -147,7 +136,6 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
     ids.data<std::int64_t>()[i] = pair.id;
     frames.data<std::int64_t>()[i] = pair.frame;
     video |= pair.frame >= 0;
-    cut += lengths[i] > context_length;
     ++per_image[pair.split + '\n' + pair.path];
     paths.push_back(pair.path);
     manifest.push_back({pair.split, std::to_string(pair.id), pair.path, pair.caption});
@@ -157,7 +145,7 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
 
   write_csv(work / kManifestFile, kManifestHeader, manifest);
   write_csv(work / kInvalidFile, kInvalidHeader, rejected);
-  write_npy(work / kTokensFile, tokens);
+  write_npy(work / kTokensFile, captions.tokens);
   write_npy(work / kIdsFile, ids);
   write_npy_strings(work / kPathsFile, paths);
   Json files = Json::object();
@@ -177,8 +165,8 @@ void write_dataset(const fs::path& work, const NewDataset& dataset) {
                   {"counts", counts},
                   {"splits", splits},
                   {"captions_per_image", summary(captions_of_image)},
-                  {"caption_tokens", summary(lengths)},  // with begin and end, before the cut
-                  {"captions_cut", cut},
+                  {"caption_tokens", summary(captions.lengths)},  // with begin and end, before the cut
+                  {"captions_cut", captions.cut()},
                   {"image_sizes", size_summary(dataset.image_sizes)},
                   {"context_length", context_length},
                   {"tokenizer", {{"spec", dataset.tokenizer}, {"vocab_size", tokenizer->vocab_size()}}},
