@@ -81,7 +81,7 @@ class Profiler {
 /// Of `rows` input vectors.
 std::int64_t linear_macs(const Linear& layer, std::int64_t rows) {
   std::int64_t weights = layer->weight.numel();
-  if (layer->has_lora() && !layer->is_merged()) weights += layer->lora_A.numel() + layer->lora_B.numel();
+  if (const LoraPair* lora = layer->lora()) weights += lora->A.numel() + lora->B.numel();
   return product({rows, weights});
 }
 

@@ -17,14 +17,15 @@ ClipTextTower::ClipTextTower(const TextConfig& config) : config(config) {
       register_module("final_layer_norm", layer_norm(config.hidden_size, config.layer_norm_eps));
 }
 
-torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, std::vector<torch::Tensor>* hidden) {
+torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, ComputeType compute,
+                                     std::vector<torch::Tensor>* hidden) {
   const torch::Tensor ids = require_tokens(tokens, config.max_position_embeddings, config.vocab_size);
   const auto B = ids.size(0), T = ids.size(1);
   const torch::Tensor positions = position_embedding->weight.slice(0, 0, T).to(torch::kFloat);
   const torch::Tensor x = token_embedding(ids) + positions;
   const torch::Tensor mask =
       torch::full({T, T}, -std::numeric_limits<float>::infinity(), x.options().requires_grad(false)).triu(1);
-  const torch::Tensor y = encoder->forward(x, mask, hidden);
+  const torch::Tensor y = encoder->forward(x, mask, compute, hidden);
   const torch::Tensor at = end_positions(ids).view({B, 1, 1}).expand({B, 1, config.hidden_size});
   return final_layer_norm(y.gather(1, at).squeeze(1));
 }

@@ -12,8 +12,9 @@ torch::nn::Conv2d conv(int in, int out, int kernel, int stride) {
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
 }
 
-torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x) {
-  return torch::conv2d(x, layer->weight.to(x.scalar_type()), {}, layer->options.stride(),
+torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x, ComputeType compute) {
+  const torch::Tensor in = as_operand(x, compute);
+  return torch::conv2d(in, layer->weight.to(in.scalar_type()), {}, layer->options.stride(),
                        layer->options.kernel_size()->at(0) / 2);
 }
 
@@ -33,11 +34,11 @@ BottleneckImpl::BottleneckImpl(int in, int out, int stride) : stride(stride) {
   shortcut_norm = downsample->register_module("1", BatchNorm(out));
 }
 
-torch::Tensor BottleneckImpl::forward(const torch::Tensor& x) {
-  torch::Tensor y = torch::relu(bn1(convolve(conv1, x)));
-  y = torch::relu(bn2(convolve(conv2, y)));
-  y = bn3(convolve(conv3, y));
-  return torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x))));
+torch::Tensor BottleneckImpl::forward(const torch::Tensor& x, ComputeType compute) {
+  torch::Tensor y = torch::relu(bn1(convolve(conv1, x, compute)));
+  y = torch::relu(bn2(convolve(conv2, y, compute)));
+  y = bn3(convolve(conv3, y, compute));
+  return torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x, compute))));
 }
 
 ResNet::ResNet(const VisionConfig& config) : config(config) {
@@ -57,17 +58,18 @@ ResNet::ResNet(const VisionConfig& config) : config(config) {
   }
 }
 
-torch::Tensor ResNet::forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden) {
+torch::Tensor ResNet::forward(const torch::Tensor& pixels, ComputeType compute,
+                              std::vector<torch::Tensor>* hidden) {
   require_pixels(pixels, config.image_height, config.image_width);
-  torch::Tensor x = torch::relu(bn1(convolve(conv1, pixels)));
+  torch::Tensor x = torch::relu(bn1(convolve(conv1, pixels, compute)));
   x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
   if (hidden) hidden->push_back(x);
   for (const auto& stage : stages) {
     for (Bottleneck block : stage)
       x = recompute_ && is_training()
-              ? recomputed([block](const torch::Tensor& in) mutable { return block(in); }, x,
+              ? recomputed([=](const torch::Tensor& in) mutable { return block(in, compute); }, x,
                            block->parameters())
-              : block(x);
+              : block(x, compute);
     if (hidden) hidden->push_back(x);
   }
   return x.mean(torch::IntArrayRef{2, 3});

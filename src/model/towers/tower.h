@@ -25,7 +25,7 @@ class TowerImpl : public torch::nn::Module {
 class ImageTower : public TowerImpl {
  public:
   /// pixels (B, 3, H, W) float32 -> (B, width).  Throws InvalidInput if the shape is not the tower's.
-  virtual torch::Tensor forward(const torch::Tensor& pixels,
+  virtual torch::Tensor forward(const torch::Tensor& pixels, ComputeType compute = ComputeType::f32,
                                 std::vector<torch::Tensor>* hidden = nullptr) = 0;
 };
 
@@ -35,7 +35,7 @@ class TextTower : public TowerImpl {
   /// tokens (B, T) of an integer type, T from 1 to the context length -> (B, width).  T may be the longest
   /// caption's: positions after a caption's end change nothing.  Throws InvalidInput for ids outside the
   /// vocabulary.
-  virtual torch::Tensor forward(const torch::Tensor& tokens,
+  virtual torch::Tensor forward(const torch::Tensor& tokens, ComputeType compute = ComputeType::f32,
                                 std::vector<torch::Tensor>* hidden = nullptr) = 0;
   /// (B, T) bool: whether a position belongs to its caption.
   virtual torch::Tensor valid_tokens(const torch::Tensor& tokens) const = 0;
