@@ -2,6 +2,7 @@
 
 #include <ATen/autocast_mode.h>
 
+#include "model/config/tower_kinds.h"
 #include "model/projection.h"
 #include "tiny_clip.h"
 
@@ -67,6 +68,20 @@ void expect_gradients(torch::nn::Module& tower, const SafetensorsFile& golden) {
       expect_close(parameter->grad(), tensor_of(golden, name), name);
   }
   EXPECT_EQ(compared, parameters.size());
+}
+
+TEST(Towers, EveryKindOfAConfigurationIsBuilt) {
+  EXPECT_EQ(image_tower_names(), vision_kind_names());
+  EXPECT_EQ(text_tower_names(), text_kind_names());
+}
+
+TEST(Towers, NameWhatCanBePruned) {
+  const auto vit = make_image_tower(tiny_config().vision);
+  const auto groups = vit->prune_groups("vision_model");
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[1].name, "vision_model.encoder.layers.1.mlp");
+  EXPECT_EQ(make_text_tower(small_distilbert())->prune_groups("t")[0].name, "t.transformer.layer.0.ffn");
+  EXPECT_TRUE(make_image_tower(narrow_resnet())->prune_groups("vision_model").empty());
 }
 
 class ResNetMode : public testing::TestWithParam<bool> {};

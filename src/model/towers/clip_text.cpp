@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 
 namespace edgeclip {
@@ -46,6 +47,13 @@ void ClipTextTower::initialize() {
   torch::nn::init::normal_(position_embedding->weight, 0.0, 0.02);
   initialize_clip_blocks(encoder);
   initialize_plain(*this);
+}
+
+void ClipTextTower::profile(Profiler& profiler, const std::string& name, std::int64_t batch,
+                            std::int64_t tokens) const {
+  profiler.add(name + ".embeddings", "embeddings", 0, {named_children()["embeddings"].get()});
+  profile_blocks(profiler, name + "." + blocks_name(), encoder, batch, tokens);
+  profiler.add(name + ".final_layer_norm", "layer_norm", 0, {final_layer_norm.get()});
 }
 
 }  // namespace edgeclip

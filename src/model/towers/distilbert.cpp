@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "model/profiler.h"
+
 namespace edgeclip {
 
 DistilBertTower::DistilBertTower(const TextConfig& config) : config(config) {
@@ -48,6 +50,12 @@ void DistilBertTower::initialize() {
   for (auto& item : named_parameters())
     if (item.value().dim() == 2) torch::nn::init::normal_(item.value(), 0.0, 0.02);
   initialize_plain(*this);
+}
+
+void DistilBertTower::profile(Profiler& profiler, const std::string& name, std::int64_t batch,
+                              std::int64_t tokens) const {
+  profiler.add(name + ".embeddings", "embeddings", 0, {named_children()["embeddings"].get()});
+  profile_blocks(profiler, name + "." + blocks_name(), transformer, batch, tokens);
 }
 
 }  // namespace edgeclip

@@ -1,6 +1,7 @@
 #include "model/towers/resnet.h"
 
 #include "base/error.h"
+#include "model/profiler.h"
 #include "model/recompute.h"
 
 namespace edgeclip {
@@ -17,6 +18,21 @@ torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x, C
   return torch::conv2d(in, layer->weight.to(in.scalar_type()), {}, layer->options.stride(),
                        layer->options.kernel_size()->at(0) / 2);
 }
+
+/// Images on their way through convolutions.
+struct Grid {
+  std::int64_t batch, height, width;
+
+  /// What a window of this size leaves, with padding of half of it.
+  Grid after(std::int64_t window, std::int64_t stride) const {
+    const auto side = [&](std::int64_t size) { return (size + window / 2 * 2 - window) / stride + 1; };
+    return {batch, side(height), side(width)};
+  }
+  /// Of a convolution whose output this is.
+  std::int64_t macs(const torch::nn::Conv2d& conv) const {
+    return mac_product({batch, height, width, conv->weight.numel()});
+  }
+};
 
 }  // namespace
 
@@ -87,6 +103,21 @@ void ResNet::initialize() {
       norm->running_var.fill_(1);
     }
   }
+}
+
+void ResNet::profile(Profiler& profiler, const std::string& name, std::int64_t batch) const {
+  Grid grid = Grid{batch, config.image_height, config.image_width}.after(7, 2);
+  profiler.add(name + ".stem", "stem", grid.macs(conv1), {conv1.get(), bn1.get()});
+  grid = grid.after(3, 2);  // maximum pooling
+  for (std::size_t s = 0; s < stages.size(); ++s)
+    for (std::size_t i = 0; i < stages[s].size(); ++i) {
+      const Bottleneck& block = stages[s][i];
+      const Grid in = grid;
+      grid = in.after(3, block->stride);
+      std::int64_t macs = in.macs(block->conv1) + grid.macs(block->conv2) + grid.macs(block->conv3);
+      if (!block->shortcut.is_empty()) macs += grid.macs(block->shortcut);
+      profiler.add(fmt::format("{}.layer{}.{}", name, s + 1, i), "bottleneck", macs, {block.get()});
+    }
 }
 
 }  // namespace edgeclip

@@ -28,6 +28,7 @@ class ResNet : public ImageTower {
   explicit ResNet(const VisionConfig& config);
   torch::Tensor forward(const torch::Tensor& pixels, ComputeType compute,
                         std::vector<torch::Tensor>* hidden) override;
+  void profile(Profiler& profiler, const std::string& name, std::int64_t batch) const override;
   void initialize() override;
   void recompute_blocks(bool on) override { recompute_ = on; }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 
 namespace edgeclip {
@@ -43,6 +44,16 @@ void VisionTransformer::initialize() {
   torch::nn::init::normal_(position_embedding->weight, 0.0, 0.02);
   initialize_clip_blocks(encoder);
   initialize_plain(*this);
+}
+
+void VisionTransformer::profile(Profiler& profiler, const std::string& name, std::int64_t batch) const {
+  const std::int64_t positions = position_embedding->weight.size(0);  // the class token's is the first
+  profiler.add(name + ".embeddings", "embeddings",
+               mac_product({batch, positions - 1, patch_embedding->weight.numel()}),
+               {named_children()["embeddings"].get()});
+  profiler.add(name + ".pre_layrnorm", "layer_norm", 0, {pre_layrnorm.get()});
+  profile_blocks(profiler, name + "." + blocks_name(), encoder, batch, positions);
+  profiler.add(name + ".post_layernorm", "layer_norm", 0, {post_layernorm.get()});
 }
 
 }  // namespace edgeclip
