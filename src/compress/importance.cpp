@@ -2,19 +2,12 @@
 
 #include "base/error.h"
 #include "model/checkpoint.h"
+#include "model/eval_mode.h"
 #include "train/losses.h"
 
 namespace edgeclip {
 
 namespace {
-
-void append_layers(const Transformer& blocks, const std::string& prefix, bool vision,
-                   std::vector<MlpLayer>& out) {
-  if (blocks.is_empty()) return;
-  for (std::size_t i = 0; i < blocks->layers->size(); ++i)
-    out.push_back({fmt::format("{}.{}.{}.{}", prefix, blocks->style.layers, i, blocks->style.mlp), vision,
-                   static_cast<int>(i), blocks->layer(i)->mlp});
-}
 
 /// For its lifetime the MLPs keep what their second layer sees.
 class KeepHidden {
@@ -38,11 +31,10 @@ class KeepHidden {
 
 std::vector<MlpLayer> mlp_layers(const DualEncoder& model) {
   std::vector<MlpLayer> layers;
-  const auto append = [&](const TowerImpl& tower, const std::string& prefix, bool vision) {
-    append_layers(tower.blocks(), prefix + "." + tower.blocks_name(), vision, layers);
-  };
-  append(*model->vision_model, "vision_model", true);
-  append(*model->text_model, "text_model", false);
+  for (PruneGroup& group : model->vision_model->prune_groups("vision_model"))
+    layers.push_back({std::move(group.name), true, group.mlp});
+  for (PruneGroup& group : model->text_model->prune_groups("text_model"))
+    layers.push_back({std::move(group.name), false, group.mlp});
   return layers;
 }
 
@@ -50,7 +42,6 @@ NeuronImportance::NeuronImportance(DualEncoder model, std::string kind)
     : model_(std::move(model)), kind_(std::move(kind)), layers_(mlp_layers(model_)) {
   EDGECLIP_CHECK(!model_->has_lora());
   EDGECLIP_CHECK(kind_ == "taylor" || kind_ == "magnitude", "importance {}", kind_);
-  model_->eval();
   for (const MlpLayer& layer : layers_) sums_.push_back(torch::zeros({layer.mlp->fc1->weight.size(0)}));
 }
 
@@ -58,6 +49,7 @@ void NeuronImportance::add(const Batch& batch, bool identity_targets) {
   const torch::Tensor pixels = from_tensor(batch.pixels.view());
   const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
 
+  const EvalMode eval(*model_);
   const KeepHidden keep(layers_);
   const torch::Tensor image = model_->encode_image(pixels), text = model_->encode_text(tokens);
   std::vector<torch::Tensor> hidden, gradients;

@@ -10,11 +10,10 @@
 
 namespace edgeclip {
 
-/// One MLP of a tower, by the name of its block ("vision_model.encoder.layers.0.mlp").
+/// One MLP of a tower, by its name ("vision_model.encoder.layers.0.mlp").
 struct MlpLayer {
   std::string name;
   bool vision = true;
-  int layer = 0;  ///< index in its tower
   Mlp mlp{nullptr};
 };
 
@@ -30,7 +29,7 @@ std::vector<MlpLayer> mlp_layers(const DualEncoder& model);
 /// Means over batches.  Not thread-safe.
 class NeuronImportance {
  public:
-  /// kind: "taylor" | "magnitude".  The model must have no adapter; it is put into evaluation mode.
+  /// kind: "taylor" | "magnitude".  The model must have no adapter; it is used in evaluation mode.
   NeuronImportance(DualEncoder model, std::string kind);
   void add(const Batch& batch, bool identity_targets);
   /// One (neurons) float32 vector per mlp_layers() entry.

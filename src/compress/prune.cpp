@@ -8,6 +8,7 @@
 #include "compress/importance.h"
 #include "compress/selection.h"
 #include "compress/surgery.h"
+#include "model/parameter_count.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
 #include "train/trainer.h"
@@ -15,12 +16,6 @@
 namespace edgeclip {
 
 namespace {
-
-std::int64_t parameter_count(const DualEncoder& model) {
-  std::int64_t n = 0;
-  for (const auto& parameter : model->parameters()) n += parameter.numel();
-  return n;
-}
 
 std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoint& checkpoint,
                                      const Dataset& dataset) {
@@ -106,13 +101,13 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   };
 
   measure("before");
-  report["parameters"]["before"] = parameter_count(checkpoint.model);
+  report["parameters"]["before"] = parameter_count(*checkpoint.model);
   const std::vector<std::vector<float>> scores = as_vectors(calibrate(options, checkpoint, dataset));
   const auto kept =
       select_neurons(scores, {options.mlp_ratio, options.global, options.multiple, options.min_keep});
   report["neurons"] = neurons_report(mlp_layers(checkpoint.model), scores, kept);
   keep_neurons(checkpoint, kept);
-  report["parameters"]["after"] = parameter_count(checkpoint.model);
+  report["parameters"]["after"] = parameter_count(*checkpoint.model);
   measure("pruned");
   spdlog::info("pruned: {} of {} MLP neurons stay", report["neurons"]["after"].get<std::int64_t>(),
                report["neurons"]["before"].get<std::int64_t>());

@@ -1,6 +1,7 @@
 #include "compress/surgery.h"
 
 #include "base/error.h"
+#include "compress/cut.h"
 #include "compress/importance.h"
 
 namespace edgeclip {
@@ -17,8 +18,8 @@ void keep_neurons(Checkpoint& checkpoint, const std::vector<std::vector<std::int
     const auto n = static_cast<std::int64_t>(kept[i].size());
     if (n != mlp->fc1->weight.size(0)) {
       const torch::Tensor index = torch::tensor(kept[i], torch::kInt64);
-      mlp->fc1->keep_outputs(index);
-      mlp->fc2->keep_inputs(index);
+      keep_outputs(mlp->fc1, index);
+      keep_inputs(mlp->fc2, index);
     }
     (layers[i].vision ? vision : text).push_back(static_cast<int>(n));
   }

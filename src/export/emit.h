@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "model/dual_encoder.h"
 #include "onnx/graph_builder.h"
@@ -38,6 +39,10 @@ Value emit_vit(GraphBuilder& g, const VisionTransformer& tower, const Value& pix
 Value emit_resnet(GraphBuilder& g, const ResNet& tower, const Value& pixels);
 Value emit_clip_text(GraphBuilder& g, const ClipTextTower& tower, const Value& ids);
 Value emit_distilbert(GraphBuilder& g, const DistilBertTower& tower, const Value& ids);
+
+/// The registry of emissions: names of the networks that have one, as model/towers/towers.h has them.
+std::vector<std::string> emitted_image_towers();
+std::vector<std::string> emitted_text_towers();
 
 /// Whole graphs, inputs and outputs as bundle/bundle.h names them.
 void emit_image_tower(GraphBuilder& g, const DualEncoder& model);

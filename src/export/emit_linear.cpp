@@ -8,7 +8,7 @@ Value emit_parameter(GraphBuilder& g, const torch::Tensor& parameter, const std:
 }
 
 Value emit_linear(GraphBuilder& g, const Linear& linear, const Value& x, const std::string& name) {
-  EDGECLIP_CHECK(!linear->has_lora(), "{}: the adapter must be merged before export", name);
+  EDGECLIP_CHECK(!linear->lora(), "{}: the adapter must be merged before export", name);
   const GraphBuilder::Scope scope(g, name.substr(name.rfind('.') + 1));
   const Value y = g.matmul(x, emit_parameter(g, linear->weight.t(), name + ".weight"));
   return linear->bias.defined() ? g.add(y, emit_parameter(g, linear->bias, name + ".bias")) : y;

@@ -41,9 +41,9 @@ Json model_config(const DualEncoder& model, const std::string& where) {
   const auto refuse = [&](const std::string& what) {
     invalid_input("{}: {}, which a CLIPModel is not; export it as a bundle (--format onnx)", where, what);
   };
-  if (!v.is_vit()) refuse("its image tower is a " + v.model_type);
+  if (v.model_type != "vit") refuse("its image tower is a " + v.model_type);
   if (v.pooling != "class") refuse("its image tower pools the mean of the patches");
-  if (t.is_distilbert()) refuse("its text tower is a " + t.model_type);
+  if (t.model_type != "clip_text") refuse("its text tower is a " + t.model_type);
   if (!model->config.visual_projection.is_linear() || !model->config.text_projection.is_linear())
     refuse("it has MLP heads");
   // transformers takes an eos_token_id of 2 for the old convention, the largest id.

@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "bundle/bundle.h"
 #include "model/checkpoint.h"
+#include "model/eval_mode.h"
 
 namespace edgeclip {
 
@@ -46,7 +47,7 @@ Tensor token_rows(const TextConfig& config, std::int64_t batch, std::int64_t tok
 
 NamedTensors reference_tensors(DualEncoder& model) {
   const torch::NoGradGuard no_grad;
-  model->eval();
+  const EvalMode eval(*model);
   NamedTensors tensors;
   for (const std::int64_t batch : {1, 3, 8}) {
     throw_if_interrupted();

@@ -10,7 +10,7 @@ namespace edgeclip {
 ///   image/b<B>/pixel_values (B, 3, H, W), image/b<B>/image_embeds (B, D)                     B = 1, 3, 8
 ///   text/b<B>_t<T>/input_ids (B, T) int64, text/b<B>_t<T>/text_embeds (B, D)  T = 5, 20, context length, as
 ///   far as they fit
-/// The model is put into eval mode.
+/// In evaluation mode, whatever the model's is.
 NamedTensors reference_tensors(DualEncoder& model);
 
 }  // namespace edgeclip

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "bundle/bundle.h"
+#include "model/config/tower_kinds.h"
 #include "model/finite.h"
 #include "model/lora/adapter_file.h"
 
@@ -49,7 +50,7 @@ void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& con
                                const std::string& where) {
   if (tokenizer.vocab_size() > config.vocab_size)
     invalid_input("{}: has {} tokens, the model {}", where, tokenizer.vocab_size(), config.vocab_size);
-  if (config.is_distilbert() && tokenizer.pad_id() != config.pad_token_id)
+  if (text_kind(config.model_type).masks_padding && tokenizer.pad_id() != config.pad_token_id)
     invalid_input("{}: pads texts with {}, the model masks {}", where, tokenizer.pad_id(),
                   config.pad_token_id);
   if (tokenizer.begin_id() != config.bos_token_id || tokenizer.end_id() != config.eos_token_id)

@@ -4,7 +4,7 @@ namespace edgeclip {
 
 namespace {
 
-/// Unit rows, in float32 even under bf16 autocast: eight bits of mantissa are too few for cosines.
+/// Unit rows, in float32 also of a pass in bf16: eight bits of mantissa are too few for cosines.
 torch::Tensor unit_rows(const torch::Tensor& x) {
   const torch::Tensor wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
   return torch::nn::functional::normalize(wide, torch::nn::functional::NormalizeFuncOptions().dim(-1));
@@ -23,22 +23,22 @@ DualEncoderImpl::DualEncoderImpl(const ModelConfig& config) : config(config) {
   logit_scale = register_parameter("logit_scale", torch::full({}, config.logit_scale_init, torch::kFloat));
 }
 
-torch::Tensor DualEncoderImpl::project_image(const torch::Tensor& pixels) {
-  return visual_projection(vision_model->forward(pixels));
+torch::Tensor DualEncoderImpl::project_image(const torch::Tensor& pixels, ComputeType compute) {
+  return visual_projection(vision_model->forward(pixels, compute), compute);
 }
-torch::Tensor DualEncoderImpl::project_text(const torch::Tensor& tokens) {
+torch::Tensor DualEncoderImpl::project_text(const torch::Tensor& tokens, ComputeType compute) {
   const torch::Tensor ids =
       require_tokens(tokens, config.text.max_position_embeddings, config.text.vocab_size);
   // True length: what follows the longest caption of the batch is computed for nobody.
   const torch::Tensor used = text_model->valid_tokens(ids).any(0).nonzero();
   const std::int64_t longest = used.numel() == 0 ? 1 : used.max().item<std::int64_t>() + 1;
-  return text_projection(text_model->forward(ids.slice(1, 0, longest)));
+  return text_projection(text_model->forward(ids.slice(1, 0, longest), compute), compute);
 }
-torch::Tensor DualEncoderImpl::encode_image(const torch::Tensor& pixels) {
-  return unit_rows(project_image(pixels));
+torch::Tensor DualEncoderImpl::encode_image(const torch::Tensor& pixels, ComputeType compute) {
+  return unit_rows(project_image(pixels, compute));
 }
-torch::Tensor DualEncoderImpl::encode_text(const torch::Tensor& tokens) {
-  return unit_rows(project_text(tokens));
+torch::Tensor DualEncoderImpl::encode_text(const torch::Tensor& tokens, ComputeType compute) {
+  return unit_rows(project_text(tokens, compute));
 }
 
 void DualEncoderImpl::attach_lora(const LoraOptions& options) {

@@ -13,13 +13,13 @@ class DualEncoderImpl : public torch::nn::Module {
  public:
   explicit DualEncoderImpl(const ModelConfig& config);
 
-  /// Unit rows (B, D).
-  torch::Tensor encode_image(const torch::Tensor& pixels);
-  torch::Tensor encode_text(const torch::Tensor& tokens);
+  /// Unit rows (B, D) float32.
+  torch::Tensor encode_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
+  torch::Tensor encode_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
   /// Before normalization (B, D).  Texts are computed as long as the longest of the batch, without its
   /// padding.
-  torch::Tensor project_image(const torch::Tensor& pixels);
-  torch::Tensor project_text(const torch::Tensor& tokens);
+  torch::Tensor project_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
+  torch::Tensor project_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
 
   /// A new adapter "default", everything else frozen.  Throws InvalidInput if a target fits nothing.
   void attach_lora(const LoraOptions& options);

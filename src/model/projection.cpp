@@ -13,11 +13,11 @@ MlpProjectionImpl::MlpProjectionImpl(const ProjectionConfig& config, int width, 
   layer_norm = register_module("layer_norm", edgeclip::layer_norm(out, config.layer_norm_eps));
 }
 
-torch::Tensor MlpProjectionImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor y = projection(x);
-  torch::Tensor z = fc(activate(config.hidden_act, y));
+torch::Tensor MlpProjectionImpl::forward(const torch::Tensor& x, ComputeType compute) {
+  const torch::Tensor y = projection(x, compute);
+  torch::Tensor z = fc(activate(config.hidden_act, y), compute);
   if (config.dropout > 0) z = torch::dropout(z, config.dropout, is_training());
-  return layer_norm(y + z);
+  return layer_norm((y + z).to(layer_norm->weight.scalar_type()));
 }
 
 Projection::Projection(torch::nn::Module& parent, const std::string& name, const ProjectionConfig& config,
@@ -28,7 +28,9 @@ Projection::Projection(torch::nn::Module& parent, const std::string& name, const
     mlp = parent.register_module(name, MlpProjection(config, width, out));
 }
 
-torch::Tensor Projection::operator()(const torch::Tensor& x) { return mlp.is_empty() ? linear(x) : mlp(x); }
+torch::Tensor Projection::operator()(const torch::Tensor& x, ComputeType compute) {
+  return mlp.is_empty() ? linear(x, compute) : mlp(x, compute);
+}
 
 void Projection::initialize() {
   const torch::NoGradGuard no_grad;

@@ -11,7 +11,7 @@ namespace edgeclip {
 class MlpProjectionImpl : public torch::nn::Module {
  public:
   MlpProjectionImpl(const ProjectionConfig& config, int width, int out);
-  torch::Tensor forward(const torch::Tensor& x);
+  torch::Tensor forward(const torch::Tensor& x, ComputeType compute);
 
   const ProjectionConfig config;
   Linear projection{nullptr}, fc{nullptr};
@@ -26,7 +26,7 @@ struct Projection {
   /// Registers the head with parent under name.
   Projection(torch::nn::Module& parent, const std::string& name, const ProjectionConfig& config, int width,
              int out);
-  torch::Tensor operator()(const torch::Tensor& x);
+  torch::Tensor operator()(const torch::Tensor& x, ComputeType compute);
   /// Random weights from torch's generator.
   void initialize();
 

@@ -29,7 +29,7 @@ struct BlockOptions {
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask);
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute);
 
   const int width, heads;
   Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, out_proj{nullptr};
@@ -43,7 +43,7 @@ TORCH_MODULE(Attention);
 class MlpImpl : public torch::nn::Module {
  public:
   explicit MlpImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x);
+  torch::Tensor forward(const torch::Tensor& x, ComputeType compute);
 
   const std::string activation;
   Linear fc1{nullptr}, fc2{nullptr};
@@ -58,7 +58,7 @@ TORCH_MODULE(Mlp);
 class EncoderLayerImpl : public torch::nn::Module {
  public:
   explicit EncoderLayerImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask);
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute);
 
   const BlockStyle& style;
   Attention self_attn{nullptr};
@@ -73,8 +73,8 @@ class TransformerImpl : public torch::nn::Module {
  public:
   template <class TowerConfig>
   TransformerImpl(const TowerConfig& config, BlockOptions options);
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask,
-                        std::vector<torch::Tensor>* hidden = nullptr);
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask, ComputeType compute,
+                        std::vector<torch::Tensor>* hidden);
 
   const BlockStyle& style;
   torch::nn::ModuleList layers{nullptr};

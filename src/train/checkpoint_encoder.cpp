@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "model/eval_mode.h"
 
 namespace edgeclip {
 
@@ -17,21 +18,6 @@ TensorView rows_of(const TensorView& view, std::int64_t begin, std::int64_t end)
   return part;
 }
 
-/// Evaluation mode for its lifetime, then the mode it found.
-class EvalMode {
- public:
-  explicit EvalMode(DualEncoder& model) : model_(model), was_training_(model->is_training()) {
-    model_->eval();
-  }
-  ~EvalMode() { model_->train(was_training_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  DualEncoder& model_;
-  const bool was_training_;
-};
-
 }  // namespace
 
 CheckpointEncoder::CheckpointEncoder(Checkpoint checkpoint, int max_batch)
@@ -43,7 +29,7 @@ template <class Encode>
 Tensor CheckpointEncoder::run(std::int64_t rows, const Encode& encode) {
   const std::lock_guard lock(mutex_);
   const torch::NoGradGuard no_grad;
-  const EvalMode eval(checkpoint_.model);
+  const EvalMode eval(*checkpoint_.model);
   const std::int64_t width = checkpoint_.config.projection_dim;
   Tensor out(DType::f32, {rows, width});
   for (std::int64_t begin = 0; begin < rows; begin += max_batch_) {

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/weight.h"
 
 namespace edgeclip {
 
@@ -117,6 +118,7 @@ void AdamW::step(double lr, double gradient_scale) {
     c.keep = static_cast<float>(1 - (parameter.decay ? lr * options_.weight_decay : 0.0));
     update(parameter.value.data_ptr<float>(), gradient.data_ptr<float>(), moments_[i].first.data(),
            moments_[i].second.data(), parameter.value.numel(), c);
+    weight_was_written(parameter.value);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "train/validation.h"
 
+#include "model/eval_mode.h"
 #include "train/checkpoint_encoder.h"
 #include "train/losses.h"
 #include "train/precision.h"
@@ -33,8 +34,7 @@ Validator::Validator(const Dataset& dataset, const std::string& split, const Ima
 Validation Validator::run(const Checkpoint& checkpoint) {
   Validation result;
   DualEncoder model = checkpoint.model;
-  const bool was_training = model->is_training();
-  model->eval();
+  const EvalMode eval(*model);
   {
     const torch::NoGradGuard no_grad;
     double sum = 0;
@@ -52,7 +52,6 @@ Validation Validator::run(const Checkpoint& checkpoint) {
   EvaluateOptions options;
   options.split = split_;
   result.retrieval = evaluate(encoder, dataset_, options);
-  model->train(was_training);
   return result;
 }
 

@@ -1,3 +1,5 @@
+#include "export/emit.h"
+#include "model/config/tower_kinds.h"
 #include "model/towers/clip_text.h"
 #include "small_export.h"
 
@@ -21,9 +23,9 @@ Checkpoint checkpoint_of(const Case& c) {
   v.depths = {2, 1, 1};
   v.hidden_sizes = {16, 24, 40};
   v.embedding_size = 8;
-  if (!v.is_vit()) v.image_height = 70, v.image_width = 33;  // odd sizes at every stage
+  if (v.model_type == "resnet") v.image_height = 70, v.image_width = 33;  // odd sizes at every stage
   t.model_type = c.text;
-  (t.is_distilbert() ? t.mask_pooling : t.end_pooling) = c.text_pooling;
+  t.*text_kind(c.text).pooling = c.text_pooling;
   t.bos_token_id = checkpoint.tokenizer->begin_id();
   t.eos_token_id = checkpoint.tokenizer->end_id();
   t.pad_token_id = checkpoint.tokenizer->pad_id();
@@ -40,6 +42,11 @@ Checkpoint checkpoint_of(const Case& c) {
     if (item.key().find("running_") != std::string::npos)
       item.value().add_(torch::rand_like(item.value()) * 0.5);
   return checkpoint;
+}
+
+TEST(Emission, EveryNetworkHasOne) {
+  EXPECT_EQ(emitted_image_towers(), image_tower_names());
+  EXPECT_EQ(emitted_text_towers(), text_tower_names());
 }
 
 class TowerExport : public testing::TestWithParam<Case> {};

@@ -6,6 +6,7 @@
 #include "base/artifact.h"
 #include "base/log.h"
 #include "bundle/bundle.h"
+#include "model/weight.h"
 #include "tiny_clip.h"
 
 namespace edgeclip {
@@ -78,9 +79,9 @@ TEST(Checkpoint, KeepsThePrunedShape) {
   const TempDir dir;
   Checkpoint checkpoint = tiny_checkpoint();
   Mlp mlp = checkpoint.model->vision_model->blocks()->layer(1)->mlp;
-  const torch::Tensor kept = torch::arange(100);
-  mlp->fc1->keep_outputs(kept);
-  mlp->fc2->keep_inputs(kept);
+  set_weight(mlp->fc1->weight, mlp->fc1->weight.slice(0, 0, 100));
+  set_weight(mlp->fc1->bias, mlp->fc1->bias.slice(0, 0, 100));
+  set_weight(mlp->fc2->weight, mlp->fc2->weight.slice(1, 0, 100).contiguous());
   checkpoint.model->config.vision.intermediate_size = {128, 100};
   save_checkpoint(dir / "c", checkpoint);
   Checkpoint read = load_checkpoint(dir / "c");

@@ -125,12 +125,12 @@ TEST(FormulaGolden, ClipVitB32HiddenStateByHiddenState) {
   const torch::Tensor ids = from_tensor(read_npy(dir / "clip_input_ids.npy").view());
   Expected expected(dir / "clip_vit_b32.safetensors");
   std::vector<torch::Tensor> vision, text;
-  const torch::Tensor image_pooled = model->vision_model->forward(image, &vision);
-  const torch::Tensor text_pooled = model->text_model->forward(ids, &text);
+  const torch::Tensor image_pooled = model->vision_model->forward(image, ComputeType::f32, &vision);
+  const torch::Tensor text_pooled = model->text_model->forward(ids, ComputeType::f32, &text);
   expected.near("image_pooled", image_pooled, kTolerance);
   expected.near("text_pooled", text_pooled, kTolerance);
-  expected.near("image_projected", model->visual_projection(image_pooled), kTolerance);
-  expected.near("text_projected", model->text_projection(text_pooled), kTolerance);
+  expected.near("image_projected", model->visual_projection(image_pooled, ComputeType::f32), kTolerance);
+  expected.near("text_projected", model->text_projection(text_pooled, ComputeType::f32), kTolerance);
   const torch::Tensor a = model->encode_image(image), b = model->encode_text(ids);
   expected.near("image_embeds", a, kUnitTolerance);
   expected.near("text_embeds", b, kUnitTolerance);
@@ -163,8 +163,8 @@ TEST(FormulaGolden, ClipVitB16Image) {
   Expected expected(dir / "clip_vit_b16_image.safetensors");
   const torch::Tensor image = pixels("shared", 4, 224, 224), pooled = model->vision_model->forward(image);
   expected.near("image_pooled", pooled, kTolerance);
-  expected.near("image_projected", model->visual_projection(pooled), kTolerance);
-  expected.near("image_embeds", unit(model->visual_projection(pooled)), kUnitTolerance);
+  expected.near("image_projected", model->visual_projection(pooled, ComputeType::f32), kTolerance);
+  expected.near("image_embeds", unit(model->visual_projection(pooled, ComputeType::f32)), kUnitTolerance);
 }
 
 TEST(FormulaGolden, DistilBertBase) {
@@ -180,7 +180,7 @@ TEST(FormulaGolden, DistilBertBase) {
     fill(*tower, "", read_json(dir / "distilbert_base.state_dict_shapes.json"));
     tower->eval();
     std::vector<torch::Tensor> hidden;
-    const torch::Tensor pooled = tower->forward(ids, &hidden);
+    const torch::Tensor pooled = tower->forward(ids, ComputeType::f32, &hidden);
     if (config.mask_pooling == "mean") {
       expected.near("masked_mean", pooled, kTolerance);
       continue;
@@ -205,8 +205,8 @@ TEST(FormulaGolden, ResNet50SquareAndTall) {
     tower->eval();
     std::vector<torch::Tensor> hidden;
     Expected expected(dir / (tall ? "resnet50_384x128.safetensors" : "resnet50.safetensors"));
-    const torch::Tensor features =
-        tower->forward(tall ? pixels("shared.crop", 2, 384, 128) : pixels("shared", 4, 224, 224), &hidden);
+    const torch::Tensor features = tower->forward(
+        tall ? pixels("shared.crop", 2, 384, 128) : pixels("shared", 4, 224, 224), ComputeType::f32, &hidden);
     expected.near("features", features, kTolerance);
     if (tall) {
       expected.near("feature_map_mean_over_width", hidden.back().mean(3), kTolerance);

@@ -70,7 +70,7 @@ TEST(ImportDistilBert, ConfigurationAndWeights) {
   Json report;
   const Checkpoint checkpoint = Folder().import(&report);
   const TextConfig& t = checkpoint.config.text;
-  EXPECT_TRUE(t.is_distilbert());
+  EXPECT_EQ(t.model_type, "distilbert");
   EXPECT_EQ(t.hidden_size, 32);
   EXPECT_EQ(t.num_hidden_layers, 2);
   EXPECT_EQ(t.num_attention_heads, 4);

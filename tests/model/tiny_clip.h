@@ -69,9 +69,9 @@ inline void expect_outputs(DualEncoder& model, const std::filesystem::path& file
   std::vector<torch::Tensor> vision_hidden, text_hidden;
   std::map<std::string, torch::Tensor> actual;
   const torch::Tensor image_pooled = actual["image_pooled"] =
-      model->vision_model->forward(tiny_pixels(), &vision_hidden);
+      model->vision_model->forward(tiny_pixels(), ComputeType::f32, &vision_hidden);
   const torch::Tensor text_pooled = actual["text_pooled"] =
-      model->text_model->forward(tiny_ids(), &text_hidden);
+      model->text_model->forward(tiny_ids(), ComputeType::f32, &text_hidden);
   actual["image_projected"] = model->project_image(tiny_pixels());
   actual["text_projected"] = model->project_text(tiny_ids());
   const torch::Tensor image = actual["image_embeds"] = model->encode_image(tiny_pixels());

@@ -1,5 +1,8 @@
 #include "model/towers/towers.h"
 
+#include <ATen/autocast_mode.h>
+
+#include "model/config/tower_kinds.h"
 #include "model/projection.h"
 #include "tiny_clip.h"
 
@@ -65,6 +68,20 @@ void expect_gradients(torch::nn::Module& tower, const SafetensorsFile& golden) {
       expect_close(parameter->grad(), tensor_of(golden, name), name);
   }
   EXPECT_EQ(compared, parameters.size());
+}
+
+TEST(Towers, EveryKindOfAConfigurationIsBuilt) {
+  EXPECT_EQ(image_tower_names(), vision_kind_names());
+  EXPECT_EQ(text_tower_names(), text_kind_names());
+}
+
+TEST(Towers, NameWhatCanBePruned) {
+  const auto vit = make_image_tower(tiny_config().vision);
+  const auto groups = vit->prune_groups("vision_model");
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[1].name, "vision_model.encoder.layers.1.mlp");
+  EXPECT_EQ(make_text_tower(small_distilbert())->prune_groups("t")[0].name, "t.transformer.layer.0.ffn");
+  EXPECT_TRUE(make_image_tower(narrow_resnet())->prune_groups("vision_model").empty());
 }
 
 class ResNetMode : public testing::TestWithParam<bool> {};
@@ -174,7 +191,7 @@ TEST(Vit, PoolsTheMeanOfThePatches) {
   DualEncoder model(config), plain = tiny_model();
   load_weights(model, golden("tiny_clip/model.safetensors"));
   std::vector<torch::Tensor> hidden;
-  const torch::Tensor pooled = model->vision_model->forward(tiny_pixels(), &hidden);
+  const torch::Tensor pooled = model->vision_model->forward(tiny_pixels(), ComputeType::f32, &hidden);
   auto& vit = dynamic_cast<VisionTransformer&>(*plain->vision_model);
   const torch::Tensor normed = vit.post_layernorm(hidden.back());  // open_clip: ln_post, then the mean
   EXPECT_LE(max_difference(pooled, normed.narrow(1, 1, normed.size(1) - 1).mean(1)), 1e-6);
@@ -193,10 +210,11 @@ TEST(Projection, TheMlpHeadIsLinearActivationLinearResidualNorm) {
     const torch::Tensor y = torch::linear(x, head->projection->weight, head->projection->bias);
     const torch::Tensor z = torch::linear(std::string(act) == "gelu" ? torch::gelu(y) : torch::relu(y),
                                           head->fc->weight, head->fc->bias);
-    EXPECT_LE(max_difference(head(x), torch::layer_norm(y + z, {4})), 1e-6);
-    EXPECT_TRUE(torch::equal(head(x), head(x)));
+    const auto run = [&] { return head(x, ComputeType::f32); };
+    EXPECT_LE(max_difference(run(), torch::layer_norm(y + z, {4})), 1e-6);
+    EXPECT_TRUE(torch::equal(run(), run()));
     head->train();
-    EXPECT_FALSE(torch::equal(head(x), head(x)));
+    EXPECT_FALSE(torch::equal(run(), run()));
   }
 }
 
@@ -224,6 +242,41 @@ TEST(DualEncoder, JoinsAnyTowersAndHeads) {
         Checkpoint read = load_checkpoint(dir / "c");
         EXPECT_EQ(options_to_json(read.config), options_to_json(config));
         EXPECT_EQ(weights_hash(read.model), weights_hash(model));
+      }
+}
+
+TEST(DualEncoder, LeavesNothingForAutocastToRound) {
+  torch::manual_seed(10);
+  for (const bool resnet : {false, true})
+    for (const bool bert : {false, true})
+      for (const char* head : {"linear", "mlp"}) {
+        ModelConfig config = tiny_config();
+        if (resnet) config.vision = narrow_resnet();
+        if (bert) config.text = small_distilbert();
+        config.visual_projection.model_type = config.text_projection.model_type = head;
+        DualEncoder model(config);
+        initialize_weights(model);
+        LoraOptions lora;
+        lora.target_modules = {"all-linear"};
+        model->attach_lora(lora);
+        model->eval();  // no dropout
+        const auto& v = config.vision;
+        const torch::Tensor pixels = torch::rand({2, 3, v.image_height, v.image_width}),
+                            ids = torch::randint(1, 290, {2, 7});
+        const auto run = [&](auto... compute) {
+          return torch::cat({model->encode_image(pixels, compute...), model->encode_text(ids, compute...)});
+        };
+        const torch::Tensor told = run(ComputeType::bf16), exact = run(ComputeType::f32);
+        at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+        at::autocast::set_cpu_enabled(true);
+        const torch::Tensor found = run();
+        at::autocast::set_cpu_enabled(false);
+        at::autocast::clear_cache();
+        EXPECT_TRUE(torch::equal(told, found))
+            << v.model_type << " " << config.text.model_type << " " << head;
+        EXPECT_EQ(told.scalar_type(), torch::kFloat);
+        EXPECT_FALSE(torch::equal(told, exact));
+        EXPECT_LE(max_difference(told, exact), 0.1);
       }
 }
 

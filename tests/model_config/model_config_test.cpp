@@ -1,5 +1,6 @@
 #include "model/config/model_config.h"
 
+#include "model/config/tower_kinds.h"
 #include "support/support.h"
 
 namespace edgeclip {
@@ -40,6 +41,23 @@ TEST(ModelConfig, RefusesWhatCannotBeBuilt) {
   EXPECT_NE(refusal("projection_dim=-1").find("projection_dim"), std::string::npos);
   EXPECT_NE(refusal("text.max_position_embeddings=1").find("at least 2"), std::string::npos);
   EXPECT_NE(refusal("text.hidden_act=relu").find("hidden_act"), std::string::npos);
+}
+
+/// What the field "model_type" may be.
+struct ModelTypes {
+  std::vector<std::string> names;
+  template <class T>
+  void operator()(const char* key, T&, const char*, Choices choices = {}) {
+    if (std::string(key) == "model_type") names.assign(choices.begin(), choices.end());
+  }
+};
+
+TEST(TowerKinds, AreThoseThatAConfigurationMayName) {
+  ModelTypes vision, text;
+  VisionConfig().fields(vision);
+  TextConfig().fields(text);
+  EXPECT_EQ(vision.names, vision_kind_names());
+  EXPECT_EQ(text.names, text_kind_names());
 }
 
 TEST(ModelConfig, KeysFollowTheModelType) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "model/linear.h"
+#include "model/weight.h"
 
 namespace edgeclip {
 namespace {
@@ -52,13 +53,13 @@ TEST(TensorMemory, ABaseInBf16IsNotKeptWide) {
   std::vector<Linear> layers;
   for (int i = 0; i < 4; ++i) {
     layers.emplace_back(LinearImpl(kWidth, kWidth));
-    layers.back()->weight.set_data(layers.back()->weight.detach().to(torch::kBFloat16));
+    set_weight(layers.back()->weight, layers.back()->weight.detach().to(torch::kBFloat16));
     for (auto& parameter : layers.back()->parameters()) parameter.requires_grad_(false);
     if (i % 2 == 0) layers.back()->attach_lora({torch::randn({2, kWidth}), torch::zeros({kWidth, 2}), 1, 0});
   }
   const std::int64_t before = tensor_memory().used;
   torch::Tensor x = torch::randn({1, kWidth}).requires_grad_(true), y = x;
-  for (auto& layer : layers) y = layer(y);
+  for (auto& layer : layers) y = layer(y, ComputeType::f32);
   EXPECT_LT(tensor_memory().used - before, 16 * kMiB);  // which one wide copy would take
   y.sum().backward();
   EXPECT_TRUE(x.grad().defined());

@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include "model/dual_encoder.h"
+#include "model/weight.h"
 #include "support/support.h"
 #include "train/schedule.h"
 #include "train/tiny_clip.h"
@@ -17,6 +18,16 @@ OptimizerOptions options() {
 /// A quadratic with a cross term: gradients that change at every step.
 torch::Tensor objective(const torch::Tensor& matrix, const torch::Tensor& vector) {
   return (torch::matmul(matrix, vector) - 1).pow(2).sum() + matrix.pow(2).sum();
+}
+
+TEST(AdamW, MovesTheVersionOfWhatItWrites) {
+  torch::Tensor moved = torch::ones({3}).requires_grad_(true), idle = torch::ones({3}).requires_grad_(true);
+  AdamW optimizer({{"moved", moved, true}, {"idle", idle, true}}, options());
+  moved.sum().backward();
+  const std::int64_t before = weight_version(moved), before_idle = weight_version(idle);
+  optimizer.step(0.01);
+  EXPECT_GT(weight_version(moved), before);
+  EXPECT_EQ(weight_version(idle), before_idle);  // without a gradient
 }
 
 TEST(AdamW, StepsLikeLibTorchs) {

@@ -54,9 +54,8 @@ struct TextConfig {
     v("pad_token_id", pad_token_id, "padding");
   }
 
-  bool is_distilbert() const { return model_type == "distilbert"; }
-  const char* activation() const { return is_distilbert() ? "gelu" : hidden_act.c_str(); }
-  double norm_eps() const { return is_distilbert() ? 1e-12 : layer_norm_eps; }
+  std::string activation() const;  ///< of the MLP
+  double norm_eps() const;         ///< of LayerNorm
   /// Throws InvalidInput; where: prefix of the key's name.
   void validate(const std::string& where) const;
 };

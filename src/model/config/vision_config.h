@@ -53,9 +53,8 @@ struct VisionConfig {
       {"class", "mean"});
   }
 
-  bool is_vit() const { return model_type == "vit"; }
   /// Width of what the tower gives to its projection head.
-  int width() const { return is_vit() ? hidden_size : hidden_sizes.back(); }
+  int width() const;
   /// Throws InvalidInput; where: prefix of the key's name.
   void validate(const std::string& where) const;
 };

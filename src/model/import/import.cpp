@@ -8,6 +8,7 @@
 #include "model/finite.h"
 #include "model/import/join.h"
 #include "model/import/weight_loader.h"
+#include "model/parameter_count.h"
 
 namespace edgeclip {
 
@@ -177,9 +178,7 @@ Checkpoint import_model(const ImportOptions& options, Json* report) {
   checkpoint.model = DualEncoder(checkpoint.config);
   *report = Json::object();
   load_parts(checkpoint.model, parts, options, *report);
-  std::int64_t parameters = 0;
-  for (const auto& parameter : checkpoint.model->parameters()) parameters += parameter.numel();
-  (*report)["parameters"] = parameters;
+  (*report)["parameters"] = parameter_count(*checkpoint.model);
   (*report)["image_processor"] = name_or_null(processor);
   (*report)["adapter"] = name_or_null(options.adapter);
   if (!options.adapter.empty()) add_adapter(checkpoint, "default", options.adapter);

@@ -1,6 +1,7 @@
 #include "model/import/join.h"
 
 #include "base/error.h"
+#include "model/config/tower_kinds.h"
 #include "model/import/image_processor.h"
 
 namespace edgeclip {
@@ -14,7 +15,7 @@ void require_tower(const ImportPart& part, bool has, const char* tower, const ch
 }
 
 /// The options' pooling of a tower: allowed are those of its kind.
-void set_pooling(std::string& pooling, const std::string& asked, std::initializer_list<const char*> allowed,
+void set_pooling(std::string& pooling, const std::string& asked, const std::vector<const char*>& allowed,
                  const char* option, const std::string& tower) {
   if (asked.empty()) return;
   std::string names;
@@ -32,15 +33,10 @@ void set_pooling(std::string& pooling, const std::string& asked, std::initialize
 void set_poolings(ModelConfig& config, const ImportOptions& options) {
   VisionConfig& v = config.vision;
   TextConfig& t = config.text;
-  if (v.is_vit())
-    set_pooling(v.pooling, options.image_pooling, {"class", "mean"}, "image_pooling", v.model_type);
-  else
-    set_pooling(v.pooling, options.image_pooling, {}, "image_pooling", v.model_type);
-  if (t.is_distilbert())
-    set_pooling(t.mask_pooling, options.text_pooling, {"cls", "mean"}, "text_pooling", t.model_type);
-  else
-    set_pooling(t.end_pooling, options.text_pooling, {"first_end", "largest_id"}, "text_pooling",
-                t.model_type);
+  const TextKind& text = text_kind(t.model_type);
+  set_pooling(v.pooling, options.image_pooling, vision_kind(v.model_type).poolings, "image_pooling",
+              v.model_type);
+  set_pooling(t.*text.pooling, options.text_pooling, text.poolings, "text_pooling", t.model_type);
 }
 
 /// As many as the options say, else as a source with both towers has, the image tower's first.

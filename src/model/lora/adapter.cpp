@@ -74,8 +74,7 @@ bool ends_with(const std::string& text, const std::string& end) {
 std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraOptions& options, bool strict,
                                      const std::string& where) {
   const auto layers = linear_layers(model);
-  for (const auto& [name, layer] : layers)
-    EDGECLIP_CHECK(!layer->has_lora(), "{}: an adapter is in use", name);
+  for (const auto& [name, layer] : layers) EDGECLIP_CHECK(!layer->lora(), "{}: an adapter is in use", name);
   const bool all = options.target_modules == std::vector<std::string>{"all-linear"};
   const NameList wanted(options.target_modules, where + "target_modules"),
       excluded(options.exclude_modules, where + "exclude_modules");

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "model/lora/linear_layers.h"
+#include "model/weight.h"
 
 namespace edgeclip {
 
@@ -52,56 +53,61 @@ void AdapterSet::put_in(Adapter& adapter) {
   for (auto& [name, copy] : adapter.copies) {
     torch::Tensor& parameter = parameters[name];
     base_[name] = parameter.detach();
-    parameter.set_data(copy);  // shared: what trains is the adapter's own
+    set_weight(parameter, copy);  // shared: what trains is the adapter's own
     parameter.requires_grad_(true);
   }
 }
 
 void AdapterSet::take_out() {
   for (auto& [name, layer] : layers())
-    if (layer->has_lora()) layer->detach_lora();
+    if (layer->lora()) layer->detach_lora();
   auto parameters = model_.named_parameters();
   for (auto& [name, value] : base_) {
     torch::Tensor& parameter = parameters[name];
     parameter.mutable_grad().reset();
     parameter.requires_grad_(false);
-    parameter.set_data(value);
+    set_weight(parameter, value);
   }
   base_.clear();
 }
 
 void AdapterSet::merge() {
   EDGECLIP_CHECK(!used_.empty() && !merged_);
-  for (auto& [name, layer] : layers())
-    if (layer->has_lora()) layer->merge_lora();
+  for (auto& [name, layer] : layers()) {
+    if (!layer->lora()) continue;
+    const torch::Tensor base = merged_base_[name + ".weight"] = layer->weight.detach();
+    set_weight(layer->weight, merged_weight(base, layer->detach_lora()).to(base.scalar_type()));
+  }
   merged_ = true;
 }
 
 void AdapterSet::unmerge() {
   EDGECLIP_CHECK(merged_);
-  for (auto& [name, layer] : layers())
-    if (layer->is_merged()) layer->unmerge_lora();
+  const Adapter& adapter = adapters_.at(used_);
+  for (auto& [name, layer] : layers()) {
+    const auto base = merged_base_.find(name + ".weight");
+    if (base == merged_base_.end()) continue;
+    set_weight(layer->weight, base->second);
+    layer->attach_lora(adapter.pairs.at(name));
+  }
+  merged_base_.clear();
   merged_ = false;
 }
 
 void AdapterSet::fold() {
-  if (!used_.empty()) {
-    for (auto& [name, layer] : layers())
-      if (layer->has_lora()) layer->fold_lora();
-    base_.clear();
-  }
+  if (merged_) unmerge();
+  for (auto& [name, layer] : layers())
+    if (layer->lora())  // unrounded, whatever the base is stored in
+      set_weight(layer->weight, merged_weight(layer->weight, layer->detach_lora()));
+  base_.clear();
   used_.clear();
-  merged_ = false;
   adapters_.clear();
   train_all(true);
 }
 
 torch::Tensor AdapterSet::base_value(const std::string& name, const torch::Tensor& parameter) const {
-  if (const auto found = base_.find(name); found != base_.end()) return found->second;
-  if (merged_ && name.size() > 7 && name.compare(name.size() - 7, 7, ".weight") == 0)
-    for (const auto& [layer_name, layer] : layers())
-      if (layer->is_merged() && layer_name.size() + 7 == name.size() && name.rfind(layer_name, 0) == 0)
-        return layer->base_weight();
+  for (const auto* values : {&base_, &merged_base_})
+    if (const auto found = values->find(name); found != values->end()) return found->second;
   return parameter;
 }
 
@@ -109,13 +115,13 @@ void AdapterSet::store_base(torch::ScalarType type) {
   EDGECLIP_CHECK(!merged_);
   for (auto& item : model_.named_parameters())
     if (!item.value().requires_grad() && item.value().dim() >= 2 && base_.count(item.key()) == 0)
-      item.value().set_data(item.value().detach().to(type));
+      set_weight(item.value(), item.value().detach().to(type));
 }
 
 void AdapterSet::train_all(bool on) {
   for (auto& parameter : model_.parameters()) {
     if (on && parameter.scalar_type() != torch::kFloat)
-      parameter.set_data(parameter.detach().to(torch::kFloat));
+      set_weight(parameter, parameter.detach().to(torch::kFloat));
     parameter.requires_grad_(on);
   }
 }

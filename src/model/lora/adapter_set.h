@@ -26,7 +26,8 @@ class AdapterSet {
   /// Of the used one.
   const Adapter& adapter() const;
 
-  /// Adds the used adapter's product to the weights: the same outputs without its cost.  Switching unmerges.
+  /// Adds the used adapter's product to the weights, in their type: the same outputs without its cost, and
+  /// without its parameters.  Switching unmerges.
   void merge();
   void unmerge();
   bool is_merged() const { return merged_; }
@@ -46,7 +47,8 @@ class AdapterSet {
 
   torch::nn::Module& model_;
   std::map<std::string, Adapter> adapters_;
-  std::map<std::string, torch::Tensor> base_;  ///< values of the parameters that copies stand for
+  std::map<std::string, torch::Tensor> base_;         ///< values of the parameters that copies stand for
+  std::map<std::string, torch::Tensor> merged_base_;  ///< of the weights that the adapter is merged into
   std::string used_;
   bool merged_ = false;
 };

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 
 namespace edgeclip {
@@ -17,14 +18,15 @@ ClipTextTower::ClipTextTower(const TextConfig& config) : config(config) {
       register_module("final_layer_norm", layer_norm(config.hidden_size, config.layer_norm_eps));
 }
 
-torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, std::vector<torch::Tensor>* hidden) {
+torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, ComputeType compute,
+                                     std::vector<torch::Tensor>* hidden) {
   const torch::Tensor ids = require_tokens(tokens, config.max_position_embeddings, config.vocab_size);
   const auto B = ids.size(0), T = ids.size(1);
   const torch::Tensor positions = position_embedding->weight.slice(0, 0, T).to(torch::kFloat);
   const torch::Tensor x = token_embedding(ids) + positions;
   const torch::Tensor mask =
       torch::full({T, T}, -std::numeric_limits<float>::infinity(), x.options().requires_grad(false)).triu(1);
-  const torch::Tensor y = encoder->forward(x, mask, hidden);
+  const torch::Tensor y = encoder->forward(x, mask, compute, hidden);
   const torch::Tensor at = end_positions(ids).view({B, 1, 1}).expand({B, 1, config.hidden_size});
   return final_layer_norm(y.gather(1, at).squeeze(1));
 }
@@ -45,6 +47,13 @@ void ClipTextTower::initialize() {
   torch::nn::init::normal_(position_embedding->weight, 0.0, 0.02);
   initialize_clip_blocks(encoder);
   initialize_plain(*this);
+}
+
+void ClipTextTower::profile(Profiler& profiler, const std::string& name, std::int64_t batch,
+                            std::int64_t tokens) const {
+  profiler.add(name + ".embeddings", "embeddings", 0, {named_children()["embeddings"].get()});
+  profile_blocks(profiler, name + "." + blocks_name(), encoder, batch, tokens);
+  profiler.add(name + ".final_layer_norm", "layer_norm", 0, {final_layer_norm.get()});
 }
 
 }  // namespace edgeclip

@@ -10,8 +10,11 @@ namespace edgeclip {
 class ClipTextTower : public TextTower {
  public:
   explicit ClipTextTower(const TextConfig& config);
-  torch::Tensor forward(const torch::Tensor& tokens, std::vector<torch::Tensor>* hidden = nullptr) override;
+  torch::Tensor forward(const torch::Tensor& tokens, ComputeType compute,
+                        std::vector<torch::Tensor>* hidden) override;
   torch::Tensor valid_tokens(const torch::Tensor& tokens) const override;
+  void profile(Profiler& profiler, const std::string& name, std::int64_t batch,
+               std::int64_t tokens) const override;
   void initialize() override;
   Transformer blocks() const override { return encoder; }
   const char* blocks_name() const override { return "encoder"; }

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "model/profiler.h"
+
 namespace edgeclip {
 
 DistilBertTower::DistilBertTower(const TextConfig& config) : config(config) {
@@ -21,7 +23,8 @@ DistilBertTower::DistilBertTower(const TextConfig& config) : config(config) {
   transformer = register_module("transformer", Transformer(config, options));
 }
 
-torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, std::vector<torch::Tensor>* hidden) {
+torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, ComputeType compute,
+                                       std::vector<torch::Tensor>* hidden) {
   const torch::Tensor ids = require_tokens(tokens, config.max_position_embeddings, config.vocab_size);
   const auto B = ids.size(0), T = ids.size(1);
   const torch::Tensor positions = position_embeddings->weight.slice(0, 0, T).to(torch::kFloat);
@@ -32,7 +35,7 @@ torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, std::vector<
   const torch::Tensor mask =
       torch::zeros({B, 1, 1, T}, x.options().requires_grad(false))
           .masked_fill(valid.logical_not().view({B, 1, 1, T}), std::numeric_limits<float>::lowest());
-  const torch::Tensor y = transformer->forward(x, mask, hidden);
+  const torch::Tensor y = transformer->forward(x, mask, compute, hidden);
   if (config.mask_pooling != "mean") return y.select(1, 0);
   const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
   return (y * weights).sum(1) / weights.sum(1).clamp_min(1);
@@ -47,6 +50,12 @@ void DistilBertTower::initialize() {
   for (auto& item : named_parameters())
     if (item.value().dim() == 2) torch::nn::init::normal_(item.value(), 0.0, 0.02);
   initialize_plain(*this);
+}
+
+void DistilBertTower::profile(Profiler& profiler, const std::string& name, std::int64_t batch,
+                              std::int64_t tokens) const {
+  profiler.add(name + ".embeddings", "embeddings", 0, {named_children()["embeddings"].get()});
+  profile_blocks(profiler, name + "." + blocks_name(), transformer, batch, tokens);
 }
 
 }  // namespace edgeclip

@@ -1,6 +1,7 @@
 #include "model/towers/resnet.h"
 
 #include "base/error.h"
+#include "model/profiler.h"
 #include "model/recompute.h"
 
 namespace edgeclip {
@@ -12,10 +13,26 @@ torch::nn::Conv2d conv(int in, int out, int kernel, int stride) {
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
 }
 
-torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x) {
-  return torch::conv2d(x, layer->weight.to(x.scalar_type()), {}, layer->options.stride(),
+torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x, ComputeType compute) {
+  const torch::Tensor in = as_operand(x, compute);
+  return torch::conv2d(in, layer->weight.to(in.scalar_type()), {}, layer->options.stride(),
                        layer->options.kernel_size()->at(0) / 2);
 }
+
+/// Images on their way through convolutions.
+struct Grid {
+  std::int64_t batch, height, width;
+
+  /// What a window of this size leaves, with padding of half of it.
+  Grid after(std::int64_t window, std::int64_t stride) const {
+    const auto side = [&](std::int64_t size) { return (size + window / 2 * 2 - window) / stride + 1; };
+    return {batch, side(height), side(width)};
+  }
+  /// Of a convolution whose output this is.
+  std::int64_t macs(const torch::nn::Conv2d& conv) const {
+    return mac_product({batch, height, width, conv->weight.numel()});
+  }
+};
 
 }  // namespace
 
@@ -33,11 +50,11 @@ BottleneckImpl::BottleneckImpl(int in, int out, int stride) : stride(stride) {
   shortcut_norm = downsample->register_module("1", BatchNorm(out));
 }
 
-torch::Tensor BottleneckImpl::forward(const torch::Tensor& x) {
-  torch::Tensor y = torch::relu(bn1(convolve(conv1, x)));
-  y = torch::relu(bn2(convolve(conv2, y)));
-  y = bn3(convolve(conv3, y));
-  return torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x))));
+torch::Tensor BottleneckImpl::forward(const torch::Tensor& x, ComputeType compute) {
+  torch::Tensor y = torch::relu(bn1(convolve(conv1, x, compute)));
+  y = torch::relu(bn2(convolve(conv2, y, compute)));
+  y = bn3(convolve(conv3, y, compute));
+  return torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x, compute))));
 }
 
 ResNet::ResNet(const VisionConfig& config) : config(config) {
@@ -57,17 +74,18 @@ ResNet::ResNet(const VisionConfig& config) : config(config) {
   }
 }
 
-torch::Tensor ResNet::forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden) {
+torch::Tensor ResNet::forward(const torch::Tensor& pixels, ComputeType compute,
+                              std::vector<torch::Tensor>* hidden) {
   require_pixels(pixels, config.image_height, config.image_width);
-  torch::Tensor x = torch::relu(bn1(convolve(conv1, pixels)));
+  torch::Tensor x = torch::relu(bn1(convolve(conv1, pixels, compute)));
   x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
   if (hidden) hidden->push_back(x);
   for (const auto& stage : stages) {
     for (Bottleneck block : stage)
       x = recompute_ && is_training()
-              ? recomputed([block](const torch::Tensor& in) mutable { return block(in); }, x,
+              ? recomputed([=](const torch::Tensor& in) mutable { return block(in, compute); }, x,
                            block->parameters())
-              : block(x);
+              : block(x, compute);
     if (hidden) hidden->push_back(x);
   }
   return x.mean(torch::IntArrayRef{2, 3});
@@ -85,6 +103,21 @@ void ResNet::initialize() {
       norm->running_var.fill_(1);
     }
   }
+}
+
+void ResNet::profile(Profiler& profiler, const std::string& name, std::int64_t batch) const {
+  Grid grid = Grid{batch, config.image_height, config.image_width}.after(7, 2);
+  profiler.add(name + ".stem", "stem", grid.macs(conv1), {conv1.get(), bn1.get()});
+  grid = grid.after(3, 2);  // maximum pooling
+  for (std::size_t s = 0; s < stages.size(); ++s)
+    for (std::size_t i = 0; i < stages[s].size(); ++i) {
+      const Bottleneck& block = stages[s][i];
+      const Grid in = grid;
+      grid = in.after(3, block->stride);
+      std::int64_t macs = in.macs(block->conv1) + grid.macs(block->conv2) + grid.macs(block->conv3);
+      if (!block->shortcut.is_empty()) macs += grid.macs(block->shortcut);
+      profiler.add(fmt::format("{}.layer{}.{}", name, s + 1, i), "bottleneck", macs, {block.get()});
+    }
 }
 
 }  // namespace edgeclip

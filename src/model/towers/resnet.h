@@ -10,7 +10,7 @@ namespace edgeclip {
 class BottleneckImpl : public torch::nn::Module {
  public:
   BottleneckImpl(int in, int out, int stride);
-  torch::Tensor forward(const torch::Tensor& x);
+  torch::Tensor forward(const torch::Tensor& x, ComputeType compute);
 
   const int stride;
   torch::nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};
@@ -26,7 +26,9 @@ TORCH_MODULE(Bottleneck);
 class ResNet : public ImageTower {
  public:
   explicit ResNet(const VisionConfig& config);
-  torch::Tensor forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden = nullptr) override;
+  torch::Tensor forward(const torch::Tensor& pixels, ComputeType compute,
+                        std::vector<torch::Tensor>* hidden) override;
+  void profile(Profiler& profiler, const std::string& name, std::int64_t batch) const override;
   void initialize() override;
   void recompute_blocks(bool on) override { recompute_ = on; }
 

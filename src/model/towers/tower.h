@@ -3,13 +3,22 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "model/transformer.h"
 
 namespace edgeclip {
 
-/// What both kinds of towers have.
+class Profiler;
+
+/// Neurons that can be cut, each by itself: outputs of fc1 with the same inputs of fc2.
+struct PruneGroup {
+  std::string name;  ///< of the MLP
+  Mlp mlp{nullptr};
+};
+
+/// What both kinds of towers have.  name, in all that follow: the tower's own in its model ("vision_model").
 class TowerImpl : public torch::nn::Module {
  public:
   /// Random weights from torch's generator, as the tower's own library draws them.
@@ -17,6 +26,8 @@ class TowerImpl : public torch::nn::Module {
   /// Its transformer blocks, whose name below the tower is blocks_name(); empty if it has none.
   virtual Transformer blocks() const { return Transformer(nullptr); }
   virtual const char* blocks_name() const { return ""; }
+  /// Those of its blocks, first to last.
+  virtual std::vector<PruneGroup> prune_groups(const std::string& name) const;
   /// Gradient checkpointing, block by block, in training mode.
   virtual void recompute_blocks(bool on) = 0;
 };
@@ -25,8 +36,10 @@ class TowerImpl : public torch::nn::Module {
 class ImageTower : public TowerImpl {
  public:
   /// pixels (B, 3, H, W) float32 -> (B, width).  Throws InvalidInput if the shape is not the tower's.
-  virtual torch::Tensor forward(const torch::Tensor& pixels,
+  virtual torch::Tensor forward(const torch::Tensor& pixels, ComputeType compute = ComputeType::f32,
                                 std::vector<torch::Tensor>* hidden = nullptr) = 0;
+  /// Its rows (profile.h), for `batch` images.
+  virtual void profile(Profiler& profiler, const std::string& name, std::int64_t batch) const = 0;
 };
 
 /// Captions to vectors.
@@ -35,10 +48,13 @@ class TextTower : public TowerImpl {
   /// tokens (B, T) of an integer type, T from 1 to the context length -> (B, width).  T may be the longest
   /// caption's: positions after a caption's end change nothing.  Throws InvalidInput for ids outside the
   /// vocabulary.
-  virtual torch::Tensor forward(const torch::Tensor& tokens,
+  virtual torch::Tensor forward(const torch::Tensor& tokens, ComputeType compute = ComputeType::f32,
                                 std::vector<torch::Tensor>* hidden = nullptr) = 0;
   /// (B, T) bool: whether a position belongs to its caption.
   virtual torch::Tensor valid_tokens(const torch::Tensor& tokens) const = 0;
+  /// Its rows (profile.h), for `batch` captions of `tokens` tokens.
+  virtual void profile(Profiler& profiler, const std::string& name, std::int64_t batch,
+                       std::int64_t tokens) const = 0;
 };
 
 /// Throws InvalidInput unless pixels are (B, 3, height, width).

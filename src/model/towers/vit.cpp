@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 
 namespace edgeclip {
@@ -22,15 +23,17 @@ VisionTransformer::VisionTransformer(const VisionConfig& config) : config(config
   post_layernorm = register_module("post_layernorm", layer_norm(config.hidden_size, config.layer_norm_eps));
 }
 
-torch::Tensor VisionTransformer::forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden) {
+torch::Tensor VisionTransformer::forward(const torch::Tensor& pixels, ComputeType compute,
+                                         std::vector<torch::Tensor>* hidden) {
   require_pixels(pixels, config.image_height, config.image_width);
   const auto B = pixels.size(0);
-  const torch::Tensor grid = torch::conv2d(pixels, patch_embedding->weight.to(pixels.scalar_type()), {},
-                                           /*stride=*/config.patch_size);
+  const torch::Tensor in = as_operand(pixels, compute);
+  const torch::Tensor grid =
+      torch::conv2d(in, patch_embedding->weight.to(in.scalar_type()), {}, /*stride=*/config.patch_size);
   const torch::Tensor patches = grid.flatten(2).transpose(1, 2);  // (B, P, W), row by row
   const torch::Tensor first = class_embedding.expand({B, 1, config.hidden_size});
   const torch::Tensor x = torch::cat({first, patches}, 1) + position_embedding->weight;
-  const torch::Tensor y = encoder->forward(pre_layrnorm(x), {}, hidden);
+  const torch::Tensor y = encoder->forward(pre_layrnorm(x), {}, compute, hidden);
   return config.pooling == "mean" ? post_layernorm(y.slice(1, 1)).mean(1) : post_layernorm(y.select(1, 0));
 }
 
@@ -41,6 +44,16 @@ void VisionTransformer::initialize() {
   torch::nn::init::normal_(position_embedding->weight, 0.0, 0.02);
   initialize_clip_blocks(encoder);
   initialize_plain(*this);
+}
+
+void VisionTransformer::profile(Profiler& profiler, const std::string& name, std::int64_t batch) const {
+  const std::int64_t positions = position_embedding->weight.size(0);  // the class token's is the first
+  profiler.add(name + ".embeddings", "embeddings",
+               mac_product({batch, positions - 1, patch_embedding->weight.numel()}),
+               {named_children()["embeddings"].get()});
+  profiler.add(name + ".pre_layrnorm", "layer_norm", 0, {pre_layrnorm.get()});
+  profile_blocks(profiler, name + "." + blocks_name(), encoder, batch, positions);
+  profiler.add(name + ".post_layernorm", "layer_norm", 0, {post_layernorm.get()});
 }
 
 }  // namespace edgeclip

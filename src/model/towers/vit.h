@@ -11,7 +11,9 @@ namespace edgeclip {
 class VisionTransformer : public ImageTower {
  public:
   explicit VisionTransformer(const VisionConfig& config);
-  torch::Tensor forward(const torch::Tensor& pixels, std::vector<torch::Tensor>* hidden = nullptr) override;
+  torch::Tensor forward(const torch::Tensor& pixels, ComputeType compute,
+                        std::vector<torch::Tensor>* hidden) override;
+  void profile(Profiler& profiler, const std::string& name, std::int64_t batch) const override;
   void initialize() override;
   Transformer blocks() const override { return encoder; }
   const char* blocks_name() const override { return "encoder"; }

@@ -2,11 +2,11 @@
 
 #include <torch/torch.h>
 
-namespace edgeclip {
+namespace edgeclip::ops {
 
 /// x * sigmoid(1.702 x) (Hendrycks and Gimpel 2016, arXiv:1606.08415; CLIP's activation), with its gradient.
 /// float32 on the CPU takes one pass over memory each way, where LibTorch's operators take three and five,
 /// and keeps x alone; other types go through those operators.
 torch::Tensor quick_gelu(const torch::Tensor& x);
 
-}  // namespace edgeclip
+}  // namespace edgeclip::ops

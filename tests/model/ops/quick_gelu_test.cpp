@@ -1,8 +1,8 @@
-#include "model/quick_gelu.h"
+#include "model/ops/quick_gelu.h"
 
 #include <gtest/gtest.h>
 
-namespace edgeclip {
+namespace edgeclip::ops {
 namespace {
 
 torch::Tensor plain(const torch::Tensor& x) { return x * torch::sigmoid(x * 1.702); }
@@ -41,4 +41,4 @@ TEST(QuickGelu, ExtremesStridesAndOtherTypes) {
 }
 
 }  // namespace
-}  // namespace edgeclip
+}  // namespace edgeclip::ops

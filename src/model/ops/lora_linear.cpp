@@ -1,6 +1,8 @@
-#include "model/lora/lora_linear.h"
+#include "model/ops/lora_linear.h"
 
-namespace edgeclip {
+#include "model/ops/linear.h"
+
+namespace edgeclip::ops {
 
 namespace {
 
@@ -51,30 +53,16 @@ class FrozenLoraLinear : public torch::autograd::Function<FrozenLoraLinear> {
   }
 };
 
-class WidenedLinear : public torch::autograd::Function<WidenedLinear> {
- public:
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x, const Frozen& frozen) {
-    context->save_for_backward({frozen.weight});
-    return torch::matmul(x, frozen.weight.to(x.scalar_type()).t());
-  }
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const torch::Tensor weight = context->get_saved_variables()[0];
-    return {torch::matmul(gradients[0], weight.to(gradients[0].scalar_type())), {}};
-  }
-};
-
 }  // namespace
 
-torch::Tensor widened_linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
-  const torch::Tensor y = WidenedLinear::apply(x, Frozen{weight.detach(), {}});
-  return bias.defined() ? y + bias : y;
+torch::Tensor lora_linear(const torch::Tensor& x, const torch::Tensor& dropped, const torch::Tensor& weight,
+                          const torch::Tensor& bias, const LoraPair& lora, ComputeType compute) {
+  const bool frozen = !weight.requires_grad() && !(bias.defined() && bias.requires_grad());
+  if (frozen && compute == ComputeType::f32 && x.scalar_type() == torch::kFloat)
+    return FrozenLoraLinear::apply(x, dropped, Frozen{weight.detach(), bias.defined() ? bias.detach() : bias},
+                                   lora.A, lora.B, lora.scale);
+  return linear(x, weight, bias, compute) +
+         linear(linear(dropped, lora.A, {}, compute), lora.B, {}, compute) * lora.scale;
 }
 
-torch::Tensor frozen_lora_linear(const torch::Tensor& x, const torch::Tensor& dropped,
-                                 const torch::Tensor& weight, const torch::Tensor& bias,
-                                 const torch::Tensor& A, const torch::Tensor& B, double scale) {
-  return FrozenLoraLinear::apply(x, dropped, Frozen{weight.detach(), bias.defined() ? bias.detach() : bias},
-                                 A, B, scale);
-}
-
-}  // namespace edgeclip
+}  // namespace edgeclip::ops
