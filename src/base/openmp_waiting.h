@@ -8,9 +8,4 @@ namespace edgeclip {
 /// OMP_WAIT_POLICY.  True if it was set now.
 bool choose_openmp_waiting();
 
-/// For a main() whose libraries are loaded already: chooses, and starts this program once more if that
-/// changed anything.  Returns if there was nothing to do, or if it cannot be started.  Signals that arrive
-/// meanwhile are not lost (base/signals.h).
-void restart_with_chosen_waiting(char** argv);
-
 }  // namespace edgeclip

@@ -1,4 +1,3 @@
-#include "base/openmp_waiting.h"
 #include "base/out_of_memory.h"
 #include "cli/runtime/command.h"
 
@@ -6,7 +5,6 @@ EDGECLIP_GUARD_START();
 
 /// The program of the edge device: no LibTorch.
 int main(int argc, char** argv) {
-  edgeclip::end_start_guard();  // its timer would outlive a restart
-  edgeclip::restart_with_chosen_waiting(argv);
+  edgeclip::end_start_guard();
   return edgeclip::run_program(argc, argv, "edgeclip-edge", edgeclip::runtime_commands());
 }

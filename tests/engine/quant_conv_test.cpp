@@ -1,11 +1,11 @@
 // edgeclip.QuantConv: the reference against hand-made numbers, oneDNN against the reference.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "base/rng.h"
 #include "engine/cpu/int8_products.h"
@@ -73,6 +73,10 @@ struct ConvProblem {
     node.attributes["activation"] = c.activation;
     if (c.activation == "clip" || c.activation == "leaky_relu") node.attributes["activation_alpha"] = 0.1f;
     if (c.activation == "clip") node.attributes["activation_beta"] = 2.5f;
+    if (c.activation == "hard_sigmoid") {
+      node.attributes["activation_alpha"] = 0.2f;
+      node.attributes["activation_beta"] = 0.5f;
+    }
     if (!c.out.empty()) {
       node.attributes["out_type"] = c.out;
       node.attributes["out_scale"] = 0.0271f;
@@ -267,7 +271,8 @@ TEST_P(QuantConvKernels, AgreeWithTheReference) {
 #if defined(__x86_64__)
     EXPECT_EQ(kernel.find("ref"), std::string::npos);
     const bool two_factors = c.residual_type != DType::f32 && !c.out.empty() && !c.activation.empty() &&
-                             c.activation != "relu" && c.activation != "clip";
+                             c.activation != "relu" && c.activation != "clip" && c.activation != "leaky_relu" &&
+                             c.activation != "hard_sigmoid";
     if (!int8_products_saturate() && !two_factors) {
       EXPECT_EQ(kernel.find("widened"), std::string::npos);
     }
@@ -334,19 +339,34 @@ std::vector<Case> shapes() {
         all.push_back(c);
         ++number;
       }
+  const auto add = [&](Case c, DType x, std::optional<DType> residual, const char* out, const char* activation) {
+    c.type = x;
+    c.out = out;
+    c.residual = residual.has_value();
+    c.residual_type = residual.value_or(DType::f32);
+    c.bias = number++ % 5 != 2;
+    c.activation = activation;
+    c.name += std::string("_") + dtype_name(x) + "_" + (*out ? out : "float") + "_" + activation + "_with_" +
+              (residual ? dtype_name(*residual) : "nothing");
+    all.push_back(c);
+  };
+  // What a sum of bytes meets, all with all, where a kernel of its own stands behind; elsewhere each once.
+  const std::set<std::string> all_with_all = {"one", "three", "depthwise"};
   for (const Case& geometry : geometries)
-    for (const DType type : {DType::u8, DType::i8}) {
-      Case c = geometry;
-      const char* out = std::array{"uint8", "", "int8"}[static_cast<std::size_t>(number % 3)];
-      c.out = out;
-      c.residual = true;
-      c.residual_type = type;
-      c.bias = number % 5 != 2;
-      c.activation = activations[number % 7];
-      c.name += std::string("_") + (*out ? out : "float") + "_residual_" + dtype_name(type);
-      all.push_back(c);
-      ++number;
+    for (const DType residual : {DType::u8, DType::i8}) {
+      if (!all_with_all.count(geometry.name)) {
+        add(geometry, number % 2 ? DType::u8 : DType::i8, residual, residual == DType::u8 ? "uint8" : "int8", activations[number % 7]);
+        continue;
+      }
+      for (const DType x : {DType::u8, DType::i8})
+        for (const char* out : {"", "uint8", "int8"})
+          for (const char* activation : {"", "relu", "clip", "leaky_relu", "hard_sigmoid", "hard_swish"})
+            add(geometry, x, residual, out, activation);
     }
+  // A function that is a factor itself.
+  for (const Case& geometry : geometries)
+    for (const std::optional<DType> residual : {std::optional<DType>(), std::optional(DType::f32)})
+      for (const char* out : {"", "uint8"}) add(geometry, DType::u8, residual, out, "hard_sigmoid");
   return all;
 }
 

@@ -1,6 +1,7 @@
 #include "builder/quantize/quantize_layers.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "builder/passes/activation_by.h"
 #include "builder/quantize/quantizable_layers.h"
@@ -19,12 +20,13 @@ class LayerQuantizer {
 
   int run() {
     int count = 0;
-    for (const QuantizableLayer& layer : quantizable_layers(graph_, how_.exclude)) {
+    const std::vector<QuantizableLayer> layers = quantizable_layers(graph_, how_.exclude);
+    find_residuals(layers);
+    for (const QuantizableLayer& layer : layers) {
       const auto scale = how_.activations.find(graph_.value(layer.activation).name);
-      const bool by_row = !layer.convolution && how_.by_row.count(layer.key) != 0,
-                 calibrated = !by_row && scale != how_.activations.end();
+      const bool calibrated = !is_by_row(layer) && scale != how_.activations.end();
       at_ = layer.node + inserted_;
-      if (how_.stay.count(layer.key) || (!calibrated && !by_row && (layer.convolution || !how_.per_row))) continue;
+      if (stays(layer)) continue;
       if (calibrated)
         quantize(layer, scale->second);
       else
@@ -36,6 +38,9 @@ class LayerQuantizer {
   }
 
  private:
+  /// 255 * 128 each: more could overflow 32 bits.
+  static constexpr std::int64_t kMostExactProducts = std::numeric_limits<std::int32_t>::max() / (255 * 128);
+
   struct Weights {
     ValueId values, scales;
   };
@@ -43,10 +48,51 @@ class LayerQuantizer {
     ValueId values = kNoValue, scales = kNoValue, zero_points = kNoValue;
   };
 
+  bool is_by_row(const QuantizableLayer& layer) const {
+    return !layer.convolution && how_.by_row.count(layer.key) != 0;
+  }
+  bool is_calibrated(ValueId x) const { return how_.activations.count(graph_.value(x).name) != 0; }
+  bool stays(const QuantizableLayer& layer) const {
+    if (how_.stay.count(layer.key)) return true;
+    return !is_by_row(layer) && !is_calibrated(layer.activation) && (layer.convolution || !how_.per_row);
+  }
+
+  /// What convolutions add as bytes: values that are bytes anyway, and for all of their readers.  Elsewhere the float32 sum
+  /// costs less than it would to quantize for it.
+  void find_residuals(const std::vector<QuantizableLayer>& layers) {
+    std::map<std::size_t, const QuantizableLayer*> int8;  // by node
+    std::set<ValueId> made;                               // by int8 layers
+    for (const QuantizableLayer& layer : layers) {
+      if (stays(layer)) continue;
+      int8[layer.node] = &layer;
+      made.insert(graph_.nodes()[layer.node].outputs[0]);
+    }
+    for (const auto& [node, layer] : int8) {
+      const ValueId x = layer->residual;
+      if (x == kNoValue || !is_calibrated(x) || graph_.is_output(x)) continue;
+      bool all = true, reads = made.count(x) != 0;
+      for (const std::size_t i : graph_.consumers(x)) {
+        const auto reader = int8.find(i);
+        const bool activation = reader != int8.end() && reader->second->activation == x && !is_by_row(*reader->second),
+                   added = reader != int8.end() && reader->second->residual == x &&
+                           adds_bytes(activation_of(graph_.nodes()[i]).kind);
+        all = all && (activation || added);
+        reads = reads || activation;
+      }
+      if (all && reads) residuals_.insert(x);
+    }
+  }
+
+  /// Functions behind which a sum of bytes may be rounded to bytes: the others want two factors (quant_conv.cpp).
+  static bool adds_bytes(Activation::Kind kind) {
+    return kind == Activation::kNone || kind == Activation::kRelu || kind == Activation::kLeakyRelu ||
+           kind == Activation::kClip || kind == Activation::kHardSigmoid;
+  }
+
   void quantize(const QuantizableLayer& layer, const ActivationScale& scale) {
     const ValueId x = quantized(layer.activation, scale);
     const auto of_residual =
-        layer.residual == kNoValue ? how_.activations.end() : how_.activations.find(graph_.value(layer.residual).name);
+        residuals_.count(layer.residual) ? how_.activations.find(graph_.value(layer.residual).name) : how_.activations.end();
     const ValueId residual =
         of_residual == how_.activations.end() ? layer.residual : quantized(layer.residual, of_residual->second);
     const Weights w = weights(layer);
@@ -122,7 +168,8 @@ class LayerQuantizer {
 
   Rows quantize_rows(const QuantizableLayer& layer) {
     const ValueId x = layer.activation;
-    const bool affine = is_one_sided(x);
+    // More products are widened, which takes one zero point off before.
+    const bool affine = is_one_sided(x) && graph_.value(layer.weights).constant->dim(0) <= kMostExactProducts;
     Rows rows;
     rows.values = value_beside(x, "/rows", affine ? DType::u8 : DType::i8);
     rows.scales = value_of_rows(x, "/row_scale", DType::f32);
@@ -188,6 +235,7 @@ class LayerQuantizer {
   Graph& graph_;
   const LayerQuantization& how_;
   const std::string& where_;
+  std::set<ValueId> residuals_;  ///< that are added as bytes
   std::map<ValueId, ValueId> quantized_;
   std::map<ValueId, Rows> rows_;
   std::map<ValueId, Weights> weights_;

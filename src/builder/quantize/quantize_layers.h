@@ -25,9 +25,10 @@ struct LayerQuantization {
 ///   ⇒  x ─► QuantizeRows ─► QuantMatMul(W int8; row_scale) ─► y          by_row; per_row, x not calibrated
 ///   ⇒  x ─► AffineQuantizeRows ─► QuantMatMul(W int8; row_scale, row_zero_point) ─► y     the same behind a GELU or another
 ///      activation function that gives little or nothing below zero: a symmetric range would leave half of its steps unused
-///   and what a convolution adds, where it is calibrated, becomes uint8 as well (residual_scale, residual_zero_point)
+///   and what a convolution adds becomes uint8 as well (residual_scale, residual_zero_point), where it is calibrated, comes
+///   from an int8 layer or is read by one anyway, and nobody wants the floats
 /// of an optimized graph.  An activation that several layers read is quantized once, weights too.  Bias,
-/// residual and activation function stay what they were.  Left alone: layers that quantizable_layers() does
+/// activation function and other residuals stay what they were.  Left alone: layers that quantizable_layers() does
 /// not give, those of `stay`, convolutions without a calibrated activation and, without per_row, such
 /// products.  Returns how many layers it rewrote.  Throws InvalidInput if weights are not finite.
 int quantize_layers(engine::Graph& graph, const LayerQuantization& how, const std::string& where);

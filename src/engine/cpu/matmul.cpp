@@ -7,6 +7,7 @@ namespace edgeclip::engine {
 namespace {
 
 using Dims = dnnl::memory::dims;
+constexpr std::int64_t kLeastColumns = 8;
 
 /// C = A B, and for Gemm + a third input, added after the scaling.
 class MatMulKernel final : public Kernel {
@@ -126,7 +127,8 @@ std::unique_ptr<Kernel> MatMulNode::bind_plain(const BindRequest& request) const
   if (b[b.size() - 2] != k) return nullptr;
   if (b.size() == 2) {  // one matrix for every row of A: one product
     const std::int64_t rows = num_elements(a) / k;
-    if (weights_) {  // a constant: by our own products, as FusedMatMul
+    // A constant: by our own products, as FusedMatMul.  Few columns would fill a small part of a panel.
+    if (weights_ && n >= kLeastColumns) {
       const TensorView constant{DType::f32, b, weights_};
       return make_float_product({state_.gemm_weights.of_floats(constant, request.executor), rows, nullptr, {}, {}}, request);
     }

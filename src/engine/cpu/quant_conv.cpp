@@ -69,12 +69,12 @@ class OneDnnQuantConv final : public Kernel {
     Activation activation = attributes_.activation;
     // Multiplication by a positive number changes places with these activations.
     const bool commutes = activation.kind == Activation::kNone || activation.kind == Activation::kRelu ||
-                          activation.kind == Activation::kClip,
-               folds = !stores_float_ && !residual && commutes;
+                          activation.kind == Activation::kLeakyRelu || activation.kind == Activation::kClip,
+               folds = !stores_float_ && !residual && commutes, linear = activation.kind == Activation::kHardSigmoid;
     const float step = in_steps ? *attributes_.residual_scale : 1;  // of what the activation gets
-    if (!commutes && in_steps && !stores_float_)  // oneDNN 2.6 takes the first factor for the second as well
+    if (!commutes && !linear && in_steps && !stores_float_)  // oneDNN 2.6 takes the first factor for the second as well
       throw dnnl::error(dnnl_unimplemented, "two factors around an activation");
-    if (commutes && (folds || in_steps)) {
+    if (activation.kind == Activation::kClip && (folds || in_steps)) {
       const float unit = folds ? output.scale : step;
       activation.alpha /= unit;
       activation.beta /= unit;
@@ -106,9 +106,15 @@ class OneDnnQuantConv final : public Kernel {
       const auto multiply = [&post](float factor) {
         if (factor != 1) post.append_eltwise(1, algorithm::eltwise_linear, factor, 0);
       };
-      if (!commutes) multiply(step);
-      append_activation(post, activation);
-      if (!folds) multiply((commutes ? step : 1) / (stores_float_ ? 1 : output.scale));
+      const float steps_out = stores_float_ ? 1 : 1 / output.scale;
+      if (linear) {  // a factor itself, and there may be one alone
+        post.append_eltwise(1, algorithm::eltwise_linear, activation.alpha * step * steps_out, activation.beta * steps_out);
+        post.append_eltwise(1, algorithm::eltwise_clip, 0, steps_out);
+      } else {
+        if (!commutes) multiply(step);
+        append_activation(post, activation);
+        if (!folds) multiply((commutes ? step : 1) * steps_out);
+      }
       attributes.set_post_ops(post);
       if (!stores_float_ && output.zero_point != 0)
         attributes.set_zero_points(DNNL_ARG_DST, 0, {output.zero_point});
@@ -187,8 +193,8 @@ class OneDnnQuantConv final : public Kernel {
     for (std::size_t m = 0; m < scales.size(); ++m) {
       scales[m] /= step;
       bias_[m] -= zero / scales[m];
-      if (!std::isfinite(bias_[m]) || scales[m] == 0)
-        throw dnnl::error(dnnl_unimplemented, "a filter's scale is too small beside the residual's");
+      if (!std::isfinite(bias_[m]) || !std::isfinite(scales[m]) || scales[m] == 0)
+        throw dnnl::error(dnnl_unimplemented, "a filter's scale lies too far from the residual's");
     }
   }
 
