@@ -2,15 +2,10 @@
 
 namespace edgeclip {
 
-namespace {
-
-/// Unit rows, in float32 even under bf16 autocast: eight bits of mantissa are too few for cosines.
 torch::Tensor unit_rows(const torch::Tensor& x) {
   const torch::Tensor wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
   return torch::nn::functional::normalize(wide, torch::nn::functional::NormalizeFuncOptions().dim(-1));
 }
-
-}  // namespace
 
 DualEncoderImpl::DualEncoderImpl(const ModelConfig& config) : config(config) {
   config.validate("model: ");
@@ -24,15 +19,21 @@ DualEncoderImpl::DualEncoderImpl(const ModelConfig& config) : config(config) {
 }
 
 torch::Tensor DualEncoderImpl::project_image(const torch::Tensor& pixels) {
-  return visual_projection(vision_model->forward(pixels));
+  return visual_projection(hidden_image(pixels));
 }
 torch::Tensor DualEncoderImpl::project_text(const torch::Tensor& tokens) {
+  return text_projection(hidden_text(tokens));
+}
+torch::Tensor DualEncoderImpl::hidden_image(const torch::Tensor& pixels) {
+  return vision_model->forward(pixels);
+}
+torch::Tensor DualEncoderImpl::hidden_text(const torch::Tensor& tokens) {
   const torch::Tensor ids =
       require_tokens(tokens, config.text.max_position_embeddings, config.text.vocab_size);
   // True length: what follows the longest caption of the batch is computed for nobody.
   const torch::Tensor used = text_model->valid_tokens(ids).any(0).nonzero();
   const std::int64_t longest = used.numel() == 0 ? 1 : used.max().item<std::int64_t>() + 1;
-  return text_projection(text_model->forward(ids.slice(1, 0, longest)));
+  return text_model->forward(ids.slice(1, 0, longest));
 }
 torch::Tensor DualEncoderImpl::encode_image(const torch::Tensor& pixels) {
   return unit_rows(project_image(pixels));

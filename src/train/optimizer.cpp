@@ -79,6 +79,15 @@ std::vector<TrainedParameter> trained_parameters(const torch::nn::Module& model)
   return parameters;
 }
 
+std::vector<TrainedParameter> trained_parameters(const torch::nn::Module& model,
+                                                 const torch::nn::Module& objective) {
+  std::vector<TrainedParameter> parameters = trained_parameters(model);
+  for (const auto& item : objective.named_parameters())
+    if (item.value().requires_grad())
+      parameters.push_back({"objective." + item.key(), item.value(), item.value().dim() >= 2});
+  return parameters;
+}
+
 AdamW::AdamW(std::vector<TrainedParameter> parameters, const OptimizerOptions& options)
     : parameters_(std::move(parameters)), options_(options) {
   for (const auto& parameter : parameters_) {

@@ -18,9 +18,12 @@ struct TrainedParameter {
   bool decay = true;
 };
 
-/// The parameters of model that require a gradient.  Matrices and tensors of more dimensions decay; biases,
-/// LayerNorm, the class token and the logit scale do not.  Throws InvalidInput if nothing trains.
+/// The parameters of model that require a gradient, and those of objective, as "objective.NAME".  Matrices
+/// and tensors of more dimensions decay; biases, LayerNorm, the class token and the logit scale do not.
+/// Throws InvalidInput if nothing trains.
 std::vector<TrainedParameter> trained_parameters(const torch::nn::Module& model);
+std::vector<TrainedParameter> trained_parameters(const torch::nn::Module& model,
+                                                 const torch::nn::Module& objective);
 
 /// AdamW with decoupled decay (Loshchilov and Hutter 2019), the arithmetic of torch.optim.AdamW, in one pass
 /// over memory per step: LibTorch's own makes about ten.  float32 on the CPU.  Not thread-safe.

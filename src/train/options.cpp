@@ -45,6 +45,13 @@ void TrainOptions::validate(const std::string& where) const {
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
         base_type);
   loading.validate(where + "loading.");
+  losses.validate(where + "losses.");
+  if (best_by == "loss" && losses.contrastive.weight + losses.sdm.weight == 0)
+    invalid_input(
+        "{}best_by: loss: none of the losses in use can be measured on persons that are not trained on; set "
+        "it "
+        "to mAP",
+        where);
   augment.validate(where + "augment.");
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
   require(epochs >= 0, where, "epochs", epochs, "0 or more");

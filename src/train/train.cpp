@@ -75,7 +75,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
-  Trainer trainer(checkpoint, dataset, options, &run);
+  Objective objective(options.losses, LossContext{checkpoint, dataset, "train"});
+  Trainer trainer(checkpoint, objective, dataset, options, &run);
   if (paths.resume)
     trainer.resume();
   else

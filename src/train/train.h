@@ -9,6 +9,7 @@
 #include "data/image/transform.h"
 #include "model/config/lora_options.h"
 #include "model/config/model_config.h"
+#include "train/objective_options.h"
 
 namespace edgeclip {
 
@@ -51,7 +52,7 @@ struct TrainOptions {
   int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
   LoadingOptions loading;
   AugmentOptions augment;          ///< by default half of the images are flipped
-  bool identity_targets = true;    ///< pairs of one identity in a batch are both correct (soft targets)
+  ObjectiveOptions losses;         ///< what is minimized
   std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
   int validate_every = 0;          ///< steps; 0: at the end of each epoch
   std::string best_by = "mAP";     ///< "mAP" | "loss": what "best" means, on the validation split
@@ -90,7 +91,9 @@ struct TrainOptions {
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
     v("loading", loading, "batches by person, decoding, what happens to unreadable images");
     v("augment", augment, "random changes of images and captions");
-    v("identity_targets", identity_targets, "pairs of one identity in a batch are all correct");
+    v("identity_targets", losses.contrastive.identity_targets,
+      "pairs of one identity in a batch are all correct, for losses.contrastive");
+    v("losses", losses, "what is minimized: each loss and its weight");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
   }
 };

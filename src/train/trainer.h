@@ -16,10 +16,11 @@ namespace edgeclip {
 class Trainer {
  public:
   /// Trains what of checkpoint.model requires a gradient, on split "train" of dataset, whose tokens must be
-  /// the checkpoint's (adopt_tokenizer).  run: where metrics, best, final and state are written, with
-  /// validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments outlive the
-  /// trainer.
-  Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, RunFolder* run);
+  /// the checkpoint's (adopt_tokenizer), towards objective.  run: where metrics, best, final and state are
+  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments
+  /// outlive the trainer.
+  Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset, const TrainOptions& options,
+          RunFolder* run);
 
   /// Goes on from the run folder's state, exactly as if there had been no break.
   void resume();
@@ -43,6 +44,7 @@ class Trainer {
   double epoch() const;
 
   Checkpoint& checkpoint_;
+  Objective& objective_;
   const TrainOptions options_;
   RunFolder* const run_;
   const bool bf16_;

@@ -1,27 +1,47 @@
 #include "train/validation.h"
 
+#include <map>
+
 #include "train/checkpoint_encoder.h"
-#include "train/losses.h"
-#include "train/precision.h"
 
 namespace edgeclip {
 
-torch::Tensor batch_loss(DualEncoder& model, const Batch& batch, bool identity_targets, bool bf16) {
-  const torch::Tensor pixels = from_tensor(batch.pixels.view());
-  const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
-  torch::Tensor image, text;
-  {
-    const Autocast autocast(bf16);
-    image = model->encode_image(pixels);
-    text = model->encode_text(tokens);
+namespace {
+
+/// Evaluation mode for its lifetime, then the mode it found.
+template <class Module>
+class Evaluating {
+ public:
+  explicit Evaluating(Module& module) : module_(module), was_training_(module->is_training()) {
+    module_->eval();
   }
-  return contrastive_loss(image, text, model->logit_scale,
-                          identity_targets ? batch.ids : std::vector<std::int64_t>{});
-}
+  ~Evaluating() { module_->train(was_training_); }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+
+ private:
+  Module& module_;
+  const bool was_training_;
+};
+
+/// Means over images.
+class Mean {
+ public:
+  void add(double value, double images) {
+    sum_ += value * images;
+    images_ += images;
+  }
+  double value() const { return sum_ / images_; }
+
+ private:
+  double sum_ = 0, images_ = 0;
+};
+
+}  // namespace
 
 Validator::Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
-                     bool identity_targets, LoadingOptions loading)
-    : dataset_(dataset), split_(split), batch_(batch), identity_targets_(identity_targets) {
+                     LoadingOptions loading)
+    : dataset_(dataset), split_(split), batch_(batch) {
   LoaderOptions options;
   options.split = split;
   options.batch = batch;
@@ -31,34 +51,39 @@ Validator::Validator(const Dataset& dataset, const std::string& split, const Ima
   loader_ = std::make_unique<Loader>(dataset, image, options);
 }
 
-Validation Validator::run(const Checkpoint& checkpoint) {
+Validation Validator::run(const Checkpoint& checkpoint, Objective& objective) {
   Validation result;
   DualEncoder model = checkpoint.model;
-  const bool was_training = model->is_training();
-  model->eval();
+  const Evaluating<DualEncoder> model_evaluates(model);
+  const Evaluating<Objective> objective_evaluates(objective);
   {
     const torch::NoGradGuard no_grad;
-    double sum = 0;
-    std::int64_t images = 0;
+    const torch::Device device = model->logit_scale.device();
+    Mean total;
+    std::map<std::string, Mean> parts;
     loader_->start_epoch(0);  // always the same captions: losses of different steps compare
     while (const auto batch = loader_->next()) {
-      const auto n = static_cast<std::int64_t>(batch->ids.size());
-      sum += batch_loss(model, *batch, identity_targets_, /*bf16=*/false).item<double>() *
-             static_cast<double>(n);
-      images += n;
+      const auto n = static_cast<double>(batch->ids.size());
+      const ObjectiveValue value =
+          objective->forward(objective->features(model, inputs_of(*batch, device), /*bf16=*/false));
+      if (!value.total.defined()) break;
+      total.add(value.total.item<double>(), n);
+      for (const auto& [name, part] : value.parts) parts[name].add(part.item<double>(), n);
+      result.loss = total.value();
     }
-    result.loss = sum / static_cast<double>(std::max<std::int64_t>(images, 1));
+    for (const auto& [name, part] : parts) result.losses.emplace_back(name, part.value());
   }
   CheckpointEncoder encoder(checkpoint);
   EvaluateOptions options;
   options.split = split_;
   result.retrieval = evaluate(encoder, dataset_, options);
-  model->train(was_training);
   return result;
 }
 
 Json to_json(const Validation& validation) {
-  Json json = {{"loss", validation.loss}};
+  Json json = {{"loss", validation.loss ? Json(*validation.loss) : Json(nullptr)},
+               {"losses", Json::object()}};
+  for (const auto& [name, value] : validation.losses) json["losses"][name] = value;
   const Json retrieval = to_json(validation.retrieval);
   for (const char* direction : {"text_to_image", "image_to_text"}) json[direction] = retrieval[direction];
   return json;

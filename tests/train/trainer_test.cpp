@@ -108,6 +108,24 @@ TEST_F(TrainTest, InterruptedAndResumedIsAsIfUninterrupted) {
   EXPECT_EQ(losses_of(at("broken")), losses_of(at("whole")));
 }
 
+TEST_F(TrainTest, AnObjectivesOwnWeightsAreResumedToo) {
+  TrainOptions options = test::tiny_train_options();
+  options.losses.identity.weight = 1;
+  options.losses.sdm.weight = 0.1;
+  train(options, paths("classified"));
+  for (const Json& line : lines_of(at("classified") / "metrics.jsonl")) {
+    const Json& losses = line.contains("val") ? line["val"]["losses"] : line["losses"];
+    EXPECT_EQ(losses.contains("identity"), !line.contains("val")) << line.dump();
+    EXPECT_TRUE(losses.contains("sdm") && losses.contains("contrastive")) << line.dump();
+  }
+  {
+    const test::InterruptAfter interrupt(at("classified2") / "metrics.jsonl", 6);
+    EXPECT_THROW(train(options, paths("classified2")), Interrupted);
+  }
+  train(options, paths("classified2", "", true));
+  EXPECT_EQ(losses_of(at("classified2")), losses_of(at("classified")));
+}
+
 TEST_F(TrainTest, ResumeRefusesOtherOptionsAndNothing) {
   TrainOptions options = test::tiny_train_options();
   options.epochs = 1;
