@@ -28,6 +28,13 @@ LoaderOptions loader_options(const TrainOptions& options) {
   return loader;
 }
 
+std::vector<TrainedParameter> grouped_parameters(const Checkpoint& checkpoint, const Objective& objective,
+                                                 const TrainOptions& options) {
+  std::vector<TrainedParameter> parameters = trained_parameters(*checkpoint.model, *objective);
+  apply_groups(parameters, options.optimizer.groups, "optimizer.");
+  return parameters;
+}
+
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -48,7 +55,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       run_(run),
       bf16_(use_bf16(options.precision)),
       loader_(dataset, checkpoint.card.image, loader_options(options)),
-      optimizer_(trained_parameters(*checkpoint.model, *objective), options.optimizer) {
+      optimizer_(grouped_parameters(checkpoint, objective, options), options.optimizer) {
   state_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * state_.batches_per_epoch;
   if (run == nullptr) return;
