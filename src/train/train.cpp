@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "data/dataset/dataset.h"
+#include "train/precision.h"
 #include "train/run_folder.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
@@ -55,6 +56,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   if (options.lora_mode == "adapter" && paths.init.empty() && !paths.resume)
     throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");
   settle_training(options, paths);
+  // As it is here: a run that goes on elsewhere must not change its arithmetic.
+  if (options.precision == "auto") options.precision = use_bf16(options.precision) ? "bf16" : "fp32";
   RunFolder run(paths.out, paths.resume      ? RunFolder::Use::kResume
                            : paths.overwrite ? RunFolder::Use::kOverwrite
                                              : RunFolder::Use::kNew);

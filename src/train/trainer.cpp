@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "base/io_error.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "train/losses/contrastive.h"
@@ -102,7 +101,7 @@ Json Trainer::fit() {
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
   } catch (...) {
-    keep_after_machine_fault(std::current_exception());
+    keep_after_failure();
     throw;
   }
   progress_->finish();
@@ -125,9 +124,8 @@ Json Trainer::fit() {
   return report;
 }
 
-void Trainer::keep_after_machine_fault(const std::exception_ptr& error) {
+void Trainer::keep_after_failure() {
   if (run_ == nullptr || run_->replaces_another() || state_.step == 0 || updating_) return;
-  if (!is_machine_fault(error)) return;
   try {
     finish();
     spdlog::warn("{} holds what was trained up to step {}; go on with --resume", run_->directory().string(),
@@ -193,6 +191,7 @@ bool Trainer::validation_due() const {
 
 void Trainer::validate() {
   if (validator_ != nullptr) {
+    save_state();  // what validation reads may be damaged, and the epoch must not go with it
     const Validation validation = validator_->run(checkpoint_, objective_);
     state_.last_validation = to_json(validation);
     log_->write({{"step", state_.step}, {"epoch", epoch()}, {"val", state_.last_validation}});
@@ -208,7 +207,7 @@ void Trainer::validate() {
     }
   }
   state_.validated_step = state_.step;
-  save_run_state(run_->state(), checkpoint_.model, objective_, optimizer_, state_);
+  save_state();
   run_->keep();
 }
 
@@ -222,8 +221,12 @@ void Trainer::finish() {
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
   if (run_ == nullptr) return;
   save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
-  save_run_state(run_->state(), checkpoint_.model, objective_, optimizer_, state_);
+  save_state();
   run_->keep();
+}
+
+void Trainer::save_state() {
+  save_run_state(run_->state(), checkpoint_.model, objective_, optimizer_, state_);
 }
 
 double Trainer::epoch() const {

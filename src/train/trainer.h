@@ -1,6 +1,5 @@
 #pragma once
 
-#include <exception>
 #include <memory>
 #include <optional>
 
@@ -34,12 +33,14 @@ class Trainer {
 
  private:
   void train_step();
-  /// After a failure of the machine's that left the weights those of a whole step: saves them.
-  void keep_after_machine_fault(const std::exception_ptr& error);
+  /// After a failure (a full machine, an image that cannot be read, a loss that is not finite) that left the
+  /// weights those of a whole step: saves them.
+  void keep_after_failure();
   Batch next_batch();
   bool validation_due() const;
   void validate();
   void save_best();
+  void save_state();
   void finish();
   double epoch() const;
 
