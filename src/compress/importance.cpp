@@ -1,9 +1,7 @@
 #include "compress/importance.h"
 
 #include "base/error.h"
-#include "model/checkpoint.h"
 #include "model/eval_mode.h"
-#include "train/losses.h"
 
 namespace edgeclip {
 
@@ -45,23 +43,28 @@ NeuronImportance::NeuronImportance(DualEncoder model, std::string kind)
   for (const MlpLayer& layer : layers_) sums_.push_back(torch::zeros({layer.mlp->fc1->weight.size(0)}));
 }
 
-void NeuronImportance::add(const Batch& batch, bool identity_targets) {
-  const torch::Tensor pixels = from_tensor(batch.pixels.view());
-  const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
+void NeuronImportance::add(const Batch& batch, Objective& objective) {
+  const Inputs inputs = inputs_of(batch, model_->logit_scale.device());
 
   const EvalMode eval(*model_);
   const KeepHidden keep(layers_);
-  const torch::Tensor image = model_->encode_image(pixels), text = model_->encode_text(tokens);
+  objective->eval();
+  const Features features = objective->features(model_, inputs, /*bf16=*/false);
   std::vector<torch::Tensor> hidden, gradients;
   for (const MlpLayer& layer : layers_) hidden.push_back(layer.mlp->hidden);
   if (kind_ == "taylor") {
-    const torch::Tensor loss = contrastive_loss(image, text, model_->logit_scale,
-                                                identity_targets ? batch.ids : std::vector<std::int64_t>{});
+    const torch::Tensor loss = objective->forward(features).total;
+    if (!loss.defined())
+      throw InvalidInput(
+          "importance: taylor: none of the losses in use can be measured without training; give "
+          "losses.contrastive "
+          "a weight, or set importance to magnitude");
     gradients = torch::autograd::grad({loss}, hidden);
   }
 
   const torch::NoGradGuard no_grad;
-  const torch::Tensor counts = model_->text_model->valid_tokens(tokens).to(torch::kFloat).unsqueeze(-1);
+  const torch::Tensor counts =
+      model_->text_model->valid_tokens(inputs.tokens).to(torch::kFloat).unsqueeze(-1);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     torch::Tensor h = hidden[i].detach().abs();
     if (kind_ == "taylor") h = h * gradients[i].abs();

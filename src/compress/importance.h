@@ -7,6 +7,7 @@
 
 #include "data/dataset/loader.h"
 #include "model/dual_encoder.h"
+#include "train/objective.h"
 
 namespace edgeclip {
 
@@ -22,8 +23,8 @@ std::vector<MlpLayer> mlp_layers(const DualEncoder& model);
 
 /// Scores every MLP neuron on calibration batches.  h is a neuron's activation (what fc2 sees), at each token
 /// of each pair; padding after the end of a text does not count.
-///   taylor     sum over tokens of |h * dL/dh|, L the contrastive loss: the first-order change of L if that
-///   token's h
+///   taylor     sum over tokens of |h * dL/dh|, L the objective in evaluation mode: the first-order change of
+///   L if that token's h
 ///              were zero (Molchanov et al. 2019, arXiv:1906.10771)
 ///   magnitude  sum over tokens of |h|, times the norm of fc2's column: how much the neuron writes
 /// Means over batches.  Not thread-safe.
@@ -31,7 +32,8 @@ class NeuronImportance {
  public:
   /// kind: "taylor" | "magnitude".  The model must have no adapter; it is used in evaluation mode.
   NeuronImportance(DualEncoder model, std::string kind);
-  void add(const Batch& batch, bool identity_targets);
+  /// Throws InvalidInput for taylor if no loss of objective can be measured on a model that is not training.
+  void add(const Batch& batch, Objective& objective);
   /// One (neurons) float32 vector per mlp_layers() entry.
   std::vector<torch::Tensor> scores() const;
 

@@ -18,7 +18,7 @@ namespace edgeclip {
 namespace {
 
 std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoint& checkpoint,
-                                     const Dataset& dataset) {
+                                     Objective& objective, const Dataset& dataset) {
   LoaderOptions loader_options;
   loader_options.batch = options.recovery.batch;
   loader_options.seed = options.recovery.seed;
@@ -36,7 +36,7 @@ std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoi
       batch = loader.next();
     }
     EDGECLIP_CHECK(batch.has_value());
-    importance.add(*batch, options.recovery.identity_targets);
+    importance.add(*batch, objective);
     progress.advance();
   }
   return importance.scores();
@@ -87,22 +87,24 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
   Dataset dataset = open_dataset_with_images(data, image_root);
-  require_identities(dataset, options.recovery.identity_targets);
+  require_identities(dataset, options.recovery.losses);
   adopt_tokenizer(dataset, checkpoint);
 
+  Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train"});
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))
     validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,
-                      options.recovery.identity_targets, options.recovery.loading);
+                      options.recovery.loading);
   Json report = Json::object();
   Json validation = Json::object();
   const auto measure = [&](const char* stage) {
-    validation[stage] = validator ? to_json(validator->run(checkpoint)) : Json(nullptr);
+    validation[stage] = validator ? to_json(validator->run(checkpoint, objective)) : Json(nullptr);
   };
 
   measure("before");
   report["parameters"]["before"] = parameter_count(*checkpoint.model);
-  const std::vector<std::vector<float>> scores = as_vectors(calibrate(options, checkpoint, dataset));
+  const std::vector<std::vector<float>> scores =
+      as_vectors(calibrate(options, checkpoint, objective, dataset));
   const auto kept =
       select_neurons(scores, {options.mlp_ratio, options.global, options.multiple, options.min_keep});
   report["neurons"] = neurons_report(mlp_layers(checkpoint.model), scores, kept);
@@ -115,7 +117,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   if (options.recovery.steps > 0 || options.recovery.epochs > 0) {
     choose_what_trains(checkpoint, options.recovery);
     try {
-      report["recovery"] = Trainer(checkpoint, dataset, options.recovery, /*run=*/nullptr).fit();
+      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr).fit();
       measure("recovered");
     } catch (const Interrupted&) {
       if (replaces) throw Interrupted("interrupted; the older checkpoint stays");

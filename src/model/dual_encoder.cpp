@@ -2,15 +2,10 @@
 
 namespace edgeclip {
 
-namespace {
-
-/// Unit rows, in float32 also of a pass in bf16: eight bits of mantissa are too few for cosines.
 torch::Tensor unit_rows(const torch::Tensor& x) {
   const torch::Tensor wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
   return torch::nn::functional::normalize(wide, torch::nn::functional::NormalizeFuncOptions().dim(-1));
 }
-
-}  // namespace
 
 DualEncoderImpl::DualEncoderImpl(const ModelConfig& config) : config(config) {
   config.validate("model: ");
@@ -24,15 +19,21 @@ DualEncoderImpl::DualEncoderImpl(const ModelConfig& config) : config(config) {
 }
 
 torch::Tensor DualEncoderImpl::project_image(const torch::Tensor& pixels, ComputeType compute) {
-  return visual_projection(vision_model->forward(pixels, compute), compute);
+  return visual_projection(hidden_image(pixels, compute), compute);
 }
 torch::Tensor DualEncoderImpl::project_text(const torch::Tensor& tokens, ComputeType compute) {
+  return text_projection(hidden_text(tokens, compute), compute);
+}
+torch::Tensor DualEncoderImpl::hidden_image(const torch::Tensor& pixels, ComputeType compute) {
+  return vision_model->forward(pixels, compute);
+}
+torch::Tensor DualEncoderImpl::hidden_text(const torch::Tensor& tokens, ComputeType compute) {
   const torch::Tensor ids =
       require_tokens(tokens, config.text.max_position_embeddings, config.text.vocab_size);
   // True length: what follows the longest caption of the batch is computed for nobody.
   const torch::Tensor used = text_model->valid_tokens(ids).any(0).nonzero();
   const std::int64_t longest = used.numel() == 0 ? 1 : used.max().item<std::int64_t>() + 1;
-  return text_projection(text_model->forward(ids.slice(1, 0, longest), compute), compute);
+  return text_model->forward(ids.slice(1, 0, longest), compute);
 }
 torch::Tensor DualEncoderImpl::encode_image(const torch::Tensor& pixels, ComputeType compute) {
   return unit_rows(project_image(pixels, compute));

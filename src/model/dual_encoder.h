@@ -20,6 +20,9 @@ class DualEncoderImpl : public torch::nn::Module {
   /// padding.
   torch::Tensor project_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
   torch::Tensor project_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
+  /// What the projections read: (B, width of the tower).
+  torch::Tensor hidden_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
+  torch::Tensor hidden_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
 
   /// A new adapter "default", everything else frozen.  Throws InvalidInput if a target fits nothing.
   void attach_lora(const LoraOptions& options);
@@ -37,6 +40,10 @@ class DualEncoderImpl : public torch::nn::Module {
   torch::Tensor logit_scale;  ///< scalar, natural logarithm
 };
 TORCH_MODULE(DualEncoder);
+
+/// Rows (B, D) of length 1, in float32 even under bf16 autocast: eight bits of mantissa are too few for
+/// cosines.
+torch::Tensor unit_rows(const torch::Tensor& x);
 
 /// Random weights as each part's own library draws them, from torch's generator.
 void initialize_weights(DualEncoder& model);

@@ -7,8 +7,8 @@
 
 namespace edgeclip {
 
-/// Freezes parameters.  A pattern is a dotted name of a module or parameter, with all that lies below it; "*"
-/// stands for any characters, and a part like "0-8" for these numbers:
+/// Freezes parameters.  A pattern (lora/name_match.h) names a module, with all that lies below it, or a
+/// parameter:
 ///   "vision_model"   "text_model.encoder.layers.0-8"   "*.embeddings"   "*.bias"
 /// Throws InvalidInput naming the pattern that fits nothing; where: start of the message.  Returns how many
 /// values were frozen.

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/tensors.h"
 #include "model/weight.h"
 
 namespace edgeclip {
@@ -13,6 +14,8 @@ namespace {
 
 /// Tensors smaller than this are not worth waking other threads for.
 constexpr std::int64_t kParallelElements = 1 << 15;
+
+constexpr const char* kSteps = "adamw_steps";
 
 struct StepConstants {
   float keep;  ///< 1 - lr * weight decay
@@ -55,39 +58,35 @@ torch::Tensor dense_gradient(const TrainedParameter& parameter) {
   return gradient.contiguous();
 }
 
-void copy_moment(const SafetensorsFile& file, const std::string& name, const torch::Tensor& like,
-                 std::vector<float>& out) {
+/// The same where a parameter lies elsewhere than densely in the CPU's memory.
+void update_by_operators(torch::Tensor& value, const torch::Tensor& gradient, torch::Tensor& first,
+                         torch::Tensor& second, const StepConstants& c) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor g = gradient * c.gradient_scale;
+  first.mul_(c.beta1).add_(g, 1 - c.beta1);
+  second.mul_(c.beta2).addcmul_(g, g, 1 - c.beta2);
+  value.mul_(c.keep).addcdiv_(first, second.sqrt().div_(c.root_correction).add_(c.eps), -c.rate);
+}
+
+bool lies_densely(const torch::Tensor& value) { return value.device().is_cpu() && value.is_contiguous(); }
+
+void copy_moment(const SafetensorsFile& file, const std::string& name, torch::Tensor& out) {
   const Tensor tensor = file.get(name);
-  const Shape shape(like.sizes().begin(), like.sizes().end());
+  const Shape shape(out.sizes().begin(), out.sizes().end());
   if (tensor.dtype() != DType::f32 || tensor.shape() != shape)
     invalid_input("{}: {} is {} {}, expected float32 {}; start again without --resume", file.file(), name,
                   dtype_name(tensor.dtype()), shape_string(tensor.shape()), shape_string(shape));
-  std::copy_n(tensor.data<float>(), out.size(), out.begin());
-}
-
-Tensor moment_tensor(const std::vector<float>& values, const torch::Tensor& like) {
-  return Tensor::from<float>(Shape(like.sizes().begin(), like.sizes().end()), values);
+  out.copy_(from_tensor(tensor.view()));
 }
 
 }  // namespace
 
-std::vector<TrainedParameter> trained_parameters(const torch::nn::Module& model) {
-  std::vector<TrainedParameter> parameters;
-  for (const auto& item : model.named_parameters())
-    if (item.value().requires_grad())
-      parameters.push_back({item.key(), item.value(), item.value().dim() >= 2});
-  if (parameters.empty()) throw InvalidInput("the model has no parameter that trains");
-  return parameters;
-}
-
 AdamW::AdamW(std::vector<TrainedParameter> parameters, const OptimizerOptions& options)
     : parameters_(std::move(parameters)), options_(options) {
   for (const auto& parameter : parameters_) {
-    EDGECLIP_CHECK(parameter.value.is_contiguous() && parameter.value.scalar_type() == torch::kFloat32 &&
-                       parameter.value.device().is_cpu(),
-                   "{} must be dense float32 on the CPU", parameter.name);
-    const auto n = static_cast<std::size_t>(parameter.value.numel());
-    moments_.push_back({std::vector<float>(n), std::vector<float>(n)});
+    EDGECLIP_CHECK(parameter.value.scalar_type() == torch::kFloat32, "{} must be float32", parameter.name);
+    const torch::Tensor like = parameter.value.detach();
+    moments_.push_back({torch::zeros_like(like), torch::zeros_like(like)});
   }
 }
 
@@ -96,7 +95,8 @@ double AdamW::gradient_norm() const {
   for (const auto& parameter : parameters_) {
     if (!parameter.value.grad().defined()) continue;
     const torch::Tensor gradient = dense_gradient(parameter);
-    sum += squared_norm(gradient.data_ptr<float>(), gradient.numel());
+    sum += gradient.device().is_cpu() ? squared_norm(gradient.data_ptr<float>(), gradient.numel())
+                                      : gradient.to(torch::kDouble).pow(2).sum().item<double>();
   }
   return std::sqrt(sum);
 }
@@ -108,16 +108,22 @@ void AdamW::step(double lr, double gradient_scale) {
   c.beta1 = static_cast<float>(options_.beta1);
   c.beta2 = static_cast<float>(options_.beta2);
   c.eps = static_cast<float>(options_.eps);
-  c.rate = static_cast<float>(lr / (1 - std::pow(options_.beta1, t)));
   c.root_correction = static_cast<float>(std::sqrt(1 - std::pow(options_.beta2, t)));
   c.gradient_scale = static_cast<float>(gradient_scale);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     TrainedParameter& parameter = parameters_[i];
     if (!parameter.value.grad().defined()) continue;
     const torch::Tensor gradient = dense_gradient(parameter);
-    c.keep = static_cast<float>(1 - (parameter.decay ? lr * options_.weight_decay : 0.0));
-    update(parameter.value.data_ptr<float>(), gradient.data_ptr<float>(), moments_[i].first.data(),
-           moments_[i].second.data(), parameter.value.numel(), c);
+    const double rate = lr * parameter.rate,
+                 decay = parameter.decay ? parameter.weight_decay.value_or(options_.weight_decay) : 0.0;
+    c.rate = static_cast<float>(rate / (1 - std::pow(options_.beta1, t)));
+    c.keep = static_cast<float>(1 - rate * decay);
+    Moments& moments = moments_[i];
+    if (lies_densely(parameter.value))
+      update(parameter.value.data_ptr<float>(), gradient.data_ptr<float>(), moments.first.data_ptr<float>(),
+             moments.second.data_ptr<float>(), parameter.value.numel(), c);
+    else
+      update_by_operators(parameter.value, gradient, moments.first, moments.second, c);
     weight_was_written(parameter.value);
   }
 }
@@ -135,20 +141,24 @@ std::int64_t AdamW::trained_elements() const {
 NamedTensors AdamW::state() const {
   NamedTensors tensors;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    tensors.emplace_back("exp_avg." + parameters_[i].name,
-                         moment_tensor(moments_[i].first, parameters_[i].value));
-    tensors.emplace_back("exp_avg_sq." + parameters_[i].name,
-                         moment_tensor(moments_[i].second, parameters_[i].value));
+    tensors.emplace_back("exp_avg." + parameters_[i].name, to_tensor(moments_[i].first));
+    tensors.emplace_back("exp_avg_sq." + parameters_[i].name, to_tensor(moments_[i].second));
   }
+  tensors.emplace_back(kSteps, to_tensor(torch::full({1}, steps_, torch::kInt64)));
   return tensors;
 }
 
-void AdamW::load_state(const SafetensorsFile& file, std::int64_t steps) {
+void AdamW::load_state(const SafetensorsFile& file, std::int64_t older) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    copy_moment(file, "exp_avg." + parameters_[i].name, parameters_[i].value, moments_[i].first);
-    copy_moment(file, "exp_avg_sq." + parameters_[i].name, parameters_[i].value, moments_[i].second);
+    copy_moment(file, "exp_avg." + parameters_[i].name, moments_[i].first);
+    copy_moment(file, "exp_avg_sq." + parameters_[i].name, moments_[i].second);
   }
-  steps_ = steps;
+  steps_ = older;
+  if (!file.contains(kSteps)) return;
+  const Tensor steps = file.get(kSteps);
+  if (steps.dtype() != DType::i64 || steps.elements() != 1)
+    invalid_input("{}: {} is no integer; start again without --resume", file.file(), kSteps);
+  steps_ = *steps.data<std::int64_t>();
 }
 
 double clip_scale(double norm, double max_norm) {

@@ -7,31 +7,23 @@
 #include <vector>
 
 #include "base/safetensors.h"
-#include "train/train.h"
+#include "train/parameter_groups.h"
 
 namespace edgeclip {
 
-/// A parameter that trains.  decay: whether weight decay applies to it.
-struct TrainedParameter {
-  std::string name;
-  torch::Tensor value;
-  bool decay = true;
-};
-
-/// The parameters of model that require a gradient.  Matrices and tensors of more dimensions decay; biases,
-/// LayerNorm, the class token and the logit scale do not.  Throws InvalidInput if nothing trains.
-std::vector<TrainedParameter> trained_parameters(const torch::nn::Module& model);
-
 /// AdamW with decoupled decay (Loshchilov and Hutter 2019), the arithmetic of torch.optim.AdamW, in one pass
-/// over memory per step: LibTorch's own makes about ten.  float32 on the CPU.  Not thread-safe.
+/// over memory per step: LibTorch's own makes about ten.  float32; that pass where a parameter lies
+/// densely in the CPU's memory, LibTorch's operators elsewhere.  Moments lie with their parameters.  Not
+/// thread-safe.
 class AdamW {
  public:
   AdamW(std::vector<TrainedParameter> parameters, const OptimizerOptions& options);
 
   /// Norm of all gradients together; parameters without a gradient count nothing.
   double gradient_norm() const;
-  /// One step at rate lr, with every gradient multiplied by gradient_scale first (clipping: the gradients
-  /// themselves stay as they are).  Parameters without a gradient stay as they are.
+  /// One step at rate lr (times each parameter's own factor), with every gradient multiplied by
+  /// gradient_scale first (clipping: the gradients themselves stay as they are).  Parameters without a
+  /// gradient stay as they are.
   void step(double lr, double gradient_scale = 1.0);
   /// Drops the gradients, so that the next backward writes instead of adding.
   void zero_gradients();
@@ -39,14 +31,15 @@ class AdamW {
   std::int64_t steps() const { return steps_; }
   std::int64_t trained_elements() const;
 
-  /// Moments as "exp_avg.NAME" and "exp_avg_sq.NAME".
+  /// Moments as "exp_avg.NAME" and "exp_avg_sq.NAME", steps() as "adamw_steps".
   NamedTensors state() const;
-  /// Throws InvalidInput if file lacks a moment or has it in another shape.
-  void load_state(const SafetensorsFile& file, std::int64_t steps);
+  /// older: steps() of a file of a version that did not write it.  Throws InvalidInput if file lacks a moment
+  /// or has it in another shape.
+  void load_state(const SafetensorsFile& file, std::int64_t older);
 
  private:
   struct Moments {
-    std::vector<float> first, second;
+    torch::Tensor first, second;
   };
   std::vector<TrainedParameter> parameters_;
   std::vector<Moments> moments_;

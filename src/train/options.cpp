@@ -14,6 +14,12 @@ void require(bool condition, const std::string& where, const char* key, double v
 
 }  // namespace
 
+void ParameterGroupOptions::validate(const std::string& where) const {
+  if (parameters.empty()) invalid_input("{}parameters: names nothing; name a module or parameter", where);
+  require(std::isfinite(rate) && rate >= 0, where, "rate", rate, "0 or more");
+  require(std::isfinite(weight_decay), where, "weight_decay", weight_decay, "a number");
+}
+
 void TrainOptions::validate(const std::string& where) const {
   model.validate(where + "model.");
   ImageTransform sized = image;
@@ -33,6 +39,8 @@ void TrainOptions::validate(const std::string& where) const {
           "a part of all steps, from 0 to 1");
   require(std::isfinite(o.clip_norm) && o.clip_norm >= 0, where, "optimizer.clip_norm", o.clip_norm,
           "0 (off) or more");
+  for (std::size_t i = 0; i < o.groups.size(); ++i)
+    o.groups[i].validate(fmt::format("{}optimizer.groups[{}].", where, i));
   lora.validate(where + "lora.");
   if (const std::string key = first_difference(options_to_json(LoraOptions()), options_to_json(lora));
       lora_mode == "none" && !key.empty())
@@ -45,6 +53,13 @@ void TrainOptions::validate(const std::string& where) const {
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
         base_type);
   loading.validate(where + "loading.");
+  losses.validate(where + "losses.");
+  if (best_by == "loss" && losses.contrastive.weight + losses.sdm.weight == 0)
+    invalid_input(
+        "{}best_by: loss: none of the losses in use can be measured on persons that are not trained on; set "
+        "it "
+        "to mAP",
+        where);
   augment.validate(where + "augment.");
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
   require(epochs >= 0, where, "epochs", epochs, "0 or more");

@@ -42,9 +42,11 @@ Json metadata_json(const SafetensorsFile& file, const std::string& key) {
 
 }  // namespace
 
-void save_run_state(const std::filesystem::path& path, const DualEncoder& model, const AdamW& optimizer,
-                    const RunState& state) {
+void save_run_state(const std::filesystem::path& path, const DualEncoder& model, const Objective& objective,
+                    const AdamW& optimizer, const RunState& state) {
   NamedTensors tensors = optimizer.state();
+  for (const auto& item : objective->named_parameters())
+    tensors.emplace_back("objective." + item.key(), to_tensor(item.value()));
   for (const auto& item : model->named_parameters())
     tensors.emplace_back("model." + item.key(), to_tensor(item.value()));
   for (const auto& item : model->named_buffers())
@@ -63,7 +65,8 @@ void save_run_state(const std::filesystem::path& path, const DualEncoder& model,
        {"best_validation", state.best_validation.dump()}});
 }
 
-RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, AdamW& optimizer) {
+RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, Objective& objective,
+                        AdamW& optimizer) {
   const SafetensorsFile file(path);
   if (metadata_integer(file, "format") != std::atoi(kFormat))
     invalid_input("{}: has another format than this build ({}); train without --resume", path.string(),
@@ -85,15 +88,16 @@ RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, A
 
   const torch::NoGradGuard no_grad;
   const auto restore = [&](const std::string& name, torch::Tensor& value) {
-    const torch::Tensor saved = from_tensor(file.get("model." + name).view());
+    const torch::Tensor saved = from_tensor(file.get(name).view());
     if (saved.scalar_type() != value.scalar_type() || saved.sizes() != value.sizes())
-      invalid_input("{}: model.{} is {} {}, expected {} {}; train without --resume", path.string(), name,
+      invalid_input("{}: {} is {} {}, expected {} {}; train without --resume", path.string(), name,
                     c10::toString(saved.scalar_type()), c10::str(saved.sizes()),
                     c10::toString(value.scalar_type()), c10::str(value.sizes()));
     value.copy_(saved);
   };
-  for (auto& item : model->named_parameters()) restore(item.key(), item.value());
-  for (auto& item : model->named_buffers()) restore(item.key(), item.value());
+  for (auto& item : model->named_parameters()) restore("model." + item.key(), item.value());
+  for (auto& item : model->named_buffers()) restore("model." + item.key(), item.value());
+  for (auto& item : objective->named_parameters()) restore("objective." + item.key(), item.value());
   optimizer.load_state(file, state.step);
 
   at::Generator generator = at::detail::getDefaultCPUGenerator();

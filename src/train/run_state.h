@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "model/dual_encoder.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 
 namespace edgeclip {
@@ -21,12 +22,14 @@ struct RunState {
   Json last_validation = nullptr, best_validation = nullptr;  ///< for the report; null: nothing was validated
 };
 
-/// Writes all weights (adapter and frozen ones included), the optimizer's moments, LibTorch's random state
-/// and `state` into one safetensors file, atomically: there is no moment at which they disagree.
-void save_run_state(const std::filesystem::path& path, const DualEncoder& model, const AdamW& optimizer,
-                    const RunState& state);
+/// Writes all weights (adapter and frozen ones, and the objective's, included), the optimizer's moments,
+/// LibTorch's random state and `state` into one safetensors file, atomically: there is no moment at which
+/// they disagree.
+void save_run_state(const std::filesystem::path& path, const DualEncoder& model, const Objective& objective,
+                    const AdamW& optimizer, const RunState& state);
 
 /// The opposite.  Throws InvalidInput naming file and tensor if the file belongs to another model.
-RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, AdamW& optimizer);
+RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, Objective& objective,
+                        AdamW& optimizer);
 
 }  // namespace edgeclip

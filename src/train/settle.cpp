@@ -73,6 +73,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   if (!paths.init.empty()) asked.erase("model");  // settle_architecture() says what is wrong with it
   if (asked.contains("model") && asked["model"].contains("text"))
     for (const char* key : kOfTokenizer) asked["model"]["text"].erase(key);
+  if (asked.value("precision", "") == "auto") asked.erase("precision");  // the run knows what it came to
   Json now = started;
   overlay(now, asked);
   for (const char* key : kMayChange) started["loading"][key] = now["loading"][key];

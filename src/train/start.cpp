@@ -78,8 +78,8 @@ void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {
   tokenize_again(dataset, checkpoint.tokenizer, context);
 }
 
-void require_identities(const Dataset& dataset, bool identity_targets) {
-  if (identity_targets && dataset.identities("train") < 2)
+void require_identities(const Dataset& dataset, const ObjectiveOptions& losses) {
+  if (losses.contrastive.weight > 0 && losses.contrastive.identity_targets && dataset.identities("train") < 2)
     invalid_input(
         "{}: split \"train\" has one identity, and with identity_targets each pair of it is right, so that "
         "nothing is learned; give each person an id of its own, or set identity_targets to false",

@@ -30,8 +30,8 @@ void merge_adapter(Checkpoint& checkpoint);
 /// (unless they are the same already).
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
 
-/// Throws InvalidInput if the training split holds one person alone and pairs of one person are all right.
-void require_identities(const Dataset& dataset, bool identity_targets);
+/// Throws InvalidInput if the training split holds one person alone and the losses take all pairs of one person for right.
+void require_identities(const Dataset& dataset, const ObjectiveOptions& losses);
 
 /// Hash of what a dataset holds, wherever it lies.
 std::string dataset_hash(const Dataset& dataset);

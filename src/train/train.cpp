@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "data/dataset/dataset.h"
+#include "train/precision.h"
 #include "train/run_folder.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
@@ -55,6 +56,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   if (options.lora_mode == "adapter" && paths.init.empty() && !paths.resume)
     throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");
   settle_training(options, paths);
+  // As it is here: a run that goes on elsewhere must not change its arithmetic.
+  if (options.precision == "auto") options.precision = use_bf16(options.precision) ? "bf16" : "fp32";
   RunFolder run(paths.out, paths.resume      ? RunFolder::Use::kResume
                            : paths.overwrite ? RunFolder::Use::kOverwrite
                                              : RunFolder::Use::kNew);
@@ -64,7 +67,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   prepare_torch();
   torch::manual_seed(options.seed);
   Dataset dataset = open_dataset_with_images(paths.data, paths.image_root);
-  require_identities(dataset, options.identity_targets);
+  require_identities(dataset, options.losses);
   if (paths.resume) require_same_dataset(run.description(), dataset, run.run_json().string());
   Checkpoint checkpoint =
       init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
@@ -76,7 +79,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
-  Trainer trainer(checkpoint, dataset, options, &run);
+  Objective objective(options.losses, LossContext{checkpoint, dataset, "train"});
+  Trainer trainer(checkpoint, objective, dataset, options, &run);
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,
                  dataset.pairs.size(), dataset.context_length);

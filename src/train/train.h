@@ -9,8 +9,26 @@
 #include "data/image/transform.h"
 #include "model/config/lora_options.h"
 #include "model/config/model_config.h"
+#include "train/objective_options.h"
 
 namespace edgeclip {
+
+/// Parameters with a rate and decay of their own.
+struct ParameterGroupOptions {
+  std::vector<std::string>
+      parameters;            ///< patterns (model/lora/name_match.h); "objective" has the losses' own
+  double rate = 1;           ///< factor of the learning rate
+  double weight_decay = -1;  ///< below 0: as without the group
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("parameters", parameters,
+      "names of modules or parameters; * stands for anything, 0-8 for these numbers, or re:EXPRESSION");
+    v("rate", rate, "factor of the learning rate");
+    v("weight_decay", weight_decay, "decay of all of them, vectors too; below 0: as without the group");
+  }
+  void validate(const std::string& where) const;
+};
 
 struct OptimizerOptions {
   double lr = 1e-3;           ///< peak learning rate
@@ -18,8 +36,9 @@ struct OptimizerOptions {
   double weight_decay =
       0.1;  ///< AdamW, decoupled; not on biases, LayerNorm, embeddings of one dimension, logit_scale
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
-  double warmup = 0.05;    ///< part of all steps
-  double clip_norm = 1.0;  ///< gradient norm; 0 = off
+  double warmup = 0.05;                       ///< part of all steps
+  double clip_norm = 1.0;                     ///< gradient norm; 0 = off
+  std::vector<ParameterGroupOptions> groups;  ///< the first that names a parameter counts
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -31,6 +50,7 @@ struct OptimizerOptions {
     v("eps", eps, "AdamW's epsilon");
     v("warmup", warmup, "part of all steps with linearly rising rate");
     v("clip_norm", clip_norm, "gradients are scaled to this norm at most; 0 = off");
+    v("groups", groups, "rates and decays of their own; the first that names a parameter counts");
   }
 };
 
@@ -51,7 +71,7 @@ struct TrainOptions {
   int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
   LoadingOptions loading;
   AugmentOptions augment;          ///< by default half of the images are flipped
-  bool identity_targets = true;    ///< pairs of one identity in a batch are both correct (soft targets)
+  ObjectiveOptions losses;         ///< what is minimized
   std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
   int validate_every = 0;          ///< steps; 0: at the end of each epoch
   std::string best_by = "mAP";     ///< "mAP" | "loss": what "best" means, on the validation split
@@ -78,7 +98,8 @@ struct TrainOptions {
     v("base_type", base_type, "how the frozen base of an adapter is stored; bf16 halves its memory",
       {"fp32", "bf16"});
     v("freeze", freeze,
-      "what does not train: names of modules or parameters; * stands for anything, 0-8 for these numbers");
+      "what does not train: names of modules or parameters; * stands for anything, 0-8 for these numbers, or "
+      "re:EXPRESSION");
     v("gradient_checkpointing", gradient_checkpointing,
       "keep each block's input alone and compute it again in the backward pass: less memory, more time");
     v("optimizer", optimizer, "AdamW, warm-up and cosine");
@@ -90,7 +111,9 @@ struct TrainOptions {
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
     v("loading", loading, "what an epoch and a batch hold, decoding, what happens to unreadable images");
     v("augment", augment, "random changes of images and captions");
-    v("identity_targets", identity_targets, "pairs of one identity in a batch are all correct");
+    v("identity_targets", losses.contrastive.identity_targets,
+      "pairs of one identity in a batch are all correct, for losses.contrastive");
+    v("losses", losses, "what is minimized: each loss and its weight");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
   }
 };

@@ -3,10 +3,9 @@
 #include <chrono>
 #include <cmath>
 
-#include "base/io_error.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "train/losses.h"
+#include "train/losses/contrastive.h"
 #include "train/precision.h"
 #include "train/schedule.h"
 #include "train/start.h"
@@ -28,25 +27,40 @@ LoaderOptions loader_options(const TrainOptions& options) {
   return loader;
 }
 
+std::vector<TrainedParameter> grouped_parameters(const Checkpoint& checkpoint, const Objective& objective,
+                                                 const TrainOptions& options) {
+  std::vector<TrainedParameter> parameters = trained_parameters(*checkpoint.model, *objective);
+  apply_groups(parameters, options.optimizer.groups, "optimizer.");
+  return parameters;
+}
+
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+Json values_of(const std::vector<std::pair<std::string, torch::Tensor>>& parts) {
+  Json json = Json::object();
+  for (const auto& [name, part] : parts) json[name] = part.item<double>();
+  return json;
+}
+
 }  // namespace
 
-Trainer::Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, RunFolder* run)
+Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset,
+                 const TrainOptions& options, RunFolder* run)
     : checkpoint_(checkpoint),
+      objective_(objective),
       options_(options),
       run_(run),
       bf16_(use_bf16(options.precision)),
       loader_(dataset, checkpoint.card.image, loader_options(options)),
-      optimizer_(trained_parameters(*checkpoint.model), options.optimizer) {
+      optimizer_(grouped_parameters(checkpoint, objective, options), options.optimizer) {
   state_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * state_.batches_per_epoch;
   if (run == nullptr) return;
   if (has_split(dataset, "val"))
-    validator_ = std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch,
-                                             options.identity_targets, options.loading);
+    validator_ =
+        std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading);
   else
     spdlog::warn("{}: has no split \"val\", so nothing is validated and best is the last step", dataset.name);
 }
@@ -54,7 +68,7 @@ Trainer::Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOpti
 void Trainer::resume() {
   EDGECLIP_CHECK(run_ != nullptr);
   const std::int64_t batches = state_.batches_per_epoch;
-  state_ = load_run_state(run_->state(), checkpoint_.model, optimizer_);
+  state_ = load_run_state(run_->state(), checkpoint_.model, objective_, optimizer_);
   if (state_.batches_per_epoch != batches || state_.step < 0 || state_.step > total_steps_)
     invalid_input(
         "{}: is at step {} with {} batches per epoch, this dataset has {} (and {} steps in all); resume with "
@@ -71,6 +85,7 @@ void Trainer::resume() {
 Json Trainer::fit() {
   if (run_ != nullptr) log_.emplace(run_->metrics(), state_.step > 0 ? state_.step : -1);
   checkpoint_.model->train();
+  objective_->train();
   progress_.emplace("train", total_steps_ - state_.step, "steps");
   try {
     for (;;) {
@@ -86,7 +101,7 @@ Json Trainer::fit() {
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
   } catch (...) {
-    keep_after_machine_fault(std::current_exception());
+    keep_after_failure();
     throw;
   }
   progress_->finish();
@@ -109,9 +124,8 @@ Json Trainer::fit() {
   return report;
 }
 
-void Trainer::keep_after_machine_fault(const std::exception_ptr& error) {
+void Trainer::keep_after_failure() {
   if (run_ == nullptr || run_->replaces_another() || state_.step == 0 || updating_) return;
-  if (!is_machine_fault(error)) return;
   try {
     finish();
     spdlog::warn("{} holds what was trained up to step {}; go on with --resume", run_->directory().string(),
@@ -127,9 +141,10 @@ void Trainer::train_step() {
   const auto warmup = static_cast<std::int64_t>(std::llround(o.warmup * static_cast<double>(total_steps_)));
   const double lr = learning_rate(state_.step, total_steps_, warmup, o.lr, o.min_lr_ratio);
 
-  const torch::Tensor loss = batch_loss(checkpoint_.model, batch, options_.identity_targets, bf16_);
-  loss.backward();
-  loss_ = loss.item<double>();
+  const Inputs inputs = inputs_of(batch, checkpoint_.model->logit_scale.device());
+  const ObjectiveValue value = objective_->forward(objective_->features(checkpoint_.model, inputs, bf16_));
+  value.total.backward();
+  loss_ = value.total.item<double>();
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss_) || !std::isfinite(norm))
     invalid_input("step {}: the loss is {} and the gradient's norm {}; lower optimizer.lr (now {})",
@@ -151,6 +166,7 @@ void Trainer::train_step() {
                  {"epoch", epoch()},
                  {"lr", lr},
                  {"loss", loss_},
+                 {"losses", values_of(value.parts)},
                  {"grad_norm", norm},
                  {"logit_scale", checkpoint_.model->logit_scale.item<double>()},
                  {"images_per_s", static_cast<double>(images) / seconds}});
@@ -175,14 +191,15 @@ bool Trainer::validation_due() const {
 
 void Trainer::validate() {
   if (validator_ != nullptr) {
-    const Validation validation = validator_->run(checkpoint_);
+    save_state();  // what validation reads may be damaged, and the epoch must not go with it
+    const Validation validation = validator_->run(checkpoint_, objective_);
     state_.last_validation = to_json(validation);
     log_->write({{"step", state_.step}, {"epoch", epoch()}, {"val", state_.last_validation}});
-    spdlog::info("step {}: validation loss {:.3f}, text to image R@1 {:.1f} %, mAP {:.1f} %", state_.step,
-                 validation.loss, validation.retrieval.text_to_image.r1,
-                 validation.retrieval.text_to_image.map);
+    spdlog::info("step {}: validation{}, text to image R@1 {:.1f} %, mAP {:.1f} %", state_.step,
+                 validation.loss ? fmt::format(" loss {:.3f}", *validation.loss) : "",
+                 validation.retrieval.text_to_image.r1, validation.retrieval.text_to_image.map);
     const double score =
-        options_.best_by == "loss" ? -validation.loss : validation.retrieval.text_to_image.map;
+        options_.best_by == "loss" ? -validation.loss.value() : validation.retrieval.text_to_image.map;
     if (state_.best_step < 0 || score > state_.best_score) {
       state_.best_score = score;
       state_.best_validation = state_.last_validation;
@@ -190,7 +207,7 @@ void Trainer::validate() {
     }
   }
   state_.validated_step = state_.step;
-  save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
+  save_state();
   run_->keep();
 }
 
@@ -204,8 +221,12 @@ void Trainer::finish() {
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
   if (run_ == nullptr) return;
   save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
-  save_run_state(run_->state(), checkpoint_.model, optimizer_, state_);
+  save_state();
   run_->keep();
+}
+
+void Trainer::save_state() {
+  save_run_state(run_->state(), checkpoint_.model, objective_, optimizer_, state_);
 }
 
 double Trainer::epoch() const {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <exception>
 #include <memory>
 #include <optional>
 
@@ -16,10 +15,11 @@ namespace edgeclip {
 class Trainer {
  public:
   /// Trains what of checkpoint.model requires a gradient, on split "train" of dataset, whose tokens must be
-  /// the checkpoint's (adopt_tokenizer).  run: where metrics, best, final and state are written, with
-  /// validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments outlive the
-  /// trainer.
-  Trainer(Checkpoint& checkpoint, const Dataset& dataset, const TrainOptions& options, RunFolder* run);
+  /// the checkpoint's (adopt_tokenizer), towards objective.  run: where metrics, best, final and state are
+  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments
+  /// outlive the trainer.
+  Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset, const TrainOptions& options,
+          RunFolder* run);
 
   /// Goes on from the run folder's state, exactly as if there had been no break.
   void resume();
@@ -33,16 +33,19 @@ class Trainer {
 
  private:
   void train_step();
-  /// After a failure of the machine's that left the weights those of a whole step: saves them.
-  void keep_after_machine_fault(const std::exception_ptr& error);
+  /// After a failure (a full machine, an image that cannot be read, a loss that is not finite) that left the
+  /// weights those of a whole step: saves them.
+  void keep_after_failure();
   Batch next_batch();
   bool validation_due() const;
   void validate();
   void save_best();
+  void save_state();
   void finish();
   double epoch() const;
 
   Checkpoint& checkpoint_;
+  Objective& objective_;
   const TrainOptions options_;
   RunFolder* const run_;
   const bool bf16_;

@@ -1,28 +1,32 @@
 #include "train/validation.h"
 
+#include <map>
+
 #include "model/eval_mode.h"
 #include "train/checkpoint_encoder.h"
-#include "train/losses.h"
-#include "train/precision.h"
 
 namespace edgeclip {
 
-torch::Tensor batch_loss(DualEncoder& model, const Batch& batch, bool identity_targets, bool bf16) {
-  const torch::Tensor pixels = from_tensor(batch.pixels.view());
-  const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
-  torch::Tensor image, text;
-  {
-    const Autocast autocast(bf16);
-    image = model->encode_image(pixels);
-    text = model->encode_text(tokens);
+namespace {
+
+/// Means over images.
+class Mean {
+ public:
+  void add(double value, double images) {
+    sum_ += value * images;
+    images_ += images;
   }
-  return contrastive_loss(image, text, model->logit_scale,
-                          identity_targets ? batch.ids : std::vector<std::int64_t>{});
-}
+  double value() const { return sum_ / images_; }
+
+ private:
+  double sum_ = 0, images_ = 0;
+};
+
+}  // namespace
 
 Validator::Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
-                     bool identity_targets, LoadingOptions loading)
-    : dataset_(dataset), split_(split), batch_(batch), identity_targets_(identity_targets) {
+                     LoadingOptions loading)
+    : dataset_(dataset), split_(split), batch_(batch) {
   LoaderOptions options;
   options.split = split;
   options.batch = batch;
@@ -31,22 +35,26 @@ Validator::Validator(const Dataset& dataset, const std::string& split, const Ima
   loader_ = std::make_unique<Loader>(dataset, image, options);
 }
 
-Validation Validator::run(const Checkpoint& checkpoint) {
+Validation Validator::run(const Checkpoint& checkpoint, Objective& objective) {
   Validation result;
   DualEncoder model = checkpoint.model;
-  const EvalMode eval(*model);
+  const EvalMode model_evaluates(*model), objective_evaluates(*objective);
   {
     const torch::NoGradGuard no_grad;
-    double sum = 0;
-    std::int64_t images = 0;
+    const torch::Device device = model->logit_scale.device();
+    Mean total;
+    std::map<std::string, Mean> parts;
     loader_->start_epoch(0);  // always the same captions: losses of different steps compare
     while (const auto batch = loader_->next()) {
-      const auto n = static_cast<std::int64_t>(batch->ids.size());
-      sum += batch_loss(model, *batch, identity_targets_, /*bf16=*/false).item<double>() *
-             static_cast<double>(n);
-      images += n;
+      const auto n = static_cast<double>(batch->ids.size());
+      const ObjectiveValue value =
+          objective->forward(objective->features(model, inputs_of(*batch, device), /*bf16=*/false));
+      if (!value.total.defined()) break;
+      total.add(value.total.item<double>(), n);
+      for (const auto& [name, part] : value.parts) parts[name].add(part.item<double>(), n);
+      result.loss = total.value();
     }
-    result.loss = sum / static_cast<double>(std::max<std::int64_t>(images, 1));
+    for (const auto& [name, part] : parts) result.losses.emplace_back(name, part.value());
   }
   CheckpointEncoder encoder(checkpoint);
   EvaluateOptions options;
@@ -56,7 +64,9 @@ Validation Validator::run(const Checkpoint& checkpoint) {
 }
 
 Json to_json(const Validation& validation) {
-  Json json = {{"loss", validation.loss}};
+  Json json = {{"loss", validation.loss ? Json(*validation.loss) : Json(nullptr)},
+               {"losses", Json::object()}};
+  for (const auto& [name, value] : validation.losses) json["losses"][name] = value;
   const Json retrieval = to_json(validation.retrieval);
   for (const char* direction : {"text_to_image", "image_to_text"}) json[direction] = retrieval[direction];
   return json;

@@ -1,19 +1,21 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "data/dataset/loader.h"
 #include "model/checkpoint.h"
 #include "retrieval/evaluate.h"
+#include "train/objective.h"
 
 namespace edgeclip {
 
-/// Loss of one batch under model's mode: contrastive_loss of both towers' embeddings, the towers in bf16 if
-/// asked.
-torch::Tensor batch_loss(DualEncoder& model, const Batch& batch, bool identity_targets, bool bf16);
-
 struct Validation {
-  double loss = 0;  ///< mean over images, in batches of the training's size
+  std::optional<double> loss;  ///< mean over images, in batches of the training's size; none applies: none
+  std::vector<std::pair<std::string, double>> losses;  ///< its parts, without their weights
   Evaluation retrieval;
 };
 
@@ -24,18 +26,17 @@ class Validator {
   /// loading: decoding and the policy for unreadable images; how it composes batches does not count here.
   /// Throws InvalidInput if the split has no images.
   Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
-            bool identity_targets, LoadingOptions loading = {});
-  Validation run(const Checkpoint& checkpoint);
+            LoadingOptions loading = {});
+  Validation run(const Checkpoint& checkpoint, Objective& objective);
 
  private:
   const Dataset& dataset_;
   const std::string split_;
   const int batch_;
-  const bool identity_targets_;
   std::unique_ptr<Loader> loader_;
 };
 
-/// {"loss","text_to_image":{...},"image_to_text":{...}}
+/// {"loss"|null,"losses":{...},"text_to_image":{...},"image_to_text":{...}}
 Json to_json(const Validation& validation);
 
 }  // namespace edgeclip

@@ -9,8 +9,10 @@
 #include "retrieval/evaluate.h"
 #include "support/support.h"
 #include "train/checkpoint_encoder.h"
-#include "train/losses.h"
+#include "train/losses/contrastive.h"
+#include "train/objective.h"
 #include "train/start.h"
+#include "train/tiny_clip.h"
 #include "train/tiny_dataset.h"
 #include "train/validation.h"
 
@@ -40,6 +42,10 @@ Batch random_batch(const ModelConfig& config) {
   batch.tokens = to_tensor(tokens);
   batch.ids = {0, 1, 2, 3, 4};
   return batch;
+}
+
+Objective contrastive_objective(const Checkpoint& checkpoint) {
+  return Objective(ObjectiveOptions(), LossContext{checkpoint, Dataset(), "train"});
 }
 
 torch::Tensor embeddings(const Checkpoint& checkpoint, const Batch& batch) {
@@ -97,8 +103,9 @@ TEST(Surgery, ADistilBertBesideAResNetIsCutToo) {
   EXPECT_EQ(left.size(), 2u);  // the text tower's; a ResNet has no MLP
   const torch::Tensor before = embeddings(checkpoint, batch);
   for (const char* kind : {"taylor", "magnitude"}) {
+    Objective objective = contrastive_objective(checkpoint);
     NeuronImportance importance(checkpoint.model, kind);
-    importance.add(batch, true);
+    importance.add(batch, objective);
     for (std::size_t layer = 0; layer < left.size(); ++layer)
       EXPECT_EQ((importance.scores()[layer] > 0).sum().item<std::int64_t>(),
                 static_cast<std::int64_t>(left[layer].size()))
@@ -113,7 +120,7 @@ TEST(Surgery, WhatWasCutStillTrains) {
   Checkpoint checkpoint = random_checkpoint();
   const Batch batch = random_batch(checkpoint.config);
   keep_neurons(checkpoint, silence(checkpoint));
-  batch_loss(checkpoint.model, batch, true, false).backward();
+  test::batch_loss(checkpoint.model, batch, true, false).backward();
   for (const auto& item : checkpoint.model->named_parameters()) {
     ASSERT_TRUE(item.value().grad().defined()) << item.key();
     EXPECT_EQ(item.value().grad().sizes(), item.value().sizes()) << item.key();
@@ -125,8 +132,9 @@ TEST(Importance, SilentNeuronsScoreZeroAndOnlyThey) {
   const Batch batch = random_batch(checkpoint.config);
   const auto left = silence(checkpoint);
   for (const char* kind : {"taylor", "magnitude"}) {
+    Objective objective = contrastive_objective(checkpoint);
     NeuronImportance importance(checkpoint.model, kind);
-    importance.add(batch, true);
+    importance.add(batch, objective);
     const auto scores = importance.scores();
     ASSERT_EQ(scores.size(), left.size());
     for (std::size_t layer = 0; layer < scores.size(); ++layer) {
@@ -143,8 +151,9 @@ TEST(Importance, TaylorIsTheGradientOfTheLoss) {
   // of the text tower, one row of the batch at a time, through finite differences on fc2's column.
   Checkpoint checkpoint = random_checkpoint();
   Batch batch = random_batch(checkpoint.config);
+  Objective objective = contrastive_objective(checkpoint);
   NeuronImportance importance(checkpoint.model, "taylor");
-  importance.add(batch, true);
+  importance.add(batch, objective);
   const torch::Tensor scores = importance.scores().back();
 
   const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
@@ -181,10 +190,11 @@ TEST(Importance, PaddingDoesNotCount) {
   Batch longer = batch;
   const torch::Tensor tokens = from_tensor(batch.tokens.view());
   longer.tokens = to_tensor(torch::cat({tokens, torch::zeros({5, 4}, torch::kInt32)}, 1));
+  Objective objective = contrastive_objective(checkpoint);
   for (const char* kind : {"taylor", "magnitude"}) {
     NeuronImportance a(checkpoint.model, kind), b(checkpoint.model, kind);
-    a.add(batch, true);
-    b.add(longer, true);
+    a.add(batch, objective);
+    b.add(longer, objective);
     EXPECT_TRUE(torch::allclose(a.scores().back(), b.scores().back(), 1e-3, 1e-6)) << kind;
   }
 }

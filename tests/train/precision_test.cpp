@@ -42,7 +42,7 @@ TEST(Precision, Bf16LossAndGradientsAreNearFloats) {
   const Batch batch = random_batch();
   const auto gradients = [&](bool bf16, double* loss_value) {
     model->zero_grad();
-    const torch::Tensor loss = batch_loss(model, batch, false, bf16);
+    const torch::Tensor loss = test::batch_loss(model, batch, false, bf16);
     loss.backward();
     *loss_value = loss.item<double>();
     std::vector<torch::Tensor> flat;

@@ -12,11 +12,14 @@ class StartTest : public test::TinyTraining {};
 
 TEST_F(StartTest, OneIdentityIsRefusedWhereItsPairsAreAllRight) {
   Dataset dataset = open_dataset(at("data"));
-  require_identities(dataset, true);
+  ObjectiveOptions losses;
+  require_identities(dataset, losses);
   for (Pair& pair : dataset.pairs) pair.id = 7;
   for (ImageItem& image : dataset.images) image.id = 7;
-  require_identities(dataset, false);
-  EXPECT_NE(invalid_input_of([&] { require_identities(dataset, true); }).find("identity_targets to false"),
+  losses.contrastive.identity_targets = false;
+  require_identities(dataset, losses);
+  losses.contrastive.identity_targets = true;
+  EXPECT_NE(invalid_input_of([&] { require_identities(dataset, losses); }).find("identity_targets to false"),
             std::string::npos);
 }
 

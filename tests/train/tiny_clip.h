@@ -4,6 +4,7 @@
 #include "data/dataset/loader.h"
 #include "model/checkpoint.h"
 #include "support/support.h"
+#include "train/losses/contrastive.h"
 
 namespace edgeclip::test {
 
@@ -40,6 +41,13 @@ inline Batch tiny_clip_batch(const std::filesystem::path& folder, std::int64_t k
   batch.tokens = part(tokens);
   for (std::int64_t i = 0; i < batch.pixels.dim(0); ++i) batch.ids.push_back(i);
   return batch;
+}
+
+/// The contrastive loss of one batch under model's mode.
+inline torch::Tensor batch_loss(DualEncoder& model, const Batch& batch, bool identity_targets, bool bf16) {
+  const Features features = encode(model, inputs_of(batch, torch::kCPU), bf16);
+  return contrastive_loss(features.image.unit, features.text.unit, features.logit_scale,
+                          identity_targets ? features.ids : torch::Tensor());
 }
 
 }  // namespace edgeclip::test

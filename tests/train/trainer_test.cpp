@@ -108,6 +108,86 @@ TEST_F(TrainTest, InterruptedAndResumedIsAsIfUninterrupted) {
   EXPECT_EQ(losses_of(at("broken")), losses_of(at("whole")));
 }
 
+TEST_F(TrainTest, AnObjectivesOwnWeightsAreResumedToo) {
+  TrainOptions options = test::tiny_train_options();
+  options.losses.identity.weight = 1;
+  options.losses.sdm.weight = 0.1;
+  train(options, paths("classified"));
+  for (const Json& line : lines_of(at("classified") / "metrics.jsonl")) {
+    const Json& losses = line.contains("val") ? line["val"]["losses"] : line["losses"];
+    EXPECT_EQ(losses.contains("identity"), !line.contains("val")) << line.dump();
+    EXPECT_TRUE(losses.contains("sdm") && losses.contains("contrastive")) << line.dump();
+  }
+  {
+    const test::InterruptAfter interrupt(at("classified2") / "metrics.jsonl", 6);
+    EXPECT_THROW(train(options, paths("classified2")), Interrupted);
+  }
+  train(options, paths("classified2", "", true));
+  EXPECT_EQ(losses_of(at("classified2")), losses_of(at("classified")));
+}
+
+TEST_F(TrainTest, AnUnreadableValidationImageLosesNoEpoch) {
+  TrainOptions options = test::tiny_train_options();
+  options.epochs = 3;
+  options.loading.cache_mb = 0;
+  train(options, paths("readable"));
+  fs::copy(at("data"), at("unreadable"), fs::copy_options::recursive);
+  const fs::path image = at("unreadable") / "crops/03_2.png";  // of split val
+  const std::string bytes = read_file(image);
+  test::write_text(image, "no picture");
+  TrainPaths where = paths("unreadable_run");
+  where.data = at("unreadable").string();
+  EXPECT_NE(test::invalid_input_of([&] { train(options, where); }).find("03_2.png"), std::string::npos);
+  test::write_text(image, bytes);
+  where.resume = true;
+  train(options, where);
+  EXPECT_EQ(losses_of(at("unreadable_run")), losses_of(at("readable")));
+  EXPECT_EQ(weights_hash(load_checkpoint(at("unreadable_run") / "best").model),
+            weights_hash(load_checkpoint(at("readable") / "best").model));
+}
+
+TEST_F(TrainTest, AnUnreadableTrainingImageLosesNoStep) {
+  TrainOptions options = test::tiny_train_options();
+  options.epochs = 3;
+  options.loading.cache_mb = 0;
+  options.loading.queue = 1;
+  options.loading.threads = 1;
+  options.validate_every = 100;
+  train(options, paths("whole_images"));
+  fs::copy(at("data"), at("torn"), fs::copy_options::recursive);
+  const Dataset dataset = open_dataset(at("torn"));
+  LoaderOptions order;
+  order.batch = options.batch;
+  order.seed = options.seed;
+  Loader loader(dataset, load_checkpoint(at("whole_images") / "final").card.image, order);
+  loader.start_epoch(0);
+  std::int64_t last = 0;
+  while (const auto batch = loader.next()) last = batch->images.back();
+  const fs::path image = at("torn") / dataset.images[static_cast<std::size_t>(last)].path;
+  const std::string bytes = read_file(image);
+  TrainPaths where = paths("torn_run");
+  where.data = at("torn").string();
+  test::write_text(image, "no picture");
+  EXPECT_NE(test::invalid_input_of([&] { train(options, where); }).find(image.filename().string()),
+            std::string::npos);
+  test::write_text(image, bytes);
+  ASSERT_FALSE(lines_of(at("torn_run") / "metrics.jsonl").empty());
+  where.resume = true;
+  train(options, where);
+  EXPECT_EQ(losses_of(at("torn_run")), losses_of(at("whole_images")));
+}
+
+TEST_F(TrainTest, PrecisionIsStoredAsItCameOut) {
+  TrainOptions options = test::tiny_train_options();
+  options.epochs = 1;
+  options.precision = "auto";
+  const Json report = train(options, paths("auto"));
+  EXPECT_EQ(read_json(at("auto") / "run.json")["options"]["precision"], report["precision"]);
+  TrainPaths again = paths("auto", "", true);
+  again.named = Json{{"precision", nullptr}};
+  EXPECT_NO_THROW(train(options, again));
+}
+
 TEST_F(TrainTest, ResumeRefusesOtherOptionsAndNothing) {
   TrainOptions options = test::tiny_train_options();
   options.epochs = 1;

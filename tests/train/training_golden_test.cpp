@@ -1,10 +1,9 @@
 #include "base/json.h"
 #include "model/lora/adapter_file.h"
-#include "train/losses.h"
+#include "train/losses/contrastive.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/tiny_clip.h"
-#include "train/validation.h"
 
 namespace edgeclip {
 namespace {
@@ -56,7 +55,7 @@ TEST_P(TrainingGolden, LossesNormsAndFinalWeights) {
     }
     const Batch batch = test::tiny_clip_batch(folder, golden["batch_of_step"][k].get<std::int64_t>());
     optimizer.zero_gradients();
-    const torch::Tensor loss = batch_loss(model, batch, /*identity_targets=*/false, /*bf16=*/false);
+    const torch::Tensor loss = test::batch_loss(model, batch, /*identity_targets=*/false, /*bf16=*/false);
     EXPECT_NEAR(loss.item<double>(), golden["loss"][k].get<double>(), GetParam().loss_tolerance);
     loss.backward();
     const double norm = optimizer.gradient_norm(), expected = golden["grad_norm_before_clipping"][k];

@@ -5,7 +5,7 @@
 #include "base/build_info.h"
 #include "base/threads.h"
 #include "model/dual_encoder.h"
-#include "train/losses.h"
+#include "train/losses/contrastive.h"
 #include "train/precision.h"
 #include "train/torch_runtime.h"
 
@@ -60,7 +60,7 @@ class Bench {
   }
   void step() {
     const auto [image, text] = encode();
-    contrastive_loss(image, text, model_->logit_scale, {}).backward();
+    contrastive_loss(image, text, model_->logit_scale).backward();
     for (auto& parameter : model_->parameters()) parameter.mutable_grad().reset();
   }
 

@@ -10,8 +10,9 @@ namespace edgeclip {
 
 /// Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685) with the options of PEFT's LoraConfig.
 ///
-/// A list of modules holds names, each of which fits every module whose dotted name is it or ends with "."
-/// and it; or it holds one entry alone: "all-linear", or "re:" and a regular expression of the whole name.
+/// A list of modules holds patterns (lora/name_match.h), each of which fits every module whose dotted name is
+/// it or ends with "." and it; or it holds one entry alone: "all-linear", or "re:" and a regular expression
+/// of the whole name.
 struct LoraOptions {
   int rank = 16;                 ///< r of A (r, in) and B (out, r)
   double alpha = 16;             ///< the update is scaled by alpha / rank

@@ -3,6 +3,8 @@
 #include <unicode/regex.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cstdint>
 
 #include "base/error.h"
 
@@ -50,19 +52,63 @@ bool NameExpression::fits(const std::string& name) const {
   return fits;
 }
 
-NameList::NameList(const std::vector<std::string>& entries, const std::string& where) {
-  for (const auto& entry : entries)
-    if (entry.rfind("re:", 0) == 0)
-      expressions_.emplace_back(entry.substr(3), where);
-    else
-      ends_.push_back(entry);
+namespace {
+
+/// "3-11" -> {3, 11}
+bool is_range(const std::string& part, std::int64_t& first, std::int64_t& last) {
+  const auto dash = part.find('-');
+  if (dash == std::string::npos || dash == 0 || dash + 1 == part.size() || part.size() > 12) return false;
+  for (std::size_t i = 0; i < part.size(); ++i)
+    if (i != dash && !std::isdigit(static_cast<unsigned char>(part[i]))) return false;
+  first = std::stoll(part.substr(0, dash));
+  last = std::stoll(part.substr(dash + 1));
+  return first <= last && last - first < 1000;
+}
+
+/// One part of a dotted name, as a regular expression.
+std::string part_expression(const std::string& part) {
+  std::int64_t first = 0, last = 0;
+  if (is_range(part, first, last)) {
+    std::string numbers;
+    for (auto i = first; i <= last; ++i) numbers += (i == first ? "" : "|") + std::to_string(i);
+    return "(?:" + numbers + ")";
+  }
+  std::string expression;
+  for (const char c : part) {
+    if (c == '*') {
+      expression += ".*";
+      continue;
+    }
+    if (std::ispunct(static_cast<unsigned char>(c)) && c != '_') expression += '\\';
+    expression += c;
+  }
+  return expression;
+}
+
+std::string expression_of(const std::string& pattern, NamePart part) {
+  if (pattern.rfind("re:", 0) == 0) return pattern.substr(3);
+  std::string name;
+  for (std::size_t begin = 0; begin <= pattern.size();) {
+    const auto end = std::min(pattern.find('.', begin), pattern.size());
+    if (begin > 0) name += "\\.";
+    name += part_expression(pattern.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return part == NamePart::kEnd ? "(?:.*\\.)?" + name : name + "(?:\\..*)?";
+}
+
+}  // namespace
+
+NamePattern::NamePattern(const std::string& pattern, NamePart part, const std::string& where)
+    : expression_(expression_of(pattern, part), where) {}
+
+NameList::NameList(const std::vector<std::string>& patterns, const std::string& where, NamePart part) {
+  for (const auto& pattern : patterns) patterns_.emplace_back(pattern, part, where);
 }
 
 bool NameList::fits(const std::string& name) const {
-  return std::any_of(ends_.begin(), ends_.end(),
-                     [&](const auto& end) { return ends_with_name(name, end); }) ||
-         std::any_of(expressions_.begin(), expressions_.end(),
-                     [&](const auto& expression) { return expression.fits(name); });
+  return std::any_of(patterns_.begin(), patterns_.end(),
+                     [&](const NamePattern& pattern) { return pattern.fits(name); });
 }
 
 }  // namespace edgeclip

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-/// How modules are named in options: by the ends of their dotted names, by expressions, by wildcards.
+/// How modules and parameters are named in options: one language for freezing, for groups of parameters and
+/// for the modules of an adapter.
 namespace edgeclip {
 
 /// name is end, or ends with "." and end.
@@ -24,15 +25,34 @@ class NameExpression {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A list as LoraOptions has them: ends of names, or "re:EXPRESSION" alone.
+/// What of a name a pattern stands for.
+enum class NamePart {
+  kEnd,    ///< the name, or what follows one of its dots ("q_proj": PEFT's rule)
+  kBefore  ///< the name, or what comes before one of its dots (a module, with all that lies below it)
+};
+
+/// A dotted name, in which "*" stands for any characters and a part like "0-8" for these numbers; or
+/// "re:EXPRESSION", a regular expression of the whole name:
+///   "q_proj"   "text_model.encoder.layers.0-8"   "*.bias"   "re:.*layers\.[01]\..*"
+class NamePattern {
+ public:
+  /// where: start of messages.  Throws InvalidInput.
+  NamePattern(const std::string& pattern, NamePart part, const std::string& where);
+  bool fits(const std::string& name) const { return expression_.fits(name); }
+
+ private:
+  NameExpression expression_;
+};
+
+/// Patterns of which one is to fit.
 class NameList {
  public:
-  NameList(const std::vector<std::string>& entries, const std::string& where);
+  NameList(const std::vector<std::string>& patterns, const std::string& where,
+           NamePart part = NamePart::kEnd);
   bool fits(const std::string& name) const;
 
  private:
-  std::vector<std::string> ends_;
-  std::vector<NameExpression> expressions_;
+  std::vector<NamePattern> patterns_;
 };
 
 }  // namespace edgeclip

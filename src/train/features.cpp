@@ -1,0 +1,48 @@
+#include "train/features.h"
+
+#include "model/tensors.h"
+#include "train/precision.h"
+
+namespace edgeclip {
+
+namespace {
+
+TowerOutput output_of(torch::Tensor hidden, Projection& projection, ComputeType compute) {
+  TowerOutput out;
+  const torch::Tensor projected = projection(hidden, compute);
+  out.unit = unit_rows(projected);
+  out.projected = projected.to(torch::kFloat);
+  out.hidden = std::move(hidden);
+  return out;
+}
+
+torch::Tensor integers(const std::vector<std::int64_t>& values, const torch::Device& device) {
+  return torch::tensor(values, torch::kInt64).to(device);
+}
+
+}  // namespace
+
+Inputs inputs_of(const Batch& batch, const torch::Device& device) {
+  Inputs inputs;
+  inputs.pixels = from_tensor(batch.pixels.view()).to(device);
+  inputs.tokens = from_tensor(batch.tokens.view()).to(device, torch::kInt64);
+  inputs.ids = integers(batch.ids, device);
+  if (!batch.images.empty()) inputs.pairs = integers(batch.images, device);
+  return inputs;
+}
+
+Features encode(DualEncoder& model, const Inputs& inputs, bool bf16) {
+  Features features;
+  {
+    const Autocast autocast(bf16);
+    const ComputeType compute = bf16 ? ComputeType::bf16 : ComputeType::f32;
+    features.image = output_of(model->hidden_image(inputs.pixels, compute), model->visual_projection, compute);
+    features.text = output_of(model->hidden_text(inputs.tokens, compute), model->text_projection, compute);
+  }
+  features.logit_scale = model->logit_scale;
+  features.ids = inputs.ids;
+  features.pairs = inputs.pairs;
+  return features;
+}
+
+}  // namespace edgeclip

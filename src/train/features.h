@@ -1,0 +1,45 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "data/dataset/loader.h"
+#include "model/dual_encoder.h"
+
+/// What losses see of a batch.  B pairs, W a tower's width, D embedding width.
+namespace edgeclip {
+
+/// A batch as tensors on one device.
+struct Inputs {
+  torch::Tensor pixels;  ///< (B, 3, H, W) float32
+  torch::Tensor tokens;  ///< (B, T) int64
+  torch::Tensor ids;     ///< (B) int64, the person of each pair
+  torch::Tensor pairs;   ///< (B) int64, which of the dataset's images; undefined if the batch does not say
+};
+Inputs inputs_of(const Batch& batch, const torch::Device& device);
+
+/// What one tower made of its half of the batch.
+struct TowerOutput {
+  torch::Tensor hidden;     ///< (B, W), before the projection, in the type it was computed in
+  torch::Tensor projected;  ///< (B, D) float32, not normalized
+  torch::Tensor unit;       ///< (B, D) float32, unit rows
+};
+
+/// What a frozen teacher made of the same batch, of an embedding width of its own; undefined without one.
+struct TeacherOutput {
+  torch::Tensor image, text;  ///< (B, D') float32, unit rows, without graph
+  torch::Tensor logit_scale;  ///< scalar, natural logarithm
+};
+
+struct Features {
+  TowerOutput image, text;
+  torch::Tensor logit_scale;  ///< scalar, natural logarithm
+  torch::Tensor ids, pairs;   ///< as Inputs'
+  TeacherOutput teacher;
+};
+
+/// Runs both towers under model's mode, in bf16 if asked.
+Features encode(DualEncoder& model, const Inputs& inputs, bool bf16);
+
+}  // namespace edgeclip

@@ -1,0 +1,41 @@
+#include "train/losses/contrastive.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "train/losses/identities.h"
+
+namespace edgeclip {
+
+torch::Tensor contrastive_loss(const torch::Tensor& image, const torch::Tensor& text,
+                               const torch::Tensor& logit_scale, const torch::Tensor& ids,
+                               double label_smoothing) {
+  EDGECLIP_CHECK(image.dim() == 2 && image.sizes() == text.sizes(), "image and text must both be (B, D)");
+  EDGECLIP_CHECK(!ids.defined() || ids.numel() == image.size(0), "{} ids for a batch of {}", ids.numel(),
+                 image.size(0));
+  const torch::Tensor cosines = torch::matmul(image.to(torch::kFloat), text.to(torch::kFloat).t());
+  // A shift of all logits changes nothing but the rounding of the logit scale's gradient, a sum that cancels.
+  const torch::Tensor logits = logit_scale.exp() * (cosines - cosines.detach().mean());
+  const torch::Tensor to_text = torch::log_softmax(logits, 1), to_image = torch::log_softmax(logits, 0);
+  const auto batch = static_cast<double>(image.size(0));
+  torch::Tensor loss;
+  if (!ids.defined() || all_different(ids))
+    loss = -0.5 * (to_text.diagonal().mean() + to_image.diagonal().mean());
+  else
+    loss = (identity_distribution(ids) * (to_text + to_image)).sum() * (-0.5 / batch);
+  if (label_smoothing == 0) return loss;
+  return (1 - label_smoothing) * loss - 0.5 * label_smoothing * (to_text.mean() + to_image.mean());
+}
+
+void clamp_logit_scale(torch::Tensor& logit_scale) {
+  const torch::NoGradGuard no_grad;
+  logit_scale.clamp_(0.0, std::log(100.0));
+}
+
+torch::Tensor ContrastiveLoss::forward(const Features& features) {
+  return contrastive_loss(features.image.unit, features.text.unit, features.logit_scale,
+                          options_.identity_targets ? features.ids : torch::Tensor(),
+                          options_.label_smoothing);
+}
+
+}  // namespace edgeclip

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "train/losses/loss.h"
+#include "train/objective_options.h"
+
+namespace edgeclip {
+
+/// Symmetric contrastive loss (Radford et al. 2021, arXiv:2103.00020): with z = exp(s) * image text^T,
+///   L = 1/2 mean_i H(q_i, softmax(z_i)) + 1/2 mean_j H(q_j, softmax(z^T_j)),   H(q, p) = -sum_k q_k ln p_k
+/// image, text: (B, D) unit rows; logit_scale: scalar s.  Returns a scalar.
+///
+/// ids: (B) int64, the person of each pair, or undefined.  With ids, every pair of one person is right, with
+/// equal weight (multi-positive): q_i is 1 / n over the n columns with i's id.  Without, q_i is 1 at i.
+/// label_smoothing e (Szegedy et al. 2016, arXiv:1512.00567): (1 - e) q + e / B in q's place.
+torch::Tensor contrastive_loss(const torch::Tensor& image, const torch::Tensor& text,
+                               const torch::Tensor& logit_scale, const torch::Tensor& ids = {},
+                               double label_smoothing = 0);
+
+/// Keeps the learned logit scale in [0, ln 100], as CLIP does after each step.
+void clamp_logit_scale(torch::Tensor& logit_scale);
+
+class ContrastiveLoss : public Loss {
+ public:
+  explicit ContrastiveLoss(const ContrastiveOptions& options) : options_(options) {}
+  torch::Tensor forward(const Features& features) override;
+
+ private:
+  const ContrastiveOptions options_;
+};
+
+}  // namespace edgeclip

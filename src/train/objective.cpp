@@ -1,0 +1,33 @@
+#include "train/objective.h"
+
+#include "train/precision.h"
+
+namespace edgeclip {
+
+ObjectiveImpl::ObjectiveImpl(const ObjectiveOptions& options, const LossContext& context) {
+  for (const LossRow& row : loss_rows())
+    if (const double weight = row.weight(options); weight != 0)
+      terms_.push_back({row.name, weight, register_module(row.name, row.make(options, context))});
+}
+
+ObjectiveValue ObjectiveImpl::forward(const Features& features) {
+  ObjectiveValue value;
+  for (const Term& term : terms_) {
+    if (!counts(term)) continue;
+    const torch::Tensor part = term.loss->forward(features);
+    value.parts.emplace_back(term.name, part);
+    const torch::Tensor weighted = term.weight == 1 ? part : term.weight * part;
+    value.total = value.total.defined() ? value.total + weighted : weighted;
+  }
+  return value;
+}
+
+Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
+  Features features = encode(model, inputs, bf16);
+  const Autocast autocast(bf16);
+  for (const Term& term : terms_)
+    if (counts(term)) term.loss->prepare(inputs, features);
+  return features;
+}
+
+}  // namespace edgeclip
