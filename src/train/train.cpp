@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "data/dataset/dataset.h"
+#include "train/arithmetic.h"
 #include "train/precision.h"
 #include "train/run_folder.h"
 #include "train/start.h"
@@ -29,6 +30,7 @@ Json description_of(const TrainOptions& options, const TrainPaths& paths, const 
           {"data", paths.data},
           {"dataset", {{"name", dataset.name}, {"hash", dataset_hash(dataset)}}},
           {"init", paths.init.empty() ? Json(nullptr) : Json(paths.init)},
+          {"arithmetic", arithmetic_here()},
           {"options", options_of(options, paths.init)}};
 }
 
@@ -84,10 +86,17 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,
                  dataset.pairs.size(), dataset.context_length);
-  if (paths.resume)
+  if (paths.resume) {
+    const Json before = run.description();
+    const std::string other =
+        before.contains("arithmetic") ? arithmetic_differences(before["arithmetic"], description["arithmetic"]) : "";
+    if (!other.empty())
+      spdlog::warn("{}: goes on with {}; its last bits will not be those of a run that was never interrupted", paths.out,
+                   other);
     trainer.resume();
-  else
+  } else {
     run.start(description);
+  }
   Json report = trainer.fit();
   report["out"] = run.directory().string();
   return report;
