@@ -21,7 +21,7 @@ TEST(Arithmetic, SaysWhatBitsDependOn) {
 TEST(Arithmetic, NamesWhatDiffers) {
   const Json before = {{"threads", 4}, {"cpu", "AVX512"}, {"blas", "SkylakeX"}};
   const Json now = {{"threads", 2}, {"cpu", "AVX2"}, {"blas", "SkylakeX"}, {"libtorch", "1.13.1"}};
-  EXPECT_EQ(arithmetic_differences(before, now), "cpu AVX2 instead of AVX512, threads 2 instead of 4");
+  EXPECT_EQ(arithmetic_differences(before, now), "threads 2 instead of 4, cpu AVX2 instead of AVX512");
   EXPECT_EQ(arithmetic_differences(Json(), now), "") << "a run of an earlier version";
 }
 
