@@ -11,12 +11,14 @@ namespace edgeclip {
 struct ContrastiveOptions {
   double weight = 1;
   double label_smoothing = 0;
+  std::string positives = "each";
   bool identity_targets = true;  ///< pairs of one identity are all correct; the key stands beside `losses`
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("weight", weight, "of the symmetric contrastive loss; 0: off");
     v("label_smoothing", label_smoothing, "part of the target that is spread over the whole batch");
+    v("positives", positives, "where several pairs are right: each is to be likely, or any of them", {"each", "any"});
   }
   void validate(const std::string& where) const;
 };

@@ -1,15 +1,26 @@
 #include "train/losses/contrastive.h"
 
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "train/losses/identities.h"
 
 namespace edgeclip {
 
+namespace {
+
+/// Mean of -ln of the summed probability of all pairs of one person, along `dim` of (B, B) log-probabilities.
+torch::Tensor surprise_of_any(const torch::Tensor& log_probabilities, const torch::Tensor& ids, int dim) {
+  const torch::Tensor other = ids.unsqueeze(0).ne(ids.unsqueeze(1));
+  return -log_probabilities.masked_fill(other, -std::numeric_limits<double>::infinity()).logsumexp(dim).mean();
+}
+
+}  // namespace
+
 torch::Tensor contrastive_loss(const torch::Tensor& image, const torch::Tensor& text,
                                const torch::Tensor& logit_scale, const torch::Tensor& ids,
-                               double label_smoothing) {
+                               double label_smoothing, bool any_positive) {
   EDGECLIP_CHECK(image.dim() == 2 && image.sizes() == text.sizes(), "image and text must both be (B, D)");
   EDGECLIP_CHECK(!ids.defined() || ids.numel() == image.size(0), "{} ids for a batch of {}", ids.numel(),
                  image.size(0));
@@ -21,6 +32,8 @@ torch::Tensor contrastive_loss(const torch::Tensor& image, const torch::Tensor& 
   torch::Tensor loss;
   if (!ids.defined() || all_different(ids))
     loss = -0.5 * (to_text.diagonal().mean() + to_image.diagonal().mean());
+  else if (any_positive)
+    loss = 0.5 * (surprise_of_any(to_text, ids, 1) + surprise_of_any(to_image, ids, 0));
   else
     loss = (identity_distribution(ids) * (to_text + to_image)).sum() * (-0.5 / batch);
   if (label_smoothing == 0) return loss;
@@ -35,7 +48,7 @@ void clamp_logit_scale(torch::Tensor& logit_scale) {
 torch::Tensor ContrastiveLoss::forward(const Features& features) {
   return contrastive_loss(features.image.unit, features.text.unit, features.logit_scale,
                           options_.identity_targets ? features.ids : torch::Tensor(),
-                          options_.label_smoothing);
+                          options_.label_smoothing, options_.positives == "any");
 }
 
 }  // namespace edgeclip

@@ -11,10 +11,12 @@ namespace edgeclip {
 ///
 /// ids: (B) int64, the person of each pair, or undefined.  With ids, every pair of one person is right, with
 /// equal weight (multi-positive): q_i is 1 / n over the n columns with i's id.  Without, q_i is 1 at i.
+/// any_positive: -ln sum_k p_k over these columns in H's place, so that one of them is enough (the sum inside of the
+/// logarithm, L_in of Khosla et al. 2020, arXiv:2004.11362, without its 1 / n, which is a constant; the other is its L_out).
 /// label_smoothing e (Szegedy et al. 2016, arXiv:1512.00567): (1 - e) q + e / B in q's place.
 torch::Tensor contrastive_loss(const torch::Tensor& image, const torch::Tensor& text,
                                const torch::Tensor& logit_scale, const torch::Tensor& ids = {},
-                               double label_smoothing = 0);
+                               double label_smoothing = 0, bool any_positive = false);
 
 /// Keeps the learned logit scale in [0, ln 100], as CLIP does after each step.
 void clamp_logit_scale(torch::Tensor& logit_scale);

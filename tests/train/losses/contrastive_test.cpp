@@ -11,9 +11,10 @@ using test::unit;
 
 torch::Tensor ids_of(std::vector<std::int64_t> ids) { return torch::tensor(ids, torch::kInt64); }
 
-void check_golden(const std::filesystem::path& path) {
-  test::check_golden_loss(path, {"image", "text", "logit_scale"}, [](test::Leaves& in) {
-    return contrastive_loss(unit(in["image"]), unit(in["text"]), in["logit_scale"].squeeze(), in["pids"]);
+void check_golden(const std::filesystem::path& path, bool any_positive = false) {
+  test::check_golden_loss(path, {"image", "text", "logit_scale"}, [any_positive](test::Leaves& in) {
+    return contrastive_loss(unit(in["image"]), unit(in["text"]), in["logit_scale"].squeeze(), in["pids"],
+                            /*label_smoothing=*/0, any_positive);
   });
 }
 
@@ -33,6 +34,18 @@ TEST(ContrastiveGolden, IdenticalRowsGiveLogOfBatch) {
 TEST(ContrastiveGolden, IdentityTargetsValueAndGradients) {
   EDGECLIP_REQUIRE_PARITY(path, "losses/multi_positive.safetensors");
   check_golden(path);
+}
+
+TEST(ContrastiveGolden, AnyOfTheIdentityValueAndGradients) {
+  EDGECLIP_REQUIRE_PARITY(path, "losses/multi_positive_log_sum.safetensors");
+  check_golden(path, /*any_positive=*/true);
+}
+
+TEST(ContrastiveLoss, OnePairOfAPersonIsEnoughWhereAnyIsRight) {
+  // Two persons with two pairs each: perfect embeddings reach 0, where each is to be likely ln 2.
+  const torch::Tensor rows = torch::eye(2).repeat_interleave(2, 0);
+  const torch::Tensor scale = torch::tensor(static_cast<float>(std::log(100.0)));
+  EXPECT_NEAR(contrastive_loss(rows, rows, scale, ids_of({0, 0, 1, 1}), 0, true).item<double>(), 0, 1e-5);
 }
 
 TEST(ContrastiveLoss, DifferentIdsAreTheDiagonal) {
