@@ -81,13 +81,17 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
            const std::string& out, const std::string& image_root, bool overwrite) {
   options.validate("");
   const bool replaces = std::filesystem::exists(std::filesystem::path(out) / kCheckpointFile);
-  AtomicDirectory folder(out, kCheckpointFile, {overwrite, {checkpoint_folder(checkpoint_path), data}});
+  std::vector<std::filesystem::path> inputs = {checkpoint_folder(checkpoint_path), data};
+  const auto& distillation = options.recovery.losses.distillation;
+  if (distillation.weight > 0) inputs.push_back(checkpoint_folder(distillation.teacher));
+  AtomicDirectory folder(out, kCheckpointFile, {overwrite, inputs});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
   Dataset dataset = open_dataset_with_images(data, image_root);
-  require_identities(dataset, options.recovery.losses);
+  if (options.importance == "taylor" || options.recovery.steps > 0 || options.recovery.epochs > 0)
+    require_identities(dataset, options.recovery.losses);
   adopt_tokenizer(dataset, checkpoint);
 
   Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train"});

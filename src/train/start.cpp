@@ -79,11 +79,14 @@ void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {
 }
 
 void require_identities(const Dataset& dataset, const ObjectiveOptions& losses) {
-  if (losses.contrastive.weight > 0 && losses.contrastive.identity_targets && dataset.identities("train") < 2)
-    invalid_input(
-        "{}: split \"train\" has one identity, and with identity_targets each pair of it is right, so that "
-        "nothing is learned; give each person an id of its own, or set identity_targets to false",
-        dataset.directory.string());
+  const bool contrasts = losses.contrastive.weight > 0 && losses.contrastive.identity_targets, sdm = losses.sdm.weight > 0;
+  // A teacher tells pairs of one person apart.
+  if ((!contrasts && !sdm) || losses.distillation.weight > 0 || dataset.identities("train") >= 2) return;
+  invalid_input(
+      "{}: split \"train\" has one identity, and {} takes each pair of it for right, so that nothing is learned; give each "
+      "person an id of its own, or {}",
+      dataset.directory.string(), sdm ? "losses.sdm" : "identity_targets",
+      sdm ? "leave losses.sdm out and set identity_targets to false" : "set identity_targets to false");
 }
 
 std::string dataset_hash(const Dataset& dataset) {

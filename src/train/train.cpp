@@ -64,8 +64,11 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
                            : paths.overwrite ? RunFolder::Use::kOverwrite
                                              : RunFolder::Use::kNew);
   const std::string& init = paths.init;
-  if (paths.overwrite && !init.empty() && lies_within(init, paths.out))
-    invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, init);
+  const auto& distillation = options.losses.distillation;
+  const std::string teacher = distillation.weight > 0 ? distillation.teacher : "";
+  for (const std::string& read : {init, teacher})
+    if (paths.overwrite && !read.empty() && lies_within(read, paths.out))
+      invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, read);
   prepare_torch();
   torch::manual_seed(options.seed);
   Dataset dataset = open_dataset_with_images(paths.data, paths.image_root);

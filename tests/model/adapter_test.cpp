@@ -233,6 +233,25 @@ TEST(LoraOptions, GaussianInitializationAndZeroB) {
   EXPECT_NEAR(torch::cat(all).std().item<double>(), 1.0 / 8, 0.01);
 }
 
+TEST(LoraOptions, PeftIsToldWhatPatternsCameTo) {
+  LoraOptions options;
+  options.target_modules = {"q_proj"};
+  options.exclude_modules = {"visual_projection"};
+  const std::vector<std::string> found = {"text_model.encoder.layers.0.self_attn.q_proj"};
+  Json json = peft_config_of(options, nullptr, found);
+  EXPECT_EQ(json["target_modules"], Json({"q_proj"}));
+  EXPECT_EQ(json["exclude_modules"], Json({"visual_projection"}));
+  options.exclude_modules = {"vision_model.*"};
+  json = peft_config_of(options, nullptr, found);
+  EXPECT_EQ(json["target_modules"], Json(found));
+  EXPECT_TRUE(json["exclude_modules"].is_null());
+  options.target_modules = {"text_model.encoder.layers.0-1.self_attn.q_proj"};
+  options.exclude_modules = {};
+  EXPECT_EQ(peft_config_of(options, nullptr, found)["target_modules"], Json(found));
+  EXPECT_TRUE(is_plain_name("layers.10.q_proj") && is_plain_name("a-b"));
+  EXPECT_FALSE(is_plain_name("layers.0-8") || is_plain_name("*.bias") || is_plain_name("re:x"));
+}
+
 TEST(LoraOptions, NameWhatDoesNotFit) {
   DualEncoder model = tiny_model();
   const auto refusal = [&](const std::function<void(LoraOptions&)>& change) {

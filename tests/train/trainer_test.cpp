@@ -76,6 +76,12 @@ TEST_F(TrainTest, SameSeedSameLosses) {
   again.init = at("b/final");
   other.model = ModelConfig();
   EXPECT_NE(test::invalid_input_of([&] { train(other, again); }).find("would go with it"), std::string::npos);
+  TrainOptions taught = other;  // nor may a teacher go
+  taught.losses.distillation.weight = 1;
+  taught.losses.distillation.teacher = again.init;
+  TrainPaths alone = again;
+  alone.init.clear();
+  EXPECT_NE(test::invalid_input_of([&] { train(taught, alone); }).find("would go with it"), std::string::npos);
   again.init.clear();
   other.model = options.model;
   train(other, again);

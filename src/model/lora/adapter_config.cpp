@@ -1,8 +1,10 @@
 #include "model/lora/adapter_config.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
+#include "model/lora/name_match.h"
 
 namespace edgeclip {
 
@@ -68,6 +70,11 @@ Json peft_modules(const std::vector<std::string>& modules) {
   return modules;
 }
 
+bool peft_reads(const std::vector<std::string>& modules) {
+  return (modules.size() == 1 && modules[0].rfind("re:", 0) == 0) ||
+         std::all_of(modules.begin(), modules.end(), is_plain_name);
+}
+
 }  // namespace
 
 LoraOptions lora_options_of(const Json& json, const std::string& where) {
@@ -123,8 +130,10 @@ Json peft_config_of(const LoraOptions& options, const Json& before, const std::v
   json["lora_dropout"] = options.dropout;
   json["use_rslora"] = options.rank_stabilized;
   json["bias"] = options.bias;
-  json["target_modules"] = all ? Json(targets) : peft_modules(options.target_modules);
-  json["exclude_modules"] = peft_modules(options.exclude_modules);
+  // PEFT has lists of names and single expressions, no other patterns: it is told what they came to.
+  const bool came_to = all || !peft_reads(options.target_modules) || !peft_reads(options.exclude_modules);
+  json["target_modules"] = came_to ? Json(targets) : peft_modules(options.target_modules);
+  json["exclude_modules"] = peft_reads(options.exclude_modules) ? peft_modules(options.exclude_modules) : Json(nullptr);
   json["modules_to_save"] = options.modules_to_save.empty() ? Json(nullptr) : Json(options.modules_to_save);
   json["rank_pattern"] = options.rank_pattern;
   json["alpha_pattern"] = options.alpha_pattern;

@@ -111,4 +111,15 @@ bool NameList::fits(const std::string& name) const {
                      [&](const NamePattern& pattern) { return pattern.fits(name); });
 }
 
+bool is_plain_name(const std::string& pattern) {
+  if (pattern.rfind("re:", 0) == 0 || pattern.find('*') != std::string::npos) return false;
+  for (std::size_t begin = 0; begin <= pattern.size();) {
+    const std::size_t end = std::min(pattern.find('.', begin), pattern.size());
+    std::int64_t first = 0, last = 0;
+    if (is_range(pattern.substr(begin, end - begin), first, last)) return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 }  // namespace edgeclip

@@ -25,6 +25,9 @@ class NameExpression {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Whether a pattern is a name and nothing else: no "*", no numbers like "0-8", no "re:".
+bool is_plain_name(const std::string& pattern);
+
 /// What of a name a pattern stands for.
 enum class NamePart {
   kEnd,    ///< the name, or what follows one of its dots ("q_proj": PEFT's rule)
