@@ -90,7 +90,8 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
   Dataset dataset = open_dataset_with_images(data, image_root);
-  if (options.importance == "taylor" || options.recovery.steps > 0 || options.recovery.epochs > 0)
+  const bool recovers = options.recovery.steps > 0 || options.recovery.epochs > 0;
+  if (options.importance == "taylor" || recovers)
     require_identities(dataset, options.recovery.losses);
   adopt_tokenizer(dataset, checkpoint);
 
@@ -118,7 +119,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   spdlog::info("pruned: {} of {} MLP neurons stay", report["neurons"]["after"].get<std::int64_t>(),
                report["neurons"]["before"].get<std::int64_t>());
 
-  if (options.recovery.steps > 0 || options.recovery.epochs > 0) {
+  if (recovers) {
     choose_what_trains(checkpoint, options.recovery);
     try {
       report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr).fit();

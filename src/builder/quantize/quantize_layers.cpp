@@ -1,8 +1,5 @@
 #include "builder/quantize/quantize_layers.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "builder/passes/activation_by.h"
 #include "builder/quantize/quantizable_layers.h"
 #include "engine/ops/quant_matmul.h"
@@ -38,9 +35,6 @@ class LayerQuantizer {
   }
 
  private:
-  /// 255 * 128 each: more could overflow 32 bits.
-  static constexpr std::int64_t kMostExactProducts = std::numeric_limits<std::int32_t>::max() / (255 * 128);
-
   struct Weights {
     ValueId values, scales;
   };
@@ -169,7 +163,7 @@ class LayerQuantizer {
   Rows quantize_rows(const QuantizableLayer& layer) {
     const ValueId x = layer.activation;
     // More products are widened, which takes one zero point off before.
-    const bool affine = is_one_sided(x) && graph_.value(layer.weights).constant->dim(0) <= kMostExactProducts;
+    const bool affine = is_one_sided(x) && graph_.value(layer.weights).constant->dim(0) <= kMostInt8Products;
     Rows rows;
     rows.values = value_beside(x, "/rows", affine ? DType::u8 : DType::i8);
     rows.scales = value_of_rows(x, "/row_scale", DType::f32);
@@ -196,9 +190,9 @@ class LayerQuantizer {
 
   /// Whether x is what an activation function gives that is bounded from below close to zero.
   bool is_one_sided(ValueId x) const {
-    const auto gives = [x](const Node& node) { return !node.outputs.empty() && node.outputs[0] == x; };
-    const auto node = std::find_if(graph_.nodes().begin(), graph_.nodes().end(), gives);
-    if (node == graph_.nodes().end()) return false;
+    const auto producer = graph_.producer(x);
+    if (!producer) return false;
+    const Node* const node = &graph_.nodes()[*producer];
     const bool product = node->is("FusedMatMul", "edgeclip") || node->is("QuantMatMul", "edgeclip");
     if (product && node->has_input(node->op == "FusedMatMul" ? std::size_t{3} : std::size_t{kQuantResidual})) return false;
     const Activation activation = product ? activation_of(*node) : activation_by(graph_, *node);

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "engine/cpu/cpu_node.h"
+#include "engine/ops/quant_matmul.h"
 
 namespace edgeclip::engine {
 
@@ -21,9 +21,6 @@ bool int8_products_saturate();
 
 /// Whether all int8 weights lie in [-64, 64].
 bool has_seven_bits(const TensorView& weights);
-
-/// More could overflow 32 bits.
-inline constexpr std::int64_t kMostInt8Products = std::numeric_limits<std::int32_t>::max() / (255 * 128);
 
 /// Weights of 7 bits (|w| <= 64, `quantize` with weight_bits 7) cannot overflow it beside uint8.  Others are
 /// widened where products saturate, so that sums are the same on every CPU; and so are sums of

@@ -7,6 +7,7 @@
 #include "engine/cpu/centred_weights.h"
 #include "engine/cpu/cpu_node.h"
 #include "engine/ops/quantization.h"
+#include "engine/ops/quantize_rows.h"
 #include "engine/ops/support.h"
 #include "kernels/norm/row_kernels.h"
 
@@ -91,39 +92,22 @@ class ScaledNode final : public CpuNode {
   const std::int32_t zero_point_;
 };
 
-/// edgeclip.QuantizeRows.
+/// edgeclip.QuantizeRows and edgeclip.AffineQuantizeRows, whose work is of type Work.
+template <class Work>
 class QuantizeRowsKernel final : public Kernel {
  public:
-  explicit QuantizeRowsKernel(kernels::Executor& executor) : executor_(executor) {}
+  using WorkOf = Work (*)(const Inputs&, const Outputs&);
+  QuantizeRowsKernel(kernels::Executor& executor, WorkOf work, const char* name)
+      : executor_(executor), work_(work), name_(name) {}
   void run(const Inputs& inputs, const Outputs& outputs) override {
-    const std::int64_t width = inputs[0].shape.back();
-    float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
-    kernels::quantize_rows(kernels::QuantizedRows{inputs[0].as<float>(), inputs[0].elements() / width, width,
-                                                  outputs[0].as<std::int8_t>(), scales},
-                           executor_);
+    kernels::quantize_rows(work_(inputs, outputs), executor_);
   }
-  std::string implementation() const override { return "simd:quantize_rows"; }
+  std::string implementation() const override { return name_; }
 
  private:
   kernels::Executor& executor_;
-};
-
-/// edgeclip.AffineQuantizeRows.
-class AffineQuantizeRowsKernel final : public Kernel {
- public:
-  explicit AffineQuantizeRowsKernel(kernels::Executor& executor) : executor_(executor) {}
-  void run(const Inputs& inputs, const Outputs& outputs) override {
-    const std::int64_t width = inputs[0].shape.back();
-    float* scales = outputs.size() > 1 && outputs[1].data ? outputs[1].as<float>() : nullptr;
-    std::int32_t* zeros = outputs.size() > 2 && outputs[2].data ? outputs[2].as<std::int32_t>() : nullptr;
-    kernels::quantize_rows(kernels::AffineRows{inputs[0].as<float>(), inputs[0].elements() / width, width,
-                                               outputs[0].as<std::uint8_t>(), scales, zeros},
-                           executor_);
-  }
-  std::string implementation() const override { return "simd:affine_quantize_rows"; }
-
- private:
-  kernels::Executor& executor_;
+  const WorkOf work_;
+  const char* const name_;
 };
 
 class QuantizeRowsNode final : public CpuNode {
@@ -133,8 +117,11 @@ class QuantizeRowsNode final : public CpuNode {
  private:
   std::unique_ptr<Kernel> bind_fast(const BindRequest& request) const override {
     if (request.inputs[0].dtype != DType::f32 || node.outputs[0] == kNoValue) return nullptr;
-    if (node.op == "AffineQuantizeRows") return std::make_unique<AffineQuantizeRowsKernel>(request.executor);
-    return std::make_unique<QuantizeRowsKernel>(request.executor);
+    if (node.op == "AffineQuantizeRows")
+      return std::make_unique<QuantizeRowsKernel<kernels::AffineRows>>(request.executor, affine_rows,
+                                                                      "simd:affine_quantize_rows");
+    return std::make_unique<QuantizeRowsKernel<kernels::QuantizedRows>>(request.executor, quantized_rows,
+                                                                       "simd:quantize_rows");
   }
 };
 

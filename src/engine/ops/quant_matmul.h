@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "engine/ops/activation.h"
 #include "engine/ops/output_quantization.h"
@@ -29,6 +30,9 @@ struct QuantMatMulAttributes {
 /// Throws InvalidInput (a plan made by hand or by another version) if one is missing or out of range; of
 /// a_zero_point that is what either type of A holds, and the shape rule looks closer.
 QuantMatMulAttributes quant_matmul_attributes(const Node& node);
+
+/// Products of 8 bits whose sum 32 bits hold; more could overflow.
+inline constexpr std::int64_t kMostInt8Products = std::numeric_limits<std::int32_t>::max() / (255 * 128);
 
 enum QuantMatMulInput : std::size_t {
   kQuantA = 0,

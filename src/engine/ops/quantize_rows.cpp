@@ -1,6 +1,7 @@
+#include "engine/ops/quantize_rows.h"
+
 #include "engine/ops/families.h"
 #include "engine/ops/support.h"
-#include "kernels/norm/row_kernels.h"
 
 /// edgeclip.QuantizeRows (opset 1): int8 activations with a scale for each row (token), found while the graph
 /// runs, so that no calibration is needed and a row's result depends on no other row.
@@ -49,20 +50,24 @@ T* place(const Outputs& outputs, std::size_t i) {
 std::int64_t rows_of(const Shape& shape) { return product(shape, 0, shape.size() - 1); }
 
 void run_quantize_rows(const Node&, const Inputs& inputs, const Outputs& outputs) {
-  const Shape& shape = inputs[0].shape;
-  kernels::row_kernels(kernels::CpuLevel::scalar)
-      .quantize({inputs[0].as<float>(), rows_of(shape), shape.back(), place<std::int8_t>(outputs, 0),
-                 place<float>(outputs, 1)});
+  kernels::row_kernels(kernels::CpuLevel::scalar).quantize(quantized_rows(inputs, outputs));
 }
-
 void run_affine_quantize_rows(const Node&, const Inputs& inputs, const Outputs& outputs) {
-  const Shape& shape = inputs[0].shape;
-  kernels::row_kernels(kernels::CpuLevel::scalar)
-      .quantize_affine({inputs[0].as<float>(), rows_of(shape), shape.back(), place<std::uint8_t>(outputs, 0),
-                        place<float>(outputs, 1), place<std::int32_t>(outputs, 2)});
+  kernels::row_kernels(kernels::CpuLevel::scalar).quantize_affine(affine_rows(inputs, outputs));
 }
 
 }  // namespace
+
+kernels::QuantizedRows quantized_rows(const Inputs& inputs, const Outputs& outputs) {
+  const Shape& shape = inputs[0].shape;
+  return {inputs[0].as<float>(), rows_of(shape), shape.back(), place<std::int8_t>(outputs, 0), place<float>(outputs, 1)};
+}
+
+kernels::AffineRows affine_rows(const Inputs& inputs, const Outputs& outputs) {
+  const Shape& shape = inputs[0].shape;
+  return {inputs[0].as<float>(),        rows_of(shape),           shape.back(),
+          place<std::uint8_t>(outputs, 0), place<float>(outputs, 1), place<std::int32_t>(outputs, 2)};
+}
 
 const std::vector<Operator>& quantize_rows_operators() {
   static const std::vector<Operator> rows = {
