@@ -62,6 +62,8 @@ void TrainOptions::validate(const std::string& where) const {
         where);
   augment.validate(where + "augment.");
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
+  require(micro_batch >= 0 && micro_batch <= batch, where, "micro_batch", micro_batch,
+          "0 (the whole batch at once) or at most batch");
   require(epochs >= 0, where, "epochs", epochs, "0 or more");
   require(steps >= 0, where, "steps", steps, "0 or more");
   require(validate_every >= 0, where, "validate_every", validate_every, "0 (each epoch) or more");

@@ -67,6 +67,7 @@ struct TrainOptions {
   ImageTransform image;  ///< height and width are model.vision's; with --init: the checkpoint's but for what
                          ///< is asked for
   int batch = 64;
+  int micro_batch = 0;  ///< > 0: so many pairs at a time in the towers (train/gradient_step.h)
   int epochs = 10;
   int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
   LoadingOptions loading;
@@ -107,6 +108,8 @@ struct TrainOptions {
   template <class Visitor>
   void fields_of_steps(Visitor& v) {
     v("batch", batch, "pairs per step (unless loading.identities says otherwise)");
+    v("micro_batch", micro_batch,
+      "if positive: so many pairs at a time in the towers, with the gradient of the whole batch: less memory, one more forward pass");
     v("epochs", epochs, "passes over the training images (with loading.captions all: over their captions)");
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
     v("loading", loading, "what an epoch and a batch hold, decoding, what happens to unreadable images");

@@ -54,6 +54,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       run_(run),
       bf16_(use_bf16(options.precision)),
       loader_(dataset, checkpoint.card.image, loader_options(options)),
+      gradient_(checkpoint.model, objective, bf16_, options.micro_batch),
       optimizer_(grouped_parameters(checkpoint, objective, options), options.optimizer) {
   state_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * state_.batches_per_epoch;
@@ -141,9 +142,7 @@ void Trainer::train_step() {
   const auto warmup = static_cast<std::int64_t>(std::llround(o.warmup * static_cast<double>(total_steps_)));
   const double lr = learning_rate(state_.step, total_steps_, warmup, o.lr, o.min_lr_ratio);
 
-  const Inputs inputs = inputs_of(batch, checkpoint_.model->logit_scale.device());
-  const ObjectiveValue value = objective_->forward(objective_->features(checkpoint_.model, inputs, bf16_));
-  value.total.backward();
+  const ObjectiveValue value = gradient_(batch);
   loss_ = value.total.item<double>();
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss_) || !std::isfinite(norm))

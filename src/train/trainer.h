@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/progress.h"
+#include "train/gradient_step.h"
 #include "train/metrics_log.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
@@ -51,6 +52,7 @@ class Trainer {
   const bool bf16_;
   Loader loader_;
   std::unique_ptr<Validator> validator_;
+  GradientStep gradient_;
   AdamW optimizer_;
   std::optional<MetricsLog> log_;
   std::optional<Progress> progress_;
