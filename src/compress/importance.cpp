@@ -40,7 +40,10 @@ NeuronImportance::NeuronImportance(DualEncoder model, std::string kind)
     : model_(std::move(model)), kind_(std::move(kind)), layers_(mlp_layers(model_)) {
   EDGECLIP_CHECK(!model_->has_lora());
   EDGECLIP_CHECK(kind_ == "taylor" || kind_ == "magnitude", "importance {}", kind_);
-  for (const MlpLayer& layer : layers_) sums_.push_back(torch::zeros({layer.mlp->fc1->weight.size(0)}));
+  for (const MlpLayer& layer : layers_) {
+    const torch::Tensor& weight = layer.mlp->fc1->weight;
+    sums_.push_back(torch::zeros({weight.size(0)}, weight.options().dtype(torch::kFloat)));
+  }
 }
 
 void NeuronImportance::add(const Batch& batch, Objective& objective) {

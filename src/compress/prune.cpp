@@ -9,6 +9,7 @@
 #include "compress/selection.h"
 #include "compress/surgery.h"
 #include "model/parameter_count.h"
+#include "train/device.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
 #include "train/trainer.h"
@@ -45,7 +46,7 @@ std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoi
 std::vector<std::vector<float>> as_vectors(const std::vector<torch::Tensor>& tensors) {
   std::vector<std::vector<float>> out;
   for (const torch::Tensor& t : tensors) {
-    const torch::Tensor dense = t.contiguous();
+    const torch::Tensor dense = t.to(torch::kCPU).contiguous();
     out.emplace_back(dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
   }
   return out;
@@ -78,8 +79,9 @@ void PruneOptions::validate(const std::string& where) const {
 }
 
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
-           const std::string& out, const std::string& image_root, bool overwrite) {
+           const std::string& out, const std::string& image_root, bool overwrite, const std::string& device) {
   options.validate("");
+  const torch::Device where = training_device(device);
   const bool replaces = std::filesystem::exists(std::filesystem::path(out) / kCheckpointFile);
   std::vector<std::filesystem::path> inputs = {checkpoint_folder(checkpoint_path), data};
   const auto& distillation = options.recovery.losses.distillation;
@@ -95,7 +97,9 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
     require_identities(dataset, options.recovery.losses);
   adopt_tokenizer(dataset, checkpoint);
 
+  checkpoint.model->to(where);
   Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train"});
+  objective->to(where);
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))
     validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,

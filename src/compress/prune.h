@@ -44,8 +44,9 @@ struct PruneOptions {
 };
 
 /// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters,
-/// metrics).  image_root: of the dataset's images, where they were moved; else "".
+/// metrics).  image_root: of the dataset's images, where they were moved; else "".  device: train/device.h.
 Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data,
-           const std::string& out, const std::string& image_root = {}, bool overwrite = false);
+           const std::string& out, const std::string& image_root = {}, bool overwrite = false,
+           const std::string& device = "auto");
 
 }  // namespace edgeclip

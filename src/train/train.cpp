@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "data/dataset/dataset.h"
 #include "train/arithmetic.h"
+#include "train/device.h"
 #include "train/precision.h"
 #include "train/run_folder.h"
 #include "train/start.h"
@@ -23,14 +24,21 @@ Json options_of(const TrainOptions& options, const std::string& init) {
   return json;
 }
 
-Json description_of(const TrainOptions& options, const TrainPaths& paths, const Dataset& dataset) {
+Json arithmetic_on(const torch::Device& device) {
+  Json arithmetic = arithmetic_here();
+  arithmetic["device"] = device.is_cpu() ? "cpu" : "cuda";
+  return arithmetic;
+}
+
+Json description_of(const TrainOptions& options, const TrainPaths& paths, const Dataset& dataset,
+                    const torch::Device& device) {
   return {{"command", "train"},
           {"version", version()},
           {"revision", revision()},
           {"data", paths.data},
           {"dataset", {{"name", dataset.name}, {"hash", dataset_hash(dataset)}}},
           {"init", paths.init.empty() ? Json(nullptr) : Json(paths.init)},
-          {"arithmetic", arithmetic_here()},
+          {"arithmetic", arithmetic_on(device)},
           {"options", options_of(options, paths.init)}};
 }
 
@@ -58,8 +66,9 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   if (options.lora_mode == "adapter" && paths.init.empty() && !paths.resume)
     throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");
   settle_training(options, paths);
+  const torch::Device device = training_device(paths.device);
   // As it is here: a run that goes on elsewhere must not change its arithmetic.
-  if (options.precision == "auto") options.precision = use_bf16(options.precision) ? "bf16" : "fp32";
+  if (options.precision == "auto") options.precision = use_bf16(options.precision, device.is_cpu()) ? "bf16" : "fp32";
   RunFolder run(paths.out, paths.resume      ? RunFolder::Use::kResume
                            : paths.overwrite ? RunFolder::Use::kOverwrite
                                              : RunFolder::Use::kNew);
@@ -78,13 +87,15 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
       init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
   adopt_tokenizer(dataset, checkpoint);
   options.model = checkpoint.config;  // a new one's vocabulary is the dataset's
-  const Json description = description_of(options, paths, dataset);
+  const Json description = description_of(options, paths, dataset, device);
   checkpoint.provenance.push_back(description);
   checkpoint.card.provenance +=
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
+  checkpoint.model->to(device);
   Objective objective(options.losses, LossContext{checkpoint, dataset, "train"});
+  objective->to(device);
   Trainer trainer(checkpoint, objective, dataset, options, &run);
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,

@@ -127,6 +127,7 @@ struct TrainPaths {
   bool overwrite = false;    ///< an older run in `out` goes, once the new one has saved something
   Json named = nullptr;      ///< options that the caller named, with their defaults or not (asked_options.h)
   std::string image_root{};  ///< of the dataset's images, where they were moved; else ""
+  std::string device = "auto";  ///< where it computes (train/device.h); a run may go on elsewhere
 };
 
 /// Fills in what follows from other options, so that both say what is in force.  A new model: the image's

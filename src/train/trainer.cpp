@@ -52,7 +52,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       objective_(objective),
       options_(options),
       run_(run),
-      bf16_(use_bf16(options.precision)),
+      bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
       loader_(dataset, checkpoint.card.image, loader_options(options)),
       gradient_(checkpoint.model, objective, bf16_, options.micro_batch),
       optimizer_(grouped_parameters(checkpoint, objective, options), options.optimizer) {

@@ -7,6 +7,7 @@
 #include "compress/importance.h"
 #include "compress/surgery.h"
 #include "retrieval/evaluate.h"
+#include "support/other_device.h"
 #include "support/support.h"
 #include "train/checkpoint_encoder.h"
 #include "train/losses/contrastive.h"
@@ -197,6 +198,25 @@ TEST(Importance, PaddingDoesNotCount) {
     b.add(longer, objective);
     EXPECT_TRUE(torch::allclose(a.scores().back(), b.scores().back(), 1e-3, 1e-6)) << kind;
   }
+}
+
+TEST(Importance, IsMeasuredAndCutWhereTheModelIs) {
+  Checkpoint here = random_checkpoint(), there = random_checkpoint();
+  there.model->to(test::kOtherDevice);
+  const Batch batch = random_batch(here.config);
+  for (const char* kind : {"taylor", "magnitude"}) {
+    Objective objective = contrastive_objective(here), same = contrastive_objective(there);
+    NeuronImportance a(here.model, kind), b(there.model, kind);
+    a.add(batch, objective);
+    b.add(batch, same);
+    for (std::size_t layer = 0; layer < a.scores().size(); ++layer)
+      EXPECT_TRUE(torch::allclose(a.scores()[layer], b.scores()[layer].to(torch::kCPU), 1e-4, 1e-7)) << kind;
+  }
+  const std::vector<std::vector<std::int64_t>> kept(4, {0, 3, 5});
+  keep_neurons(here, kept);
+  keep_neurons(there, kept);
+  there.model->to(torch::kCPU);
+  EXPECT_LE((embeddings(here, batch) - embeddings(there, batch)).abs().max().item<double>(), 1e-6);
 }
 
 class PruneTest : public testing::Test {

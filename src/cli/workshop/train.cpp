@@ -9,8 +9,6 @@ namespace edgeclip {
 namespace {
 
 struct Options : TrainOptions, TrainPaths {
-  std::string device = "auto";
-
   template <class Visitor>
   void fields(Visitor& v) {
     v("data", data, "prepared dataset");
@@ -20,7 +18,7 @@ struct Options : TrainOptions, TrainPaths {
     v("resume", resume,
       "goes on where an interrupted run in --out stopped, with its options and data: none need be repeated");
     v("overwrite", overwrite, "replaces a trained run in --out, once the new one has saved something");
-    v("device", device, "where it trains", {"auto", "cpu", "cuda"});
+    v("device", device, "where it computes; auto: on a GPU where LibTorch has one", {"auto", "cpu", "cuda"});
     TrainOptions::fields(v);
   }
   /// What comes with --init is judged there, by settle_training().
@@ -53,8 +51,6 @@ class TrainCommand : public OptionsCommand<Options> {
     require(options.data, "--data");
     require(options.out, "--out");
     if (options.resume && options.overwrite) invalid_input("--resume and --overwrite: one of the two");
-    if (options.device == "cuda")
-      invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
     const Json report = train(options, options);
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
     if (const double percent = report.at("unreadable_percent").get<double>();

@@ -65,11 +65,12 @@ DistillationLoss::DistillationLoss(const DistillationOptions& options, const Che
   if (teacher_.model->has_lora()) teacher_.model->merge_lora();
   for (auto& parameter : teacher_.model->parameters()) parameter.set_requires_grad(false);
   teacher_.model->eval();
-  teacher_.model->to(student.model->logit_scale.device());
 }
 
 void DistillationLoss::add_targets(const Inputs& inputs, Features& features) {
   const torch::NoGradGuard no_grad;
+  if (const torch::Device device = inputs.pixels.device(); teacher_.model->logit_scale.device() != device)
+    teacher_.model->to(device);  // no module of this one: it is saved with nothing
   features.teacher = {teacher_.model->encode_image(inputs.pixels), teacher_.model->encode_text(inputs.tokens),
                       teacher_.model->logit_scale};
 }
