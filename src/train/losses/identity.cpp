@@ -16,13 +16,14 @@ IdentityLoss::IdentityLoss(const IdentityOptions& options, std::vector<std::int6
         "losses.identity: the training split has {} persons, and there is nothing to tell apart; set "
         "losses.identity.weight to 0",
         persons.size());
-  persons_ = register_buffer("persons", torch::tensor(persons, torch::kInt64));
+  persons_ = torch::tensor(persons, torch::kInt64);
   const auto classes = static_cast<std::int64_t>(persons.size());
   weight = register_parameter("weight", torch::randn({classes, width}) * 0.001);
   bias = register_parameter("bias", torch::zeros({classes}));
 }
 
 torch::Tensor IdentityLoss::forward(const Features& features) {
+  if (persons_.device() != features.ids.device()) persons_ = persons_.to(features.ids.device());
   const torch::Tensor labels = torch::searchsorted(persons_, features.ids.contiguous());
   const auto entropy = [&](const torch::Tensor& embeddings) {
     const torch::Tensor logits = torch::addmm(bias, embeddings, weight.t());
