@@ -85,7 +85,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   const bool replaces = std::filesystem::exists(std::filesystem::path(out) / kCheckpointFile);
   std::vector<std::filesystem::path> inputs = {checkpoint_folder(checkpoint_path), data};
   const auto& distillation = options.recovery.losses.distillation;
-  if (distillation.weight > 0) inputs.push_back(checkpoint_folder(distillation.teacher));
+  if (distillation.in_use()) inputs.push_back(checkpoint_folder(distillation.teacher));
   AtomicDirectory folder(out, kCheckpointFile, {overwrite, inputs});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
@@ -94,11 +94,11 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   Dataset dataset = open_dataset_with_images(data, image_root);
   const bool recovers = options.recovery.steps > 0 || options.recovery.epochs > 0;
   if (options.importance == "taylor" || recovers)
-    require_identities(dataset, options.recovery.losses);
+    require_identities(dataset, options.recovery.losses, "recovery.");
   adopt_tokenizer(dataset, checkpoint);
 
   checkpoint.model->to(where);
-  Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train"});
+  Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train", "recovery."});
   objective->to(where);
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))

@@ -22,6 +22,10 @@ void require_positive(double value, const std::string& where, const char* key) {
   if (!std::isfinite(value) || value <= 0) invalid_input("{}{}: must be positive, is {}", where, key, value);
 }
 
+void require_not_negative(double value, const std::string& where, const char* key) {
+  if (!std::isfinite(value) || value < 0) invalid_input("{}{}: must be 0 or more, is {}", where, key, value);
+}
+
 }  // namespace
 
 void ContrastiveOptions::validate(const std::string& where) const {
@@ -40,30 +44,59 @@ void IdentityOptions::validate(const std::string& where) const {
   require_smoothing(label_smoothing, where);
 }
 
+void ReversedContrastiveOptions::validate(const std::string& where) const {
+  require_weight(weight, where);
+  require_positive(epsilon, where, "epsilon");
+}
+
+void CyclicOptions::validate(const std::string& where) const {
+  require_weight(weight, where);
+  require_not_negative(in_modal, where, "in_modal");
+  require_not_negative(cross_modal, where, "cross_modal");
+  if (weight > 0 && in_modal + cross_modal == 0)
+    invalid_input("{0}in_modal and {0}cross_modal are both 0; give one of them a weight, or set {0}weight to 0", where);
+}
+
+void TripletAlignmentOptions::validate(const std::string& where) const {
+  require_weight(weight, where);
+  require_not_negative(margin, where, "margin");
+  require_positive(temperature, where, "temperature");
+}
+
+void SelfSupervisionOptions::validate(const std::string& where) const {
+  require_weight(weight, where);
+  require_positive(temperature, where, "temperature");
+  require_positive(hidden_size, where, "hidden_size");
+}
+
+void EmbeddingDistillationOptions::validate(const std::string& where) const { require_weight(weight, where); }
+
+void HiddenDistillationOptions::validate(const std::string& where) const { require_weight(weight, where); }
+
 void DistillationOptions::validate(const std::string& where) const {
   require_weight(weight, where);
   require_positive(temperature, where, "temperature");
-  if (weight > 0 && teacher.empty())
+  embeddings.validate(where + "embeddings.");
+  hidden.validate(where + "hidden.");
+  if (in_use() && teacher.empty())
     invalid_input("{}teacher: is missing; name a checkpoint to learn from, or set {}weight to 0", where,
-                  where);
+                  weight > 0 ? where : where + (embeddings.weight > 0 ? "embeddings." : "hidden."));
 }
 
 void ObjectiveOptions::validate(const std::string& where) const {
   contrastive.validate(where + "contrastive.");
   sdm.validate(where + "sdm.");
   identity.validate(where + "identity.");
+  reversed_contrastive.validate(where + "reversed_contrastive.");
+  cyclic.validate(where + "cyclic.");
+  triplet_alignment.validate(where + "triplet_alignment.");
+  self_supervision.validate(where + "self_supervision.");
   distillation.validate(where + "distillation.");
-  if (contrastive.weight + sdm.weight + identity.weight + distillation.weight <= 0)
+  if (contrastive.weight + sdm.weight + identity.weight + reversed_contrastive.weight + cyclic.weight +
+          triplet_alignment.weight + self_supervision.weight <=
+          0 &&
+      !distillation.in_use())
     invalid_input("{}*.weight: all are 0, so there is nothing to minimize; give one loss a weight", where);
-}
-
-std::vector<std::string> measured_losses(const ObjectiveOptions& o) {
-  const std::pair<const char*, double> weights[] = {  // all but identity, whose classes are the persons trained on
-      {"contrastive", o.contrastive.weight}, {"sdm", o.sdm.weight}, {"distillation", o.distillation.weight}};
-  std::vector<std::string> names;
-  for (const auto& [name, weight] : weights)
-    if (weight > 0) names.emplace_back(name);
-  return names;
 }
 
 }  // namespace edgeclip

@@ -31,7 +31,8 @@ void merge_adapter(Checkpoint& checkpoint);
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
 
 /// Throws InvalidInput if the training split holds one person alone and the losses take all pairs of one person for right.
-void require_identities(const Dataset& dataset, const ObjectiveOptions& losses);
+/// where: what stands before the options' names.
+void require_identities(const Dataset& dataset, const ObjectiveOptions& losses, const std::string& where = "");
 
 /// Hash of what a dataset holds, wherever it lies.
 std::string dataset_hash(const Dataset& dataset);

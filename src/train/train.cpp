@@ -74,7 +74,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
                                              : RunFolder::Use::kNew);
   const std::string& init = paths.init;
   const auto& distillation = options.losses.distillation;
-  const std::string teacher = distillation.weight > 0 ? distillation.teacher : "";
+  const std::string teacher = distillation.in_use() ? distillation.teacher : "";
   for (const std::string& read : {init, teacher})
     if (paths.overwrite && !read.empty() && lies_within(read, paths.out))
       invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, read);

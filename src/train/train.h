@@ -126,7 +126,7 @@ struct TrainOptions {
     v("loading", loading, "what an epoch and a batch hold, decoding, what happens to unreadable images");
     v("augment", augment, "random changes of images and captions");
     v("identity_targets", losses.contrastive.identity_targets,
-      "pairs of one identity in a batch are all correct, for losses.contrastive");
+      "pairs of one identity in a batch are all correct (false: those of one image), for losses.contrastive");
     v("losses", losses, "what is minimized: each loss and its weight");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
   }

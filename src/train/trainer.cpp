@@ -25,6 +25,7 @@ LoaderOptions loader_options(const TrainOptions& options) {
   loader.seed = options.seed;
   loader.loading = options.loading;
   loader.augment = options.augment;
+  loader.second_view = options.losses.self_supervision.weight > 0;
   return loader;
 }
 

@@ -26,14 +26,20 @@ class DeviceTest : public test::TinyTraining {
     training.checkpoint = new_checkpoint(options, dataset);
     adopt_tokenizer(dataset, training.checkpoint);
     if (!std::filesystem::exists(at("teacher"))) save_checkpoint(at("teacher"), training.checkpoint);
-    options.losses.sdm.weight = options.losses.identity.weight = options.losses.distillation.weight = 1;
-    options.losses.distillation.teacher = at("teacher").string();
-    if (options.model.vision.model_type == "resnet") options.losses.distillation.weight = 0;
+    ObjectiveOptions& losses = options.losses;
+    losses.sdm.weight = losses.identity.weight = losses.reversed_contrastive.weight = losses.cyclic.weight =
+        losses.triplet_alignment.weight = losses.self_supervision.weight = 1;
+    if (options.model.vision.model_type != "resnet") {
+      losses.distillation.weight = losses.distillation.embeddings.weight = losses.distillation.hidden.weight = 1;
+      losses.distillation.teacher = at("teacher").string();
+    }
     training.checkpoint.model->to(device);
     training.objective = Objective(options.losses, LossContext{training.checkpoint, dataset, "train"});
     training.objective->to(device);
     LoaderOptions loading;
     loading.batch = 8;
+    loading.second_view = true;
+    loading.augment.color_jitter.brightness = 0.4;
     Loader loader(dataset, training.checkpoint.card.image, loading);
     loader.start_epoch(0);
     training.inputs = inputs_of(*loader.next(), device);
