@@ -18,8 +18,8 @@ namespace edgeclip {
 
 namespace {
 
-std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoint& checkpoint,
-                                     Objective& objective, const Dataset& dataset) {
+NeuronImportance calibrated(const PruneOptions& options, const Checkpoint& checkpoint, Objective& objective,
+                            const Dataset& dataset) {
   LoaderOptions loader_options;
   loader_options.batch = options.recovery.batch;
   loader_options.seed = options.recovery.seed;
@@ -40,7 +40,14 @@ std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoi
     importance.add(*batch, objective);
     progress.advance();
   }
-  return importance.scores();
+  return importance;
+}
+
+Ranking ranking_of(const PruneOptions& options) {
+  if (options.ranking == "score_per_mac") return Ranking::score_per_mac;
+  if (options.ranking == "layer_mean" || (options.ranking == "auto" && options.importance == "magnitude"))
+    return Ranking::layer_mean;
+  return Ranking::score;
 }
 
 std::vector<std::vector<float>> as_vectors(const std::vector<torch::Tensor>& tensors) {
@@ -76,6 +83,9 @@ void PruneOptions::validate(const std::string& where) const {
   require(multiple >= 1, "multiple", multiple, "at least 1");
   require(min_keep > 0 && min_keep <= 1, "min_keep", min_keep, "above 0 and at most 1");
   require(calibration_batches >= 1, "calibration_batches", calibration_batches, "at least 1");
+  if (!global && ranking != "auto")
+    invalid_input("{0}ranking: {1}: layers are not compared while {0}global is false; leave one of the two out", where,
+                  ranking);
 }
 
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
@@ -112,10 +122,11 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
 
   measure("before");
   report["parameters"]["before"] = parameter_count(*checkpoint.model);
-  const std::vector<std::vector<float>> scores =
-      as_vectors(calibrate(options, checkpoint, objective, dataset));
-  const auto kept =
-      select_neurons(scores, {options.mlp_ratio, options.global, options.multiple, options.min_keep});
+  const NeuronImportance importance = calibrated(options, checkpoint, objective, dataset);
+  const std::vector<std::vector<float>> scores = as_vectors(importance.scores());
+  const auto kept = select_neurons(
+      scores, {options.mlp_ratio, options.global, ranking_of(options), options.multiple, options.min_keep},
+      importance.macs_per_neuron());
   report["neurons"] = neurons_report(mlp_layers(checkpoint.model), scores, kept);
   keep_neurons(checkpoint, kept);
   report["parameters"]["after"] = parameter_count(*checkpoint.model);

@@ -185,6 +185,40 @@ TEST(Importance, TaylorIsTheGradientOfTheLoss) {
   }
 }
 
+TEST(Importance, LeavesModesAsTheyAre) {
+  Checkpoint checkpoint = random_checkpoint();
+  checkpoint.model->train();
+  Objective objective = contrastive_objective(checkpoint);
+  NeuronImportance importance(checkpoint.model, "taylor");
+  importance.add(random_batch(checkpoint.config), objective);
+  EXPECT_TRUE(objective->is_training());
+  EXPECT_TRUE(checkpoint.model->is_training());
+}
+
+TEST(Importance, ScoresThatAreNoNumbersNameTheLayer) {
+  Checkpoint checkpoint = random_checkpoint();
+  const torch::NoGradGuard no_grad;
+  mlp_layers(checkpoint.model)[1].mlp->fc1->weight[7].fill_(std::numeric_limits<float>::quiet_NaN());
+  Objective objective = contrastive_objective(checkpoint);
+  NeuronImportance importance(checkpoint.model, "magnitude");
+  importance.add(random_batch(checkpoint.config), objective);
+  const std::string message = test::invalid_input_of([&] { importance.scores(); });
+  EXPECT_NE(message.find("vision_model.encoder.layers.1.mlp"), std::string::npos) << message;
+}
+
+TEST(Importance, KnowsWhatANeuronCosts) {
+  Checkpoint checkpoint = random_checkpoint();
+  Objective objective = contrastive_objective(checkpoint);
+  NeuronImportance importance(checkpoint.model, "magnitude");
+  importance.add(random_batch(checkpoint.config), objective);
+  const auto& vision = checkpoint.config.vision;
+  const int patches = vision.image_height / vision.patch_size * (vision.image_width / vision.patch_size);
+  const std::vector<double> macs = importance.macs_per_neuron();
+  ASSERT_EQ(macs.size(), 4u);
+  EXPECT_EQ(macs[0], (1.0 + patches) * 2 * 32);
+  EXPECT_EQ(macs[3], 9.0 * 2 * 32) << "the longest text of the batch";
+}
+
 TEST(Importance, PaddingDoesNotCount) {
   Checkpoint checkpoint = random_checkpoint();
   const Batch batch = random_batch(checkpoint.config);
@@ -302,6 +336,23 @@ TEST_F(PruneTest, BothImportancesAndBothRankings) {
       EXPECT_EQ(report["neurons"]["after"], 4 * 32);
       EXPECT_TRUE(report["recovery"].is_null());
     }
+}
+
+TEST_F(PruneTest, LayersCompareAsAsked) {
+  std::set<std::string> cuts;
+  for (const char* ranking : {"score", "score_per_mac", "layer_mean"}) {
+    PruneOptions o = options();
+    o.ranking = ranking;
+    o.mlp_ratio = 0.5;
+    o.multiple = 4;
+    o.min_keep = 0.1;
+    cuts.insert(prune(o, at("run/final"), at("data"), at("ranked"), "", /*overwrite=*/true)["neurons"]["layers"].dump());
+  }
+  EXPECT_GE(cuts.size(), 2u);
+  PruneOptions o = options();
+  o.ranking = "score_per_mac";
+  o.global = false;
+  EXPECT_NE(test::invalid_input_of([&] { o.validate(""); }).find("ranking"), std::string::npos);
 }
 
 TEST_F(PruneTest, RefusesWhatCannotWork) {
