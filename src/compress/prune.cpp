@@ -9,7 +9,9 @@
 #include "compress/selection.h"
 #include "compress/surgery.h"
 #include "model/parameter_count.h"
+#include "train/asked_options.h"
 #include "train/device.h"
+#include "train/losses/registry.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
 #include "train/trainer.h"
@@ -76,6 +78,14 @@ Json neurons_report(const std::vector<MlpLayer>& layers, const std::vector<std::
 
 void PruneOptions::validate(const std::string& where) const {
   recovery.validate(where + "recovery.");
+  const ObjectiveOptions& losses = recovery.losses;
+  require_weights(losses, asked_options(options_to_json(losses), options_to_json(ObjectiveOptions()), nullptr),
+                  where + "recovery.losses.");
+  if (importance == "taylor" && measured_losses(losses).empty())
+    invalid_input(
+        "{0}importance: taylor: none of {0}recovery.losses can be measured on a model that is not training; give "
+        "{0}recovery.losses.contrastive a weight, or set {0}importance to magnitude",
+        where);
   const auto require = [&](bool ok, const char* key, double value, const char* rule) {
     if (!ok) invalid_input("{}{}: must be {}, is {}", where, key, rule, value);
   };
@@ -135,7 +145,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
                report["neurons"]["before"].get<std::int64_t>());
 
   if (recovers) {
-    choose_what_trains(checkpoint, options.recovery);
+    choose_what_trains(checkpoint, options.recovery, "recovery.");
     try {
       report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr).fit();
       measure("recovered");

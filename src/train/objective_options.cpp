@@ -1,6 +1,7 @@
 #include "train/objective_options.h"
 
 #include <cmath>
+#include <functional>
 
 #include "base/error.h"
 
@@ -26,7 +27,31 @@ void require_not_negative(double value, const std::string& where, const char* ke
   if (!std::isfinite(value) || value < 0) invalid_input("{}{}: must be 0 or more, is {}", where, key, value);
 }
 
+/// is, usual, asked: of one loss, or of one group of them.  used: whether another loss of the group uses a key.
+void require_weight_of(const Json& is, const Json& usual, const Json& asked, const std::string& where,
+                       const std::function<bool(const std::string&)>& used) {
+  for (const auto& [key, value] : asked.items()) {
+    if (value.is_object()) {
+      require_weight_of(is.at(key), usual.at(key), value, where + key + ".", used);
+      continue;
+    }
+    // A whole configuration names all keys; a value that differs was meant.
+    const bool meant = is.at(key) != usual.at(key) || !asked.contains("weight");
+    if (key == "weight" || is.at("weight").get<double>() > 0 || !meant || used(key)) continue;
+    invalid_input("{0}{1}: was set, but {0}weight is 0, so that it has no effect; give it a weight, or leave {0}{1} out",
+                  where, key);
+  }
+}
+
 }  // namespace
+
+void require_weights(const ObjectiveOptions& options, const Json& asked, const std::string& where) {
+  const Json is = options_to_json(options), usual = options_to_json(ObjectiveOptions());
+  for (const auto& [loss, part] : asked.items())
+    require_weight_of(is.at(loss), usual.at(loss), part, where + loss + ".", [&](const std::string& key) {
+      return key == "teacher" && options.distillation.in_use();
+    });
+}
 
 void ContrastiveOptions::validate(const std::string& where) const {
   require_weight(weight, where);

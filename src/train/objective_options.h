@@ -186,4 +186,8 @@ struct ObjectiveOptions {
   void validate(const std::string& where) const;
 };
 
+/// Throws InvalidInput naming what was asked for (asked_options.h: the part of `losses`) of a loss that has no weight.
+/// where: prefix of the keys' names.
+void require_weights(const ObjectiveOptions& options, const Json& asked, const std::string& where);
+
 }  // namespace edgeclip

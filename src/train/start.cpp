@@ -49,7 +49,7 @@ Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesyste
   return checkpoint;
 }
 
-void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where) {
   DualEncoder& model = checkpoint.model;
   if (options.lora_mode == "adapter") {
     model->attach_lora(options.lora);
@@ -60,7 +60,7 @@ void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
     }
   }
   if (!options.freeze.empty())
-    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, "freeze"));
+    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, where + "freeze"));
   model->recompute_blocks(options.gradient_checkpointing);
 }
 

@@ -31,13 +31,14 @@ Json arithmetic_on(const torch::Device& device) {
 }
 
 Json description_of(const TrainOptions& options, const TrainPaths& paths, const Dataset& dataset,
-                    const torch::Device& device) {
+                    const std::string& teacher, const torch::Device& device) {
   return {{"command", "train"},
           {"version", version()},
           {"revision", revision()},
           {"data", paths.data},
           {"dataset", {{"name", dataset.name}, {"hash", dataset_hash(dataset)}}},
           {"init", paths.init.empty() ? Json(nullptr) : Json(paths.init)},
+          {"teacher", teacher.empty() ? Json(nullptr) : Json({{"hash", teacher}})},
           {"arithmetic", arithmetic_on(device)},
           {"options", options_of(options, paths.init)}};
 }
@@ -53,6 +54,16 @@ void require_same_dataset(const Json& run, const Dataset& dataset, const std::st
         "this one with --init {} and another --out",
         dataset.directory.string(), json_get<std::string>(run["dataset"], "name", in),
         (std::filesystem::path(where).parent_path() / "best").string());
+}
+
+/// The same of the teacher, whose folder may hold another one by now.
+void require_same_teacher(const Json& run, const std::string& hash, const std::string& teacher) {
+  if (hash.empty() || !run.contains("teacher") || !run["teacher"].is_object()) return;
+  if (json_get<std::string>(run["teacher"], "hash", "run.json: teacher") != hash)
+    invalid_input(
+        "losses.distillation.teacher: {}: holds other weights than when the run was started; put those back, or start "
+        "another run",
+        teacher);
 }
 
 }  // namespace
@@ -87,15 +98,18 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
       init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
   adopt_tokenizer(dataset, checkpoint);
   options.model = checkpoint.config;  // a new one's vocabulary is the dataset's
-  const Json description = description_of(options, paths, dataset, device);
+
+  checkpoint.model->to(device);
+  Objective objective(options.losses, LossContext{checkpoint, dataset, "train"});
+  objective->to(device);
+  if (paths.resume) require_same_teacher(run.description(), objective->teacher_hash(), teacher);
+
+  const Json description = description_of(options, paths, dataset, objective->teacher_hash(), device);
   checkpoint.provenance.push_back(description);
   checkpoint.card.provenance +=
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
-  checkpoint.model->to(device);
-  Objective objective(options.losses, LossContext{checkpoint, dataset, "train"});
-  objective->to(device);
   Trainer trainer(checkpoint, objective, dataset, options, &run);
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,

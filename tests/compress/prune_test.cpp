@@ -365,6 +365,31 @@ TEST_F(PruneTest, RefusesWhatCannotWork) {
   EXPECT_FALSE(fs::exists(at("refused")));
 }
 
+TEST_F(PruneTest, NamesKeysOfTheRecoveryAsTheyAreCalled) {
+  const auto refused = [&](auto change) {
+    PruneOptions o = options();
+    o.recovery.steps = 1;
+    change(o);
+    return test::invalid_input_of([&] { prune(o, at("run/final"), at("data"), at("refused")); });
+  };
+  const auto has = [](const std::string& message, const char* part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  has(refused([](PruneOptions& o) { o.recovery.losses.sdm.temperature = 1; }), "recovery.losses.sdm.temperature");
+  has(refused([](PruneOptions& o) { o.recovery.freeze = {"nothing"}; }), "recovery.freeze");
+  has(refused([&](PruneOptions& o) {
+        o.recovery.losses.distillation.weight = 1;
+        o.recovery.losses.distillation.teacher = at("nowhere");
+      }),
+      "nowhere");
+  // Before any work: the checkpoint is not even looked for.
+  PruneOptions unmeasured = options();
+  unmeasured.recovery.losses.contrastive.weight = 0;
+  unmeasured.recovery.losses.identity.weight = 1;
+  has(test::invalid_input_of([&] { prune(unmeasured, at("nowhere"), at("data"), at("refused")); }), "importance: taylor");
+  EXPECT_FALSE(fs::exists(at("refused")));
+}
+
 TEST(PruneConfigs, RecoveryHasNoKeysWithoutEffect) {
   for (const char* key : {"model", "image", "validate_every", "best_by"}) {
     PruneOptions options;
