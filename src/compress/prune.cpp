@@ -83,8 +83,8 @@ void PruneOptions::validate(const std::string& where) const {
                   where + "recovery.losses.");
   if (importance == "taylor" && measured_losses(losses).empty())
     invalid_input(
-        "{0}importance: taylor: none of {0}recovery.losses can be measured on a model that is not training; give "
-        "{0}recovery.losses.contrastive a weight, or set {0}importance to magnitude",
+        "{}importance: taylor: none of recovery.losses can be measured on a model that is not training; give "
+        "recovery.losses.contrastive a weight, or set importance to magnitude",
         where);
   const auto require = [&](bool ok, const char* key, double value, const char* rule) {
     if (!ok) invalid_input("{}{}: must be {}, is {}", where, key, rule, value);
@@ -94,7 +94,7 @@ void PruneOptions::validate(const std::string& where) const {
   require(min_keep > 0 && min_keep <= 1, "min_keep", min_keep, "above 0 and at most 1");
   require(calibration_batches >= 1, "calibration_batches", calibration_batches, "at least 1");
   if (!global && ranking != "auto")
-    invalid_input("{0}ranking: {1}: layers are not compared while {0}global is false; leave one of the two out", where,
+    invalid_input("{}ranking: {}: layers are not compared while global is false; leave one of the two out", where,
                   ranking);
 }
 
@@ -153,6 +153,8 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
       if (replaces) throw Interrupted("interrupted; the older checkpoint stays");
       // What was recovered so far is kept.
       spdlog::warn("interrupted: {} holds the pruned model, not fully recovered", out);
+    } catch (const InvalidInput& error) {  // it names its options as `train` does
+      throw InvalidInput(std::string("recovery: ") + error.what());
     }
   } else {
     report["recovery"] = nullptr;

@@ -377,6 +377,8 @@ TEST_F(PruneTest, NamesKeysOfTheRecoveryAsTheyAreCalled) {
   };
   has(refused([](PruneOptions& o) { o.recovery.losses.sdm.temperature = 1; }), "recovery.losses.sdm.temperature");
   has(refused([](PruneOptions& o) { o.recovery.freeze = {"nothing"}; }), "recovery.freeze");
+  has(refused([](PruneOptions& o) { o.recovery.optimizer.groups = {{{"nothing"}, 2.0, -1.0}}; }),
+      "recovery: optimizer.groups[0].parameters");
   has(refused([&](PruneOptions& o) {
         o.recovery.losses.distillation.weight = 1;
         o.recovery.losses.distillation.teacher = at("nowhere");

@@ -1,5 +1,7 @@
 #include "train/device.h"
 
+#include <cmath>
+
 #include "support/other_device.h"
 #include "train/checkpoint_encoder.h"
 #include "train/objective.h"
@@ -46,14 +48,22 @@ class DeviceTest : public test::TinyTraining {
     return training;
   }
   /// A step; returns the loss.
-  static double step(Training& training) {
+  static double step(Training& training, bool bf16 = false) {
     torch::manual_seed(6);  // of dropout
     AdamW optimizer(trained_parameters(*training.checkpoint.model, *training.objective), OptimizerOptions());
     const ObjectiveValue value =
-        training.objective->forward(training.objective->features(training.checkpoint.model, training.inputs, false));
+        training.objective->forward(training.objective->features(training.checkpoint.model, training.inputs, bf16));
     value.total.backward();
     optimizer.step(1e-3, clip_scale(optimizer.gradient_norm(), 1));
     return value.total.item<double>();
+  }
+  static TrainOptions adapter_on_bf16() {
+    TrainOptions options = test::tiny_train_options();
+    options.lora_mode = "adapter";
+    options.base_type = "bf16";
+    options.lora.rank = 2;
+    options.lora.dropout = 0.1;
+    return options;
   }
   static TrainOptions resnet_and_distilbert() {
     TrainOptions options = test::tiny_train_options();
@@ -78,8 +88,8 @@ TEST(OtherDevice, SeesWhatIsMadeOnTheCpuAndRefusesIt) {
 }
 
 TEST_F(DeviceTest, AStepStaysWhereTheModelIs) {
-  for (const TrainOptions& options : {test::tiny_train_options(), resnet_and_distilbert()}) {
-    SCOPED_TRACE(options.model.vision.model_type);
+  for (const TrainOptions& options : {test::tiny_train_options(), adapter_on_bf16(), resnet_and_distilbert()}) {
+    SCOPED_TRACE(options.model.vision.model_type + " " + options.lora_mode);
     Training here = training_on(torch::kCPU, options), there = training_on(test::kOtherDevice, options);
     const double loss = step(here);
     double same = 0;
@@ -92,10 +102,21 @@ TEST_F(DeviceTest, AStepStaysWhereTheModelIs) {
     const auto stepped = there.checkpoint.model->named_parameters();
     for (const auto& item : here.checkpoint.model->named_parameters()) {
       ASSERT_EQ(stepped[item.key()].device(), test::kOtherDevice) << item.key();
+      if (!item.value().requires_grad()) continue;
       const torch::Tensor gradient = item.value().grad(), same_gradient = stepped[item.key()].grad().to(torch::kCPU);
       EXPECT_LE((same_gradient - gradient).abs().max().item<double>(), 1e-6 + 1e-4 * gradient.abs().max().item<double>())
           << item.key();
     }
+  }
+}
+
+TEST_F(DeviceTest, SoDoesOneInBf16) {
+  for (const TrainOptions& options : {test::tiny_train_options(), adapter_on_bf16(), resnet_and_distilbert()}) {
+    SCOPED_TRACE(options.model.vision.model_type + " " + options.lora_mode);
+    Training there = training_on(test::kOtherDevice, options);
+    const test::CpuTensors made;
+    EXPECT_TRUE(std::isfinite(step(there, /*bf16=*/true)));
+    EXPECT_EQ(made.made_by(), "");
   }
 }
 
