@@ -96,10 +96,11 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   adopt_tokenizer(dataset, checkpoint);
 
   Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train"});
+  Ranks alone;
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))
     validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,
-                      options.recovery.loading);
+                      options.recovery.loading, alone);
   Json report = Json::object();
   Json validation = Json::object();
   const auto measure = [&](const char* stage) {
@@ -122,7 +123,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   if (recovers) {
     choose_what_trains(checkpoint, options.recovery);
     try {
-      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr).fit();
+      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr, alone).fit();
       measure("recovered");
     } catch (const Interrupted&) {
       if (replaces) throw Interrupted("interrupted; the older checkpoint stays");

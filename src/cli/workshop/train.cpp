@@ -65,6 +65,7 @@ class TrainCommand : public OptionsCommand<Options> {
     if (options.device == "cuda")
       invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
     const Json report = train(options, options);
+    if (report.is_null()) return report;
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
     if (const double percent = report.at("unreadable_percent").get<double>();
         percent > options.loading.max_unreadable)
