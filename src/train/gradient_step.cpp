@@ -11,6 +11,7 @@ namespace {
 Inputs rows_of(const Inputs& inputs, std::int64_t begin, std::int64_t end) {
   Inputs part;
   part.pixels = inputs.pixels.slice(0, begin, end);
+  if (inputs.second_pixels.defined()) part.second_pixels = inputs.second_pixels.slice(0, begin, end);
   part.tokens = inputs.tokens.slice(0, begin, end);
   part.ids = inputs.ids.slice(0, begin, end);
   if (inputs.pairs.defined()) part.pairs = inputs.pairs.slice(0, begin, end);

@@ -27,6 +27,7 @@ LoaderOptions loader_options(const TrainOptions& options, const Ranks& ranks) {
   loader.augment = options.augment;
   loader.rank = ranks.rank();
   loader.world = ranks.world();
+  loader.second_view = options.losses.self_supervision.weight > 0;
   return loader;
 }
 
@@ -57,7 +58,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       run_(run),
       ranks_(ranks),
       validates_(run != nullptr || !ranks.first()),
-      bf16_(use_bf16(options.precision)),
+      bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
       loader_(dataset, checkpoint.card.image, loader_options(options, ranks)),
       gradient_(checkpoint.model, objective, bf16_, options.micro_batch, ranks),
       parameters_(grouped_parameters(checkpoint, objective, options)),

@@ -15,6 +15,8 @@ class GradientStepTest : public test::TinyTraining {
   GradientStepTest() : dataset_(open_dataset(at("data"))) {
     LoaderOptions options;
     options.batch = 8;
+    options.second_view = true;
+    options.augment.color_jitter.brightness = 0.4;
     options_.image.height = 32;
     options_.image.width = 16;
     Loader loader(dataset_, options_.image, options);
@@ -22,6 +24,8 @@ class GradientStepTest : public test::TinyTraining {
     batch_ = *loader.next();
     losses_.sdm.weight = 0.5;
     losses_.identity.weight = 0.3;
+    losses_.triplet_alignment.weight = losses_.reversed_contrastive.weight = losses_.cyclic.weight = 0.5;
+    losses_.self_supervision.weight = 0.2;
   }
   struct Result {
     double total = 0;
