@@ -14,8 +14,9 @@
 #include "train/parameter_groups.h"
 #include "train/torch_runtime.h"
 
-/// One side of compare.py: ViT-B/32 and its text tower, with a LoRA adapter or every weight training, on random
-/// weights and inputs.  Each line of stdin, "forward" or "step" (forward, loss, backward, AdamW), is answered with
+/// One side of compare.py: ViT-B/32 and its text tower, with a LoRA adapter or every weight training, on
+/// random weights and inputs.  Each line of stdin, "forward" or "step" (forward, loss, backward, AdamW), is
+/// answered with
 /// {"seconds": ...}.
 namespace edgeclip {
 namespace {
@@ -109,7 +110,8 @@ int run(int argc, char** argv) {
   options.bf16_base = base == "bf16";
   Bench bench(options);
   std::cout << Json{{"ready", true},
-                    {"versions", {{"edgeclip", version()}, {"libtorch", TORCH_VERSION}, {"blas", blas_core()}}},
+                    {"versions",
+                     {{"edgeclip", version()}, {"libtorch", TORCH_VERSION}, {"blas", blas_core()}}},
                     {"trainable", bench.trainable()}}
             << std::endl;
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {
