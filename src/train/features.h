@@ -42,4 +42,20 @@ struct Features {
 /// Runs both towers under model's mode, in bf16 if asked.
 Features encode(DualEncoder& model, const Inputs& inputs, bool bf16);
 
+/// Calls visit(tensor) for each tensor of features that has a row per pair and a graph, in a fixed order.  Some may be
+/// undefined.
+template <class FeaturesType, class Visit>
+void each_encoded(FeaturesType& features, Visit&& visit) {
+  for (auto* tower : {&features.image, &features.text}) {
+    visit(tower->hidden);
+    visit(tower->projected);
+    visit(tower->unit);
+  }
+}
+/// The same for those that no gradient goes to.
+template <class FeaturesType, class Visit>
+void each_given(FeaturesType& features, Visit&& visit) {
+  for (auto* tensor : {&features.ids, &features.pairs, &features.teacher.image, &features.teacher.text}) visit(*tensor);
+}
+
 }  // namespace edgeclip

@@ -23,11 +23,16 @@ ObjectiveValue ObjectiveImpl::forward(const Features& features) {
 }
 
 Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
-  Features features = encode(model, inputs, bf16);
+  Features features = encoded(model, inputs, bf16);
+  const torch::NoGradGuard no_graph;
   const Autocast autocast(bf16);
   for (const Term& term : terms_)
-    if (counts(term)) term.loss->prepare(inputs, features);
+    if (counts(term)) term.loss->add_targets(inputs, features);
   return features;
+}
+
+Features ObjectiveImpl::encoded(DualEncoder& model, const Inputs& inputs, bool bf16) {
+  return encode(model, inputs, bf16);
 }
 
 }  // namespace edgeclip

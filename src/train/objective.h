@@ -23,8 +23,10 @@ class ObjectiveImpl : public torch::nn::Module {
   ObjectiveImpl(const ObjectiveOptions& options, const LossContext& context);
 
   ObjectiveValue forward(const Features& features);
-  /// encode(), and what the losses need of the inputs beside it.
+  /// All that forward() wants of a batch: encoded() and the losses' targets.
   Features features(DualEncoder& model, const Inputs& inputs, bool bf16);
+  /// What gradients flow through to the model.
+  Features encoded(DualEncoder& model, const Inputs& inputs, bool bf16);
 
  private:
   struct Term {

@@ -57,4 +57,13 @@ void ObjectiveOptions::validate(const std::string& where) const {
     invalid_input("{}*.weight: all are 0, so there is nothing to minimize; give one loss a weight", where);
 }
 
+std::vector<std::string> measured_losses(const ObjectiveOptions& o) {
+  const std::pair<const char*, double> weights[] = {  // all but identity, whose classes are the persons trained on
+      {"contrastive", o.contrastive.weight}, {"sdm", o.sdm.weight}, {"distillation", o.distillation.weight}};
+  std::vector<std::string> names;
+  for (const auto& [name, weight] : weights)
+    if (weight > 0) names.emplace_back(name);
+  return names;
+}
+
 }  // namespace edgeclip

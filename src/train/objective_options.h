@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/options.h"
 
@@ -89,5 +90,8 @@ struct ObjectiveOptions {
   /// Throws InvalidInput; where: prefix of the keys' names.
   void validate(const std::string& where) const;
 };
+
+/// Names of the losses in use that can be measured on persons that are not trained on.
+std::vector<std::string> measured_losses(const ObjectiveOptions& options);
 
 }  // namespace edgeclip

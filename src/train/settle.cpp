@@ -77,6 +77,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   Json now = started;
   overlay(now, asked);
   for (const char* key : kMayChange) started["loading"][key] = now["loading"][key];
+  started["saving"] = now["saving"];
   require_same_options(started, now, where);
   TrainOptions settled;
   options_from_json(now, settled, where + ": options");

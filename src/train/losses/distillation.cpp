@@ -68,14 +68,14 @@ DistillationLoss::DistillationLoss(const DistillationOptions& options, const Che
   teacher_.model->to(student.model->logit_scale.device());
 }
 
-void DistillationLoss::prepare(const Inputs& inputs, Features& features) {
+void DistillationLoss::add_targets(const Inputs& inputs, Features& features) {
   const torch::NoGradGuard no_grad;
   features.teacher = {teacher_.model->encode_image(inputs.pixels), teacher_.model->encode_text(inputs.tokens),
                       teacher_.model->logit_scale};
 }
 
 torch::Tensor DistillationLoss::forward(const Features& features) {
-  EDGECLIP_CHECK(features.teacher.image.defined(), "prepare() comes first");
+  EDGECLIP_CHECK(features.teacher.image.defined(), "add_targets() comes first");
   const TeacherOutput& teacher = features.teacher;
   return distillation_loss(
       features.logit_scale.exp() * torch::matmul(features.image.unit, features.text.unit.t()),

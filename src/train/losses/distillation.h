@@ -24,7 +24,7 @@ class DistillationLoss : public Loss {
   /// Loads the teacher.  Throws InvalidInput unless it sees images as the student does, and reads the same
   /// tokens in the captions of dataset.
   DistillationLoss(const DistillationOptions& options, const Checkpoint& student, const Dataset& dataset);
-  void prepare(const Inputs& inputs, Features& features) override;
+  void add_targets(const Inputs& inputs, Features& features) override;
   torch::Tensor forward(const Features& features) override;
   bool measures_unseen() const override { return false; }
 

@@ -11,8 +11,9 @@ class Loss : public torch::nn::Module {
  public:
   /// A scalar.
   virtual torch::Tensor forward(const Features& features) = 0;
-  /// Adds to features what this loss needs of the inputs themselves; called under the model's precision.
-  virtual void prepare(const Inputs& /*inputs*/, Features& /*features*/) {}
+  /// Adds to features what this loss wants to be near and what has no gradient, a teacher's view for example, row by row;
+  /// called under the model's precision.
+  virtual void add_targets(const Inputs& /*inputs*/, Features& /*features*/) {}
   /// Whether it says something of pairs that are not trained on.
   virtual bool measures_unseen() const { return true; }
 };
