@@ -3,6 +3,7 @@
 #include <string>
 
 #include "model/linear.h"
+#include "model/sequences.h"
 
 /// Transformer blocks, with the parameter names of the library that a tower comes from.
 namespace edgeclip {
@@ -25,11 +26,11 @@ struct BlockOptions {
   double dropout = 0, attention_dropout = 0;  ///< after fc2; of attention weights; in training
 };
 
-/// Multi-head self-attention.  x: (B, T, W); mask: additive, (T, T), or (B, 1, 1, T), or undefined.
+/// Multi-head self-attention.  x: (N, W), the rows of the sequences -> (N, W).
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute);
+  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute);
 
   const int width, heads;
   Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, out_proj{nullptr};
@@ -39,7 +40,7 @@ class AttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Attention);
 
-/// fc1 -> activation -> fc2.  x: (..., W).
+/// fc1 -> activation -> fc2.  x: (N, W).
 class MlpImpl : public torch::nn::Module {
  public:
   explicit MlpImpl(const BlockOptions& options);
@@ -47,7 +48,7 @@ class MlpImpl : public torch::nn::Module {
 
   const std::string activation;
   Linear fc1{nullptr}, fc2{nullptr};
-  bool keep_hidden = false;  ///< then forward leaves in `hidden` what fc2 saw, (..., neurons), with its graph
+  bool keep_hidden = false;  ///< then forward leaves in `hidden` what fc2 saw, (N, neurons), with its graph
   torch::Tensor hidden;
 
  private:
@@ -58,7 +59,7 @@ TORCH_MODULE(Mlp);
 class EncoderLayerImpl : public torch::nn::Module {
  public:
   explicit EncoderLayerImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute);
+  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute);
 
   const BlockStyle& style;
   Attention self_attn{nullptr};
@@ -73,7 +74,8 @@ class TransformerImpl : public torch::nn::Module {
  public:
   template <class TowerConfig>
   TransformerImpl(const TowerConfig& config, BlockOptions options);
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask, ComputeType compute,
+  /// x: (N, W), the rows of the sequences -> (N, W).
+  torch::Tensor forward(torch::Tensor x, const Sequences& sequences, ComputeType compute,
                         std::vector<torch::Tensor>* hidden);
 
   const BlockStyle& style;
