@@ -43,6 +43,12 @@ torch::Tensor Sequences::last_rows(const torch::Device& device) const {
   return index_tensor(rows, device);
 }
 
+torch::Tensor Sequences::owners(const torch::Device& device) const {
+  std::vector<std::int64_t> all;
+  for (std::int64_t b = 0; b < count(); ++b) all.insert(all.end(), static_cast<std::size_t>(length(b)), b);
+  return index_tensor(all, device);
+}
+
 torch::Tensor Sequences::positions(const torch::Device& device) const {
   std::vector<std::int64_t> all;
   for (std::int64_t b = 0; b < count(); ++b)

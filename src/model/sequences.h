@@ -30,6 +30,8 @@ struct Sequences {
   /// The rows of the sequences' first or last positions, (B) int64.
   torch::Tensor first_rows(const torch::Device& device) const;
   torch::Tensor last_rows(const torch::Device& device) const;
+  /// Of each row its sequence, (N) int64.
+  torch::Tensor owners(const torch::Device& device) const;
   /// Of each row its position in its sequence, (N) int64.
   torch::Tensor positions(const torch::Device& device) const;
   /// Of each row its place among the elements of a matrix (B, padded), (N) int64.

@@ -28,10 +28,11 @@ AttentionImpl::AttentionImpl(const BlockOptions& options)
   out_proj = register_module(names.out, Linear(width, width));
 }
 
-torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute) {
-  const torch::Tensor mixed =
-      ops::attention(q_proj(x, compute), k_proj(x, compute), v_proj(x, compute), heads, sequences,
-                     is_training() ? dropout_ : 0);
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                                     const torch::Tensor& at) {
+  const torch::Tensor asking = at.defined() ? x.index_select(0, at) : x;
+  const torch::Tensor mixed = ops::attention(q_proj(asking, compute), k_proj(x, compute), v_proj(x, compute),
+                                             heads, sequences, is_training() ? dropout_ : 0);
   return out_proj(mixed, compute);
 }
 
@@ -55,12 +56,13 @@ EncoderLayerImpl::EncoderLayerImpl(const BlockOptions& options) : style(*options
 }
 
 torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const Sequences& sequences,
-                                        ComputeType compute) {
+                                        ComputeType compute, const torch::Tensor& at) {
+  const torch::Tensor kept = at.defined() ? x.index_select(0, at) : x;
   if (style.post_norm) {
-    const torch::Tensor y = layer_norm1(x + self_attn(x, sequences, compute));
+    const torch::Tensor y = layer_norm1(kept + self_attn(x, sequences, compute, at));
     return layer_norm2(y + mlp(y, compute));
   }
-  const torch::Tensor y = x + self_attn(layer_norm1(x), sequences, compute);
+  const torch::Tensor y = kept + self_attn(layer_norm1(x), sequences, compute, at);
   return y + mlp(layer_norm2(y), compute);
 }
 
@@ -77,19 +79,31 @@ TransformerImpl::TransformerImpl(const TowerConfig& config, BlockOptions options
 template TransformerImpl::TransformerImpl(const VisionConfig&, BlockOptions);
 template TransformerImpl::TransformerImpl(const TextConfig&, BlockOptions);
 
+torch::Tensor TransformerImpl::block(std::size_t i, const torch::Tensor& x, const Sequences& sequences,
+                                     ComputeType compute, const torch::Tensor& at) const {
+  EncoderLayer block = layer(i);
+  if (!recompute || !is_training()) return block(x, sequences, compute, at);
+  return recomputed([=](const torch::Tensor& in) mutable { return block(in, sequences, compute, at); }, x,
+                    block->parameters());
+}
+
 torch::Tensor TransformerImpl::forward(torch::Tensor x, const Sequences& sequences, ComputeType compute,
                                        std::vector<torch::Tensor>* hidden) {
   if (hidden) hidden->push_back(x);
   for (std::size_t i = 0; i < layers->size(); ++i) {
-    EncoderLayer block = layer(i);
-    if (recompute && is_training())
-      x = recomputed([=](const torch::Tensor& in) mutable { return block(in, sequences, compute); }, x,
-                     block->parameters());
-    else
-      x = block(x, sequences, compute);
+    x = block(i, x, sequences, compute, {});
     if (hidden) hidden->push_back(x);
   }
   return x;
+}
+
+torch::Tensor TransformerImpl::rows_at(const torch::Tensor& at, torch::Tensor x, const Sequences& sequences,
+                                       ComputeType compute, std::vector<torch::Tensor>* hidden) {
+  const std::size_t last = layers->size() - 1;
+  if (hidden || layer(last)->mlp->keep_hidden)
+    return forward(x, sequences, compute, hidden).index_select(0, at);
+  for (std::size_t i = 0; i < last; ++i) x = block(i, x, sequences, compute, {});
+  return block(last, x, sequences, compute, at);
 }
 
 EncoderLayer TransformerImpl::layer(std::size_t i) const {

@@ -26,11 +26,13 @@ struct BlockOptions {
   double dropout = 0, attention_dropout = 0;  ///< after fc2; of attention weights; in training
 };
 
-/// Multi-head self-attention.  x: (N, W), the rows of the sequences -> (N, W).
+/// Multi-head self-attention.  x: (N, W), the rows of the sequences -> (N, W).  With `at`, (B) int64, one row of
+/// each sequence that sees all of it: (B, W), theirs alone; keys and values are of all rows.
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute);
+  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                        const torch::Tensor& at = {});
 
   const int width, heads;
   Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, out_proj{nullptr};
@@ -56,10 +58,12 @@ class MlpImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Mlp);
 
+/// x: (N, W) -> (N, W), or (B, W) of the rows `at`, as in Attention.
 class EncoderLayerImpl : public torch::nn::Module {
  public:
   explicit EncoderLayerImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute);
+  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                        const torch::Tensor& at = {});
 
   const BlockStyle& style;
   Attention self_attn{nullptr};
@@ -77,12 +81,20 @@ class TransformerImpl : public torch::nn::Module {
   /// x: (N, W), the rows of the sequences -> (N, W).
   torch::Tensor forward(torch::Tensor x, const Sequences& sequences, ComputeType compute,
                         std::vector<torch::Tensor>* hidden);
+  /// (B, W): of one row of each sequence (`at`, as in Attention) what forward() gives.  Of the last block no
+  /// other row is computed, unless hidden states are asked for.
+  torch::Tensor rows_at(const torch::Tensor& at, torch::Tensor x, const Sequences& sequences,
+                        ComputeType compute, std::vector<torch::Tensor>* hidden);
 
   const BlockStyle& style;
   torch::nn::ModuleList layers{nullptr};
   bool recompute =
       false;  ///< gradient checkpointing: a block's inside is computed again in the backward pass
   EncoderLayer layer(std::size_t i) const;
+
+ private:
+  torch::Tensor block(std::size_t i, const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                      const torch::Tensor& at) const;
 };
 TORCH_MODULE(Transformer);
 

@@ -31,11 +31,17 @@ torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, ComputeType 
   const torch::Tensor valid = valid_tokens(ids);
   Sequences sequences = Sequences::equal(B, T);
   sequences.key_bias = valid.logical_not().flatten().to(torch::kFloat) * Sequences::kHidden;
-  const torch::Tensor y = transformer->forward(x.flatten(0, 1), sequences, compute, hidden).view_as(x);
+  const torch::Tensor rows = x.flatten(0, 1);
+  torch::Tensor pooled;
+  if (config.mask_pooling == "mean") {
+    const torch::Tensor y = transformer->forward(rows, sequences, compute, hidden).view_as(x);
+    const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
+    pooled = (y * weights).sum(1) / weights.sum(1).clamp_min(1);
+  } else {
+    pooled = transformer->rows_at(sequences.first_rows(x.device()), rows, sequences, compute, hidden);
+  }
   separate(hidden, B);
-  if (config.mask_pooling != "mean") return y.select(1, 0);
-  const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
-  return (y * weights).sum(1) / weights.sum(1).clamp_min(1);
+  return pooled;
 }
 
 torch::Tensor DistilBertTower::valid_tokens(const torch::Tensor& tokens) const {

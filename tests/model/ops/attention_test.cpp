@@ -128,6 +128,7 @@ TEST(Sequences, SayWhereRowsLie) {
   };
   EXPECT_TRUE(is(s.first_rows(torch::kCPU), {0, 2, 3}));
   EXPECT_TRUE(is(s.last_rows(torch::kCPU), {1, 2, 5}));
+  EXPECT_TRUE(is(s.owners(torch::kCPU), {0, 0, 1, 2, 2, 2}));
   EXPECT_TRUE(is(s.positions(torch::kCPU), {0, 1, 0, 0, 1, 2}));
   EXPECT_TRUE(is(s.places(4, torch::kCPU), {0, 1, 4, 8, 9, 10}));
 }
