@@ -120,10 +120,11 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   checkpoint.model->to(where);
   Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train", "recovery."});
   objective->to(where);
+  Ranks alone;
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))
     validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,
-                      options.recovery.loading);
+                      options.recovery.loading, alone);
   Json report = Json::object();
   Json validation = Json::object();
   const auto measure = [&](const char* stage) {
@@ -147,7 +148,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   if (recovers) {
     choose_what_trains(checkpoint, options.recovery, "recovery.");
     try {
-      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr).fit();
+      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr, alone).fit();
       measure("recovered");
     } catch (const Interrupted&) {
       if (replaces) throw Interrupted("interrupted; the older checkpoint stays");

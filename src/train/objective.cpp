@@ -28,6 +28,13 @@ ObjectiveValue ObjectiveImpl::forward(const Features& features) {
   return value;
 }
 
+std::vector<std::string> ObjectiveImpl::measured() const {
+  std::vector<std::string> names;
+  for (const Term& term : terms_)
+    if (counts(term)) names.push_back(term.name);
+  return names;
+}
+
 Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
   Features features = encoded(model, inputs, bf16);
   if (teacher_ && is_training()) {  // no loss of distillation is measured elsewhere

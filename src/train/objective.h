@@ -23,6 +23,8 @@ class ObjectiveImpl : public torch::nn::Module {
   ObjectiveImpl(const ObjectiveOptions& options, const LossContext& context);
 
   ObjectiveValue forward(const Features& features);
+  /// Names of the losses that forward() computes in the mode it is in.
+  std::vector<std::string> measured() const;
   /// All that forward() wants of a batch: encoded(), and what a teacher says.
   Features features(DualEncoder& model, const Inputs& inputs, bool bf16);
   /// Of the teacher's weights; "" without one.

@@ -147,7 +147,8 @@ struct TrainPaths {
 void settle_training(TrainOptions& options, TrainPaths& paths);
 
 /// Trains, after settle_training(); writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a
-/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.
+/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.  Started by mpirun, srun or
+/// torchrun's variables: together with the other processes (train/ranks.h); all but the first return null.
 Json train(const TrainOptions& options, const TrainPaths& paths);
 
 }  // namespace edgeclip

@@ -62,6 +62,7 @@ class TrainCommand : public OptionsCommand<Options> {
     require(options.out, "--out");
     if (options.TrainPaths::resume && options.overwrite) invalid_input("--resume and --overwrite: one of the two");
     const Json report = train(options, options);
+    if (report.is_null()) return report;
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
     if (const double percent = report.at("unreadable_percent").get<double>();
         percent > options.loading.max_unreadable)
