@@ -37,7 +37,7 @@ torch::Tensor ClipTextTower::end_positions(const torch::Tensor& ids) const {
 
 torch::Tensor ClipTextTower::valid_tokens(const torch::Tensor& tokens) const {
   const torch::Tensor ids = tokens.to(torch::kInt64);
-  return torch::arange(ids.size(1)) <= end_positions(ids).unsqueeze(1);
+  return torch::arange(ids.size(1), ids.options()) <= end_positions(ids).unsqueeze(1);
 }
 
 void ClipTextTower::initialize() {
