@@ -1,11 +1,10 @@
 #include "model/recompute.h"
 
-#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
-#include <mutex>
+#include "model/random_state.h"
 
 namespace edgeclip {
 
@@ -50,22 +49,6 @@ class AutocastGuard {
 
  private:
   const AutocastState before_;
-};
-
-class RandomState {
- public:
-  explicit RandomState(const at::Device& device) : generator_(at::globalContext().defaultGenerator(device)) {
-    const std::lock_guard lock(generator_.mutex());
-    state_ = generator_.get_state();
-  }
-  void restore() {
-    const std::lock_guard lock(generator_.mutex());
-    generator_.set_state(state_);
-  }
-
- private:
-  at::Generator generator_;
-  torch::Tensor state_;
 };
 
 struct SecondRun {

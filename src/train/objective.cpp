@@ -4,10 +4,16 @@
 
 namespace edgeclip {
 
-ObjectiveImpl::ObjectiveImpl(const ObjectiveOptions& options, const LossContext& context) {
+ObjectiveImpl::ObjectiveImpl(const ObjectiveOptions& options, const LossContext& given) {
+  LossContext context = given;
+  if (options.distillation.in_use())
+    teacher_ = std::make_unique<Teacher>(options.distillation.teacher, context.student, context.dataset,
+                                         context.where + "losses.distillation.teacher");
+  context.teacher = teacher_.get();
   for (const LossRow& row : loss_rows())
     if (const double weight = row.weight(options); weight != 0)
-      terms_.push_back({row.name, weight, register_module(row.name, row.make(options, context))});
+      terms_.push_back(
+          {row.name, weight, row.measures_unseen, register_module(row.name, row.make(options, context))});
 }
 
 ObjectiveValue ObjectiveImpl::forward(const Features& features) {
@@ -22,12 +28,24 @@ ObjectiveValue ObjectiveImpl::forward(const Features& features) {
   return value;
 }
 
-Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
-  Features features = encode(model, inputs, bf16);
-  const Autocast autocast(bf16);
+std::vector<std::string> ObjectiveImpl::measured() const {
+  std::vector<std::string> names;
   for (const Term& term : terms_)
-    if (counts(term)) term.loss->prepare(inputs, features);
+    if (counts(term)) names.push_back(term.name);
+  return names;
+}
+
+Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
+  Features features = encoded(model, inputs, bf16);
+  if (teacher_ && is_training()) {  // no loss of distillation is measured elsewhere
+    const Autocast autocast(bf16);
+    features.teacher = teacher_->see(inputs);
+  }
   return features;
+}
+
+Features ObjectiveImpl::encoded(DualEncoder& model, const Inputs& inputs, bool bf16) {
+  return encode(model, inputs, bf16);
 }
 
 }  // namespace edgeclip

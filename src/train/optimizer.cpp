@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 
 #include "base/error.h"
 #include "model/tensors.h"
 #include "model/weight.h"
+#include "train/state_tensor.h"
 
 namespace edgeclip {
 
@@ -69,15 +71,6 @@ void update_by_operators(torch::Tensor& value, const torch::Tensor& gradient, to
 }
 
 bool lies_densely(const torch::Tensor& value) { return value.device().is_cpu() && value.is_contiguous(); }
-
-void copy_moment(const SafetensorsFile& file, const std::string& name, torch::Tensor& out) {
-  const Tensor tensor = file.get(name);
-  const Shape shape(out.sizes().begin(), out.sizes().end());
-  if (tensor.dtype() != DType::f32 || tensor.shape() != shape)
-    invalid_input("{}: {} is {} {}, expected float32 {}; start again without --resume", file.file(), name,
-                  dtype_name(tensor.dtype()), shape_string(tensor.shape()), shape_string(shape));
-  out.copy_(from_tensor(tensor.view()));
-}
 
 }  // namespace
 
@@ -148,17 +141,20 @@ NamedTensors AdamW::state() const {
   return tensors;
 }
 
-void AdamW::load_state(const SafetensorsFile& file, std::int64_t older) {
+void AdamW::load_state(const SafetensorsFile& file) {
+  const auto restore = [&](const std::string& name, torch::Tensor& moment) {
+    moment.copy_(state_tensor(file, name, moment));
+  };
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    copy_moment(file, "exp_avg." + parameters_[i].name, moments_[i].first);
-    copy_moment(file, "exp_avg_sq." + parameters_[i].name, moments_[i].second);
+    restore("exp_avg." + parameters_[i].name, moments_[i].first);
+    restore("exp_avg_sq." + parameters_[i].name, moments_[i].second);
   }
-  steps_ = older;
-  if (!file.contains(kSteps)) return;
-  const Tensor steps = file.get(kSteps);
-  if (steps.dtype() != DType::i64 || steps.elements() != 1)
-    invalid_input("{}: {} is no integer; start again without --resume", file.file(), kSteps);
-  steps_ = *steps.data<std::int64_t>();
+  if (file.contains(kSteps)) {
+    steps_ = state_tensor(file, kSteps, torch::empty({1}, torch::kInt64)).item<std::int64_t>();
+  } else {
+    const auto step = file.metadata().find("step");
+    steps_ = step == file.metadata().end() ? 0 : std::strtoll(step->second.c_str(), nullptr, 10);
+  }
 }
 
 double clip_scale(double norm, double max_norm) {

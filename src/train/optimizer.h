@@ -33,9 +33,9 @@ class AdamW {
 
   /// Moments as "exp_avg.NAME" and "exp_avg_sq.NAME", steps() as "adamw_steps".
   NamedTensors state() const;
-  /// older: steps() of a file of a version that did not write it.  Throws InvalidInput if file lacks a moment
-  /// or has it in another shape.
-  void load_state(const SafetensorsFile& file, std::int64_t older);
+  /// Where an earlier version wrote no steps(), they are those of file's metadata "step".  Throws InvalidInput if file
+  /// lacks a moment or has it in another shape.
+  void load_state(const SafetensorsFile& file);
 
  private:
   struct Moments {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "train/asked_options.h"
+#include "train/score.h"
 #include "train/train.h"
 
 namespace edgeclip {
@@ -18,6 +19,22 @@ void ParameterGroupOptions::validate(const std::string& where) const {
   if (parameters.empty()) invalid_input("{}parameters: names nothing; name a module or parameter", where);
   require(std::isfinite(rate) && rate >= 0, where, "rate", rate, "0 or more");
   require(std::isfinite(weight_decay), where, "weight_decay", weight_decay, "a number");
+}
+
+void AverageOptions::validate(const std::string& where) const {
+  require(decay >= 0 && decay < 1, where, "decay", decay, "at least 0 (off) and below 1");
+}
+
+void SavingOptions::validate(const std::string& where) const {
+  require(every_steps >= 0, where, "every_steps", every_steps, "0 (by time alone) or more");
+  require(std::isfinite(every_minutes) && every_minutes >= 0, where, "every_minutes", every_minutes,
+          "0 (never) or more");
+  require(keep >= 0, where, "keep", keep, "0 or more");
+}
+
+void EarlyStoppingOptions::validate(const std::string& where) const {
+  require(patience >= 0, where, "patience", patience, "0 (off) or more");
+  require(std::isfinite(min_delta) && min_delta >= 0, where, "min_delta", min_delta, "0 or more");
 }
 
 void TrainOptions::validate(const std::string& where) const {
@@ -37,6 +54,7 @@ void TrainOptions::validate(const std::string& where) const {
   require(std::isfinite(o.eps) && o.eps > 0, where, "optimizer.eps", o.eps, "positive");
   require(o.warmup >= 0 && o.warmup <= 1, where, "optimizer.warmup", o.warmup,
           "a part of all steps, from 0 to 1");
+  require(o.max_skipped >= 0, where, "optimizer.max_skipped", o.max_skipped, "0 (none) or more");
   require(std::isfinite(o.clip_norm) && o.clip_norm >= 0, where, "optimizer.clip_norm", o.clip_norm,
           "0 (off) or more");
   for (std::size_t i = 0; i < o.groups.size(); ++i)
@@ -54,14 +72,19 @@ void TrainOptions::validate(const std::string& where) const {
         base_type);
   loading.validate(where + "loading.");
   losses.validate(where + "losses.");
-  if (best_by == "loss" && losses.contrastive.weight + losses.sdm.weight == 0)
-    invalid_input(
-        "{}best_by: loss: none of the losses in use can be measured on persons that are not trained on; set "
-        "it "
-        "to mAP",
-        where);
+  require_score(best_by, losses, where + "best_by");
+  average.validate(where + "average.");
+  saving.validate(where + "saving.");
+  early_stopping.validate(where + "early_stopping.");
   augment.validate(where + "augment.");
+  if (losses.self_supervision.weight > 0 && !augment.changes_images())
+    invalid_input(
+        "{0}losses.self_supervision: {0}augment changes no image, so that two views of it are the same; give "
+        "{0}augment.color_jitter or {0}augment.resized_crop a probability, or set {0}losses.self_supervision.weight to 0",
+        where);
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
+  require(micro_batch >= 0 && micro_batch <= batch, where, "micro_batch", micro_batch,
+          "0 (the whole batch at once) or at most batch");
   require(epochs >= 0, where, "epochs", epochs, "0 or more");
   require(steps >= 0, where, "steps", steps, "0 or more");
   require(validate_every >= 0, where, "validate_every", validate_every, "0 (each epoch) or more");

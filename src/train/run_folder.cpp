@@ -1,5 +1,8 @@
 #include "train/run_folder.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "base/artifact.h"
 #include "base/build_info.h"
 #include "base/file.h"
@@ -75,7 +78,39 @@ void RunFolder::keep() {
   staged_ = false;
 }
 
+fs::path RunFolder::checkpoint(std::int64_t step) const {
+  return place() / kCheckpoints / fmt::format("step_{:08}", step);
+}
+
+void RunFolder::keep_checkpoints(int count) const {
+  std::vector<fs::path> steps;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(place() / kCheckpoints, error))
+    if (entry.path().filename().string().rfind("step_", 0) == 0) steps.push_back(entry.path());
+  std::sort(steps.begin(), steps.end());  // by step: their numbers have leading zeros
+  for (std::size_t i = 0; i + static_cast<std::size_t>(count) < steps.size(); ++i) remove_tree(steps[i].c_str());
+}
+
 Json RunFolder::description() const { return read_run_description(directory_); }
+
+fs::path latest_run(const fs::path& folder) {
+  const auto resumable = [](const fs::path& run) {
+    return fs::is_regular_file(run / "state.safetensors") && fs::is_regular_file(run / "run.json");
+  };
+  if (resumable(folder)) return folder;
+  fs::path latest;
+  fs::file_time_type saved;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (!resumable(entry.path())) continue;
+    const auto time = fs::last_write_time(entry.path() / "state.safetensors");
+    if (latest.empty() || time > saved) {
+      latest = entry.path();
+      saved = time;
+    }
+  }
+  return latest;
+}
 
 Json read_run_description(const fs::path& run) {
   if (!fs::exists(run / "run.json"))

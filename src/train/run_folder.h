@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -9,8 +10,8 @@
 
 namespace edgeclip {
 
-/// The output folder of a training: run.json (what was asked for), metrics.jsonl, best/, final/ (checkpoints)
-/// and state.safetensors (what an exact resume needs).  One process at a time trains into it.
+/// The output folder of a training: run.json (what was asked for), metrics.jsonl, best/, final/ (checkpoints),
+/// checkpoints/step_N/ (of the last saves, if asked for) and state.safetensors (what an exact resume needs).  One process at a time trains into it.
 ///
 /// A run that replaces another is made in the hidden folder .next of the run folder, until it has saved
 /// something: then keep() puts its artifacts in the place of the old ones, one step each, after writing down
@@ -38,6 +39,9 @@ class RunFolder {
 
   const std::filesystem::path& directory() const { return directory_; }
   std::filesystem::path best() const { return place() / "best"; }
+  std::filesystem::path checkpoint(std::int64_t step) const;
+  /// Of checkpoint(), those of the last `count` steps stay.
+  void keep_checkpoints(int count) const;
   std::filesystem::path final() const { return place() / "final"; }
   std::filesystem::path metrics() const { return place() / "metrics.jsonl"; }
   std::filesystem::path state() const { return place() / "state.safetensors"; }
@@ -51,6 +55,10 @@ class RunFolder {
   bool staged_ = false;
   std::optional<OutputClaim> claim_;  ///< from construction on: no other process writes into the folder
 };
+
+/// The run to go on with: folder itself, or that of the runs in it which was saved last; empty if neither holds a state.
+/// Changes nothing, locks nothing.
+std::filesystem::path latest_run(const std::filesystem::path& folder);
 
 /// run.json of a run, of whatever version of edgeclip.  Changes nothing, locks nothing.
 Json read_run_description(const std::filesystem::path& run);

@@ -6,6 +6,7 @@
 namespace edgeclip {
 
 inline constexpr const char* kNextRun = ".next";
+inline constexpr const char* kCheckpoints = "checkpoints";  ///< of the last steps that were saved
 
 /// Whether there is something of a run that a new one would lose.
 bool holds_trained_run(const std::filesystem::path& run);

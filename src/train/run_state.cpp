@@ -1,23 +1,24 @@
 #include "train/run_state.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-
 #include <cstdlib>
 
 #include "base/error.h"
 #include "model/checkpoint.h"
+#include "model/weight.h"
 
 namespace edgeclip {
 
 namespace {
 
-constexpr const char* kFormat = "1";
+/// 1 held all weights, frozen ones too.
+constexpr std::int64_t kFormat = 2, kOldest = 1;
 
-std::int64_t metadata_integer(const SafetensorsFile& file, const std::string& key) {
+std::int64_t metadata_integer(const SafetensorsFile& file, const std::string& key, const char* absent = nullptr) {
   const auto it = file.metadata().find(key);
+  const std::string text = it != file.metadata().end() ? it->second : absent != nullptr ? absent : "";
   char* end = nullptr;
-  const std::int64_t value = it == file.metadata().end() ? 0 : std::strtoll(it->second.c_str(), &end, 10);
-  if (end == nullptr || *end != '\0' || it->second.empty())
+  const std::int64_t value = std::strtoll(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0')
     invalid_input("{}: metadata \"{}\" is missing or no integer; train without --resume", file.file(), key);
   return value;
 }
@@ -40,72 +41,76 @@ Json metadata_json(const SafetensorsFile& file, const std::string& key) {
   return value;
 }
 
-}  // namespace
-
-void save_run_state(const std::filesystem::path& path, const DualEncoder& model, const Objective& objective,
-                    const AdamW& optimizer, const RunState& state) {
-  NamedTensors tensors = optimizer.state();
-  for (const auto& item : objective->named_parameters())
-    tensors.emplace_back("objective." + item.key(), to_tensor(item.value()));
-  for (const auto& item : model->named_parameters())
-    tensors.emplace_back("model." + item.key(), to_tensor(item.value()));
-  for (const auto& item : model->named_buffers())
-    tensors.emplace_back("model." + item.key(), to_tensor(item.value()));
-  tensors.emplace_back("rng", to_tensor(at::detail::getDefaultCPUGenerator().get_state()));
-  write_safetensors(
-      path, tensors,
-      {{"format", kFormat},
-       {"tensors", tensors_hash(tensors)},
-       {"step", std::to_string(state.step)},
-       {"validated_step", std::to_string(state.validated_step)},
-       {"best_step", std::to_string(state.best_step)},
-       {"best_score", fmt::format("{}", state.best_score)},  // shortest form that reads back exactly
-       {"batches_per_epoch", std::to_string(state.batches_per_epoch)},
-       {"last_validation", state.last_validation.dump()},
-       {"best_validation", state.best_validation.dump()}});
+std::string metadata_text(const SafetensorsFile& file, const std::string& key) {
+  const auto it = file.metadata().find(key);
+  return it == file.metadata().end() ? "" : it->second;
 }
 
-RunState load_run_state(const std::filesystem::path& path, DualEncoder& model, Objective& objective,
-                        AdamW& optimizer) {
+}  // namespace
+
+const std::string& RunState::unchanging_hash() {
+  if (hash_.empty()) hash_ = tensors_hash(unchanging_ ? unchanging_() : NamedTensors());
+  return hash_;
+}
+
+void RunState::save(const std::filesystem::path& path, const RunPosition& position) {
+  NamedTensors tensors;
+  for (const StatePart& part : parts_)
+    for (auto& tensor : part.save()) tensors.push_back(std::move(tensor));
+  write_safetensors(
+      path, tensors,
+      {{"format", std::to_string(kFormat)},
+       {"tensors", tensors_hash(tensors)},
+       {"unchanging", unchanging_hash()},
+       {"step", std::to_string(position.step)},
+       {"validated_step", std::to_string(position.validated_step)},
+       {"best_step", std::to_string(position.best_step)},
+       {"best_score", fmt::format("{}", position.best_score)},  // shortest form that reads back exactly
+       {"batches_per_epoch", std::to_string(position.batches_per_epoch)},
+       {"skipped_steps", std::to_string(position.skipped_steps)},
+       {"skipped_in_a_row", std::to_string(position.skipped_in_a_row)},
+       {"validations_waited", std::to_string(position.validations_waited)},
+       {"stopped_early", std::to_string(static_cast<int>(position.stopped_early))},
+       {"last_validation", position.last_validation.dump()},
+       {"best_validation", position.best_validation.dump()}});
+}
+
+RunPosition RunState::load(const std::filesystem::path& path) {
   const SafetensorsFile file(path);
-  if (metadata_integer(file, "format") != std::atoi(kFormat))
-    invalid_input("{}: has another format than this build ({}); train without --resume", path.string(),
-                  kFormat);
+  const std::int64_t format = metadata_integer(file, "format");
+  if (format < kOldest || format > kFormat)
+    invalid_input("{}: has format {}, this build reads up to {}; train without --resume", path.string(), format, kFormat);
   NamedTensors tensors;
   for (const auto& name : file.names()) tensors.emplace_back(name, file.get(name));
-  const auto hash = file.metadata().find("tensors");
-  if (hash == file.metadata().end() || hash->second != tensors_hash(tensors))
+  if (metadata_text(file, "tensors") != tensors_hash(tensors))
     invalid_input("{}: is damaged (its checksum is not that in its metadata); train without --resume",
                   path.string());
-  RunState state;
-  state.step = metadata_integer(file, "step");
-  state.validated_step = metadata_integer(file, "validated_step");
-  state.best_step = metadata_integer(file, "best_step");
-  state.best_score = metadata_number(file, "best_score");
-  state.batches_per_epoch = metadata_integer(file, "batches_per_epoch");
-  state.last_validation = metadata_json(file, "last_validation");
-  state.best_validation = metadata_json(file, "best_validation");
+  if (format > 1 && metadata_text(file, "unchanging") != unchanging_hash())
+    invalid_input(
+        "{}: the weights that do not train are others than when the run was started; put back the checkpoint it was "
+        "started with (init in run.json), or train without --resume",
+        path.string());
+  RunPosition position;
+  position.step = metadata_integer(file, "step");
+  position.validated_step = metadata_integer(file, "validated_step");
+  position.best_step = metadata_integer(file, "best_step");
+  position.best_score = metadata_number(file, "best_score");
+  position.batches_per_epoch = metadata_integer(file, "batches_per_epoch");
+  position.skipped_steps = metadata_integer(file, "skipped_steps", "0");
+  position.skipped_in_a_row = metadata_integer(file, "skipped_in_a_row", "0");
+  position.validations_waited = metadata_integer(file, "validations_waited", "0");
+  position.stopped_early = metadata_integer(file, "stopped_early", "0") != 0;
+  position.last_validation = metadata_json(file, "last_validation");
+  position.best_validation = metadata_json(file, "best_validation");
+  for (const StatePart& part : parts_) part.load(file);
+  return position;
+}
 
-  const torch::NoGradGuard no_grad;
-  const auto restore = [&](const std::string& name, torch::Tensor& value) {
-    const torch::Tensor saved = from_tensor(file.get(name).view());
-    if (saved.scalar_type() != value.scalar_type() || saved.sizes() != value.sizes())
-      invalid_input("{}: {} is {} {}, expected {} {}; train without --resume", path.string(), name,
-                    c10::toString(saved.scalar_type()), c10::str(saved.sizes()),
-                    c10::toString(value.scalar_type()), c10::str(value.sizes()));
-    value.copy_(saved);
-  };
-  for (auto& item : model->named_parameters()) restore("model." + item.key(), item.value());
-  for (auto& item : model->named_buffers()) restore("model." + item.key(), item.value());
-  for (auto& item : objective->named_parameters()) restore("objective." + item.key(), item.value());
-  optimizer.load_state(file, state.step);
-
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const Tensor rng = file.get("rng");
-  if (rng.dtype() != DType::u8 || rng.elements() != generator.get_state().numel())
-    invalid_input("{}: rng is no random state of this LibTorch; train without --resume", path.string());
-  generator.set_state(from_tensor(rng.view()));
-  return state;
+NamedTensors frozen_weights(const DualEncoder& model) {
+  NamedTensors tensors;
+  for (const auto& item : model->named_parameters())
+    if (!item.value().requires_grad()) tensors.emplace_back(item.key(), to_tensor(item.value()));
+  return tensors;
 }
 
 }  // namespace edgeclip

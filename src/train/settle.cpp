@@ -77,6 +77,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   Json now = started;
   overlay(now, asked);
   for (const char* key : kMayChange) started["loading"][key] = now["loading"][key];
+  started["saving"] = now["saving"];
   require_same_options(started, now, where);
   TrainOptions settled;
   options_from_json(now, settled, where + ": options");
@@ -129,6 +130,7 @@ void settle_training(TrainOptions& options, TrainPaths& paths) {
         "lora.{}: was set, but no adapter trains; add --lora-mode adapter (and --init CKPT), or leave lora.* "
         "out",
         asked["lora"].begin().key());
+  require_weights(options.losses, part_of(asked, "losses"), "losses.");
   if (paths.init.empty()) return settle_new(options, asked);
   const CheckpointHead head = read_checkpoint_head(paths.init);
   settle_architecture(options, asked, head, paths.init);

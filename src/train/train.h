@@ -10,6 +10,7 @@
 #include "model/config/lora_options.h"
 #include "model/config/model_config.h"
 #include "train/objective_options.h"
+#include "train/run_options.h"
 
 namespace edgeclip {
 
@@ -38,6 +39,7 @@ struct OptimizerOptions {
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
   double warmup = 0.05;                       ///< part of all steps
   double clip_norm = 1.0;                     ///< gradient norm; 0 = off
+  int max_skipped = 3;                        ///< steps in a row
   std::vector<ParameterGroupOptions> groups;  ///< the first that names a parameter counts
 
   template <class Visitor>
@@ -50,6 +52,8 @@ struct OptimizerOptions {
     v("eps", eps, "AdamW's epsilon");
     v("warmup", warmup, "part of all steps with linearly rising rate");
     v("clip_norm", clip_norm, "gradients are scaled to this norm at most; 0 = off");
+    v("max_skipped", max_skipped,
+      "so many steps in a row whose loss or gradient is not finite are left out, then the run ends; 0: it ends at the first");
     v("groups", groups, "rates and decays of their own; the first that names a parameter counts");
   }
 };
@@ -67,6 +71,7 @@ struct TrainOptions {
   ImageTransform image;  ///< height and width are model.vision's; with --init: the checkpoint's but for what
                          ///< is asked for
   int batch = 64;
+  int micro_batch = 0;  ///< > 0: so many pairs at a time in the towers (train/gradient_step.h)
   int epochs = 10;
   int steps = 0;  ///< > 0: exactly so many steps, instead of epochs
   LoadingOptions loading;
@@ -74,7 +79,10 @@ struct TrainOptions {
   ObjectiveOptions losses;         ///< what is minimized
   std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
   int validate_every = 0;          ///< steps; 0: at the end of each epoch
-  std::string best_by = "mAP";     ///< "mAP" | "loss": what "best" means, on the validation split
+  std::string best_by = "mAP";     ///< what "best" means, on the validation split (train/score.h)
+  AverageOptions average;
+  SavingOptions saving;
+  EarlyStoppingOptions early_stopping;
   std::uint64_t seed = 0;
 
   template <class Visitor>
@@ -85,7 +93,11 @@ struct TrainOptions {
       "preprocessing; height and width follow the model; with --init the checkpoint's, but for what is set");
     fields_of_steps(v);
     v("validate_every", validate_every, "steps between validations; 0: each epoch");
-    v("best_by", best_by, "what makes a checkpoint the best", {"mAP", "loss"});
+    v("best_by", best_by,
+      "what makes a checkpoint the best: mAP, mINP, R@1, R@5, R@10 (text to image), image_to_text.mAP and so on, loss, losses.NAME");
+    v("average", average, "moving average of the weights");
+    v("saving", saving, "when the run's state is saved, and what stays of it");
+    v("early_stopping", early_stopping, "ends a run that gets no better");
     v("seed", seed, "of initialization, order, augmentation");
   }
   void validate(const std::string& where) const;
@@ -107,12 +119,14 @@ struct TrainOptions {
   template <class Visitor>
   void fields_of_steps(Visitor& v) {
     v("batch", batch, "pairs per step (unless loading.identities says otherwise)");
+    v("micro_batch", micro_batch,
+      "if positive: so many pairs at a time in the towers, with the gradient of the whole batch: less memory, one more forward pass");
     v("epochs", epochs, "passes over the training images (with loading.captions all: over their captions)");
     v("steps", steps, "if positive: exactly so many steps instead of epochs");
     v("loading", loading, "what an epoch and a batch hold, decoding, what happens to unreadable images");
     v("augment", augment, "random changes of images and captions");
     v("identity_targets", losses.contrastive.identity_targets,
-      "pairs of one identity in a batch are all correct, for losses.contrastive");
+      "pairs of one identity in a batch are all correct (false: those of one image), for losses.contrastive");
     v("losses", losses, "what is minimized: each loss and its weight");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
   }
@@ -124,6 +138,7 @@ struct TrainPaths {
   bool overwrite = false;    ///< an older run in `out` goes, once the new one has saved something
   Json named = nullptr;      ///< options that the caller named, with their defaults or not (asked_options.h)
   std::string image_root{};  ///< of the dataset's images, where they were moved; else ""
+  std::string device = "auto";  ///< where it computes (train/device.h); a run may go on elsewhere
 };
 
 /// Fills in what follows from other options, so that both say what is in force.  A new model: the image's
@@ -132,7 +147,8 @@ struct TrainPaths {
 void settle_training(TrainOptions& options, TrainPaths& paths);
 
 /// Trains, after settle_training(); writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a
-/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.
+/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.  Started by mpirun, srun or
+/// torchrun's variables: together with the other processes (train/ranks.h); all but the first return null.
 Json train(const TrainOptions& options, const TrainPaths& paths);
 
 }  // namespace edgeclip

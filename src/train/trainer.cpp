@@ -8,6 +8,7 @@
 #include "train/losses/contrastive.h"
 #include "train/precision.h"
 #include "train/schedule.h"
+#include "train/score.h"
 #include "train/start.h"
 
 namespace edgeclip {
@@ -17,13 +18,16 @@ namespace {
 /// A run replaces its own checkpoints again and again; a note that somebody puts into one must not end it.
 const FolderRules kReplaceOwn = {true, {}, /*keep_others=*/true};
 
-LoaderOptions loader_options(const TrainOptions& options) {
+LoaderOptions loader_options(const TrainOptions& options, const Ranks& ranks) {
   LoaderOptions loader;
   loader.split = "train";
   loader.batch = options.batch;
   loader.seed = options.seed;
   loader.loading = options.loading;
   loader.augment = options.augment;
+  loader.rank = ranks.rank();
+  loader.world = ranks.world();
+  loader.second_view = options.losses.self_supervision.weight > 0;
   return loader;
 }
 
@@ -47,56 +51,77 @@ Json values_of(const std::vector<std::pair<std::string, torch::Tensor>>& parts) 
 }  // namespace
 
 Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset,
-                 const TrainOptions& options, RunFolder* run)
+                 const TrainOptions& options, RunFolder* run, Ranks& ranks)
     : checkpoint_(checkpoint),
       objective_(objective),
       options_(options),
       run_(run),
-      bf16_(use_bf16(options.precision)),
-      loader_(dataset, checkpoint.card.image, loader_options(options)),
-      optimizer_(grouped_parameters(checkpoint, objective, options), options.optimizer) {
-  state_.batches_per_epoch = loader_.batches_per_epoch();
-  total_steps_ = options.steps > 0 ? options.steps : options.epochs * state_.batches_per_epoch;
-  if (run == nullptr) return;
+      ranks_(ranks),
+      validates_(run != nullptr || !ranks.first()),
+      bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
+      loader_(dataset, checkpoint.card.image, loader_options(options, ranks)),
+      gradient_(checkpoint.model, objective, bf16_, options.micro_batch, ranks),
+      parameters_(grouped_parameters(checkpoint, objective, options)),
+      optimizer_(parameters_, options.optimizer),
+      average_(options.average.decay > 0 ? std::make_unique<WeightAverage>(parameters_, options.average.decay)
+                                         : nullptr),
+      guard_(checkpoint.model) {
+  collect_state();
+  position_.batches_per_epoch = loader_.batches_per_epoch();
+  total_steps_ = options.steps > 0 ? options.steps : options.epochs * position_.batches_per_epoch;
+  if (!validates_) return;
   if (has_split(dataset, "val"))
     validator_ =
-        std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading);
+        std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading, ranks);
   else
     spdlog::warn("{}: has no split \"val\", so nothing is validated and best is the last step", dataset.name);
 }
 
-void Trainer::resume() {
-  EDGECLIP_CHECK(run_ != nullptr);
-  const std::int64_t batches = state_.batches_per_epoch;
-  state_ = load_run_state(run_->state(), checkpoint_.model, objective_, optimizer_);
-  if (state_.batches_per_epoch != batches || state_.step < 0 || state_.step > total_steps_)
+void Trainer::collect_state() {
+  state_.add(state_of_weights(checkpoint_.model));
+  state_.add(state_of_objective(objective_));
+  state_.add(state_of_optimizer(optimizer_));
+  if (average_) state_.add(state_of_average(*average_));
+  state_.add(state_of_generators(checkpoint_.model->logit_scale.device()));
+  state_.hold_to([model = checkpoint_.model] { return frozen_weights(model); });
+}
+
+void Trainer::resume(const std::filesystem::path& state) {
+  const std::int64_t batches = position_.batches_per_epoch;
+  position_ = state_.load(state);
+  saved_step_ = position_.step;
+  if (position_.batches_per_epoch != batches || position_.step < 0 || position_.step > total_steps_)
     invalid_input(
         "{}: is at step {} with {} batches per epoch, this dataset has {} (and {} steps in all); resume with "
         "the "
         "dataset the run was started with",
-        run_->state().string(), state_.step, state_.batches_per_epoch, batches, total_steps_);
-  if (state_.step == total_steps_)
+        state.string(), position_.step, position_.batches_per_epoch, batches, total_steps_);
+  if (position_.stopped_early)
+    spdlog::info("stopped early after step {}, as {} got no better", position_.step, options_.best_by);
+  else if (position_.step == total_steps_)
     spdlog::info("all {} steps are done; --init {} trains on, with another --out", total_steps_,
-                 run_->final().string());
+                 (state.parent_path() / "final").string());
   else
-    spdlog::info("resuming after step {} of {}", state_.step, total_steps_);
+    spdlog::info("resuming after step {} of {}", position_.step, total_steps_);
 }
 
 Json Trainer::fit() {
-  if (run_ != nullptr) log_.emplace(run_->metrics(), state_.step > 0 ? state_.step : -1);
+  if (run_ != nullptr) log_.emplace(run_->metrics(), position_.step > 0 ? position_.step : -1);
   checkpoint_.model->train();
   objective_->train();
-  progress_.emplace("train", total_steps_ - state_.step, "steps");
+  progress_.emplace("train", total_steps_ - position_.step, "steps");
   try {
     for (;;) {
       if (validation_due()) validate();
-      if (state_.step >= total_steps_) break;
-      throw_if_interrupted();
+      if (done()) break;
+      // All ranks end after the same step.
+      if (ranks_.any(interrupted())) throw Interrupted("interrupted");
       train_step();
+      if (saving_due()) save();
     }
   } catch (const Interrupted&) {
     if (run_ != nullptr && run_->replaces_another())  // nothing has been kept of this one yet
-      throw Interrupted("interrupted before the first validation; the older run stays");
+      throw Interrupted("interrupted before anything was saved; the older run stays");
     finish();
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
@@ -105,13 +130,18 @@ Json Trainer::fit() {
     throw;
   }
   progress_->finish();
-  if (state_.best_step < 0) save_best();
+  if (position_.best_step < 0) {
+    const WeightAverage::InUse averaged(run_ == nullptr ? nullptr : average_.get());
+    save_best();
+  }
   finish();
 
   if (const auto corrupt = loader_.corrupt_images(); corrupt > 0)
     spdlog::warn("{} images could not be read and were left out", corrupt);
-  Json report = {{"steps", state_.step}, {"epochs", epoch()}, {"loss", loss_}};
+  Json report = {{"steps", position_.step}, {"epochs", epoch()}, {"loss", loss_}};
   report["parameters"] = {{"trained", optimizer_.trained_elements()}};
+  report["skipped_steps"] = position_.skipped_steps;
+  report["stopped_early"] = position_.stopped_early;
   report["precision"] = bf16_ ? "bf16" : "fp32";
   report["corrupt_images"] = loader_.corrupt_images();
   report["unreadable_percent"] =
@@ -119,50 +149,53 @@ Json Trainer::fit() {
   report["seconds"] = step_seconds_;
   report["images_per_s"] =
       step_seconds_ > 0 ? Json(static_cast<double>(images_) / step_seconds_) : Json(nullptr);
-  report["val"] = state_.last_validation;
-  report["best"] = {{"step", state_.best_step}, {"by", options_.best_by}, {"val", state_.best_validation}};
+  report["val"] = position_.last_validation;
+  report["best"] = {{"step", position_.best_step}, {"by", options_.best_by}, {"val", position_.best_validation}};
   return report;
 }
 
 void Trainer::keep_after_failure() {
-  if (run_ == nullptr || run_->replaces_another() || state_.step == 0 || updating_) return;
+  if (run_ == nullptr || run_->replaces_another() || position_.step == 0 || updating_) return;
   try {
     finish();
     spdlog::warn("{} holds what was trained up to step {}; go on with --resume", run_->directory().string(),
-                 state_.step);
+                 position_.step);
   } catch (const std::exception&) {  // a full disk, say: the state saved before is still whole
   }
 }
 
 void Trainer::train_step() {
   const double start = seconds_now();
+  // Each rank's dropout draws for itself, and does so again when the run goes on.
+  if (!ranks_.alone())
+    torch::manual_seed(options_.seed + static_cast<std::uint64_t>(position_.step * ranks_.world() + ranks_.rank()) *
+                                           0x9E3779B97F4A7C15ull);
   const Batch batch = next_batch();
   const auto& o = options_.optimizer;
   const auto warmup = static_cast<std::int64_t>(std::llround(o.warmup * static_cast<double>(total_steps_)));
-  const double lr = learning_rate(state_.step, total_steps_, warmup, o.lr, o.min_lr_ratio);
+  const double lr = learning_rate(position_.step, total_steps_, warmup, o.lr, o.min_lr_ratio);
 
-  const Inputs inputs = inputs_of(batch, checkpoint_.model->logit_scale.device());
-  const ObjectiveValue value = objective_->forward(objective_->features(checkpoint_.model, inputs, bf16_));
-  value.total.backward();
+  guard_.begin();
+  const ObjectiveValue value = gradient_(batch);
   loss_ = value.total.item<double>();
   const double norm = optimizer_.gradient_norm();
-  if (!std::isfinite(loss_) || !std::isfinite(norm))
-    invalid_input("step {}: the loss is {} and the gradient's norm {}; lower optimizer.lr (now {})",
-                  state_.step, loss_, norm, o.lr);
+  if (!std::isfinite(loss_) || !std::isfinite(norm)) return skip_step(loss_, norm);
   updating_ = true;
   optimizer_.step(lr, clip_scale(norm, o.clip_norm));
   optimizer_.zero_gradients();
   if (torch::Tensor& scale = checkpoint_.model->logit_scale; scale.requires_grad()) clamp_logit_scale(scale);
-  ++state_.step;
+  if (average_) average_->add(optimizer_.steps());
+  position_.skipped_in_a_row = 0;
+  ++position_.step;
   updating_ = false;
 
   const double seconds = seconds_now() - start;
-  const auto images = static_cast<std::int64_t>(batch.ids.size());
+  const auto images = static_cast<std::int64_t>(batch.ids.size()) * ranks_.world();
   step_seconds_ += seconds;
   images_ += images;
   progress_->advance(1, fmt::format("loss {:.3f}", loss_));
   if (log_)
-    log_->write({{"step", state_.step},
+    log_->write({{"step", position_.step},
                  {"epoch", epoch()},
                  {"lr", lr},
                  {"loss", loss_},
@@ -172,65 +205,123 @@ void Trainer::train_step() {
                  {"images_per_s", static_cast<double>(images) / seconds}});
 }
 
+void Trainer::skip_step(double loss, double norm) {
+  require_finite_weights();  // such weights give no better step
+  const std::string where = guard_.damaged_gradient(parameters_);
+  guard_.undo(parameters_);
+  if (position_.skipped_in_a_row >= options_.optimizer.max_skipped)
+    end_as_not_finite(fmt::format("the loss is {} and the gradient's norm {}: {}", loss, norm, where));
+  spdlog::warn("step {} is left out: the loss is {} and the gradient's norm {}: {}", position_.step, loss, norm, where);
+  ++position_.skipped_in_a_row;
+  ++position_.skipped_steps;
+  ++position_.step;
+  progress_->advance(1, "left out");
+  if (log_) log_->write({{"step", position_.step}, {"epoch", epoch()}, {"skipped", where}});
+}
+
+void Trainer::require_finite_weights() const {
+  if (const std::string name = guard_.damaged_weight(); !name.empty())
+    end_as_not_finite(fmt::format("the weight {} is not finite", name));
+}
+
+void Trainer::end_as_not_finite(const std::string& what) const {
+  invalid_input("step {}: {}; lower optimizer.lr (now {})", position_.step, what, options_.optimizer.lr);
+}
+
 Batch Trainer::next_batch() {
-  const std::int64_t epoch = state_.step / state_.batches_per_epoch,
-                     skip = state_.step % state_.batches_per_epoch;
+  const std::int64_t epoch = position_.step / position_.batches_per_epoch,
+                     skip = position_.step % position_.batches_per_epoch;
   if (!epoch_started_ || skip == 0) loader_.start_epoch(epoch, skip);
   epoch_started_ = true;
   std::optional<Batch> batch = loader_.next();
   EDGECLIP_CHECK(batch.has_value(), "epoch {} ended before batch {} of {}", epoch, skip,
-                 state_.batches_per_epoch);
+                 position_.batches_per_epoch);
   return std::move(*batch);
 }
 
 bool Trainer::validation_due() const {
-  if (run_ == nullptr || state_.step == 0 || state_.validated_step == state_.step) return false;
-  const std::int64_t every = options_.validate_every > 0 ? options_.validate_every : state_.batches_per_epoch;
-  return state_.step == total_steps_ || state_.step % every == 0;
+  if (!validates_ || position_.step == 0 || position_.validated_step == position_.step) return false;
+  const std::int64_t every = options_.validate_every > 0 ? options_.validate_every : position_.batches_per_epoch;
+  return position_.step == total_steps_ || position_.step % every == 0;
+}
+
+bool Trainer::saving_due() const {
+  if (run_ == nullptr || done() || validation_due()) return false;  // what follows saves
+  const SavingOptions& saving = options_.saving;
+  if (saving.every_steps > 0 && position_.step - saved_step_ >= saving.every_steps) return true;
+  const std::chrono::duration<double, std::ratio<60>> since = Clock::now() - saved_at_;
+  return saving.every_minutes > 0 && since.count() >= saving.every_minutes;
 }
 
 void Trainer::validate() {
   if (validator_ != nullptr) {
-    save_state();  // what validation reads may be damaged, and the epoch must not go with it
+    // Nothing can be said of a model in the middle of such steps, and it may give no finite features at all.
+    if (position_.skipped_in_a_row > 0) {
+      spdlog::warn("step {}: not validated, as the last step was left out", position_.step);
+      position_.validated_step = position_.step;
+      return;
+    }
+    const WeightAverage::InUse averaged(average_.get());
     const Validation validation = validator_->run(checkpoint_, objective_);
-    state_.last_validation = to_json(validation);
-    log_->write({{"step", state_.step}, {"epoch", epoch()}, {"val", state_.last_validation}});
-    spdlog::info("step {}: validation{}, text to image R@1 {:.1f} %, mAP {:.1f} %", state_.step,
+    position_.last_validation = to_json(validation);
+    if (log_) log_->write({{"step", position_.step}, {"epoch", epoch()}, {"val", position_.last_validation}});
+    spdlog::info("step {}: validation{}, text to image R@1 {:.1f} %, mAP {:.1f} %", position_.step,
                  validation.loss ? fmt::format(" loss {:.3f}", *validation.loss) : "",
                  validation.retrieval.text_to_image.r1, validation.retrieval.text_to_image.map);
-    const double score =
-        options_.best_by == "loss" ? -validation.loss.value() : validation.retrieval.text_to_image.map;
-    if (state_.best_step < 0 || score > state_.best_score) {
-      state_.best_score = score;
-      state_.best_validation = state_.last_validation;
+    const double score = score_of(position_.last_validation, options_.best_by);
+    const bool first = position_.best_step < 0;
+    position_.validations_waited =
+        first || score > position_.best_score + options_.early_stopping.min_delta ? 0 : position_.validations_waited + 1;
+    if (first || score > position_.best_score) {
       save_best();
+      position_.best_score = score;
+      position_.best_validation = position_.last_validation;
+    }
+    if (const int patience = options_.early_stopping.patience; patience > 0 && position_.validations_waited >= patience) {
+      position_.stopped_early = position_.step < total_steps_;
+      if (position_.stopped_early)
+        spdlog::info("stopping after step {}: {} got no better in {} validations", position_.step, options_.best_by,
+                     patience);
     }
   }
-  state_.validated_step = state_.step;
-  save_state();
-  run_->keep();
+  position_.validated_step = position_.step;
+  if (run_ != nullptr) save();
 }
 
 void Trainer::save_best() {
-  state_.best_step = state_.step;
-  if (run_ == nullptr) return;
-  save_checkpoint(run_->best(), checkpoint_, kReplaceOwn);
+  if (run_ != nullptr) save_checkpoint(run_->best(), checkpoint_, kReplaceOwn);
+  position_.best_step = position_.step;
 }
 
 void Trainer::finish() {
+  require_finite_weights();
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
-  if (run_ == nullptr) return;
-  save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
-  save_state();
-  run_->keep();
+  if (run_ == nullptr) {
+    if (average_ && ranks_.alone()) average_->assign();
+    return;
+  }
+  {
+    const WeightAverage::InUse averaged(average_.get());
+    save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
+  }
+  save();
 }
 
-void Trainer::save_state() {
-  save_run_state(run_->state(), checkpoint_.model, objective_, optimizer_, state_);
+void Trainer::save() {
+  require_finite_weights();
+  state_.save(run_->state(), position_);
+  if (options_.saving.keep > 0) {
+    const WeightAverage::InUse averaged(average_.get());
+    save_checkpoint(run_->checkpoint(position_.step), checkpoint_, kReplaceOwn);
+    run_->keep_checkpoints(options_.saving.keep);
+  }
+  run_->keep();
+  saved_step_ = position_.step;
+  saved_at_ = Clock::now();
 }
 
 double Trainer::epoch() const {
-  return static_cast<double>(state_.step) / static_cast<double>(state_.batches_per_epoch);
+  return static_cast<double>(position_.step) / static_cast<double>(position_.batches_per_epoch);
 }
 
 }  // namespace edgeclip

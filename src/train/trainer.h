@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
 #include "base/progress.h"
+#include "train/gradient_step.h"
 #include "train/metrics_log.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
+#include "train/step_guard.h"
 #include "train/validation.h"
 
 namespace edgeclip {
@@ -16,31 +19,42 @@ class Trainer {
  public:
   /// Trains what of checkpoint.model requires a gradient, on split "train" of dataset, whose tokens must be
   /// the checkpoint's (adopt_tokenizer), towards objective.  run: where metrics, best, final and state are
-  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments
-  /// outlive the trainer.
+  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  Of several ranks only the
+  /// first has one, and all validate.  All arguments outlive the trainer.
   Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset, const TrainOptions& options,
-          RunFolder* run);
+          RunFolder* run, Ranks& ranks);
 
-  /// Goes on from the run folder's state, exactly as if there had been no break.
-  void resume();
+  /// Goes on from a run folder's state, exactly as if there had been no break.
+  void resume(const std::filesystem::path& state);
 
   /// Trains to the last step; returns the report.  Throws Interrupted on a signal, after the step is finished
   /// and final and state are written (before the first step a run that would replace another is given up);
-  /// InvalidInput if the loss is not finite.
+  /// InvalidInput, with everything before kept, if loss or gradient are not finite more often in a row than
+  /// optimizer.max_skipped.
   Json fit();
 
   std::int64_t total_steps() const { return total_steps_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void train_step();
+  /// Leaves a step out; throws InvalidInput if that was one too many.
+  void skip_step(double loss, double norm);
+  /// Weights that are not finite must not take the place of those that were saved.
+  void require_finite_weights() const;
+  [[noreturn]] void end_as_not_finite(const std::string& what) const;
+  void collect_state();
   /// After a failure (a full machine, an image that cannot be read, a loss that is not finite) that left the
   /// weights those of a whole step: saves them.
   void keep_after_failure();
   Batch next_batch();
+  bool done() const { return position_.step >= total_steps_ || position_.stopped_early; }
   bool validation_due() const;
+  bool saving_due() const;
   void validate();
   void save_best();
-  void save_state();
+  void save();
   void finish();
   double epoch() const;
 
@@ -48,13 +62,22 @@ class Trainer {
   Objective& objective_;
   const TrainOptions options_;
   RunFolder* const run_;
+  Ranks& ranks_;
+  const bool validates_;
   const bool bf16_;
   Loader loader_;
   std::unique_ptr<Validator> validator_;
+  GradientStep gradient_;
+  std::vector<TrainedParameter> parameters_;
   AdamW optimizer_;
+  std::unique_ptr<WeightAverage> average_;  ///< or null
+  StepGuard guard_;
   std::optional<MetricsLog> log_;
   std::optional<Progress> progress_;
   RunState state_;
+  RunPosition position_;
+  Clock::time_point saved_at_ = Clock::now();
+  std::int64_t saved_step_ = 0;
   std::int64_t total_steps_ = 0;
   bool epoch_started_ = false;
   bool updating_ = false;  ///< in the middle of a step's update

@@ -87,7 +87,7 @@ TEST(AdamW, StateGoesOnExactly) {
   write_safetensors(folder / "state.safetensors", first.state());
   y = x.detach().clone().requires_grad_(true);
   AdamW second({{"x", y, true}}, options());
-  second.load_state(SafetensorsFile(folder / "state.safetensors"), /*older=*/0);
+  second.load_state(SafetensorsFile(folder / "state.safetensors"));
   EXPECT_EQ(second.steps(), 3);
   for (int i = 0; i < 3; ++i) {
     step(first, x, -1.0);
@@ -131,7 +131,7 @@ TEST(AdamW, RefusesStateOfAnotherShape) {
   write_safetensors(folder / "state.safetensors", wide.state());
   AdamW narrow({{"x", torch::ones({4}).requires_grad_(true), true}}, options());
   const std::string message =
-      test::invalid_input_of([&] { narrow.load_state(SafetensorsFile(folder / "state.safetensors"), 1); });
+      test::invalid_input_of([&] { narrow.load_state(SafetensorsFile(folder / "state.safetensors")); });
   EXPECT_NE(message.find("exp_avg.x"), std::string::npos) << message;
 }
 

@@ -308,6 +308,23 @@ TEST_F(TrainTest, DivergenceNamesStepAndRemedy) {
   const std::string message = test::invalid_input_of([&] { train(options, paths("nan")); });
   EXPECT_NE(message.find("step "), std::string::npos) << message;
   EXPECT_NE(message.find("lower optimizer.lr"), std::string::npos) << message;
+  EXPECT_NE(message.find("not finite"), std::string::npos) << message;
+}
+
+TEST_F(TrainTest, StepsThatAreNotFiniteAreLeftOutThenTheRunEnds) {
+  TrainOptions options = test::tiny_train_options();
+  options.steps = 12;
+  options.saving.every_steps = 1;
+  options.losses.sdm.weight = 1;
+  train(options, paths("finite"));
+  options.losses.sdm.epsilon = 5e-324;  // 0 as a float32: the logarithm of labels that are 0
+  options.losses.sdm.weight = 1;
+  const std::string message = test::invalid_input_of([&] { train(options, paths("not_finite")); });
+  EXPECT_NE(message.find("step 3: the loss is"), std::string::npos) << message;
+  EXPECT_NE(message.find("gradients are not finite, nearest to the output"), std::string::npos) << message;
+  int skipped = 0;
+  for (const Json& line : lines_of(at("not_finite") / "metrics.jsonl")) skipped += line.contains("skipped");
+  EXPECT_EQ(skipped, options.optimizer.max_skipped);
 }
 
 TEST_F(TrainTest, RefusesWhatCannotWork) {

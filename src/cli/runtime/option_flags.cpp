@@ -38,9 +38,15 @@ void declare_text(CLI::App& app, Json& given, const char* key, const std::string
                   Choices choices) {
   std::string names;
   for (const char* choice : choices) names += (names.empty() ? "" : "|") + std::string(choice);
-  auto* option = app.add_option_function<std::string>(flag_name(key), store<std::string>(given, key), doc);
+  const bool is_switch = std::any_of(choices.begin(), choices.end(), [](const char* c) { return std::string(c) == "yes"; });
+  // Without a value it is switched on.
+  const auto put = [&given, key, is_switch](const std::string& text) {
+    given[key] = text.empty() && is_switch ? "yes" : text;
+  };
+  auto* option = app.add_option_function<std::string>(flag_name(key), put, doc);
+  if (is_switch) option->expected(0, 1);
   option->type_name(names.empty() ? "TEXT" : names);
-  if (!value.empty()) option->default_str(value);
+  if (!value.empty() && !is_switch) option->default_str(value);  // it would be what stands for no value
 }
 
 // One value per use, or numbers with commas: a greedy list would swallow what follows it.

@@ -3,13 +3,14 @@
 #include "cli/runtime/named_options.h"
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/workshop_commands.h"
+#include "train/run_folder.h"
 
 namespace edgeclip {
 
 namespace {
 
 struct Options : TrainOptions, TrainPaths {
-  std::string device = "auto";
+  std::string resume = "no";  ///< TrainPaths::resume follows from it
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -18,9 +19,11 @@ struct Options : TrainOptions, TrainPaths {
     v("out", out, "run folder: metrics.jsonl, best, final");
     v("init", init, "checkpoint to start from");
     v("resume", resume,
-      "goes on where an interrupted run in --out stopped, with its options and data: none need be repeated");
+      "goes on where an interrupted run in --out stopped, with its options and data: none need be repeated; latest: or in the run "
+      "that was saved last of those in --out, or starts if there is none",
+      {"no", "yes", "latest"});
     v("overwrite", overwrite, "replaces a trained run in --out, once the new one has saved something");
-    v("device", device, "where it trains", {"auto", "cpu", "cuda"});
+    v("device", device, "where it computes; auto: on a GPU where LibTorch has one", {"auto", "cpu", "cuda"});
     TrainOptions::fields(v);
   }
   /// What comes with --init is judged there, by settle_training().
@@ -46,16 +49,20 @@ class TrainCommand : public OptionsCommand<Options> {
   bool keys_are_options() const override { return false; }
   void settle(Options& options, const CommonOptions& common) const override {
     options.named = named_options(common, given_);
-    if (options.resume) require(options.out, "--out");
+    if (options.resume != "no") require(options.out, "--out");
+    options.TrainPaths::resume = options.resume == "yes";
+    if (const auto run = latest_run(options.out); options.resume == "latest" && !run.empty()) {
+      options.out = run;
+      options.TrainPaths::resume = true;
+    }
     settle_training(options, options);
   }
   Json execute(const Options& options) override {
     require(options.data, "--data");
     require(options.out, "--out");
-    if (options.resume && options.overwrite) invalid_input("--resume and --overwrite: one of the two");
-    if (options.device == "cuda")
-      invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
+    if (options.TrainPaths::resume && options.overwrite) invalid_input("--resume and --overwrite: one of the two");
     const Json report = train(options, options);
+    if (report.is_null()) return report;
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
     if (const double percent = report.at("unreadable_percent").get<double>();
         percent > options.loading.max_unreadable)

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/dual_encoder.h"
+#include "train/parameter_groups.h"
+
+namespace edgeclip {
+
+/// Takes back what a step left behind whose gradient cannot be used, and says where it went wrong.  Not thread-safe.
+class StepGuard {
+ public:
+  explicit StepGuard(const DualEncoder& model);
+
+  /// Before each step.
+  void begin();
+  /// Statistics that a BatchNorm moved since begin() are what they were, gradients are dropped.
+  void undo(std::vector<TrainedParameter>& parameters);
+
+  /// Names a weight that is not finite; "" if there is none.
+  std::string damaged_weight() const;
+  /// Names the layer nearest to the output whose gradient is not finite.
+  std::string damaged_gradient(const std::vector<TrainedParameter>& parameters) const;
+
+ private:
+  DualEncoder model_;
+  std::vector<torch::Tensor> statistics_, before_;
+};
+
+}  // namespace edgeclip
