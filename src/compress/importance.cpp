@@ -62,16 +62,10 @@ void NeuronImportance::add(const Batch& batch, Objective& objective) {
   }
 
   const torch::NoGradGuard no_grad;
-  const torch::Tensor counts =
-      model_->text_model->valid_tokens(inputs.tokens).to(torch::kFloat).unsqueeze(-1);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     torch::Tensor h = hidden[i].detach().abs();
     if (kind_ == "taylor") h = h * gradients[i].abs();
-    if (!layers_[i].vision) {  // texts are cut to the longest
-      const std::int64_t longest = h.size(0) / counts.size(0);
-      h = h * counts.slice(1, 0, longest).flatten(0, 1);
-    }
-    torch::Tensor score = h.sum(0);
+    torch::Tensor score = h.sum(0);  // over rows: none is padding
     if (kind_ == "magnitude") score = score * layers_[i].mlp->fc2->weight.detach().norm(2, 0);
     sums_[i] += score;
     tokens_[i] += static_cast<double>(h.size(1));

@@ -28,12 +28,7 @@ torch::Tensor DualEncoderImpl::hidden_image(const torch::Tensor& pixels, Compute
   return vision_model->forward(pixels, compute);
 }
 torch::Tensor DualEncoderImpl::hidden_text(const torch::Tensor& tokens, ComputeType compute) {
-  const torch::Tensor ids =
-      require_tokens(tokens, config.text.max_position_embeddings, config.text.vocab_size);
-  // True length: what follows the longest caption of the batch is computed for nobody.
-  const torch::Tensor used = text_model->valid_tokens(ids).any(0).nonzero();
-  const std::int64_t longest = used.numel() == 0 ? 1 : used.max().item<std::int64_t>() + 1;
-  return text_model->forward(ids.slice(1, 0, longest), compute);
+  return text_model->forward(tokens, compute);
 }
 torch::Tensor DualEncoderImpl::encode_image(const torch::Tensor& pixels, ComputeType compute) {
   return unit_rows(project_image(pixels, compute));

@@ -16,8 +16,7 @@ class DualEncoderImpl : public torch::nn::Module {
   /// Unit rows (B, D) float32.
   torch::Tensor encode_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
   torch::Tensor encode_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
-  /// Before normalization (B, D).  Texts are computed as long as the longest of the batch, without its
-  /// padding.
+  /// Before normalization (B, D).
   torch::Tensor project_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
   torch::Tensor project_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
   /// What the projections read: (B, width of the tower).

@@ -4,6 +4,7 @@
 #include "model/activation.h"
 #include "model/config/model_config.h"
 #include "model/ops/attention.h"
+#include "model/ops/layer_norm.h"
 #include "model/recompute.h"
 
 namespace edgeclip {
@@ -55,15 +56,27 @@ EncoderLayerImpl::EncoderLayerImpl(const BlockOptions& options) : style(*options
   layer_norm2 = register_module(style.mlp_norm, layer_norm(options.width, options.norm_eps));
 }
 
+namespace {
+
+std::pair<torch::Tensor, torch::Tensor> add_norm(const torch::Tensor& x, const torch::Tensor& branch,
+                                                 const torch::nn::LayerNorm& norm, ComputeType compute) {
+  return ops::add_layer_norm(x, branch, norm->weight, norm->bias, norm->options.eps(), compute);
+}
+
+}  // namespace
+
 torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const Sequences& sequences,
                                         ComputeType compute, const torch::Tensor& at) {
   const torch::Tensor kept = at.defined() ? x.index_select(0, at) : x;
-  if (style.post_norm) {
-    const torch::Tensor y = layer_norm1(kept + self_attn(x, sequences, compute, at));
-    return layer_norm2(y + mlp(y, compute));
+  if (style.post_norm) {  // what the norms give is the stream itself
+    const torch::Tensor y =
+        add_norm(kept, self_attn(x, sequences, compute, at), layer_norm1, ComputeType::f32).second;
+    return add_norm(y, mlp(y, compute), layer_norm2, ComputeType::f32).second;
   }
-  const torch::Tensor y = kept + self_attn(layer_norm1(x), sequences, compute, at);
-  return y + mlp(layer_norm2(y), compute);
+  const torch::Tensor normed =
+      ops::layer_norm(x, layer_norm1->weight, layer_norm1->bias, layer_norm1->options.eps(), compute);
+  const auto [y, y_normed] = add_norm(kept, self_attn(normed, sequences, compute, at), layer_norm2, compute);
+  return ops::add_branch(y, mlp(y_normed, compute));
 }
 
 template <class TowerConfig>

@@ -242,6 +242,31 @@ TEST(Towers, OfTheLastBlockOnlyPooledRowsAreComputed) {
   expect_pooling_alone_is_exact(*bert, ids);
 }
 
+TEST(Towers, CaptionsOfOneBatchAreComputedEachAsLongAsItIs) {
+  torch::manual_seed(13);
+  ModelConfig config = tiny_config();
+  const auto clip = make_text_tower(config.text);
+  clip->initialize();
+  const int end = config.text.eos_token_id;
+  torch::Tensor ids = torch::randint(1, 200, {4, 12});
+  for (int b = 0; b < 4; ++b) {
+    ids[b][3 * b + 1] = end;
+    ids[b].slice(0, 3 * b + 2).fill_(b % 2 == 0 ? 0 : end);  // both ways to pad
+  }
+  expect_pooling_alone_is_exact(*clip, ids);
+
+  config.text = small_distilbert();
+  config.text.mask_pooling = "mean";
+  const auto bert = make_text_tower(config.text);
+  bert->initialize();
+  ids = torch::randint(1, 290, {5, 9});
+  for (int b = 0; b < 5; ++b) ids[b].slice(0, 2 * b + 1).fill_(0);
+  expect_pooling_alone_is_exact(*bert, ids);
+  // Padding in front of a caption's words is hidden as well.
+  ids[4][0] = ids[4][3] = 0;
+  expect_pooling_alone_is_exact(*bert, ids);
+}
+
 TEST(Projection, TheMlpHeadIsLinearActivationLinearResidualNorm) {
   torch::manual_seed(8);
   for (const char* act : {"gelu", "relu"}) {

@@ -20,14 +20,17 @@ torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, ComputeType co
                                      std::vector<torch::Tensor>* hidden) {
   const torch::Tensor ids = require_tokens(tokens, config.max_position_embeddings, config.vocab_size);
   const auto B = ids.size(0), T = ids.size(1);
-  const torch::Tensor positions = position_embedding->weight.slice(0, 0, T).to(torch::kFloat);
-  const torch::Tensor x = token_embedding(ids) + positions;
-  Sequences sequences = Sequences::equal(B, T);
+  const torch::Tensor ends = end_positions(ids);
+  // What follows a caption's end is seen by no row before it.
+  Sequences sequences = hidden ? Sequences::equal(B, T) : Sequences::of_lengths(lengths_to(ends));
   sequences.causal = true;
-  const torch::Tensor y = encoder->forward(x.flatten(0, 1), sequences, compute, hidden).view_as(x);
+  const torch::Tensor words = ids.flatten().index_select(0, sequences.places(T, ids.device()));  // (N)
+  const torch::Tensor x = token_embedding(words) +
+                          position_embedding(sequences.positions(ids.device())).to(torch::kFloat);
+  const torch::Tensor end_rows = sequences.first_rows(ids.device()) + ends;
+  const torch::Tensor pooled = encoder->rows_at(end_rows, x, sequences, compute, hidden);
   separate(hidden, B);
-  const torch::Tensor at = end_positions(ids).view({B, 1, 1}).expand({B, 1, config.hidden_size});
-  return final_layer_norm(y.gather(1, at).squeeze(1));
+  return final_layer_norm(pooled);
 }
 
 torch::Tensor ClipTextTower::end_positions(const torch::Tensor& ids) const {

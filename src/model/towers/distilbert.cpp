@@ -25,20 +25,26 @@ torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, ComputeType 
                                        std::vector<torch::Tensor>* hidden) {
   const torch::Tensor ids = require_tokens(tokens, config.max_position_embeddings, config.vocab_size);
   const auto B = ids.size(0), T = ids.size(1);
-  const torch::Tensor positions = position_embeddings->weight.slice(0, 0, T).to(torch::kFloat);
-  torch::Tensor x = embedding_norm(word_embeddings(ids) + positions);
-  if (config.dropout > 0) x = torch::dropout(x, config.dropout, is_training());
   const torch::Tensor valid = valid_tokens(ids);
-  Sequences sequences = Sequences::equal(B, T);
-  sequences.key_bias = valid.logical_not().flatten().to(torch::kFloat) * Sequences::kHidden;
-  const torch::Tensor rows = x.flatten(0, 1);
+  const torch::Tensor last = (valid.to(torch::kInt64) * torch::arange(T, ids.options())).amax(1);  // 0 if none is
+  Sequences sequences = hidden ? Sequences::equal(B, T) : Sequences::of_lengths(lengths_to(last));
+  const torch::Tensor places = sequences.places(T, ids.device());
+  const torch::Tensor words = ids.flatten().index_select(0, places);           // (N)
+  const torch::Tensor is_word = valid.flatten().index_select(0, places).to(torch::kFloat);
+  if (!is_word.all().item<bool>()) sequences.key_bias = (1 - is_word) * Sequences::kHidden;
+  torch::Tensor x = embedding_norm(word_embeddings(words) +
+                                   position_embeddings(sequences.positions(ids.device())).to(torch::kFloat));
+  if (config.dropout > 0) x = torch::dropout(x, config.dropout, is_training());
   torch::Tensor pooled;
   if (config.mask_pooling == "mean") {
-    const torch::Tensor y = transformer->forward(rows, sequences, compute, hidden).view_as(x);
-    const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
-    pooled = (y * weights).sum(1) / weights.sum(1).clamp_min(1);
+    const torch::Tensor y = transformer->forward(x, sequences, compute, hidden);
+    const torch::Tensor weights = is_word.to(y.scalar_type()).unsqueeze(-1), owners = sequences.owners(y.device());
+    const auto sums = [&](const torch::Tensor& rows) {  // (N, C) -> (B, C)
+      return torch::zeros({B, rows.size(1)}, y.options().requires_grad(false)).index_add(0, owners, rows);
+    };
+    pooled = sums(y * weights) / sums(weights).clamp_min(1);
   } else {
-    pooled = transformer->rows_at(sequences.first_rows(x.device()), rows, sequences, compute, hidden);
+    pooled = transformer->rows_at(sequences.first_rows(x.device()), x, sequences, compute, hidden);
   }
   separate(hidden, B);
   return pooled;

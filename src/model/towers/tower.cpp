@@ -44,6 +44,12 @@ torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocab
   return ids;
 }
 
+std::vector<std::int64_t> lengths_to(const torch::Tensor& last) {
+  const torch::Tensor lengths = (last + 1).to(torch::kCPU).contiguous();
+  const auto* const from = lengths.data_ptr<std::int64_t>();
+  return {from, from + lengths.numel()};
+}
+
 void separate(std::vector<torch::Tensor>* hidden, std::int64_t batch) {
   if (!hidden) return;
   for (torch::Tensor& rows : *hidden)

@@ -45,9 +45,9 @@ class ImageTower : public TowerImpl {
 /// Captions to vectors.
 class TextTower : public TowerImpl {
  public:
-  /// tokens (B, T) of an integer type, T from 1 to the context length -> (B, width).  T may be the longest
-  /// caption's: positions after a caption's end change nothing.  Throws InvalidInput for ids outside the
-  /// vocabulary.
+  /// tokens (B, T) of an integer type, T from 1 to the context length -> (B, width).  Each caption is computed
+  /// as long as it is: what follows it changes nothing and costs nothing, unless hidden states are asked for.
+  /// Throws InvalidInput for ids outside the vocabulary.
   virtual torch::Tensor forward(const torch::Tensor& tokens, ComputeType compute = ComputeType::f32,
                                 std::vector<torch::Tensor>* hidden = nullptr) = 0;
   /// (B, T) bool: whether a position belongs to its caption.
@@ -61,6 +61,8 @@ class TextTower : public TowerImpl {
 void require_pixels(const torch::Tensor& pixels, int height, int width);
 /// As int64.  Throws InvalidInput unless tokens are (B, 1 to context) with ids below vocabulary.
 torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocabulary);
+/// Of each caption how many tokens reach to its last position (B), on the host.
+std::vector<std::int64_t> lengths_to(const torch::Tensor& last);
 /// The blocks' rows (B T, W), each as (B, T, W); nothing of a null pointer.
 void separate(std::vector<torch::Tensor>* hidden, std::int64_t batch);
 /// A module that only groups others: a LibTorch name may hold no dot.
