@@ -72,7 +72,8 @@ say "one table, one page"
 rows='[]'
 for stage in "${stages[@]}"; do
   name=${stage%%/*}
-  bytes=$({ cat "$out/$stage"/{model.safetensors,adapter_model.safetensors,image.plan,text.plan} 2>/dev/null || true; } | wc -c)
+  base=$(jq -r '.base.absolute // empty' "$out/$stage/config.json" 2>/dev/null || true)  # of an adapter's checkpoint
+  bytes=$({ cat "$out/$stage"/{model.safetensors,adapter_model.safetensors,image.plan,text.plan} ${base:+"$base/model.safetensors"} 2>/dev/null || true; } | wc -c)
   rows=$(jq -n --argjson rows "$rows" --arg name "$name" --argjson bytes "$bytes" \
     --slurpfile s "$out/$name-on-synthetic.json" --slurpfile c "$out/$name-on-camera.json" \
     'def two: . * 100 | round / 100; $rows + [{stage: $name, "size MB": ($bytes / 1e6 | two),

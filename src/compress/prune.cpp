@@ -103,7 +103,8 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   options.validate("");
   const torch::Device where = training_device(device);
   const bool replaces = std::filesystem::exists(std::filesystem::path(out) / kCheckpointFile);
-  std::vector<std::filesystem::path> inputs = {checkpoint_folder(checkpoint_path), data};
+  std::vector<std::filesystem::path> inputs = checkpoint_sources(checkpoint_path);
+  inputs.push_back(data);
   const auto& distillation = options.recovery.losses.distillation;
   if (distillation.in_use()) inputs.push_back(checkpoint_folder(distillation.teacher));
   AtomicDirectory folder(out, kCheckpointFile, {overwrite, inputs});
@@ -111,6 +112,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   torch::manual_seed(options.recovery.seed);
   Checkpoint checkpoint = load_checkpoint(checkpoint_path);
   merge_adapter(checkpoint);
+  checkpoint.base.reset();  // what is pruned lies nowhere else
   Dataset dataset = open_dataset_with_images(data, image_root);
   const bool recovers = options.recovery.steps > 0 || options.recovery.epochs > 0;
   if (options.importance == "taylor" || recovers)

@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "bundle/bundle.h"
+#include "model/checkpoint_adapters.h"
 #include "model/config/tower_kinds.h"
 #include "model/finite.h"
-#include "model/lora/adapter_file.h"
 
 namespace edgeclip {
 
@@ -22,12 +22,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kTokenizer = "tokenizer";
+constexpr const char* kMoreAdapters = "adapters";  ///< the folder of those that are not kUsualAdapter
 
-bool is_adapter(const std::string& name) {
-  return name.find("lora_A") != std::string::npos || name.find("lora_B") != std::string::npos;
-}
+bool is_adapter(const std::string& name) { return name.find(".lora_") != std::string::npos; }
 
 bool is_position_ids(const std::string& name) {
   return name == "text_model.embeddings.position_ids" || name == "vision_model.embeddings.position_ids";
@@ -62,8 +60,8 @@ NamedTensors model_tensors(const DualEncoder& model) {
   NamedTensors tensors;
   for (const auto& item : model->named_parameters())
     if (!is_adapter(item.key()))
-      tensors.emplace_back(item.key(), to_tensor(model->adapters.base_value(item.key(), item.value())));
-  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), to_tensor(item.value()));
+      tensors.emplace_back(item.key(), alias_tensor(model->adapters.base_value(item.key(), item.value())));
+  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), alias_tensor(item.value()));
   return tensors;
 }
 
@@ -80,8 +78,8 @@ std::string tensors_hash(const NamedTensors& tensors) {
 std::string weights_hash(const DualEncoder& model) {
   NamedTensors tensors;
   for (const auto& item : model->named_parameters())
-    tensors.emplace_back(item.key(), to_tensor(item.value()));
-  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), to_tensor(item.value()));
+    tensors.emplace_back(item.key(), alias_tensor(item.value()));
+  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), alias_tensor(item.value()));
   return tensors_hash(tensors);
 }
 
@@ -130,12 +128,6 @@ void load_weights(DualEncoder& model, const fs::path& safetensors) {
   warn_of_not_finite(not_finite, file.file());
 }
 
-void add_adapter(Checkpoint& checkpoint, const std::string& name, const fs::path& directory) {
-  checkpoint.model->adapters.use("");
-  checkpoint.model->adapters.add(name, read_adapter(*checkpoint.model, directory));
-  checkpoint.lora = checkpoint.model->adapters.adapter().options;
-}
-
 fs::path checkpoint_folder(const fs::path& path) {
   require_directory(path, "checkpoint");
   if (fs::exists(path / kCheckpointFile) || !is_artifact_head(path / "run.json")) return path;
@@ -171,33 +163,63 @@ CheckpointHead read_checkpoint_head(const fs::path& path) {
   return parse_head(read_head(directory), (directory / kCheckpointFile).string());
 }
 
-Checkpoint load_checkpoint(const fs::path& path) {
+std::vector<fs::path> checkpoint_sources(const fs::path& path) {
+  const fs::path directory = checkpoint_folder(path);
+  std::vector<fs::path> sources = {directory};
+  const Json json = read_head(directory);
+  if (json.contains("base"))
+    sources.push_back(find_base(json["base"], directory, (directory / kCheckpointFile).string()).directory);
+  return sources;
+}
+
+namespace {
+
+/// Weights of their own, or another checkpoint's.
+CheckpointBase base_of(const Json& json, const fs::path& directory, const std::string& where) {
+  const Json& files = json_at(json, "files", where);
+  check_file_table(directory, files, where);
+  if (json.contains("base")) return find_base(json["base"], directory, where);
+  if (!files.contains(kWeightsFile))
+    invalid_input("{}: files: {} is not listed; copy the checkpoint again", where, kWeightsFile);
+  return {directory, json_get<std::string>(files[kWeightsFile], "xxh3", where)};
+}
+
+/// What adapters that were trained on such a base saw of it.
+void round_matrices(DualEncoder& model) {
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : model->parameters())
+    if (parameter.dim() >= 2) parameter.copy_(parameter.to(torch::kBFloat16));
+}
+
+}  // namespace
+
+Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter) {
   const fs::path directory = checkpoint_folder(path);
   if (directory != path)
     spdlog::info("{}: is a run folder; its checkpoint {} is used", path.string(), directory.string());
   const std::string where = (directory / kCheckpointFile).string();
   const Json json = read_head(directory);
-  const Json& files = json_at(json, "files", where);
-  check_file_table(directory, files, where);
-  if (!files.contains(kWeightsFile))
-    invalid_input("{}: files: {} is not listed; copy the checkpoint again", where, kWeightsFile);
 
   Checkpoint checkpoint;
   checkpoint.directory = directory;
+  checkpoint.base = base_of(json, directory, where);
   CheckpointHead head = parse_head(json, where);
   checkpoint.config = std::move(head.config);
   checkpoint.card = std::move(head.card);
   checkpoint.provenance = json_at(json, "provenance", where);
 
-  const auto bytes = static_cast<double>(fs::file_size(directory / kWeightsFile));
+  const fs::path weights = checkpoint.base->directory / kWeightsFile;
+  const auto bytes = static_cast<double>(fs::file_size(weights));
   const double least = least_weight_bytes(checkpoint.config) / 2;  // a bf16 base
   if (bytes < least)
-    invalid_input("{}: has {:.0f} bytes, the model in {} needs at least {:.0f}",
-                  (directory / kWeightsFile).string(), bytes, where, least);
+    invalid_input("{}: has {:.0f} bytes, the model in {} needs at least {:.0f}", weights.string(), bytes, where,
+                  least);
   checkpoint.model = DualEncoder(checkpoint.config);
-  load_weights(checkpoint.model, directory / kWeightsFile);
+  load_weights(checkpoint.model, weights);
+  if (checkpoint.base->bf16) round_matrices(checkpoint.model);
+  add_saved_adapters(checkpoint, json, where);
   check_card(checkpoint.card, checkpoint.model, where);
-  if (!json_at(json, "lora", where).is_null()) add_adapter(checkpoint, "default", directory);
+  use_adapter(checkpoint, adapter);
   if (fs::exists(directory / kTokenizer)) {
     checkpoint.tokenizer = load_tokenizer((directory / kTokenizer).string());
     require_fitting_tokenizer(*checkpoint.tokenizer, checkpoint.config.text,
@@ -213,17 +235,17 @@ void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint, co
 }
 
 void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint) {
-  const bool adapted = checkpoint.model->has_lora();
-  EDGECLIP_CHECK(adapted == checkpoint.lora.has_value(), "lora options and adapter disagree");
-  write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
-  if (adapted) write_adapter(checkpoint.model->adapters.adapter(), out.work());
-  if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
   Json json = Json::object();
   json["format"] = kCheckpointFormat;
   json["edgeclip"] = version();
   json["model"] = options_to_json(checkpoint.model->config);
   json["card"] = options_to_json(card_of(checkpoint.model, checkpoint.card));
-  json["lora"] = adapted ? options_to_json(*checkpoint.lora) : Json(nullptr);
+  if (checkpoint.saves_base())
+    write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
+  else
+    json["base"] = base_json(base_as_used(checkpoint), out.work());
+  save_adapters(checkpoint, out.work(), json);
+  if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
   json["provenance"] = checkpoint.provenance;
   json["files"] = file_table(out.work(), kCheckpointFile);
   write_json(out.work() / kCheckpointFile, json);

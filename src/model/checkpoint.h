@@ -8,6 +8,7 @@
 #include "base/safetensors.h"
 #include "bundle/model_card.h"
 #include "data/text/tokenizer.h"
+#include "model/checkpoint_base.h"
 #include "model/dual_encoder.h"
 #include "model/tensors.h"
 
@@ -16,17 +17,28 @@ namespace edgeclip {
 inline constexpr const char* kCheckpointFile = "config.json";
 
 /// A checkpoint folder (docs/formats.md): config.json {"format", "edgeclip", "model", "card", "lora"|null,
-/// "provenance", "files"}, model.safetensors, [adapter_config.json + adapter_model.safetensors as PEFT names
-/// them], [tokenizer/].
+/// ["base", "adapters", "adapter"], "provenance", "files"}, model.safetensors or the place of another
+/// checkpoint's, [adapter_config.json + adapter_model.safetensors as PEFT names them, others in
+/// adapters/NAME], [tokenizer/].
 struct Checkpoint {
   ModelConfig config;
   ModelCard card;
-  std::optional<LoraOptions> lora;
   Json provenance = Json::array();  ///< history: list of {"command", "version", "options"}
   DualEncoder model{nullptr};
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null if the folder has none
   std::filesystem::path directory;
+  /// Where the model's weights without its adapters were read.  Whoever changes them resets it.
+  std::optional<CheckpointBase> base;
+  /// save_checkpoint() leaves the base where it is, and writes the adapters alone, if there are any and a base.
+  bool adapter_only = false;
+
+  bool saves_base() const { return !adapter_only || !base || model->adapters.empty(); }
 };
+
+/// What --adapter names: "" the checkpoint's own choice, "none" its base alone, an adapter of the checkpoint,
+/// or the folder of one (in the place of those it has).
+inline constexpr const char* kNoAdapter = "none";
+inline constexpr const char* kUsualAdapter = "default";
 
 /// What a path names: a checkpoint itself, or the checkpoint best of a run folder.  Throws InvalidInput if a
 /// run folder has none.
@@ -39,14 +51,24 @@ struct CheckpointHead {
 };
 CheckpointHead read_checkpoint_head(const std::filesystem::path& path);
 
-/// Opens checkpoint_folder(path); checks format, sizes and checksums of all files.  Throws InvalidInput
-/// naming file and tensor: missing, left over, of another shape or type.
-Checkpoint load_checkpoint(const std::filesystem::path& path);
+/// Opens checkpoint_folder(path), and the base that it names; checks format, sizes and checksums of all files.
+/// adapter: which one is used (kNoAdapter).  Throws InvalidInput naming file and tensor: missing, left over, of
+/// another shape or type; an adapter that is not there; a base that is not where it was, or not what it was.
+Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& adapter = "");
 
-/// Adds a PEFT adapter's folder to the checkpoint and uses it.  Throws as read_adapter().
+/// The folders whose files load_checkpoint(path) reads: the checkpoint's and, where it is another, its base's.
+std::vector<std::filesystem::path> checkpoint_sources(const std::filesystem::path& path);
+
+/// Options of the adapter that load_checkpoint(path, adapter) uses, without a look at weights.  Throws
+/// InvalidInput if there is none.
+LoraOptions adapter_options(const std::filesystem::path& path, const std::string& adapter);
+
+/// Adds a PEFT adapter's folder to the checkpoint and uses it.  name: letters, digits, "-" and "_".  Throws as
+/// read_adapter(), and if the folder says that its base is another one.
 void add_adapter(Checkpoint& checkpoint, const std::string& name, const std::filesystem::path& directory);
 
-/// Writes the folder atomically.  With an adapter in use: base weights and adapter in files of their own.
+/// Writes the folder atomically.  With adapters: base weights (saves_base()) and each adapter in files of
+/// their own.
 /// What the card repeats of the model (sizes, ids, activation, logit scale) and config are taken from the
 /// model itself.
 void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint,

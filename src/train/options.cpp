@@ -66,10 +66,15 @@ void TrainOptions::validate(const std::string& where) const {
         "{0}lora.{1}: has no effect while {0}lora_mode is none and all weights train; set {0}lora_mode to "
         "adapter, or leave {0}lora.* out",
         where, key);
-  if (base_type != "fp32" && lora_mode != "adapter")
+  if (base_type != "fp32" && lora_mode == "none")
     invalid_input(
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
         base_type);
+  if (!train.empty() && lora_mode == "none")
+    invalid_input(
+        "{0}train: has no effect while {0}lora_mode is none and all weights train; name in {0}freeze what does not, "
+        "or set {0}lora_mode to adapter",
+        where);
   loading.validate(where + "loading.");
   losses.validate(where + "losses.");
   require_score(best_by, losses, where + "best_by");

@@ -20,12 +20,14 @@ struct SavingOptions {
   int every_steps = 0;
   double every_minutes = 10;
   int keep = 0;
+  bool base = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
     v("every_steps", every_steps, "steps after which the run's state is saved, beside each validation; 0: by time alone");
     v("every_minutes", every_minutes, "minutes after which the run's state is saved, beside each validation; 0: never");
     v("keep", keep, "so many checkpoints of the last saved steps stay in checkpoints/, beside best and final");
+    v("base", base, "checkpoints of an adapter hold the weights of its base too, instead of the place where they lie");
   }
   void validate(const std::string& where) const;
 };

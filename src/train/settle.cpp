@@ -42,6 +42,15 @@ std::string init_of(const Json& run, const std::string& asked, const std::string
   return asked;
 }
 
+/// The run's adapter of --init, likewise.
+std::string adapter_of(const Json& run, const std::string& asked, const std::string& where) {
+  const std::string adapter = run.contains("adapter") ? json_get<std::string>(run, "adapter", where) : "";
+  if (!asked.empty() && asked != adapter)
+    invalid_input("--adapter {}: {} was started {}; leave --adapter out", asked, where,
+                  adapter.empty() ? "without it" : "with " + adapter);
+  return adapter;
+}
+
 /// The options of a run that was started before those in force were written down: sizes and, with --init,
 /// the whole preprocessing stood there as asked for, without effect.
 void settle_older_run(Json& started, const std::string& init) {
@@ -64,6 +73,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
       invalid_input("{}: data: {} is not there; name the dataset with --data", where, paths.data);
   }
   paths.init = init_of(run, paths.init, where);
+  paths.adapter = adapter_of(run, paths.adapter, where);
 
   TrainOptions before;  // what an older edgeclip did not know yet has its default
   options_from_json(json_at(run, "options", where), before, where + ": options");
@@ -120,6 +130,22 @@ void settle_image(TrainOptions& options, const Json& asked, const CheckpointHead
   options_from_json(image, options.image, "image.");
 }
 
+/// An adapter that goes on has its options, but for the dropout.
+void settle_adapter(TrainOptions& options, const Json& asked, const TrainPaths& paths) {
+  const LoraOptions has = adapter_options(paths.init, paths.adapter);
+  Json is = options_to_json(has), wanted = is;
+  const Json asked_lora = part_of(asked, "lora");
+  overlay(wanted, asked_lora);
+  if (asked_lora.contains("dropout")) is["dropout"] = asked_lora["dropout"];
+  if (const std::string key = first_difference(is, wanted); !key.empty())
+    invalid_input(
+        "lora.{}: {} was asked for, but the adapter that goes on has {}; leave it out, or train a new one with "
+        "lora_mode adapter",
+        key, value_at(wanted, key), value_at(is, key));
+  options.lora = LoraOptions();
+  options_from_json(is, options.lora, "lora.");
+}
+
 }  // namespace
 
 void settle_training(TrainOptions& options, TrainPaths& paths) {
@@ -131,7 +157,10 @@ void settle_training(TrainOptions& options, TrainPaths& paths) {
         "out",
         asked["lora"].begin().key());
   require_weights(options.losses, part_of(asked, "losses"), "losses.");
+  if (!paths.adapter.empty() && paths.init.empty())
+    invalid_input("--adapter {}: is of a checkpoint; name that with --init", paths.adapter);
   if (paths.init.empty()) return settle_new(options, asked);
+  if (options.lora_mode == "continue" && !paths.resume) settle_adapter(options, asked, paths);
   const CheckpointHead head = read_checkpoint_head(paths.init);
   settle_architecture(options, asked, head, paths.init);
   if (!paths.resume) settle_image(options, asked, head, paths.init);  // a run has its own written down

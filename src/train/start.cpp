@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/artifact.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -36,40 +37,55 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset) {
   return checkpoint;
 }
 
-Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory) {
-  Checkpoint checkpoint = load_checkpoint(directory);
+Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory,
+                               const std::string& adapter) {
+  Checkpoint checkpoint = load_checkpoint(directory, adapter);
   const Json before = options_to_json(checkpoint.card.image), now = options_to_json(options.image);
   for (const auto& [key, value] : now.items())
     if (before[key] != value)
       spdlog::info("image.{} is {} from now on; the checkpoint was trained with {}", key, value.dump(),
                    before[key].dump());
   checkpoint.card.image = options.image;
-  merge_adapter(checkpoint);
+  if (options.lora_mode != "continue") merge_adapter(checkpoint);
   choose_what_trains(checkpoint, options);
+  if (checkpoint.model->adapters.empty() || options.saving.base) return checkpoint;
+  if (checkpoint.saves_base())
+    spdlog::info("the adapter's base lies nowhere else (an adapter was merged into it): checkpoints hold it");
+  else if (is_artifact_head(checkpoint.base->directory.parent_path() / "run.json"))
+    spdlog::info("{}: the adapter's checkpoints need it; it goes when its run is trained on (saving.base: they hold it)",
+                 checkpoint.base->directory.string());
   return checkpoint;
 }
 
 void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where) {
   DualEncoder& model = checkpoint.model;
-  if (options.lora_mode == "adapter") {
-    model->attach_lora(options.lora);
-    checkpoint.lora = options.lora;
-    if (options.base_type == "bf16") {
-      model->adapters.store_base(torch::kBFloat16);
-      release_tensor_memory();  // what the wide base took
-    }
+  if (options.lora_mode == "adapter") model->attach_lora(options.lora, options.train);
+  if (options.lora_mode == "continue") {
+    if (!model->has_lora())
+      invalid_input("lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter",
+                    checkpoint.directory.string());
+    model->adapters.set_dropout(options.lora.dropout);
+    if (!options.train.empty()) model->adapters.train_beside(options.train, "train");
   }
+  if (options.lora_mode != "none" && options.base_type == "bf16") {
+    model->adapters.store_base(torch::kBFloat16);
+    release_tensor_memory();  // what the wide base took
+  }
+  checkpoint.adapter_only = !options.saving.base;
   if (!options.freeze.empty())
     spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, where + "freeze"));
   model->recompute_blocks(options.gradient_checkpointing);
 }
 
 void merge_adapter(Checkpoint& checkpoint) {
+  AdapterSet& adapters = checkpoint.model->adapters;
+  if (adapters.empty()) return;
   if (checkpoint.model->has_lora()) {
-    spdlog::info("the checkpoint's adapter is merged into its weights first");
-    checkpoint.model->merge_lora();
+    spdlog::info("the checkpoint's adapter{} is merged into its weights first (lora_mode continue trains it further)",
+                 adapters.used() == kUsualAdapter ? "" : " " + adapters.used());
+    checkpoint.base.reset();
   }
-  checkpoint.lora.reset();
+  adapters.fold();
 }
 
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {

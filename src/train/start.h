@@ -16,15 +16,18 @@ inline constexpr const char* kOfTokenizer[] = {"vocab_size", "bos_token_id", "eo
 /// it. Weights come from torch's generator.
 Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset);
 
-/// Loads a checkpoint to be trained further, with the preprocessing of settled options; an attached adapter
-/// is merged first.  lora_mode "adapter" attaches a new one, after which only it trains.
-Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory);
+/// Loads a checkpoint to be trained further, with the preprocessing of settled options.  adapter: of it, as for
+/// load_checkpoint().  lora_mode "continue": that one trains; else it is merged first, and "adapter" attaches a
+/// new one, after which only it trains.
+Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory,
+                               const std::string& adapter = "");
 
-/// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing.  where: what stands
-/// before the options' names.
+/// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing, and whether
+/// saving leaves the base out.  where: what stands before the options' names.  Throws InvalidInput if there is no adapter to be
+/// continued.
 void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where = "");
 
-/// Merges an attached adapter into the weights, which all train again.
+/// Merges the adapter in use into the weights, which all train again, and drops others.
 void merge_adapter(Checkpoint& checkpoint);
 
 /// Replaces the dataset's tokens, in memory, by those of the checkpoint's tokenizer at its context length

@@ -44,6 +44,7 @@ Json description_of(const TrainOptions& options, const TrainPaths& paths, const 
           {"data", paths.data},
           {"dataset", {{"name", dataset.name}, {"hash", dataset_hash(dataset)}}},
           {"init", paths.init.empty() ? Json(nullptr) : Json(paths.init)},
+          {"adapter", paths.adapter},
           {"teacher", teacher.empty() ? Json(nullptr) : Json({{"hash", teacher}})},
           {"arithmetic", arithmetic},
           {"options", options_of(options, paths.init)}};
@@ -83,8 +84,10 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   const auto& distillation = options.losses.distillation;
   const std::string teacher = distillation.in_use() ? distillation.teacher : "";
   for (const std::string& read : {init, teacher})
-    if (paths.overwrite && !read.empty() && lies_within(read, paths.out))
-      invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, read);
+    for (const auto& source : paths.overwrite && !read.empty() ? checkpoint_sources(read)
+                                                               : std::vector<std::filesystem::path>())
+      if (lies_within(source, paths.out))
+        invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, source.string());
   prepare_torch();
   torch::manual_seed(options.seed);
   Dataset dataset = open_dataset_with_images(paths.data, paths.image_root);
@@ -93,7 +96,7 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   const Json before = paths.resume ? read_run_description(paths.out) : Json();
   if (paths.resume) require_same_dataset(before, dataset, run_json.string());
   Checkpoint checkpoint =
-      init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init);
+      init.empty() ? new_checkpoint(options, dataset) : checkpoint_to_train(options, init, paths.adapter);
   adopt_tokenizer(dataset, checkpoint);
   options.model = checkpoint.config;  // a new one's vocabulary is the dataset's
   checkpoint.model->to(device);
@@ -146,8 +149,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   options.validate("");
   if (options.epochs == 0 && options.steps == 0)
     throw InvalidInput("epochs and steps are both 0: nothing to train");
-  if (options.lora_mode == "adapter" && paths.init.empty() && !paths.resume)
-    throw InvalidInput("lora_mode \"adapter\" trains an adapter on a checkpoint; name it with --init");
+  if (options.lora_mode != "none" && paths.init.empty() && !paths.resume)
+    invalid_input("lora_mode \"{}\" trains an adapter on a checkpoint; name it with --init", options.lora_mode);
   settle_training(options, paths);
   const torch::Device device = training_device(paths.device);
   // As it is here: a run that goes on elsewhere must not change its arithmetic.

@@ -62,8 +62,11 @@ struct TrainOptions {
   TrainOptions() { augment.flip.probability = 0.5; }
 
   ModelConfig model;                ///< with --init: the checkpoint's
-  std::string lora_mode = "none";   ///< "none": all weights train | "adapter": LoRA on --init's weights
-  LoraOptions lora;                 ///< of an adapter; an error without one
+  /// "none": all weights train | "adapter": a new adapter on --init's weights | "continue": the adapter that
+  /// --init has, or --adapter names
+  std::string lora_mode = "none";
+  LoraOptions lora;                 ///< of a new adapter, or the dropout of one that goes on; an error without
+  std::vector<std::string> train;   ///< modules and parameters that train whole beside an adapter
   std::string base_type = "fp32";   ///< of the frozen base of an adapter: "fp32" | "bf16" (half the memory)
   std::vector<std::string> freeze;  ///< modules and parameters that do not train (model/freeze.h)
   bool gradient_checkpointing = false;  ///< less memory for one more forward pass (model/recompute.h)
@@ -105,8 +108,10 @@ struct TrainOptions {
  protected:
   template <class Visitor>
   void fields_of_what_trains(Visitor& v) {
-    v("lora_mode", lora_mode, "train all weights, or an adapter on --init's", {"none", "adapter"});
+    v("lora_mode", lora_mode, "train all weights, a new adapter on --init's, or the adapter it has further",
+      {"none", "adapter", "continue"});
     v("lora", lora, "adapter");
+    v("train", train, "what trains whole beside an adapter: names as for freeze (logit_scale, *.layer_norm1)");
     v("base_type", base_type, "how the frozen base of an adapter is stored; bf16 halves its memory",
       {"fp32", "bf16"});
     v("freeze", freeze,
@@ -139,6 +144,7 @@ struct TrainPaths {
   Json named = nullptr;      ///< options that the caller named, with their defaults or not (asked_options.h)
   std::string image_root{};  ///< of the dataset's images, where they were moved; else ""
   std::string device = "auto";  ///< where it computes (train/device.h); a run may go on elsewhere
+  std::string adapter{};     ///< of init, or a folder of PEFT's (load_checkpoint()); "": the one in use
 };
 
 /// Fills in what follows from other options, so that both say what is in force.  A new model: the image's

@@ -54,7 +54,7 @@ TEST(RuntimeCommands, CheckpointIsAnOptionOnlyWhereOneCanBeOpened) {
     ADD_FAILURE() << "no command " << name;
     return false;
   };
-  const OpenCheckpoint open = [](const std::string&) { return std::unique_ptr<Encoder>(); };
+  const OpenCheckpoint open = [](const std::string&, const std::string&) { return std::unique_ptr<Encoder>(); };
   for (const char* name : {"evaluate", "encode"}) {
     EXPECT_FALSE(has_checkpoint(runtime_commands(), name));
     EXPECT_TRUE(has_checkpoint(runtime_commands({open, {}}), name));

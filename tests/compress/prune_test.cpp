@@ -320,7 +320,7 @@ TEST_F(PruneTest, MergesAnAdapterFirst) {
   o.mlp_ratio = 0;
   prune(o, at("adapter/final"), at("data"), at("merged"));
   const Checkpoint adapted = load_checkpoint(at("adapter/final")), merged = load_checkpoint(at("merged"));
-  EXPECT_FALSE(merged.lora.has_value());
+  EXPECT_FALSE(merged.model->has_lora());
   const Batch batch = random_batch(adapted.config);
   EXPECT_LE((embeddings(adapted, batch) - embeddings(merged, batch)).abs().max().item<double>(), 1e-5);
 }

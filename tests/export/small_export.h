@@ -54,7 +54,6 @@ inline void attach_adapter(Checkpoint& checkpoint) {
   LoraOptions lora;
   lora.rank = 2;
   checkpoint.model->attach_lora(lora);
-  checkpoint.lora = lora;
   const torch::NoGradGuard no_grad;
   for (auto& parameter : checkpoint.model->parameters())
     if (parameter.requires_grad()) parameter.normal_(0, 0.2);

@@ -3,6 +3,7 @@
 #include "model/lora/adapter_config.h"
 #include "model/lora/adapter_file.h"
 #include "model/lora/name_match.h"
+#include "model/weight.h"
 #include "tiny_clip.h"
 
 namespace edgeclip {
@@ -203,7 +204,6 @@ TEST(AdapterSet, ABaseInBf16TrainsTheAdapterAloneInFloat32) {
   Checkpoint checkpoint;
   checkpoint.config = tiny_config();
   checkpoint.model = model;
-  checkpoint.lora = options;
   save_checkpoint(dir / "c", checkpoint);
   Checkpoint read = load_checkpoint(dir / "c");  // widened, which changes no value
   read.model->train(model->is_training());
@@ -264,6 +264,9 @@ TEST(AdapterSet, WhatTrainsBesideIsSavedAsPeftReadsIt) {
   again->adapters.add("default", read_adapter(*again, out.path()));
   EXPECT_EQ(weights_hash(again), weights_hash(model));
   EXPECT_TRUE(again->logit_scale.requires_grad());
+  torch::Tensor scale = again->logit_scale;
+  set_weight(scale, torch::full({}, 3.5f));  // as an average of the weights does
+  EXPECT_EQ(again->adapters.adapter().copies.at("logit_scale").item<float>(), 3.5f);
   const std::string twice = weights_hash(again);
   again->adapters.train_beside({"logit_scale", "visual_projection"}, "train");
   EXPECT_EQ(weights_hash(again), twice);

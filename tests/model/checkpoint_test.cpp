@@ -38,7 +38,7 @@ TEST(Checkpoint, ComesBackAsItWas) {
   EXPECT_EQ(options_to_json(read.config), options_to_json(written.config));
   EXPECT_EQ(read.provenance, written.provenance);
   EXPECT_EQ(weights_hash(read.model), weights_hash(written.model));
-  EXPECT_FALSE(read.lora.has_value());
+  EXPECT_FALSE(read.model->has_lora());
   EXPECT_EQ(read.card.name, "tiny");
   EXPECT_EQ(read.card.image.height, 32);
   EXPECT_EQ(read.card.context_length, 16);
@@ -63,12 +63,11 @@ TEST(Checkpoint, KeepsAnAdapterInFilesOfItsOwn) {
     for (auto& parameter : checkpoint.model->parameters())
       if (parameter.requires_grad()) parameter.normal_();
   }
-  checkpoint.lora = options;
   save_checkpoint(dir / "c", checkpoint);
   EXPECT_TRUE(fs::exists(dir / "c/adapter_model.safetensors"));
   Checkpoint read = load_checkpoint(dir / "c");
-  ASSERT_TRUE(read.lora.has_value());
-  EXPECT_EQ(options_to_json(*read.lora), options_to_json(options));
+  ASSERT_TRUE(read.model->has_lora());
+  EXPECT_EQ(options_to_json(read.model->adapters.adapter().options), options_to_json(options));
   EXPECT_EQ(weights_hash(read.model), weights_hash(checkpoint.model));
   DualEncoder without(read.config);
   load_weights(without, dir / "c/model.safetensors");
@@ -200,8 +199,8 @@ TEST(Checkpoint, ConvertsTensorsBothWays) {
 
 TEST(Checkpoint, Format1WithAnAdapterStaysReadable) {
   const Checkpoint checkpoint = load_checkpoint(test::golden("formats/v1/checkpoint"));
-  ASSERT_TRUE(checkpoint.lora.has_value());
-  EXPECT_EQ(checkpoint.lora->rank, 2);
+  ASSERT_TRUE(checkpoint.model->has_lora());
+  EXPECT_EQ(checkpoint.model->adapters.adapter().options.rank, 2);
   EXPECT_EQ(checkpoint.card.image.height, 32);
   DualEncoder model = checkpoint.model;
   const torch::Tensor rows = model->encode_image(torch::ones({2, 3, 32, 16}));

@@ -114,14 +114,15 @@ TEST_F(FamilyTraining, AnAdapterOnABf16BaseKeepsItAndComesBack) {
   o.model = ModelConfig();
   o.lora_mode = "adapter";
   o.base_type = "bf16";
+  o.saving.base = true;
   o.lora.rank = 2;
   o.lora.target_modules = {"q_lin", "v_lin", "projection"};
   o.lora.modules_to_save = {"fc"};
   o.lora.bias = "lora_only";
   train(o, paths("adapted", "base/final"));
   const Checkpoint adapted = load_checkpoint(at("adapted/final"));
-  ASSERT_TRUE(adapted.lora.has_value());
-  EXPECT_EQ(adapted.lora->modules_to_save, (std::vector<std::string>{"fc"}));
+  ASSERT_TRUE(adapted.model->has_lora());
+  EXPECT_EQ(adapted.model->adapters.adapter().options.modules_to_save, (std::vector<std::string>{"fc"}));
   const auto base = load_checkpoint(at("base/final")).model->named_parameters();
   const SafetensorsFile stored(at("adapted/final") / "model.safetensors");
   for (const auto& item : base) {

@@ -224,8 +224,8 @@ TEST_F(TrainTest, AdapterTrainsAloneAndRandomStateIsResumed) {
   options.epochs = 10;
   train(options, paths("adapter", "base/final"));
   const Checkpoint base = load_checkpoint(at("base/final")), adapted = load_checkpoint(at("adapter/final"));
-  ASSERT_TRUE(adapted.lora.has_value());
-  EXPECT_EQ(adapted.lora->rank, 4);
+  ASSERT_TRUE(adapted.model->has_lora());
+  EXPECT_EQ(adapted.model->adapters.adapter().options.rank, 4);
   const auto before = base.model->named_parameters(), after = adapted.model->named_parameters();
   for (const auto& item : before) EXPECT_TRUE(torch::equal(item.value(), after[item.key()])) << item.key();
   EXPECT_GT(after["vision_model.encoder.layers.0.self_attn.q_proj.lora_B"].abs().max().item<double>(), 0.0);
@@ -243,7 +243,7 @@ TEST_F(TrainTest, AdapterTrainsAloneAndRandomStateIsResumed) {
   options.lora = LoraOptions();
   options.epochs = 1;
   train(options, paths("merged", "adapter/final"));
-  EXPECT_FALSE(load_checkpoint(at("merged/final")).lora.has_value());
+  EXPECT_FALSE(load_checkpoint(at("merged/final")).model->has_lora());
 }
 
 TEST_F(TrainTest, InitBringsItsTokenizer) {

@@ -184,13 +184,20 @@ void describe_checkpoint(const fs::path& path, Json& info) {
   const fs::path file = path / "config.json";
   const Json config = read_artifact_head(file, kCheckpointFormat, "train it again");
   check_file_table(path, json_at(config, "files", file.string()), file.string());
-  for (const char* key : {"format", "model", "card", "lora", "provenance"})
+  for (const char* key : {"format", "model", "card", "base", "lora", "adapters", "provenance"})
     if (config.contains(key)) info[key] = config.at(key);
-  std::int64_t parameters = 0;
-  const SafetensorsFile weights(path / "model.safetensors");
-  for (const auto& name : weights.names()) parameters += weights.get(name).elements();
-  info["parameters"] = parameters;
-  info["adapter"] = fs::exists(path / "adapter_model.safetensors");
+  const auto elements = [](const fs::path& file) {
+    std::int64_t sum = 0;
+    const SafetensorsFile weights(file);
+    for (const auto& name : weights.names()) sum += weights.get(name).elements();
+    return sum;
+  };
+  // An adapter's checkpoint may leave its base where it is ("base").
+  info["parameters"] =
+      fs::exists(path / "model.safetensors") ? Json(elements(path / "model.safetensors")) : Json(nullptr);
+  const fs::path adapter = path / "adapter_model.safetensors";
+  info["adapter"] = fs::exists(adapter);
+  if (fs::exists(adapter)) info["adapter_parameters"] = elements(adapter);
 }
 
 void describe(const Tokenizer& tokenizer, Json& info) {
@@ -270,6 +277,8 @@ constexpr Kind kFolders[] = {
     {"model.safetensors", "checkpoint", describe_checkpoint},
     {"edgeclip_tokenizer.json", "tokenizer", describe_tokenizer},
     {"metrics.jsonl", "run", describe_run},
+    {"adapter_config.json", "checkpoint", describe_checkpoint},
+    {"adapters", "checkpoint", describe_checkpoint},
 };
 constexpr Kind kFiles[] = {
     {".npy", "npy", describe_npy},    {".safetensors", "safetensors", describe_safetensors},

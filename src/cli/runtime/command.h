@@ -60,8 +60,10 @@ const char* program_name();
 /// To stdout, unless --json - reserves it.
 void print(const std::string& text);
 
-/// Opens the encoder of a checkpoint folder.  edgeclip-edge has none.
-using OpenCheckpoint = std::function<std::unique_ptr<Encoder>(const std::string& directory)>;
+/// Opens the encoder of a checkpoint folder; adapter: which of its adapters is used, or the folder of another
+/// ("": its own choice).  edgeclip-edge has none.
+using OpenCheckpoint =
+    std::function<std::unique_ptr<Encoder>(const std::string& directory, const std::string& adapter)>;
 
 /// What the workshop adds to the commands of the runtime; edgeclip-edge has none of it.
 struct Workshop {

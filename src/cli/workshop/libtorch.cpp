@@ -9,8 +9,8 @@
 
 namespace edgeclip {
 
-std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory) {
-  return std::make_unique<CheckpointEncoder>(load_checkpoint(directory));
+std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory, const std::string& adapter) {
+  return std::make_unique<CheckpointEncoder>(load_checkpoint(directory, adapter));
 }
 
 Json workshop_libraries() {

@@ -16,7 +16,8 @@ struct Options {
   template <class Visitor>
   void fields(Visitor& v) {
     v("checkpoint", checkpoint, "checkpoint with an adapter");
-    v("adapter", adapter, "folder of a PEFT adapter, for a checkpoint that has none");
+    v("adapter", adapter,
+      "the name of one of its adapters (default: the one in use), none, or the folder of a PEFT adapter instead");
     v("out", out, "checkpoint to write, without one");
     v("overwrite", overwrite, "replaces a checkpoint in --out");
   }
@@ -32,22 +33,14 @@ class MergeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    AtomicDirectory out(options.out, kCheckpointFile,
-                        {options.overwrite, {checkpoint_folder(options.checkpoint), options.adapter}});
-    Checkpoint checkpoint = load_checkpoint(options.checkpoint);
-    if (!options.adapter.empty()) {
-      if (checkpoint.model->has_lora())
-        invalid_input("{}: has an adapter already; merge that one first, without --adapter",
-                      options.checkpoint);
-      add_adapter(checkpoint, "default", options.adapter);
-    }
+    std::vector<std::filesystem::path> sources = checkpoint_sources(options.checkpoint);
+    sources.push_back(options.adapter);
+    AtomicDirectory out(options.out, kCheckpointFile, {options.overwrite, sources});
+    Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.adapter);
     const bool had_adapter = checkpoint.model->has_lora();
-    if (had_adapter) {
-      checkpoint.model->merge_lora();
-      checkpoint.lora.reset();
-    } else {
-      spdlog::warn("{}: has no adapter; its weights are copied as they are", options.checkpoint);
-    }
+    if (!had_adapter)
+      spdlog::warn("{}: has no adapter in use; its weights are copied as they are", options.checkpoint);
+    checkpoint.model->merge_lora();
     checkpoint.provenance.push_back(
         {{"command", "merge"},
          {"version", version()},

@@ -18,6 +18,9 @@ struct Options : TrainOptions, TrainPaths {
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("out", out, "run folder: metrics.jsonl, best, final");
     v("init", init, "checkpoint to start from");
+    v("adapter", adapter,
+      "of --init: the name of one of its adapters, none, or the folder of a PEFT adapter on top of it; it is "
+      "merged first, or trained on (--lora-mode continue)");
     v("resume", resume,
       "goes on where an interrupted run in --out stopped, with its options and data: none need be repeated; latest: or in the run "
       "that was saved last of those in --out, or starts if there is none",

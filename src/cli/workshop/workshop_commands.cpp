@@ -8,6 +8,7 @@ CommandList workshop_commands() {
   commands.push_back(synthesize_command());
   commands.push_back(import_command());
   commands.push_back(train_command());
+  commands.push_back(adapters_command());
   commands.push_back(merge_command());
   commands.push_back(profile_command());
   commands.push_back(prune_command());

@@ -12,14 +12,15 @@ std::unique_ptr<Command> prepare_command();
 std::unique_ptr<Command> synthesize_command();
 std::unique_ptr<Command> import_command();
 std::unique_ptr<Command> train_command();
+std::unique_ptr<Command> adapters_command();
 std::unique_ptr<Command> merge_command();
 std::unique_ptr<Command> profile_command();
 std::unique_ptr<Command> prune_command();
 std::unique_ptr<Command> export_command();
 std::unique_ptr<Command> report_command();
 
-/// A checkpoint folder as an encoder: LibTorch's modules, the adapter included.
-std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory);
+/// A checkpoint folder as an encoder: LibTorch's modules, the adapter included (load_checkpoint()).
+std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory, const std::string& adapter);
 
 /// Versions of the libraries that only edgeclip has.
 Json workshop_libraries();

@@ -46,11 +46,12 @@ std::vector<std::string> AdapterSet::names() const {
 
 const Adapter& AdapterSet::adapter() const {
   EDGECLIP_CHECK(!used_.empty(), "no adapter is used");
-  return adapters_.at(used_);
+  return adapter(used_);
 }
 
 const Adapter& AdapterSet::adapter(const std::string& name) const {
   EDGECLIP_CHECK(adapters_.count(name) == 1, "no adapter {}", name);
+  if (name == used_) keep_copies();
   return adapters_.at(name);
 }
 
@@ -91,13 +92,22 @@ void AdapterSet::put_in(Adapter& adapter) {
   }
 }
 
+/// Whoever sets a parameter (weight.h) gives it other memory than the copy's.
+void AdapterSet::keep_copies() const {
+  const auto parameters = model_.named_parameters();
+  for (const auto& [name, value] : base_) {
+    const torch::Tensor& parameter = parameters[name];
+    adapters_.at(used_).copies.at(name) = parameter.detach().requires_grad_(parameter.requires_grad());
+  }
+}
+
 void AdapterSet::take_out() {
+  keep_copies();
   for (auto& [name, layer] : layers())
     if (layer->lora()) layer->detach_lora();
   auto parameters = model_.named_parameters();
   for (auto& [name, value] : base_) {
     torch::Tensor& parameter = parameters[name];
-    adapters_.at(used_).copies.at(name).requires_grad_(parameter.requires_grad());
     parameter.mutable_grad().reset();
     parameter.requires_grad_(false);
     set_weight(parameter, value);

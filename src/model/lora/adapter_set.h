@@ -26,7 +26,7 @@ class AdapterSet {
   bool empty() const { return adapters_.empty(); }
   std::vector<std::string> names() const;
   const std::string& used() const { return used_; }
-  /// Of the used one, or of that name.
+  /// Of the used one, or of that name, with the values that its copies have in the model now.
   const Adapter& adapter() const;
   const Adapter& adapter(const std::string& name) const;
   /// More that trains with the used one: copy_beside() (adapter.h).
@@ -49,13 +49,14 @@ class AdapterSet {
 
  private:
   void put_in(Adapter& adapter);
+  void keep_copies() const;
   void take_out();
   void train_all(bool on);
   void change_used(const std::function<void(Adapter&)>& change);
   std::vector<std::pair<std::string, Linear>> layers() const;
 
   torch::nn::Module& model_;
-  std::map<std::string, Adapter> adapters_;
+  mutable std::map<std::string, Adapter> adapters_;  ///< keep_copies() of the used one before it is read
   std::map<std::string, torch::Tensor> base_;         ///< values of the parameters that copies stand for
   std::map<std::string, torch::Tensor> merged_base_;  ///< of the weights that the adapter is merged into
   std::string used_;

@@ -18,7 +18,7 @@ J
 edgeclip synthesize --out dataset --people 6 --test-people 2 --val-people 1 --seed 1 --context-length 32 --tokenizer train:120
 edgeclip train --config train.json --data dataset --out run
 jq 'del(.model)' train.json >adapt.json
-edgeclip train --config adapt.json --set lora_mode=adapter --set lora.rank=2 --init run/final --data dataset --out run-lora
+edgeclip train --config adapt.json --set lora_mode=adapter --set lora.rank=2 --set saving.base=true --init run/final --data dataset --out run-lora
 edgeclip export --checkpoint run-lora/final --out bundle
 edgeclip quantize --method static --bundle bundle --data dataset --out bundle-int8
 edgeclip build --bundle bundle --precision fp32 --batches 1,2 --memory-pool-mb 16 --out plan
