@@ -1,11 +1,15 @@
 #include "train/train.h"
 
+#include <algorithm>
+
 #include "base/build_info.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/process_metrics.h"
 #include "data/dataset/dataset.h"
 #include "train/arithmetic.h"
+#include "train/memory_estimate.h"
 #include "train/precision.h"
 #include "train/run_folder.h"
 #include "train/start.h"
@@ -47,6 +51,35 @@ void require_same_dataset(const Json& run, const Dataset& dataset, const std::st
         (std::filesystem::path(where).parent_path() / "best").string());
 }
 
+/// Tokens of the longest caption, without padding.
+int longest_caption(const Dataset& dataset) {
+  std::int64_t longest = 1;
+  const std::int64_t rows = dataset.tokens.dim(0), width = dataset.tokens.dim(1);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int32_t* const tokens = dataset.tokens.data<std::int32_t>() + row * width;
+    const std::int32_t* const end = std::find(tokens, tokens + width, dataset.tokenizer->end_id());
+    longest = std::max<std::int64_t>(longest, std::min<std::int64_t>(end - tokens + 1, width));
+  }
+  return static_cast<int>(longest);
+}
+
+MemoryEstimate memory_of(const TrainOptions& options, const Checkpoint& checkpoint, const torch::nn::Module& objective,
+                         const Dataset& dataset) {
+  MemoryInputs inputs;
+  const auto count = [&](const torch::Tensor& tensor) {
+    inputs.weight_bytes += tensor.numel() * static_cast<std::int64_t>(tensor.element_size());
+    if (tensor.requires_grad()) inputs.trained_values += tensor.numel();
+  };
+  for (const torch::nn::Module* module : {static_cast<const torch::nn::Module*>(checkpoint.model.get()), &objective}) {
+    for (const torch::Tensor& parameter : module->parameters()) count(parameter);
+    for (const torch::Tensor& buffer : module->buffers()) count(buffer);
+  }
+  inputs.tokens = longest_caption(dataset);
+  inputs.bf16 = options.precision == "bf16";
+  inputs.resident_bytes = std::max<std::int64_t>(0, resident_memory().total() - inputs.weight_bytes);
+  return estimate_memory(options, inputs);
+}
+
 }  // namespace
 
 Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
@@ -85,6 +118,10 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
                   dataset.name, options.seed, version());
 
   Objective objective(options.losses, LossContext{checkpoint, dataset, "train"});
+  const MemoryEstimate memory = memory_of(options, checkpoint, *objective, dataset);
+  spdlog::info("{}", describe(memory, options.micro_batch > 0 ? options.micro_batch : options.batch));
+  if (const std::string warning = memory_warning(memory, options, usable_memory_bytes()); !warning.empty())
+    spdlog::warn("{}", warning);
   Trainer trainer(checkpoint, objective, dataset, options, &run);
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,
@@ -101,6 +138,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
     run.start(description);
   }
   Json report = trainer.fit();
+  report["memory"] = to_json(memory);
+  report["memory"]["peak_rss_mb"] = static_cast<double>(peak_rss_bytes()) / (1024.0 * 1024.0);
   report["out"] = run.directory().string();
   return report;
 }

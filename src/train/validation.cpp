@@ -59,6 +59,7 @@ Validation Validator::run(const Checkpoint& checkpoint, Objective& objective) {
   CheckpointEncoder encoder(checkpoint);
   EvaluateOptions options;
   options.split = split_;
+  options.examples = kExamples;
   result.retrieval = evaluate(encoder, dataset_, options);
   return result;
 }
