@@ -42,9 +42,9 @@ torch::Tensor DualEncoderImpl::encode_text(const torch::Tensor& tokens, ComputeT
   return unit_rows(project_text(tokens, compute));
 }
 
-void DualEncoderImpl::attach_lora(const LoraOptions& options) {
+void DualEncoderImpl::attach_lora(const LoraOptions& options, const std::vector<std::string>& beside) {
   adapters.use("");
-  adapters.add("default", new_adapter(*this, options));
+  adapters.add("default", new_adapter(*this, options, beside));
 }
 
 void DualEncoderImpl::merge_lora() { adapters.fold(); }

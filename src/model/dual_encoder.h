@@ -24,8 +24,9 @@ class DualEncoderImpl : public torch::nn::Module {
   torch::Tensor hidden_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
   torch::Tensor hidden_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
 
-  /// A new adapter "default", everything else frozen.  Throws InvalidInput if a target fits nothing.
-  void attach_lora(const LoraOptions& options);
+  /// A new adapter "default", everything else frozen but what `beside` names (new_adapter()).  Throws
+  /// InvalidInput if a target fits nothing.
+  void attach_lora(const LoraOptions& options, const std::vector<std::string>& beside = {});
   bool has_lora() const { return !adapters.used().empty(); }
   /// Folds the adapter into the weights and drops it; all parameters train again.
   void merge_lora();

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/lora/dora.h"
 #include "model/ops/linear.h"
 #include "model/ops/lora_linear.h"
 
@@ -16,15 +17,19 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias) {
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x, ComputeType compute) {
   if (!lora_) return ops::linear(x, weight, bias, compute);
-  const torch::Tensor dropped = lora_->dropout > 0 ? torch::dropout(x, lora_->dropout, is_training()) : x;
+  const torch::Tensor dropped =
+      lora_->dropout > 0 && is_training() ? torch::dropout(x, lora_->dropout, true) : x;
+  if (lora_->magnitude.defined()) return dora_linear(x, dropped, weight, bias, *lora_, compute);
   return ops::lora_linear(x, dropped, weight, bias, *lora_, compute);
 }
 
 void LinearImpl::attach_lora(const LoraPair& pair) {
   EDGECLIP_CHECK(!lora_, "an adapter is attached already");
   lora_ = pair;
-  register_parameter("lora_A", lora_->A);
-  register_parameter("lora_B", lora_->B);
+  register_parameter("lora_A", lora_->A, lora_->A.requires_grad());
+  register_parameter("lora_B", lora_->B, lora_->B.requires_grad());
+  if (const torch::Tensor& m = lora_->magnitude; m.defined())
+    register_parameter("lora_magnitude_vector", m, m.requires_grad());
 }
 
 LoraPair LinearImpl::detach_lora() {
@@ -32,6 +37,7 @@ LoraPair LinearImpl::detach_lora() {
   const LoraPair pair = *lora_;
   parameters_.erase("lora_A");
   parameters_.erase("lora_B");
+  if (pair.magnitude.defined()) parameters_.erase("lora_magnitude_vector");
   lora_.reset();
   return pair;
 }

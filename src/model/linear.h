@@ -10,14 +10,16 @@
 namespace edgeclip {
 
 /// y = x W^T + b, and what an attached adapter adds.  x: (..., in) -> (..., out).
-/// Parameters: weight (out, in), bias (out) or none; lora_A (r, in) and lora_B (out, r) while there is a
-/// pair. A frozen weight may be stored in bf16.  It is written as weight.h says.
+/// Parameters: weight (out, in), bias (out) or none; lora_A (r, in), lora_B (out, r) and for DoRA
+/// lora_magnitude_vector (out) while there is a pair. A frozen weight may be stored in bf16.  It is written as
+/// weight.h says.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true);
   torch::Tensor forward(const torch::Tensor& x, ComputeType compute);
 
-  /// The pair's tensors become the layer's parameters, shared with the pair.
+  /// The pair's tensors become the layer's parameters, shared with the pair; each trains if it requires a
+  /// gradient.
   void attach_lora(const LoraPair& pair);
   /// The pair that was attached.
   LoraPair detach_lora();

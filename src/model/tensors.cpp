@@ -21,15 +21,19 @@ constexpr Kind kKinds[] = {{DType::f32, torch::kFloat}, {DType::f64, torch::kDou
 
 }  // namespace
 
-Tensor to_tensor(const torch::Tensor& t) {
+Tensor alias_tensor(const torch::Tensor& t) {
   const torch::Tensor dense = t.detach().to(torch::kCPU).contiguous();
   const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
                                   [&](const Kind& k) { return k.torch == dense.scalar_type(); });
   EDGECLIP_CHECK(kind != std::end(kKinds), "type {}", c10::toString(dense.scalar_type()));
-  Tensor out(kind->ours, Shape(dense.sizes().begin(), dense.sizes().end()));
-  if (out.bytes() > 0) std::memcpy(out.raw(), dense.data_ptr(), out.bytes());
-  return out;
+  const Shape shape(dense.sizes().begin(), dense.sizes().end());
+  if (dense.numel() == 0) return Tensor(kind->ours, shape);
+  const auto* const memory = static_cast<const std::byte*>(dense.data_ptr());
+  // The capture is what keeps the memory.
+  return Tensor(kind->ours, shape, std::shared_ptr<const std::byte>(memory, [dense](const std::byte*) {}));
 }
+
+Tensor to_tensor(const torch::Tensor& t) { return alias_tensor(t).clone(); }
 
 torch::Tensor from_tensor(const TensorView& t) {
   const auto* kind =

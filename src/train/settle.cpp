@@ -131,6 +131,7 @@ void settle_training(TrainOptions& options, TrainPaths& paths) {
         "lora.{}: was set, but no adapter trains; add --lora-mode adapter (and --init CKPT), or leave lora.* "
         "out",
         asked["lora"].begin().key());
+  require_weights(options.losses, part_of(asked, "losses"), "losses.");
   if (paths.init.empty()) return settle_new(options, asked);
   const CheckpointHead head = read_checkpoint_head(paths.init);
   settle_architecture(options, asked, head, paths.init);

@@ -20,8 +20,9 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset);
 /// is merged first.  lora_mode "adapter" attaches a new one, after which only it trains.
 Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory);
 
-/// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing.
-void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options);
+/// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing.  where: what stands
+/// before the options' names.
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where = "");
 
 /// Merges an attached adapter into the weights, which all train again.
 void merge_adapter(Checkpoint& checkpoint);
@@ -31,7 +32,8 @@ void merge_adapter(Checkpoint& checkpoint);
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
 
 /// Throws InvalidInput if the training split holds one person alone and the losses take all pairs of one person for right.
-void require_identities(const Dataset& dataset, const ObjectiveOptions& losses);
+/// where: what stands before the options' names.
+void require_identities(const Dataset& dataset, const ObjectiveOptions& losses, const std::string& where = "");
 
 /// Hash of what a dataset holds, wherever it lies.
 std::string dataset_hash(const Dataset& dataset);

@@ -80,7 +80,7 @@ TEST_P(PeftAdapter, ComputesTrainsAndSavesAsPeftDoes) {
 }
 INSTANTIATE_TEST_SUITE_P(Cases, PeftAdapter,
                          testing::Values("bias_all", "bias_lora_only", "regex", "all_linear", "exclude_regex",
-                                         "save_modules", "patterns", "second"),
+                                         "save_modules", "patterns", "second", "dora", "dora_all"),
                          [](const auto& info) { return std::string(info.param); });
 
 class PeftAdapterGolden : public testing::TestWithParam<const char*> {};
@@ -211,6 +211,80 @@ TEST(AdapterSet, ABaseInBf16TrainsTheAdapterAloneInFloat32) {
             1e-6);
 }
 
+TEST(AdapterSet, WhatIsFrozenStaysSo) {
+  DualEncoder model = tiny_model();
+  model->adapters.add("default", read_adapter(*model, golden("adapters/dora_all")));
+  const auto trained = [&] {
+    std::set<std::string> names;
+    for (const auto& item : model->named_parameters())
+      if (item.value().requires_grad()) names.insert(item.key());
+    return names;
+  };
+  for (auto& item : model->named_parameters())
+    if (item.key().find("lora_A") != std::string::npos || item.key().find("layernorm") != std::string::npos)
+      item.value().requires_grad_(false);
+  const auto before = trained();
+  EXPECT_EQ(before.count("vision_model.post_layernorm.weight"), 0u);
+  EXPECT_EQ(before.count("text_projection.lora_magnitude_vector"), 1u);
+  model->adapters.merge();
+  model->adapters.unmerge();
+  EXPECT_EQ(trained(), before);
+  model->adapters.use("");
+  EXPECT_TRUE(trained().empty());
+  model->adapters.use("default");
+  EXPECT_EQ(trained(), before);
+}
+
+TEST(AdapterSet, WhatTrainsBesideIsSavedAsPeftReadsIt) {
+  DualEncoder model = tiny_model();
+  LoraOptions options;
+  options.rank = 2;
+  options.target_modules = {"q_proj", "text_projection"};
+  model->attach_lora(options, {"logit_scale", "vision_model.post_layernorm", "text_projection", "*.fc1.bias",
+                               "*.encoder.layers.0-1.self_attn.q_proj.bias"});
+  const auto& adapter = model->adapters.adapter();
+  EXPECT_EQ(adapter.pairs.count("text_projection"), 0u) << "what trains whole gets no pair";
+  EXPECT_EQ(adapter.options.modules_to_save,
+            (std::vector<std::string>{"vision_model.post_layernorm", "text_projection"}));
+  EXPECT_EQ(adapter.copies.size(), 1u + 2 + 1 + 4 + 4);
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : model->parameters())
+      if (parameter.requires_grad()) parameter.add_(torch::randn_like(parameter) * 0.05);
+  }
+  const TempDir out;
+  write_adapter(adapter, out.path());
+  const SafetensorsFile file(out / "adapter_model.safetensors");
+  const std::string layer = "base_model.model.text_model.encoder.layers.1.";
+  for (const std::string& name : {std::string("base_model.model.logit_scale"), layer + "mlp.fc1.bias",
+                                  layer + "self_attn.q_proj.base_layer.bias",
+                                  std::string("base_model.model.text_projection.weight")})
+    EXPECT_TRUE(file.contains(name)) << name;
+  DualEncoder again = tiny_model();
+  again->adapters.add("default", read_adapter(*again, out.path()));
+  EXPECT_EQ(weights_hash(again), weights_hash(model));
+  EXPECT_TRUE(again->logit_scale.requires_grad());
+  const std::string twice = weights_hash(again);
+  again->adapters.train_beside({"logit_scale", "visual_projection"}, "train");
+  EXPECT_EQ(weights_hash(again), twice);
+  EXPECT_TRUE(again->named_parameters()["visual_projection.weight"].requires_grad());
+
+  const auto refusal = [&](const std::vector<std::string>& beside) {
+    return invalid_input_of([&] { again->adapters.train_beside(beside, "train"); });
+  };
+  EXPECT_NE(refusal({"logit"}).find("train: \"logit\" fits no parameter"), std::string::npos);
+  EXPECT_NE(refusal({"text_model.encoder.layers.1"}).find("is what the adapter adds to"), std::string::npos);
+  ModelConfig config = tiny_config();
+  config.vision.model_type = "resnet";
+  config.vision.image_height = config.vision.image_width = 32;
+  DualEncoder resnet(config);
+  options.target_modules = {"q_proj"};
+  EXPECT_NE(invalid_input_of([&] {
+              resnet->attach_lora(options, {"*.bn1.bias"});
+            }).find("has running statistics"),
+            std::string::npos);
+}
+
 TEST(LoraOptions, GaussianInitializationAndZeroB) {
   torch::manual_seed(3);
   ModelConfig config = tiny_config();
@@ -297,7 +371,7 @@ TEST(AdapterFile, RefusesPeftsOtherOptionsByName) {
     json[key] = value;
     return invalid_input_of([&] { lora_options_of(json, "adapter_config.json"); });
   };
-  for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "an_option_of_next_year"})
+  for (const char* key : {"lora_bias", "fan_in_fan_out", "use_qalora", "an_option_of_next_year"})
     EXPECT_NE(refusal(key, true).find(std::string(key) + ": true is not supported"), std::string::npos);
   EXPECT_NE(refusal("layers_to_transform", {1}).find("layers_to_transform"), std::string::npos);
   EXPECT_NE(refusal("init_lora_weights", "pissa").find("\"pissa\""), std::string::npos);
@@ -333,6 +407,13 @@ TEST(AdapterFile, NamesFileAndTensorThatDoNotFit) {
          "\"extra\"");
   expect([](Json& config, NamedTensors&) { config["target_modules"] = {"k_proj"}; },
          "belongs to no linear layer");
+  expect([](Json& config, NamedTensors&) { config["use_dora"] = true; }, "lora_magnitude_vector");
+  expect(
+      [](Json&, NamedTensors& tensors) {
+        tensors[3].second = tensors[3].second.clone();
+        tensors[3].second.data<float>()[1] = std::nanf("");
+      },
+      "holds values that are not finite; take an older copy");
 }
 
 TEST(NameMatch, EndsExpressionsAndLists) {

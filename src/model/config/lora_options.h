@@ -25,6 +25,7 @@ struct LoraOptions {
   std::map<std::string, int> rank_pattern;      ///< regular expression of a name's end to its rank
   std::map<std::string, double> alpha_pattern;  ///< likewise
   std::string init = "kaiming";
+  bool dora = false;  ///< DoRA (arXiv:2402.09353): the length of each row of the weights trains besides
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -41,6 +42,7 @@ struct LoraOptions {
     v("rank_pattern", rank_pattern, "other ranks: {\"end of a name, as a regular expression\": rank}");
     v("alpha_pattern", alpha_pattern, "other alphas, likewise");
     v("init", init, "of A; B is zero", {"kaiming", "gaussian"});
+    v("dora", dora, "DoRA: the pair moves the direction of each row of a weight, its length trains by itself");
   }
   /// Throws InvalidInput; where: prefix of the key's name.
   void validate(const std::string& where) const;

@@ -145,34 +145,4 @@ std::vector<std::string> copied_parameters(const torch::nn::Module& model, const
   return names;
 }
 
-Adapter new_adapter(const torch::nn::Module& model, const LoraOptions& options) {
-  const torch::NoGradGuard no_grad;
-  const std::string where = "lora: ";
-  options.validate(where);
-  const auto targets = lora_targets(model, options, /*strict=*/true, where);
-  Adapter adapter;
-  adapter.options = options;
-  for (const LoraTarget& target : targets) {
-    const auto out = target.layer->weight.size(0), in = target.layer->weight.size(1);
-    if (target.rank > std::max(in, out))
-      invalid_input("{}rank: {} is more than both sides of {} ({} x {})", where, target.rank, target.name,
-                    out, in);
-    const auto like = target.layer->weight.options().dtype(torch::kFloat).requires_grad(false);
-    LoraPair pair;
-    pair.A = torch::empty({target.rank, target.layer->weight.size(1)}, like);
-    if (options.init == "gaussian")
-      torch::nn::init::normal_(pair.A, 0.0, 1.0 / target.rank);
-    else
-      torch::nn::init::kaiming_uniform_(pair.A, std::sqrt(5.0));
-    pair.B = torch::zeros({target.layer->weight.size(0), target.rank}, like);
-    pair.scale = target.scale;
-    pair.dropout = options.dropout;
-    adapter.pairs.emplace(target.name, std::move(pair));
-  }
-  const auto parameters = model.named_parameters();
-  for (const auto& name : copied_parameters(model, options, targets, where))
-    adapter.copies.emplace(name, parameters[name].detach().to(torch::kFloat).clone());
-  return adapter;
-}
-
 }  // namespace edgeclip

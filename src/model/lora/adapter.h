@@ -14,7 +14,7 @@ namespace edgeclip {
 struct Adapter {
   LoraOptions options;
   std::map<std::string, LoraPair> pairs;        ///< by the linear layer's dotted name
-  std::map<std::string, torch::Tensor> copies;  ///< of whole parameters (modules to save, biases), by name
+  std::map<std::string, torch::Tensor> copies;  ///< of whole parameters (modules to save, biases, ...), by name
   Json peft;                                    ///< the configuration it was read from, or null
 };
 
@@ -38,8 +38,17 @@ std::vector<LoraTarget> lora_targets(const torch::nn::Module& model, const LoraO
 std::vector<std::string> copied_parameters(const torch::nn::Module& model, const LoraOptions& options,
                                            const std::vector<LoraTarget>& targets, const std::string& where);
 
-/// A new adapter for model: B zero, A as options.init says (from torch's generator), copies equal to the
-/// model's.  float32.  Throws InvalidInput if options do not fit the model.
-Adapter new_adapter(const torch::nn::Module& model, const LoraOptions& options);
+/// A new adapter for model: B zero, A as options.init says (from torch's generator), magnitudes the lengths of
+/// the weights' rows, copies equal to the model's.  float32.  beside: what trains whole with it, as in
+/// copy_beside(); a linear layer among it gets no pair.  Throws InvalidInput if options do not fit the model.
+Adapter new_adapter(const torch::nn::Module& model, const LoraOptions& options,
+                    const std::vector<std::string>& beside = {});
+
+/// Gives adapter copies of the parameters that patterns name (name_match.h: a module with all that lies below
+/// it, or a parameter), equal to the model's.  Modules of which all is copied join options.modules_to_save,
+/// PEFT's way to say so.  where: start of messages ("train").  Throws InvalidInput for a pattern that fits
+/// nothing, a weight that the adapter has a pair for, and running statistics.
+void copy_beside(Adapter& adapter, const torch::nn::Module& model, const std::vector<std::string>& patterns,
+                 const std::string& where);
 
 }  // namespace edgeclip

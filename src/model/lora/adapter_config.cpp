@@ -26,7 +26,8 @@ const std::set<std::string> kRead = {"r",
                                      "bias",
                                      "rank_pattern",
                                      "alpha_pattern",
-                                     "init_lora_weights"};
+                                     "init_lora_weights",
+                                     "use_dora"};
 
 bool is_off(const Json& value) {
   return value.is_null() || (value.is_boolean() && !value.get<bool>()) ||
@@ -89,6 +90,7 @@ LoraOptions lora_options_of(const Json& json, const std::string& where) {
   options.rank = json_get<int>(json, "r", where);
   options.alpha = json_get<double>(json, "lora_alpha", where);
   if (json.contains("lora_dropout")) options.dropout = json_get<double>(json, "lora_dropout", where);
+  if (json.contains("use_dora")) options.dora = json_get<bool>(json, "use_dora", where);
   if (json.contains("use_rslora")) options.rank_stabilized = json_get<bool>(json, "use_rslora", where);
   options.target_modules = modules_of(json, "target_modules", true, where);
   if (options.target_modules.empty())
@@ -122,13 +124,13 @@ Json peft_config_of(const LoraOptions& options, const Json& before, const std::v
       before.is_object()
           ? before
           : Json{{"peft_type", "LORA"},     {"auto_mapping", nullptr}, {"base_model_name_or_path", nullptr},
-                 {"fan_in_fan_out", false}, {"inference_mode", true},  {"task_type", nullptr},
-                 {"use_dora", false}};
+                 {"fan_in_fan_out", false}, {"inference_mode", true},  {"task_type", nullptr}};
   const bool all = options.target_modules == std::vector<std::string>{"all-linear"};
   json["r"] = options.rank;
   json["lora_alpha"] = options.alpha;
   json["lora_dropout"] = options.dropout;
   json["use_rslora"] = options.rank_stabilized;
+  json["use_dora"] = options.dora;
   json["bias"] = options.bias;
   // PEFT has lists of names and single expressions, no other patterns: it is told what they came to.
   const bool came_to = all || !peft_reads(options.target_modules) || !peft_reads(options.exclude_modules);

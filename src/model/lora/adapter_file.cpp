@@ -4,8 +4,8 @@
 #include <set>
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/safetensors.h"
+#include "model/finite.h"
 #include "model/lora/adapter_config.h"
 #include "model/lora/name_match.h"
 #include "model/tensors.h"
@@ -24,9 +24,17 @@ const std::string kPrefix = "base_model.model.";
 /// bias.
 std::string file_name_of(const std::string& parameter, const Adapter& adapter) {
   const auto dot = parameter.rfind('.');
+  if (dot == std::string::npos) return kPrefix + parameter;
   const std::string layer = parameter.substr(0, dot), leaf = parameter.substr(dot + 1);
   const bool wrapped = leaf == "bias" && adapter.pairs.count(layer) != 0;
   return kPrefix + layer + (wrapped ? ".base_layer." : ".") + leaf;
+}
+
+/// A weight that has a pair goes by another name in PEFT, which ignores it under its own.
+bool is_paired_weight(const std::string& parameter, const Adapter& adapter) {
+  const auto dot = parameter.rfind('.');
+  return dot != std::string::npos && parameter.substr(dot + 1) == "weight" &&
+         adapter.pairs.count(parameter.substr(0, dot)) != 0;
 }
 
 /// PEFT writes these beside a saved module when bias is "all", and does not read them.
@@ -49,13 +57,16 @@ class Reader {
                     shape_string(tensor.shape()), what, shape_string(shape));
     used_.insert(name);
     const torch::Tensor value = from_tensor(tensor.view()).to(torch::kFloat);
-    if (!torch::isfinite(value).all().item<bool>())
-      spdlog::warn("{}: tensor \"{}\" holds values that are not finite", file_.file(), name);
+    if (!all_finite(value))
+      invalid_input(
+          "{}: tensor \"{}\" holds values that are not finite; take an older copy of the adapter, or train it "
+          "again",
+          file_.file(), name);
     return value;
   }
-  bool contains(const std::string& name) const {
-    return std::find(file_.names().begin(), file_.names().end(), name) != file_.names().end();
-  }
+  /// Whether the tensor is there and has not been read.
+  bool has_more(const std::string& name) const { return contains(name) && used_.count(name) == 0; }
+  bool contains(const std::string& name) const { return file_.contains(name); }
   void require_all_used() const {
     for (const auto& name : file_.names())
       if (!used_.count(name) && !is_leftover(name))
@@ -72,11 +83,19 @@ class Reader {
 
 }  // namespace
 
+LoraOptions read_adapter_options(const fs::path& directory) {
+  const fs::path config = directory / kConfigFile;
+  if (!fs::exists(config))
+    invalid_input("{}: holds no {}, so it is no PEFT adapter; name the folder that save_pretrained() wrote",
+                  directory.string(), kConfigFile);
+  return lora_options_of(read_json(config), config.string());
+}
+
 Adapter read_adapter(const torch::nn::Module& model, const fs::path& directory) {
   const fs::path config = directory / kConfigFile;
   Adapter adapter;
+  adapter.options = read_adapter_options(directory);
   adapter.peft = read_json(config);
-  adapter.options = lora_options_of(adapter.peft, config.string());
   Reader file(directory / kAdapterWeights);
   const std::string where = config.string() + ": ";
   const auto targets = lora_targets(model, adapter.options, /*strict=*/false, where);
@@ -88,6 +107,7 @@ Adapter read_adapter(const torch::nn::Module& model, const fs::path& directory) 
     pair.B = file.read(name + ".lora_B.weight", {weight[0], target.rank}, what);
     pair.scale = target.scale;
     pair.dropout = adapter.options.dropout;
+    if (adapter.options.dora) pair.magnitude = file.read(name + ".lora_magnitude_vector", {weight[0]}, "the model does");
     adapter.pairs.emplace(target.name, std::move(pair));
   }
   const auto parameters = model.named_parameters();
@@ -99,6 +119,13 @@ Adapter read_adapter(const torch::nn::Module& model, const fs::path& directory) 
     adapter.copies.emplace(
         name, file.read(key, Shape(parameter.sizes().begin(), parameter.sizes().end()), "the model does"));
   }
+  // What the configuration cannot name: PEFT reads into the base whatever has a parameter's name there.
+  for (const auto& item : parameters) {
+    const std::string key = file_name_of(item.key(), adapter);
+    if (file.has_more(key) && !is_paired_weight(item.key(), adapter))
+      adapter.copies.emplace(item.key(), file.read(key, Shape(item.value().sizes().begin(), item.value().sizes().end()),
+                                                   "the model does"));
+  }
   file.require_all_used();
   return adapter;
 }
@@ -107,12 +134,14 @@ void write_adapter(const Adapter& adapter, const fs::path& directory) {
   NamedTensors tensors;
   std::vector<std::string> targets;
   for (const auto& [name, pair] : adapter.pairs) {
-    tensors.emplace_back(kPrefix + name + ".lora_A.weight", to_tensor(pair.A));
-    tensors.emplace_back(kPrefix + name + ".lora_B.weight", to_tensor(pair.B));
+    tensors.emplace_back(kPrefix + name + ".lora_A.weight", alias_tensor(pair.A));
+    tensors.emplace_back(kPrefix + name + ".lora_B.weight", alias_tensor(pair.B));
+    if (pair.magnitude.defined())
+      tensors.emplace_back(kPrefix + name + ".lora_magnitude_vector", alias_tensor(pair.magnitude));
     targets.push_back(name);
   }
   for (const auto& [name, copy] : adapter.copies)
-    tensors.emplace_back(file_name_of(name, adapter), to_tensor(copy));
+    tensors.emplace_back(file_name_of(name, adapter), alias_tensor(copy));
   EDGECLIP_CHECK(!tensors.empty(), "an adapter without weights");
   write_safetensors(directory / kAdapterWeights, tensors, {{"format", "pt"}});
   write_json(directory / kConfigFile, peft_config_of(adapter.options, adapter.peft, targets));

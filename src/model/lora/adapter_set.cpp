@@ -12,6 +12,10 @@ void AdapterSet::add(const std::string& name, Adapter adapter) {
   if (adapters_.count(name) != 0) invalid_input("adapter \"{}\": there is one of this name", name);
   use("");
   if (adapters_.empty()) train_all(false);
+  for (auto& [layer, pair] : adapter.pairs)
+    for (torch::Tensor* part : {&pair.A, &pair.B, &pair.magnitude})
+      if (part->defined()) part->requires_grad_(true);
+  for (auto& [parameter, copy] : adapter.copies) copy.requires_grad_(true);
   adapters_.emplace(name, std::move(adapter));
   use(name);
 }
@@ -45,6 +49,35 @@ const Adapter& AdapterSet::adapter() const {
   return adapters_.at(used_);
 }
 
+const Adapter& AdapterSet::adapter(const std::string& name) const {
+  EDGECLIP_CHECK(adapters_.count(name) == 1, "no adapter {}", name);
+  return adapters_.at(name);
+}
+
+void AdapterSet::train_beside(const std::vector<std::string>& patterns, const std::string& where) {
+  change_used([&](Adapter& adapter) { copy_beside(adapter, model_, patterns, where); });
+}
+
+void AdapterSet::set_dropout(double dropout) {
+  change_used([&](Adapter& adapter) {
+    adapter.options.dropout = dropout;
+    for (auto& [layer, pair] : adapter.pairs) pair.dropout = dropout;
+  });
+}
+
+void AdapterSet::change_used(const std::function<void(Adapter&)>& change) {
+  EDGECLIP_CHECK(!used_.empty(), "no adapter is used");
+  const std::string name = used_;
+  use("");
+  try {
+    change(adapters_.at(name));
+  } catch (...) {
+    use(name);
+    throw;
+  }
+  use(name);
+}
+
 void AdapterSet::put_in(Adapter& adapter) {
   for (auto& [name, layer] : layers())
     if (const auto pair = adapter.pairs.find(name); pair != adapter.pairs.end())
@@ -54,7 +87,7 @@ void AdapterSet::put_in(Adapter& adapter) {
     torch::Tensor& parameter = parameters[name];
     base_[name] = parameter.detach();
     set_weight(parameter, copy);  // shared: what trains is the adapter's own
-    parameter.requires_grad_(true);
+    parameter.requires_grad_(copy.requires_grad());
   }
 }
 
@@ -64,6 +97,7 @@ void AdapterSet::take_out() {
   auto parameters = model_.named_parameters();
   for (auto& [name, value] : base_) {
     torch::Tensor& parameter = parameters[name];
+    adapters_.at(used_).copies.at(name).requires_grad_(parameter.requires_grad());
     parameter.mutable_grad().reset();
     parameter.requires_grad_(false);
     set_weight(parameter, value);

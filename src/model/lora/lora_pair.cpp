@@ -1,10 +1,14 @@
 #include "model/lora/lora_pair.h"
 
+#include "model/lora/dora.h"
+
 namespace edgeclip {
 
 torch::Tensor merged_weight(const torch::Tensor& weight, const LoraPair& pair) {
   const torch::NoGradGuard no_grad;
-  return weight.detach().to(torch::kFloat) + torch::matmul(pair.B, pair.A) * pair.scale;
+  torch::Tensor sum = weight.detach().to(torch::kFloat) + torch::matmul(pair.B, pair.A) * pair.scale;
+  if (pair.magnitude.defined()) sum.mul_((pair.magnitude / row_lengths(sum)).unsqueeze(1));
+  return sum;
 }
 
 }  // namespace edgeclip
