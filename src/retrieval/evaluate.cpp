@@ -69,11 +69,12 @@ class TimedEncoder : public Encoder {
 Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options) {
   if (options.batch < 1) invalid_input("batch: {} is not at least 1", options.batch);
   std::vector<std::filesystem::path> paths;
-  std::vector<std::string> captions;
+  std::vector<std::string> captions, names;
   std::vector<std::int64_t> image_ids, caption_ids;
   for (const std::int64_t index : dataset.split(options.split)) {
     const ImageItem& image = dataset.images[static_cast<std::size_t>(index)];
     paths.push_back(dataset.image_path(image.path));
+    names.push_back(std::filesystem::absolute(paths.back()).lexically_normal().string());
     image_ids.push_back(image.id);
     for (const std::int64_t row : image.rows) {
       captions.push_back(dataset.pairs[static_cast<std::size_t>(row)].caption);
@@ -108,16 +109,20 @@ Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOpti
   std::vector<std::int64_t> query_ids;
   for (const std::int64_t q : text_queries) query_ids.push_back(caption_ids[static_cast<std::size_t>(q)]);
   result.chance = chance_metrics(query_ids, image_ids);
+  result.examples = example_retrievals({texts, images, captions, caption_ids, image_ids, names}, text_queries,
+                                       options.examples, options.example_results);
   return result;
 }
 
 Json to_json(const Evaluation& e) {
-  return {{"queries", e.queries},
-          {"gallery", e.gallery},
-          {"text_to_image", to_json(e.text_to_image)},
-          {"image_to_text", to_json(e.image_to_text)},
-          {"chance", to_json(e.chance)},
-          {"image_ms", e.image_ms}};
+  Json json = {{"queries", e.queries},
+               {"gallery", e.gallery},
+               {"text_to_image", to_json(e.text_to_image)},
+               {"image_to_text", to_json(e.image_to_text)},
+               {"chance", to_json(e.chance)},
+               {"image_ms", e.image_ms}};
+  if (!e.examples.empty()) json["examples"] = to_json(e.examples);
+  return json;
 }
 
 }  // namespace edgeclip

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "data/dataset/dataset.h"
 #include "retrieval/encoder.h"
+#include "retrieval/example_retrievals.h"
 #include "retrieval/metrics.h"
 
 namespace edgeclip {
@@ -16,6 +17,7 @@ struct Evaluation {
   RetrievalMetrics text_to_image, image_to_text;
   RetrievalMetrics chance;  ///< text to image in random order
   double image_ms = 0;      ///< encoding one image (no decoding), median over batches, milliseconds
+  std::vector<ExampleRetrieval> examples;  ///< as many as were asked for
 };
 
 struct EvaluateOptions {
@@ -23,6 +25,8 @@ struct EvaluateOptions {
   int batch = 32;
   std::vector<std::int64_t>
       only_ids;  ///< restricts queries (not the gallery) to these identities; empty: all
+  int examples = 0;         ///< queries to be shown with what was found for them
+  int example_results = 5;  ///< images of each
 };
 
 /// Encodes every image and every distinct caption of the split and measures both directions: each caption
@@ -31,7 +35,8 @@ struct EvaluateOptions {
 /// leaves of its queries, is empty.
 Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options);
 
-/// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...},"image_ms"}
+/// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...},"image_ms"} and, where there are some,
+/// "examples"
 Json to_json(const Evaluation& evaluation);
 
 }  // namespace edgeclip

@@ -44,16 +44,12 @@ void TrainOptions::validate(const std::string& where) const {
   sized.width = model.vision.image_width;
   sized.validate(where + "image.");
   const auto& o = optimizer;
-  require(std::isfinite(o.lr) && o.lr > 0, where, "optimizer.lr", o.lr, "positive");
-  require(o.min_lr_ratio >= 0 && o.min_lr_ratio <= 1, where, "optimizer.min_lr_ratio", o.min_lr_ratio,
-          "from 0 to 1");
+  o.ScheduleOptions::validate(where + "optimizer.");
   require(std::isfinite(o.weight_decay) && o.weight_decay >= 0, where, "optimizer.weight_decay",
           o.weight_decay, "0 or more");
   require(o.beta1 >= 0 && o.beta1 < 1, where, "optimizer.beta1", o.beta1, "at least 0 and below 1");
   require(o.beta2 >= 0 && o.beta2 < 1, where, "optimizer.beta2", o.beta2, "at least 0 and below 1");
   require(std::isfinite(o.eps) && o.eps > 0, where, "optimizer.eps", o.eps, "positive");
-  require(o.warmup >= 0 && o.warmup <= 1, where, "optimizer.warmup", o.warmup,
-          "a part of all steps, from 0 to 1");
   require(o.max_skipped >= 0, where, "optimizer.max_skipped", o.max_skipped, "0 (none) or more");
   require(std::isfinite(o.clip_norm) && o.clip_norm >= 0, where, "optimizer.clip_norm", o.clip_norm,
           "0 (off) or more");

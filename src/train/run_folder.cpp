@@ -55,6 +55,10 @@ RunFolder::~RunFolder() {
   if (staged_) remove_tree(next_.c_str());
 }
 
+fs::path RunFolder::events() const { return place() / kEvents; }
+
+fs::path RunFolder::examples() const { return place() / kExampleFile; }
+
 fs::path RunFolder::place() const { return staged_ ? next_ : directory_; }
 
 void RunFolder::start(const Json& description) {

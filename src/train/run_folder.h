@@ -10,7 +10,7 @@
 
 namespace edgeclip {
 
-/// The output folder of a training: run.json (what was asked for), metrics.jsonl, best/, final/ (checkpoints),
+/// The output folder of a training: run.json (what was asked for), metrics.jsonl, tensorboard/ (its figures as events), examples.json (what the last validation found), best/, final/ (checkpoints),
 /// checkpoints/step_N/ (of the last saves, if asked for) and state.safetensors (what an exact resume needs).  One process at a time trains into it.
 ///
 /// A run that replaces another is made in the hidden folder .next of the run folder, until it has saved
@@ -44,6 +44,8 @@ class RunFolder {
   void keep_checkpoints(int count) const;
   std::filesystem::path final() const { return place() / "final"; }
   std::filesystem::path metrics() const { return place() / "metrics.jsonl"; }
+  std::filesystem::path events() const;
+  std::filesystem::path examples() const;
   std::filesystem::path state() const { return place() / "state.safetensors"; }
   std::filesystem::path run_json() const { return place() / "run.json"; }
 

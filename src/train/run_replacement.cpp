@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// run.json comes last: a folder that is cut off half-way is still known as a run.
-constexpr const char* kArtifacts[] = {"best", "final", kCheckpoints, "state.safetensors", "metrics.jsonl", "run.json"};
+constexpr const char* kArtifacts[] = {"best", "final", kCheckpoints, kEvents, kExampleFile, "state.safetensors", "metrics.jsonl", "run.json"};
 /// .next under the name that says it is complete: from there on the new run is the run.
 constexpr const char* kReplacement = ".replacement";
 constexpr const char* kEntries = "entries.json";  ///< in it: the artifacts of the new run, with their inodes

@@ -7,6 +7,8 @@ namespace edgeclip {
 
 inline constexpr const char* kNextRun = ".next";
 inline constexpr const char* kCheckpoints = "checkpoints";  ///< of the last steps that were saved
+inline constexpr const char* kEvents = "tensorboard";      ///< what metrics.jsonl says, as TensorBoard reads it
+inline constexpr const char* kExampleFile = "examples.json";
 
 /// Whether there is something of a run that a new one would lose.
 bool holds_trained_run(const std::filesystem::path& run);

@@ -86,6 +86,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   if (asked.value("precision", "") == "auto") asked.erase("precision");  // the run knows what it came to
   Json now = started;
   overlay(now, asked);
+  started["about"] = now["about"];
   for (const char* key : kMayChange) started["loading"][key] = now["loading"][key];
   started["saving"] = now["saving"];
   require_same_options(started, now, where);

@@ -10,10 +10,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/process_metrics.h"
 #include "base/threads.h"
 #include "data/dataset/dataset.h"
 #include "train/arithmetic.h"
 #include "train/device.h"
+#include "train/memory_inputs.h"
 #include "train/precision.h"
 #include "train/rank_place.h"
 #include "train/ranks.h"
@@ -112,6 +114,12 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
+  const MemoryEstimate memory = estimate_memory(options, memory_inputs(options, checkpoint, *objective, dataset));
+  if (ranks.first()) {
+    spdlog::info("{}", describe(memory, options.micro_batch > 0 ? options.micro_batch : options.batch));
+    if (const std::string warning = memory_warning(memory, options, usable_memory_bytes()); !warning.empty())
+      spdlog::warn("{}", warning);
+  }
   Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,
@@ -130,6 +138,8 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   ranks.leave();
   if (!run) return nullptr;
   report["processes"] = ranks.world();
+  report["memory"] = to_json(memory);
+  report["memory"]["peak_rss_mb"] = static_cast<double>(peak_rss_bytes()) / (1024.0 * 1024.0);
   report["out"] = run->directory().string();
   return report;
 }

@@ -11,6 +11,7 @@
 #include "model/config/model_config.h"
 #include "train/objective_options.h"
 #include "train/run_options.h"
+#include "train/schedule.h"
 
 namespace edgeclip {
 
@@ -31,26 +32,21 @@ struct ParameterGroupOptions {
   void validate(const std::string& where) const;
 };
 
-struct OptimizerOptions {
-  double lr = 1e-3;           ///< peak learning rate
-  double min_lr_ratio = 0.0;  ///< cosine ends at lr * min_lr_ratio
+struct OptimizerOptions : ScheduleOptions {
   double weight_decay =
       0.1;  ///< AdamW, decoupled; not on biases, LayerNorm, embeddings of one dimension, logit_scale
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
-  double warmup = 0.05;                       ///< part of all steps
   double clip_norm = 1.0;                     ///< gradient norm; 0 = off
   int max_skipped = 3;                        ///< steps in a row
   std::vector<ParameterGroupOptions> groups;  ///< the first that names a parameter counts
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("lr", lr, "peak learning rate");
-    v("min_lr_ratio", min_lr_ratio, "the cosine ends at lr * min_lr_ratio");
+    ScheduleOptions::fields(v);
     v("weight_decay", weight_decay, "AdamW's decoupled decay, on matrices only");
     v("beta1", beta1, "first moment");
     v("beta2", beta2, "second moment");
     v("eps", eps, "AdamW's epsilon");
-    v("warmup", warmup, "part of all steps with linearly rising rate");
     v("clip_norm", clip_norm, "gradients are scaled to this norm at most; 0 = off");
     v("max_skipped", max_skipped,
       "so many steps in a row whose loss or gradient is not finite are left out, then the run ends; 0: it ends at the first");
@@ -61,6 +57,7 @@ struct OptimizerOptions {
 struct TrainOptions {
   TrainOptions() { augment.flip.probability = 0.5; }
 
+  std::string about;                ///< for people
   ModelConfig model;                ///< with --init: the checkpoint's
   /// "none": all weights train | "adapter": a new adapter on --init's weights | "continue": the adapter that
   /// --init has, or --adapter names
@@ -90,6 +87,7 @@ struct TrainOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
+    v("about", about, "what a configuration is for, in words; has no effect");
     v("model", model, "architecture; with --init it is the checkpoint's");
     fields_of_what_trains(v);
     v("image", image,
@@ -119,7 +117,7 @@ struct TrainOptions {
       "re:EXPRESSION");
     v("gradient_checkpointing", gradient_checkpointing,
       "keep each block's input alone and compute it again in the backward pass: less memory, more time");
-    v("optimizer", optimizer, "AdamW, warm-up and cosine");
+    v("optimizer", optimizer, "AdamW and the schedule of its rate");
   }
   template <class Visitor>
   void fields_of_steps(Visitor& v) {

@@ -1,19 +1,22 @@
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
 #include "base/log.h"
 #include "base/signals.h"
+#include "train/gradient_norms.h"
 #include "train/losses/contrastive.h"
 #include "train/precision.h"
-#include "train/schedule.h"
 #include "train/score.h"
 #include "train/start.h"
 
 namespace edgeclip {
 
 namespace {
+
+constexpr std::int64_t kHistogramEvery = 50;  ///< steps: reading every gradient once more is seen at each
 
 /// A run replaces its own checkpoints again and again; a note that somebody puts into one must not end it.
 const FolderRules kReplaceOwn = {true, {}, /*keep_others=*/true};
@@ -69,6 +72,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
   collect_state();
   position_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * position_.batches_per_epoch;
+  schedule_.emplace(options.optimizer, total_steps_, position_.batches_per_epoch);
   if (!validates_) return;
   if (has_split(dataset, "val"))
     validator_ =
@@ -106,10 +110,11 @@ void Trainer::resume(const std::filesystem::path& state) {
 }
 
 Json Trainer::fit() {
-  if (run_ != nullptr) log_.emplace(run_->metrics(), position_.step > 0 ? position_.step : -1);
+  if (run_ != nullptr) log_.emplace(run_->metrics(), run_->events(), position_.step > 0 ? position_.step : -1);
   checkpoint_.model->train();
   objective_->train();
-  progress_.emplace("train", total_steps_ - position_.step, "steps");
+  progress_.emplace(total_steps_ - position_.step);
+  stall_.emplace(std::max(schedule_->warmup_steps(), position_.step), total_steps_);
   try {
     for (;;) {
       if (validation_due()) validate();
@@ -172,14 +177,15 @@ void Trainer::train_step() {
                                            0x9E3779B97F4A7C15ull);
   const Batch batch = next_batch();
   const auto& o = options_.optimizer;
-  const auto warmup = static_cast<std::int64_t>(std::llround(o.warmup * static_cast<double>(total_steps_)));
-  const double lr = learning_rate(position_.step, total_steps_, warmup, o.lr, o.min_lr_ratio);
+  const double lr = schedule_->rate(position_.step);
 
   guard_.begin();
   const ObjectiveValue value = gradient_(batch);
   loss_ = value.total.item<double>();
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss_) || !std::isfinite(norm)) return skip_step(loss_, norm);
+  if (log_ && (position_.step == 0 || (position_.step + 1) % kHistogramEvery == 0))
+    log_->gradient_norms(position_.step + 1, gradient_norms(parameters_));
   updating_ = true;
   optimizer_.step(lr, clip_scale(norm, o.clip_norm));
   optimizer_.zero_gradients();
@@ -193,13 +199,17 @@ void Trainer::train_step() {
   const auto images = static_cast<std::int64_t>(batch.ids.size()) * ranks_.world();
   step_seconds_ += seconds;
   images_ += images;
-  progress_->advance(1, fmt::format("loss {:.3f}", loss_));
+  const Json parts = values_of(value.parts);
+  progress_->step(loss_, images, seconds);
+  if (parts.contains("contrastive"))
+    if (const std::string stalled = stall_->see(position_.step, parts["contrastive"], images); !stalled.empty())
+      spdlog::warn("{}", stalled);
   if (log_)
     log_->write({{"step", position_.step},
                  {"epoch", epoch()},
                  {"lr", lr},
                  {"loss", loss_},
-                 {"losses", values_of(value.parts)},
+                 {"losses", parts},
                  {"grad_norm", norm},
                  {"logit_scale", checkpoint_.model->logit_scale.item<double>()},
                  {"images_per_s", static_cast<double>(images) / seconds}});
@@ -215,7 +225,7 @@ void Trainer::skip_step(double loss, double norm) {
   ++position_.skipped_in_a_row;
   ++position_.skipped_steps;
   ++position_.step;
-  progress_->advance(1, "left out");
+  progress_->left_out();
   if (log_) log_->write({{"step", position_.step}, {"epoch", epoch()}, {"skipped", where}});
 }
 
@@ -264,6 +274,10 @@ void Trainer::validate() {
     const WeightAverage::InUse averaged(average_.get());
     const Validation validation = validator_->run(checkpoint_, objective_);
     position_.last_validation = to_json(validation);
+    if (run_ != nullptr)
+      write_json(run_->examples(),
+                 {{"step", position_.step}, {"examples", to_json(validation.retrieval.examples)}});
+    progress_->validated(validation.retrieval.text_to_image.r1);
     if (log_) log_->write({{"step", position_.step}, {"epoch", epoch()}, {"val", position_.last_validation}});
     spdlog::info("step {}: validation{}, text to image R@1 {:.1f} %, mAP {:.1f} %", position_.step,
                  validation.loss ? fmt::format(" loss {:.3f}", *validation.loss) : "",

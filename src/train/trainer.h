@@ -4,12 +4,14 @@
 #include <memory>
 #include <optional>
 
-#include "base/progress.h"
 #include "train/gradient_step.h"
-#include "train/metrics_log.h"
 #include "train/run_folder.h"
+#include "train/run_log.h"
 #include "train/run_state.h"
+#include "train/schedule.h"
+#include "train/stall_watch.h"
 #include "train/step_guard.h"
+#include "train/training_progress.h"
 #include "train/validation.h"
 
 namespace edgeclip {
@@ -72,8 +74,10 @@ class Trainer {
   AdamW optimizer_;
   std::unique_ptr<WeightAverage> average_;  ///< or null
   StepGuard guard_;
-  std::optional<MetricsLog> log_;
-  std::optional<Progress> progress_;
+  std::optional<Schedule> schedule_;
+  std::optional<RunLog> log_;
+  std::optional<TrainingProgress> progress_;
+  std::optional<StallWatch> stall_;
   RunState state_;
   RunPosition position_;
   Clock::time_point saved_at_ = Clock::now();

@@ -76,6 +76,7 @@ Validation Validator::run(const Checkpoint& checkpoint, Objective& objective) {
   RankedEncoder encoder(own, ranks_);
   EvaluateOptions options;
   options.split = split_;
+  options.examples = kExamples;
   result.retrieval = evaluate(encoder, dataset_, options);
   return result;
 }

@@ -24,6 +24,8 @@ struct Validation {
 /// all have the result.  dataset and ranks outlive it.
 class Validator {
  public:
+  static constexpr int kExamples = 6;  ///< queries of Validation::retrieval that are shown with what they find
+
   /// loading: decoding and the policy for unreadable images; how it composes batches does not count here.
   /// Throws InvalidInput if the split has no images.
   Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,

@@ -47,7 +47,7 @@ struct Fields {
   const std::string& bytes;
   std::size_t at = 0;
   std::uint64_t key = 0, plain = 0;
-  std::string content;
+  std::string content{};
   std::uint64_t varint() {
     std::uint64_t n = 0;
     for (int shift = 0;; shift += 7) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "cli/workshop/report/example_section.h"
 #include "cli/workshop/report/html.h"
 #include "cli/workshop/report/json_section.h"
 #include "cli/workshop/report/picture_section.h"
@@ -128,24 +129,108 @@ TEST(RunSection, ShowsLossAndValidation) {
       dir / "metrics.jsonl",
       "{\"step\":1,\"loss\":3.5,\"lr\":0.1}\n{\"step\":2,\"loss\":2.5}\n"
       "{\"step\":2,\"val\":{\"loss\":2.75,\"text_to_image\":{\"mAP\":12.5,\"R@1\":4}}}\n{\"step\":3,\"lo");
-  const std::string html = run_section(dir.path());
+  const std::string html = run_section(read_run(dir.path()));
   for (const char* part :
        {"<svg", ">training<", ">validation<", ">mAP<", "12.50 % at step 2", "3.500, 2.500"})
     EXPECT_TRUE(has(html, part)) << part;
 
   test::write_text(dir / "metrics.jsonl", "{\"step\":1}\nnonsense\n{\"step\":2}\n");
-  EXPECT_TRUE(has(test::invalid_input_of([&] { run_section(dir.path()); }), "metrics.jsonl:2"));
+  EXPECT_TRUE(has(test::invalid_input_of([&] { run_section(read_run(dir.path())); }), "metrics.jsonl:2"));
   test::write_text(dir / "metrics.jsonl", "");
-  EXPECT_TRUE(has(test::invalid_input_of([&] { run_section(dir.path()); }), "holds no step"));
+  EXPECT_TRUE(has(test::invalid_input_of([&] { run_section(read_run(dir.path())); }), "holds no step"));
 }
 
 TEST(RunSection, IsTitledByRunAndDataset) {
   const test::TempDir dir;
   std::filesystem::create_directory(dir / "adapt");
   test::write_text(dir / "adapt/metrics.jsonl", "{\"step\":1,\"loss\":3.5}\n");
-  EXPECT_TRUE(has(run_section(dir / "adapt"), "<h2>Training: adapt</h2>"));
+  EXPECT_TRUE(has(run_section(read_run(dir / "adapt")), "<h2>Training: adapt</h2>"));
   test::write_text(dir / "adapt/run.json", R"({"data": "out/camera", "init": "out/pretrain/best"})");
-  EXPECT_TRUE(has(run_section(dir / "adapt/"), "<h2>Training: adapt on camera, from pretrain</h2>"));
+  EXPECT_TRUE(has(run_section(read_run(dir / "adapt/")), "<h2>Training: adapt on camera, from pretrain</h2>"));
+}
+
+TEST(RunSection, ShowsPartsRateAndGradients) {
+  const test::TempDir dir;
+  test::write_text(dir / "metrics.jsonl",
+                   R"({"step":1,"loss":3,"lr":0.1,"grad_norm":2,"losses":{"contrastive":2,"<sdm>":1}})"
+                   "\n"
+                   R"({"step":2,"skipped":"why"})"
+                   "\n");
+  test::write_text(dir / "run.json", R"({"version": "1.2", "options": {"batch": 4}, "arithmetic": {"cpu": "A & B"}})");
+  const std::string html = run_section(read_run(dir.path()));
+  for (const char* part : {">Learning rate<", ">Norm of the gradient<", ">contrastive<", ">&lt;sdm&gt;<",
+                           "<td>batch</td><td class=\"number\">4</td>", "A &amp; B"})
+    EXPECT_TRUE(has(html, part)) << part;
+  EXPECT_EQ(count(html, "<svg"), 4u) << "no chart of a validation that was not there";
+  EXPECT_EQ(comparison_section({read_run(dir.path())}), "");
+}
+
+TEST(RunSection, SeveralRunsStandSideBySide) {
+  const test::TempDir dir;
+  std::vector<RunData> runs;
+  for (const auto& [name, lr] : {std::pair<const char*, const char*>{"first", "0.1"}, {"se<cond", "0.2"}}) {
+    std::filesystem::create_directory(dir / name);
+    test::write_text(dir / (std::string(name) + "/metrics.jsonl"), "{\"step\":1,\"loss\":3}\n{\"step\":2,\"loss\":1}\n");
+    test::write_text(dir / (std::string(name) + "/run.json"),
+                     std::string(R"({"options": {"batch": 4, "optimizer": {"lr": )") + lr + "}}}");
+    runs.push_back(read_run(dir / name));
+  }
+  const std::string html = comparison_section(runs);
+  EXPECT_EQ(count(html, "<svg"), 1u);
+  EXPECT_EQ(count(html, "class=\"curve "), 2u);
+  EXPECT_TRUE(has(html, "class=\"curve s1\"")) << html;
+  EXPECT_TRUE(has(html, "<tr class=\"marked\"><td>optimizer.lr</td><td class=\"number\">0.1</td><td "
+                        "class=\"number\">0.2</td>"))
+      << html;
+  EXPECT_TRUE(has(html, "<tr><td>batch</td>")) << html;
+  EXPECT_TRUE(has(html, "se&lt;cond"));
+  EXPECT_FALSE(has(html, "se<cond"));
+}
+
+TEST(Examples, AreFramedByWhetherTheyAreRight) {
+  const test::TempDir dir;
+  write_png(dir / "small.png", Image(20, 40));
+  Image large(400, 800);
+  for (std::size_t i = 0; i < large.rgb.size(); ++i) large.rgb[i] = static_cast<std::uint8_t>(i * i % 251);  // no small file
+  write_png(dir / "large.png", large);
+  const Json examples = Json::array(
+      {{{"caption", "a <red> coat"},
+        {"id", 7},
+        {"first_right", 2},
+        {"results",
+         {{{"rank", 1}, {"path", (dir / "large.png").string()}, {"score", 0.5}, {"right", false}},
+          {{"rank", 2}, {"path", (dir / "small.png").string()}, {"score", 0.25}, {"right", true}},
+          {{"rank", 3}, {"path", (dir / "gone.png").string()}, {"score", 0.125}, {"right", false}}}}}});
+  const std::string html = example_pictures(examples, "e.json");
+  for (const char* part : {"“a &lt;red&gt; coat”", "first right at rank 2", "<figure class=\"wrong\"><img src=\"data:image/png",
+                           "<figure class=\"right\"><img src=\"data:image/png", "✓ right · 0.25", "image missing",
+                           "1 images cannot be read"})
+    EXPECT_TRUE(has(html, part)) << part;
+  EXPECT_LT(html.size(), 80u * 160u * 3u * 3u) << "the large one is shrunk";
+  EXPECT_TRUE(has(test::invalid_input_of([] { example_pictures(Json(1), "e.json"); }), "e.json: examples"));
+  EXPECT_EQ(example_pictures(Json::array(), "e.json"), "");
+}
+
+TEST(Page, NeedsNothingFromOutsideAndFollowsTheReadersLight) {
+  const std::string page = html_page("t", svg_chart({"c", "x", "y", {{"s", {{0, 1}, {1, 2}}, true}}}), "");
+  for (const char* part : {"<script", "http:", "https:", "@import", "url("}) EXPECT_FALSE(has(page, part)) << part;
+  EXPECT_TRUE(has(page, "prefers-color-scheme: dark"));
+  EXPECT_TRUE(has(page, "class=\"curve s0\""));
+}
+
+TEST(SvgChart, StaysWithinItsFrame) {
+  Chart chart{"t", "x", "y", {}};
+  for (int run = 0; run < 4; ++run)
+    chart.series.push_back({"a_run_with_a_rather_long_name_" + std::to_string(run), {{0, run}, {100, 3 - run}}, true});
+  const std::string svg = svg_chart(chart);
+  for (const char* attribute : {" cx=\"", " x=\"", " x1=\"", " x2=\""})
+    for (std::size_t at = 0; (at = svg.find(attribute, at)) != std::string::npos; ++at) {
+      const double x = std::stod(svg.substr(at + std::string(attribute).size()));
+      EXPECT_GE(x, 0) << attribute;
+      EXPECT_LE(x, Axes::kWidth) << attribute;
+    }
+  EXPECT_EQ(count(svg, "…</text>"), 4u) << "long names are cut";
+  EXPECT_EQ(count(svg_chart({"t", "x", "y", {{"short", {{0, 1}}, true}}}), "…"), 0u);
 }
 
 TEST(JsonSection, NullIsNotZero) {

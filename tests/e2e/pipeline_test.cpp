@@ -138,7 +138,7 @@ TEST(Pipeline, FromNothingToARankedAnswer) {
          at("reports/bench.json"), at("grid.1.png")});
   const std::string page = read_file(work() / "report.html");
   for (const char* part :
-       {"<svg", "contrastive loss", "mINP", "queries per second", "data:image/png;base64,"})
+       {"<svg", "total loss", "What is found for some captions", "mINP", "queries per second", "data:image/png;base64,"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
   for (const char* outside : {"http://", "https://", "<script", "<link"})
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;

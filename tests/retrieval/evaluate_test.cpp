@@ -53,6 +53,30 @@ TEST(Evaluate, MeasuresBothDirections) {
   for (const auto batch : encoder.batches) EXPECT_LE(batch, 2);
 }
 
+TEST(Evaluate, ShowsExamplesOfWhatWasFound) {
+  test::TempDir dir;
+  const Dataset dataset = colour_dataset(dir);
+  test::FakeEncoder encoder;
+  EvaluateOptions options;
+  EXPECT_TRUE(evaluate(encoder, dataset, options).examples.empty());
+  options.examples = 3;
+  options.example_results = 2;
+  const auto examples = evaluate(encoder, dataset, options).examples;
+  ASSERT_EQ(examples.size(), 3u);
+  EXPECT_EQ(examples[0].caption, "a red person");
+  EXPECT_EQ(examples[0].first_right, 1);
+  ASSERT_EQ(examples[0].hits.size(), 2u);
+  EXPECT_EQ(examples[0].hits[0].path, (dir / "red.png").string());
+  EXPECT_TRUE(examples[0].hits[0].right);
+  EXPECT_FALSE(examples[0].hits[1].right);
+  EXPECT_GT(examples[0].hits[0].score, examples[0].hits[1].score);
+  options.examples = 100;
+  EXPECT_EQ(evaluate(encoder, dataset, options).examples.size(), 3u) << "each caption once";
+  const Json json = to_json(examples);
+  EXPECT_EQ(json[0]["results"][1]["rank"], 2);
+  EXPECT_EQ(json[0]["results"][1]["right"], false);
+}
+
 TEST(Evaluate, CanRestrictTheQueriesToSomeIdentities) {
   test::TempDir dir;
   const Dataset dataset = colour_dataset(dir);

@@ -3,7 +3,6 @@
 #include "model/dual_encoder.h"
 #include "model/weight.h"
 #include "support/support.h"
-#include "train/schedule.h"
 
 namespace edgeclip {
 namespace {
@@ -133,16 +132,6 @@ TEST(AdamW, RefusesStateOfAnotherShape) {
   const std::string message =
       test::invalid_input_of([&] { narrow.load_state(SafetensorsFile(folder / "state.safetensors")); });
   EXPECT_NE(message.find("exp_avg.x"), std::string::npos) << message;
-}
-
-TEST(Schedule, RisesThenFalls) {
-  EXPECT_DOUBLE_EQ(learning_rate(0, 100, 10, 1.0, 0.1), 0.1);
-  EXPECT_DOUBLE_EQ(learning_rate(9, 100, 10, 1.0, 0.1), 1.0);
-  EXPECT_DOUBLE_EQ(learning_rate(10, 100, 10, 1.0, 0.1), 1.0);
-  EXPECT_NEAR(learning_rate(55, 100, 10, 1.0, 0.1), 0.55, 1e-12);
-  EXPECT_NEAR(learning_rate(100, 100, 10, 1.0, 0.1), 0.1, 1e-12);
-  EXPECT_DOUBLE_EQ(learning_rate(0, 100, 0, 1.0, 0.0), 1.0) << "no warm-up";
-  EXPECT_DOUBLE_EQ(learning_rate(4, 5, 5, 1.0, 0.0), 1.0) << "nothing but warm-up";
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNames[] = {"best/config.json", "final/config.json", "state.safetensors",
-                                  "metrics.jsonl", "run.json"};
+constexpr const char* kNames[] = {"best/config.json",  "final/config.json", "tensorboard/events",
+                                  "state.safetensors", "metrics.jsonl",     "run.json"};
 
 /// A run whose artifacts hold `text`.
 void make_run(const fs::path& folder, const std::string& text, const std::string& without = "") {
@@ -58,7 +58,7 @@ TEST(RunReplacement, IsCompletedWhereverItWasCutOff) {
     const fs::path next = folder / ".replacement";
     make_run(next, "new", "final");
     Json entries = Json::object();
-    for (const char* name : {"best", "state.safetensors", "metrics.jsonl", "run.json"}) {
+    for (const char* name : {"best", "tensorboard", "state.safetensors", "metrics.jsonl", "run.json"}) {
       struct stat status {};
       ASSERT_EQ(::stat((next / name).c_str(), &status), 0);
       entries[name] = static_cast<std::uint64_t>(status.st_ino);

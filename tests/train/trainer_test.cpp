@@ -54,6 +54,12 @@ TEST_F(TrainTest, LearnsToTellPeopleApart) {
   for (const char* key : {"loss", "text_to_image", "image_to_text"})
     EXPECT_TRUE(lines.back()["val"].contains(key)) << key;
 
+  std::string events;
+  for (const auto& entry : std::filesystem::directory_iterator(at("learn") / "tensorboard"))
+    events += read_file(entry.path());
+  for (const char* tag : {"train/loss", "train/lr", "val/text_to_image/R@1", "grad_norm/vision_model.encoder.layers.1"})
+    EXPECT_NE(events.find(tag), std::string::npos) << tag;
+
   for (const char* name : {"best", "final"}) {
     const Checkpoint checkpoint = load_checkpoint(at("learn") / name);
     EXPECT_EQ(checkpoint.config.text.vocab_size, checkpoint.tokenizer->vocab_size());

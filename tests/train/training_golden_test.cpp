@@ -51,7 +51,9 @@ TEST_P(TrainingGolden, LossesNormsAndFinalWeights) {
     const auto k = static_cast<std::size_t>(step);
     const double lr = golden["lr"][k];
     if (name == "full_warmup_cosine") {
-      EXPECT_NEAR(learning_rate(step, steps, 5, 1e-3, 0.0), lr, 1e-12);
+      ScheduleOptions schedule;
+      schedule.warmup = 5.0 / steps;
+      EXPECT_NEAR(Schedule(schedule, steps, steps).rate(step), lr, 1e-12);
     }
     const Batch batch = test::tiny_clip_batch(folder, golden["batch_of_step"][k].get<std::int64_t>());
     optimizer.zero_gradients();

@@ -18,6 +18,7 @@ struct Options : EncoderSource {
   std::string split = "test";
   std::string people = "all";
   int batch = 32;
+  int examples = 0;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -28,6 +29,7 @@ struct Options : EncoderSource {
     v("people", people, "queries of everyone, or only of those (not) seen in the training split",
       {"all", "seen", "unseen"});
     v("batch", batch, "images or captions encoded at once");
+    v("examples", examples, "so many captions with the images found for them, in the report of --json");
   }
 };
 
@@ -63,12 +65,14 @@ class EvaluateCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.data, "--data");
     if (options.batch < 1) invalid_input("--batch {}: must be at least 1", options.batch);
+    if (options.examples < 0) invalid_input("--examples {}: must be 0 (none) or more", options.examples);
     const auto encoder = options.open();
     require_tokenizer(*encoder, options.path());
     const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
     EvaluateOptions how;
     how.split = options.split;
     how.batch = options.batch;
+    how.examples = options.examples;
     if (options.people != "all") {
       how.only_ids = people_of(dataset, options.split, options.people == "seen");
       if (how.only_ids.empty())

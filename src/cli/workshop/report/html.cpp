@@ -13,33 +13,59 @@ namespace edgeclip::report {
 namespace {
 
 constexpr const char* kStyle = R"(
-:root { color-scheme: light; }
+:root { color-scheme: light dark;
+  --page: #f6f7f9; --ink: #1d2733; --card: #fff; --line: #dfe3e8; --soft: #55606d; --head: #f3f5f8; --stripe: #fafbfc; --rule: #e4e8ec; --strong: #b8c1cb; --track: #eceff3; --thumb: #a9b3be;
+  --marked: #fff1cf; --right: #2b7a3d; --wrong: #b3341f; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --page: #14181d; --ink: #e3e8ee; --card: #1c2229; --line: #323b45; --soft: #a3aebb;
+    --head: #262e37; --stripe: #20272f; --rule: #313a44; --strong: #566270; --track: #262e37; --thumb: #566270;
+    --marked: #45391a; --right: #66c07b; --wrong: #f0806a; }
+}
 * { box-sizing: border-box; }
-body { margin: 0; background: #f6f7f9; color: #1d2733; font: 16px/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
 main { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: .5rem 0 1rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; line-height: 1.35; margin: 0 0 .8rem; overflow-wrap: anywhere; }
-section { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px; padding: 1.1rem 1.2rem; margin: 1.1rem 0; }
+h3 { font-size: 1.05rem; margin: 1.1rem 0 .5rem; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1.1rem 1.2rem; margin: 1.1rem 0; }
 .scroll { overflow-x: auto; margin-bottom: .6rem; }
 .scroll::-webkit-scrollbar { height: 9px; }
-.scroll::-webkit-scrollbar-track { background: #eceff3; border-radius: 5px; }
-.scroll::-webkit-scrollbar-thumb { background: #a9b3be; border-radius: 5px; }
+.scroll::-webkit-scrollbar-track { background: var(--track); border-radius: 5px; }
+.scroll::-webkit-scrollbar-thumb { background: var(--thumb); border-radius: 5px; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .36rem .5rem; border-bottom: 1px solid #e4e8ec; text-align: left; vertical-align: top; }
-th { border-bottom: 2px solid #b8c1cb; font-weight: 600; background: #f3f5f8; vertical-align: bottom; }
+th, td { padding: .36rem .5rem; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: top; }
+th { border-bottom: 2px solid var(--strong); font-weight: 600; background: var(--head); vertical-align: bottom; }
 td.number, th.number { text-align: right; }
 td.number, td:first-child { white-space: nowrap; }
-tbody tr { background: #fff; }
-tbody tr:nth-child(even) { background: #fafbfc; }
+tbody tr { background: var(--card); }
+tbody tr:nth-child(even) { background: var(--stripe); }
 table.pairs td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 table.pairs td:first-child { width: 40%; }
+tbody tr.marked { background: var(--marked); }
+.chart svg { fill: var(--ink); }
+.chart .grid { stroke: var(--rule); }
+.chart .frame { stroke: var(--soft); }
+.hits { display: flex; flex-wrap: wrap; gap: .6rem; margin: .4rem 0 1.1rem; }
+.hits figure { margin: 0; text-align: center; }
+.hits img, .hits .missing { height: 10rem; width: auto; max-width: 14rem; border: 4px solid var(--right); border-radius: 4px; }
+.hits .missing { width: 5rem; display: flex; align-items: center; color: var(--soft); font-size: .8rem; }
+.hits .wrong img, .hits .wrong .missing { border: 4px dashed var(--wrong); }
+.hits .right figcaption { color: var(--right); }
+.hits .wrong figcaption { color: var(--wrong); }
+.query { margin: 0; }
 summary { cursor: pointer; }
 figure { margin: 0 0 .8rem; }
 figure img, figure svg { max-width: 100%; height: auto; display: block; margin: 0 auto; }
 figure.chart svg { width: 100%; max-width: 38rem; }
-figcaption, .note { color: #55606d; font-size: .9rem; margin-top: .35rem; overflow-wrap: anywhere; }
+figcaption, .note { color: var(--soft); font-size: .9rem; margin-top: .35rem; overflow-wrap: anywhere; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; }
-footer { color: #55606d; font-size: .85rem; margin-top: 1.5rem; }
+footer { color: var(--soft); font-size: .85rem; margin-top: 1.5rem; }
+@media screen and (prefers-color-scheme: dark) {
+  .s0 { --series: #6aa9ee; } .s1 { --series: #f0905c; } .s2 { --series: #66c07b; } .s3 { --series: #bd8be0; }
+  .s4 { --series: #d3b432; } .s5 { --series: #4fc3c9; } .s6 { --series: #ef7fb4; } .s7 { --series: #aab4bf; }
+  .chart .curve { stroke: var(--series); }
+  .chart .dot { fill: var(--series); }
+}
 @media (max-width: 40rem) {
   main { padding: .8rem .4rem 2rem; }
   h1 { font-size: 1.45rem; }
@@ -48,7 +74,7 @@ footer { color: #55606d; font-size: .85rem; margin-top: 1.5rem; }
   th, td { padding: .3rem .18rem; }
   td:first-child { white-space: normal; }
   table:not(.pairs) tr > :first-child { position: sticky; left: 0; background: inherit; }
-  table:not(.pairs) thead tr > :first-child { background: #f3f5f8; }
+  table:not(.pairs) thead tr > :first-child { background: var(--head); }
 }
 @media print {
   body { background: #fff; font-size: 11pt; }
@@ -162,23 +188,32 @@ std::string html_table(const Table& table) {
     html += "</tr></thead>\n";
   }
   html += "<tbody>\n";
-  for (const auto& row : table.rows) {
-    html += "<tr>";
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    const auto& row = table.rows[r];
+    html += r < table.marked.size() && table.marked[r] ? "<tr class=\"marked\">" : "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) html += cell("td", i, row[i]);
     html += "</tr>\n";
   }
   return html + "</tbody></table></div>\n";
 }
 
-std::string html_image(const std::filesystem::path& path, const std::string& bytes, const std::string& alt,
-                       const std::string& caption) {
+std::string image_uri(const std::string& bytes) {
   const char* type = bytes.rfind("\x89PNG\r\n\x1a\n", 0) == 0 ? "image/png"
                      : bytes.rfind("\xff\xd8\xff", 0) == 0    ? "image/jpeg"
                                                               : nullptr;
-  if (type == nullptr) invalid_input("{}: is neither PNG nor JPEG; a report shows these two", path.string());
-  return fmt::format(
-      "<figure><img src=\"data:{};base64,{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>\n", type,
-      base64(bytes), escape_html(alt), escape_html(caption));
+  return type == nullptr ? std::string() : fmt::format("data:{};base64,{}", type, base64(bytes));
+}
+
+std::string html_image(const std::filesystem::path& path, const std::string& bytes, const std::string& alt,
+                       const std::string& caption) {
+  const std::string uri = image_uri(bytes);
+  if (uri.empty()) invalid_input("{}: is neither PNG nor JPEG; a report shows these two", path.string());
+  return fmt::format("<figure><img src=\"{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>\n", uri,
+                     escape_html(alt), escape_html(caption));
+}
+
+std::string html_details(const std::string& summary, const std::string& body) {
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escape_html(summary), body);
 }
 
 std::string html_section(const std::string& title, const std::string& body) {

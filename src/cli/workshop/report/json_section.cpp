@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/workshop/report/example_section.h"
 #include "cli/workshop/report/html.h"
 #include "cli/workshop/report/tradeoff.h"
 
@@ -104,9 +105,12 @@ std::string evaluate_section(const std::vector<NamedReport>& reports) {
         row.push_back(percent_cell(value_at(metrics, metric)));
       table.rows.push_back(std::move(row));
     }
-  return html_section(
-      data.empty() ? "Retrieval" : "Retrieval on " + data,
-      html_table(table) + "<p class=\"note\">All metrics in percent.</p>\n" + evaluation_charts(reports));
+  std::string body =
+      html_table(table) + "<p class=\"note\">All metrics in percent.</p>\n" + evaluation_charts(reports);
+  for (const auto& report : reports)
+    if (const Json examples = value_at(report.second, "examples"); !examples.is_null())
+      body += html_details("Examples: " + model_name(report), example_pictures(examples, report.first.string()));
+  return html_section(data.empty() ? "Retrieval" : "Retrieval on " + data, body);
 }
 
 std::string bench_section(const std::vector<NamedReport>& reports,

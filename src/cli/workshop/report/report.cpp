@@ -33,15 +33,18 @@ struct Options {
   }
 };
 
-/// The page's sections in the order of paths; all reports of evaluate share one table, where the first
-/// stands, and so do those of bench.
+/// The page's sections in the order of paths; several runs are compared where the first stands; all reports of
+/// evaluate share one table, where the first stands, and so do those of bench.
 std::string sections_of(const std::vector<std::string>& paths) {
   std::vector<report::NamedReport> evaluations, benches;
+  std::vector<report::RunData> runs;
   std::vector<std::function<std::string()>> sections;
   for (const fs::path path : paths) {
     if (fs::is_directory(path)) {
       require_file(path / "metrics.jsonl", "a run's log");
-      sections.push_back([path] { return report::run_section(path); });
+      if (runs.empty()) sections.push_back([&runs] { return report::comparison_section(runs); });
+      sections.push_back([&runs, i = runs.size()] { return report::run_section(runs[i]); });
+      runs.push_back(report::read_run(path));
     } else if (is_image_name(path)) {
       sections.push_back([path] { return report::picture_section(path); });
     } else {

@@ -1,13 +1,18 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
+#include <vector>
+
+#include "cli/workshop/report/run_data.h"
 
 namespace edgeclip::report {
 
-/// A run folder (metrics.jsonl, best/ or final/): curves of the losses and of the validation metrics, and a
-/// table of the best validation and of the configuration.  Throws InvalidInput (file, line) if the log is no
-/// JSON lines.
-std::string run_section(const std::filesystem::path& folder);
+/// A run: curves of the losses, the rate, the gradient's norm and the validation's figures, how it went, what
+/// was found for some captions, configuration and environment.
+std::string run_section(const RunData& run);
+
+/// Several runs side by side: each figure's curves in one chart, a table of results, the options and the
+/// environment, where what differs comes first and is marked.  Empty for fewer than two.
+std::string comparison_section(const std::vector<RunData>& runs);
 
 }  // namespace edgeclip::report

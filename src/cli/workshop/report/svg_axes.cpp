@@ -13,9 +13,22 @@ namespace edgeclip::report {
 
 namespace {
 
-constexpr const char* kColours[] = {"#1f5fa8", "#c1521d", "#2b7a3d", "#7b3fa0", "#8a6d00"};
+constexpr const char* kColours[] = {"#1f5fa8", "#c1521d", "#2b7a3d", "#7b3fa0",
+                                    "#8a6d00", "#0b7f86", "#a8326e", "#5a6470"};
 
 std::string number(double v) { return fmt::format("{:g}", std::abs(v) < 1e-12 ? 0.0 : v); }
+
+/// A name that takes more than this width, cut.
+std::string shortened(const std::string& name, double width, double font_size) {
+  std::string cut = name;
+  const auto is_further = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };  // byte of a character
+  while (cut.size() > 1 && estimated_width(cut + (cut == name ? "" : "…"), font_size) > width) {
+    while (cut.size() > 1 && is_further(cut.back())) cut.pop_back();
+    cut.pop_back();
+  }
+  if (cut == name) return name;
+  return cut + "…";
+}
 
 }  // namespace
 
@@ -53,15 +66,15 @@ std::string Axes::open(const std::string& alt) const {
   const double bottom = kHeight - kBottom, right = kWidth - kRight;
   for (const double v : round_ticks(y.low, y.high, 5))
     svg += fmt::format(
-        "<line x1=\"{0}\" y1=\"{2:.1f}\" x2=\"{1}\" y2=\"{2:.1f}\" stroke=\"#e1e5ea\"/>"
+        "<line class=\"grid\" x1=\"{0}\" y1=\"{2:.1f}\" x2=\"{1}\" y2=\"{2:.1f}\" stroke=\"#e1e5ea\"/>"
         "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n",
         kLeft, right, at_y(v), kLeft - 7, at_y(v) + 4.2, number(v));
   for (const double v : round_ticks(x.low, x.high, 5))
     svg += fmt::format(
-        "<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#4a5560\"/>"
+        "<line class=\"frame\" x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" stroke=\"#4a5560\"/>"
         "<text x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>\n",
         at_x(v), bottom, bottom + 5, bottom + 18, number(v));
-  svg += fmt::format("<path d=\"M{0} {1}V{2}H{3}\" fill=\"none\" stroke=\"#4a5560\"/>\n", kLeft, kTop, bottom,
+  svg += fmt::format("<path class=\"frame\" d=\"M{0} {1}V{2}H{3}\" fill=\"none\" stroke=\"#4a5560\"/>\n", kLeft, kTop, bottom,
                      right);
   svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", (kLeft + right) / 2,
                      kHeight - 9, escape_html(x_label));
@@ -71,15 +84,24 @@ std::string Axes::open(const std::string& alt) const {
 }
 
 std::string Axes::legend(const std::vector<std::string>& names) {
+  constexpr double kBeside = 34, kFont = 12;  // bar and gaps
+  double taken = 0, shown = 0;
+  for (const auto& name : names)
+    if (!name.empty()) {
+      taken += kBeside + estimated_width(name, kFont);
+      ++shown;
+    }
+  const double room = kWidth - kLeft;
+  const bool fits = taken <= room;
   std::string svg;
   double x = kLeft;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i].empty()) continue;
+    const std::string name = fits ? names[i] : shortened(names[i], room / shown - kBeside, kFont);
     svg += fmt::format(
-        "<rect x=\"{:.0f}\" y=\"32\" width=\"14\" height=\"4\" fill=\"{}\"/><text x=\"{:.0f}\" "
-        "y=\"38.5\">{}</text>\n",
-        x, series_colour(i), x + 19, escape_html(names[i]));
-    x += 34 + estimated_width(names[i], 12);
+        "<rect {} x=\"{:.0f}\" y=\"32\" width=\"14\" height=\"4\"/><text x=\"{:.0f}\" y=\"38.5\">{}</text>\n",
+        dot_of(i), x, x + 19, escape_html(name));
+    x += kBeside + estimated_width(name, kFont);
   }
   return svg;
 }
@@ -90,6 +112,15 @@ std::string Axes::close(const std::string& caption) {
 }
 
 const char* series_colour(std::size_t series) { return kColours[series % std::size(kColours)]; }
+
+std::string curve_of(std::size_t series) {
+  return fmt::format("class=\"curve s{}\" fill=\"none\" stroke=\"{}\"", series % std::size(kColours),
+                     series_colour(series));
+}
+
+std::string dot_of(std::size_t series) {
+  return fmt::format("class=\"dot s{}\" fill=\"{}\"", series % std::size(kColours), series_colour(series));
+}
 
 double estimated_width(const std::string& text, double font_size) {
   double em = 0;

@@ -29,14 +29,19 @@ struct Axes {
   double at_y(double v) const;
   /// <figure><svg> up to what is drawn within the frame.  alt: the picture in words.
   std::string open(const std::string& alt) const;
-  /// The names of the series above the frame, a coloured bar before each; empty names are passed over.
+  /// The names of the series above the frame, a coloured bar before each; empty names are passed over, and long
+  /// ones end in an ellipsis where there is no room for all.
   static std::string legend(const std::vector<std::string>& names);
   /// caption: text under the chart, may be empty.
   static std::string close(const std::string& caption = {});
 };
 
-/// The colour of a series.
+/// The colour of a series on light ground.
 const char* series_colour(std::size_t series);
+/// Attributes of what is drawn as a line or filled in it: the colour, and the classes by which the page's style
+/// has another one on dark ground.
+std::string curve_of(std::size_t series);
+std::string dot_of(std::size_t series);
 
 /// Units that a text of this size in pixels is wide, on the safe side.
 double estimated_width(const std::string& text, double font_size);

@@ -72,13 +72,12 @@ std::string svg_chart(const Chart& chart) {
       path +=
           fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", axes.at_x(p.first), axes.at_y(p.second));
     svg += fmt::format(
-        "<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\" stroke-linejoin=\"round\"/>\n", path,
-        series_colour(i));
+        "<path {} d=\"{}\" stroke-width=\"2\" stroke-linejoin=\"round\"/>\n", curve_of(i), path);
     // A curve of one point is no line: it is always marked.
     if (chart.series[i].markers || curves[i].size() == 1)
       for (const auto& p : curves[i])
-        svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>", axes.at_x(p.first),
-                           axes.at_y(p.second), series_colour(i));
+        svg += fmt::format("<circle {} cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", dot_of(i), axes.at_x(p.first),
+                           axes.at_y(p.second));
   }
   return svg + Axes::close();
 }

@@ -16,17 +16,16 @@ constexpr double kRadius = 4.5, kLabelSize = 11, kLabelHeight = 13;
 
 /// Circle, square, triangle, diamond: series can be told apart in a print without colours.
 std::string marker(double x, double y, std::size_t series) {
-  const char* colour = series_colour(series);
+  const std::string dot = dot_of(series);
   switch (series % 4) {
     case 0:
-      return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\" fill=\"{}\"/>", x, y, kRadius, colour);
+      return fmt::format("<circle {} cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"/>", dot, x, y, kRadius);
     case 1:
-      return fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"8\" height=\"8\" fill=\"{}\"/>", x - 4,
-                         y - 4, colour);
+      return fmt::format("<rect {} x=\"{:.1f}\" y=\"{:.1f}\" width=\"8\" height=\"8\"/>", dot, x - 4, y - 4);
     case 2:
-      return fmt::format("<path d=\"M{:.1f} {:.1f}l5 9h-10z\" fill=\"{}\"/>", x, y - 5, colour);
+      return fmt::format("<path {} d=\"M{:.1f} {:.1f}l5 9h-10z\"/>", dot, x, y - 5);
     default:
-      return fmt::format("<path d=\"M{:.1f} {:.1f}l5 5l-5 5l-5 -5z\" fill=\"{}\"/>", x, y - 5, colour);
+      return fmt::format("<path {} d=\"M{:.1f} {:.1f}l5 5l-5 5l-5 -5z\"/>", dot, x, y - 5);
   }
 }
 

@@ -1,0 +1,147 @@
+#include "train/memory_estimate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "model/config/model_config.h"
+
+namespace edgeclip {
+
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+constexpr std::int64_t kFloat = 4;
+
+/// Values of one row that the backward pass keeps.
+struct Kept {
+  double blocks = 0;         ///< of all blocks
+  double largest_block = 0;  ///< of one
+  double inputs = 0;         ///< of all blocks, what checkpointing keeps of them
+  double rest = 0;           ///< before the first block
+};
+
+template <class Tower>
+Kept transformer(const Tower& tower, double positions) {
+  Kept kept;
+  const double width = tower.hidden_size;
+  for (int layer = 0; layer < tower.num_hidden_layers; ++layer) {
+    const double neurons = intermediate_of(tower.intermediate_size, layer);
+    const double block =
+        positions * (8 * width + 2 * neurons) + tower.num_attention_heads * positions * positions;
+    kept.blocks += block;
+    kept.largest_block = std::max(kept.largest_block, block);
+    kept.inputs += positions * width;
+  }
+  kept.rest = 2 * positions * width;  // embeddings, and their norm or sum
+  return kept;
+}
+
+Kept resnet(const VisionConfig& tower) {
+  Kept kept;
+  double height = tower.image_height / 4.0, width = tower.image_width / 4.0;  // behind stem and pooling
+  kept.rest = 2 * 4 * height * width * tower.embedding_size + height * width * tower.embedding_size;
+  double in = tower.embedding_size;
+  for (std::size_t stage = 0; stage < tower.hidden_sizes.size(); ++stage) {
+    const double out = tower.hidden_sizes[stage];
+    for (int i = 0; i < tower.depths[stage]; ++i) {
+      const bool halves = i == 0 && stage > 0;
+      const double before = height * width;
+      if (halves) height /= 2, width /= 2;
+      // 1x1 before a stride, 3x3 and 1x1 behind it; the first block's input is projected.
+      const double block = 2 * (before * out / 4 + height * width * (out / 4 + out + (i == 0 ? out : 0))) +
+                           height * width * out;
+      kept.blocks += block;
+      kept.largest_block = std::max(kept.largest_block, block);
+      kept.inputs += before * in;
+      in = out;
+    }
+  }
+  return kept;
+}
+
+double activation_values(const Kept& kept, bool checkpointing) {
+  return kept.rest + (checkpointing ? kept.inputs + kept.largest_block : kept.blocks);
+}
+
+/// "3.20 GiB", "170 MiB".
+std::string size_text(std::int64_t bytes) {
+  const double mib = static_cast<double>(bytes) / kMiB;
+  return mib >= 1024 ? fmt::format("{:.2f} GiB", mib / 1024) : fmt::format("{:.0f} MiB", mib);
+}
+
+}  // namespace
+
+std::int64_t MemoryEstimate::total() const {
+  return resident + weights + gradients + moments + average + image_activations + text_activations + loader;
+}
+
+MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& inputs) {
+  const VisionConfig& vision = options.model.vision;
+  const TextConfig& text = options.model.text;
+  MemoryEstimate e;
+  e.resident = inputs.resident_bytes;
+  e.weights = inputs.weight_bytes;
+  e.gradients = inputs.trained_values * kFloat;
+  e.moments = 2 * inputs.trained_values * kFloat;
+  if (options.average.decay > 0) e.average = inputs.trained_values * kFloat;
+
+  // Products of autocast are in 16 bits and so is most of what is kept; residuals and norms stay float32.
+  const double bytes = inputs.bf16 ? 2.5 : 4.0;
+  const double rows = options.micro_batch > 0 ? options.micro_batch : options.batch;
+  double positions = 0;
+  const bool is_vit = vision.model_type == "vit";
+  if (is_vit)
+    positions = static_cast<double>(vision.image_height / vision.patch_size) *
+                    (vision.image_width / vision.patch_size) +
+                (vision.pooling == "class" ? 1 : 0);
+  const Kept images = is_vit ? transformer(vision, positions) : resnet(vision),
+             captions = transformer(text, std::min(inputs.tokens, text.max_position_embeddings));
+  const double pixels = 3.0 * vision.image_height * vision.image_width;
+  e.image_activations = static_cast<std::int64_t>(
+      rows * (bytes * activation_values(images, options.gradient_checkpointing) + kFloat * pixels));
+  e.text_activations =
+      static_cast<std::int64_t>(rows * bytes * activation_values(captions, options.gradient_checkpointing));
+  e.loader = static_cast<std::int64_t>((options.loading.queue + 1) * options.batch * pixels * kFloat);
+  return e;
+}
+
+std::string describe(const MemoryEstimate& e, int pairs) {
+  return fmt::format(
+      "memory: about {} (process {}, weights {}, gradients and moments {}, activations of {} pairs {} of "
+      "images and {} of "
+      "captions, loading {})",
+      size_text(e.total()), size_text(e.resident), size_text(e.weights),
+      size_text(e.gradients + e.moments + e.average), pairs, size_text(e.image_activations),
+      size_text(e.text_activations), size_text(e.loader));
+}
+
+std::string memory_warning(const MemoryEstimate& e, const TrainOptions& options, std::int64_t usable) {
+  if (usable <= 0 || e.total() <= usable) return {};
+  std::vector<std::string> remedies;
+  if (options.micro_batch == 0)
+    remedies.push_back(fmt::format("--micro-batch {} (the same gradient)", std::max(1, options.batch / 4)));
+  if (!options.gradient_checkpointing) remedies.emplace_back("--gradient-checkpointing true");
+  if (options.lora_mode == "none") remedies.emplace_back("--lora-mode adapter (fewer moments)");
+  remedies.push_back(fmt::format("--batch {}", std::max(2, options.batch / 2)));
+  std::string advice;
+  for (const auto& remedy : remedies) advice += (advice.empty() ? "" : ", ") + remedy;
+  return fmt::format("a step needs about {}, and this process may use {}; less take: {}",
+                     size_text(e.total()), size_text(usable), advice);
+}
+
+Json to_json(const MemoryEstimate& e) {
+  const auto mb = [](std::int64_t bytes) { return static_cast<double>(bytes) / kMiB; };
+  return {{"estimated_mb", mb(e.total())},
+          {"process_mb", mb(e.resident)},
+          {"weights_mb", mb(e.weights)},
+          {"gradients_mb", mb(e.gradients)},
+          {"moments_mb", mb(e.moments)},
+          {"average_mb", mb(e.average)},
+          {"image_activations_mb", mb(e.image_activations)},
+          {"text_activations_mb", mb(e.text_activations)},
+          {"loader_mb", mb(e.loader)}};
+}
+
+}  // namespace edgeclip
