@@ -291,12 +291,12 @@ void Trainer::validate() {
       position_.best_score = score;
       position_.best_validation = position_.last_validation;
     }
-    if (const int patience = options_.early_stopping.patience; patience > 0 && position_.validations_waited >= patience) {
-      position_.stopped_early = position_.step < total_steps_;
-      if (position_.stopped_early)
-        spdlog::info("stopping after step {}: {} got no better in {} validations", position_.step, options_.best_by,
-                     patience);
-    }
+    const int patience = options_.early_stopping.patience;
+    // The ranks' metrics may differ in their last bits, where their CPUs do; what they do must not.
+    position_.stopped_early = ranks_.any(patience > 0 && position_.validations_waited >= patience && position_.step < total_steps_);
+    if (position_.stopped_early)
+      spdlog::info("stopping after step {}: {} got no better in {} validations", position_.step, options_.best_by,
+                   patience);
   }
   position_.validated_step = position_.step;
   if (run_ != nullptr) save();
