@@ -62,13 +62,19 @@ void NeuronImportance::add(const Batch& batch, Objective& objective) {
   }
 
   const torch::NoGradGuard no_grad;
+  const torch::Tensor valid = model_->text_model->valid_tokens(inputs.tokens);  // (B, T)
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     torch::Tensor h = hidden[i].detach().abs();
     if (kind_ == "taylor") h = h * gradients[i].abs();
-    torch::Tensor score = h.sum(0);  // over rows: none is padding
+    const std::int64_t sequences = (layers_[i].vision ? inputs.pixels : inputs.tokens).size(0);
+    const double length = static_cast<double>(h.size(0)) / static_cast<double>(sequences);
+    // On the CPU no row is padding; elsewhere captions are padded to the longest.
+    if (!layers_[i].vision && !h.device().is_cpu())
+      h = h * valid.slice(1, 0, h.size(0) / sequences).flatten().unsqueeze(1);
+    torch::Tensor score = h.sum(0);
     if (kind_ == "magnitude") score = score * layers_[i].mlp->fc2->weight.detach().norm(2, 0);
     sums_[i] += score;
-    tokens_[i] += static_cast<double>(h.size(1));
+    tokens_[i] += length;
   }
   ++batches_;
 }

@@ -8,6 +8,11 @@ namespace edgeclip {
 
 namespace {
 
+/// 0, 1, ... n - 1, made where they are used.
+torch::Tensor numbers(std::int64_t n, const torch::Device& device) {
+  return torch::arange(n, torch::TensorOptions(torch::kInt64).device(device));
+}
+
 torch::Tensor index_tensor(const std::vector<std::int64_t>& values, const torch::Device& device) {
   return torch::tensor(values, torch::kInt64).to(device);
 }
@@ -34,22 +39,19 @@ std::int64_t Sequences::longest() const {
 }
 
 torch::Tensor Sequences::first_rows(const torch::Device& device) const {
+  if (is_equal()) return numbers(count(), device) * longest();
   return index_tensor({offsets.begin(), offsets.end() - 1}, device);
 }
 
-torch::Tensor Sequences::last_rows(const torch::Device& device) const {
-  std::vector<std::int64_t> rows;
-  for (std::int64_t b = 0; b < count(); ++b) rows.push_back(begin(b + 1) - 1);
-  return index_tensor(rows, device);
-}
-
 torch::Tensor Sequences::owners(const torch::Device& device) const {
+  if (is_equal()) return numbers(count(), device).unsqueeze(1).expand({count(), longest()}).flatten();
   std::vector<std::int64_t> all;
   for (std::int64_t b = 0; b < count(); ++b) all.insert(all.end(), static_cast<std::size_t>(length(b)), b);
   return index_tensor(all, device);
 }
 
 torch::Tensor Sequences::positions(const torch::Device& device) const {
+  if (is_equal()) return numbers(longest(), device).unsqueeze(0).expand({count(), longest()}).flatten();
   std::vector<std::int64_t> all;
   for (std::int64_t b = 0; b < count(); ++b)
     for (std::int64_t t = 0; t < length(b); ++t) all.push_back(t);
@@ -57,10 +59,7 @@ torch::Tensor Sequences::positions(const torch::Device& device) const {
 }
 
 torch::Tensor Sequences::places(std::int64_t padded, const torch::Device& device) const {
-  std::vector<std::int64_t> all;
-  for (std::int64_t b = 0; b < count(); ++b)
-    for (std::int64_t t = 0; t < length(b); ++t) all.push_back(b * padded + t);
-  return index_tensor(all, device);
+  return owners(device) * padded + positions(device);
 }
 
 }  // namespace edgeclip

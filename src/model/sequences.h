@@ -27,12 +27,10 @@ struct Sequences {
   /// Whether all have the same length.
   bool is_equal() const { return rows() == count() * longest(); }
 
-  /// The rows of the sequences' first or last positions, (B) int64.
+  /// The rows of the sequences' first positions, (B) int64.
   torch::Tensor first_rows(const torch::Device& device) const;
-  torch::Tensor last_rows(const torch::Device& device) const;
-  /// Of each row its sequence, (N) int64.
+  /// Of each row its sequence, and its position in that, (N) int64.
   torch::Tensor owners(const torch::Device& device) const;
-  /// Of each row its position in its sequence, (N) int64.
   torch::Tensor positions(const torch::Device& device) const;
   /// Of each row its place among the elements of a matrix (B, padded), (N) int64.
   torch::Tensor places(std::int64_t padded, const torch::Device& device) const;

@@ -22,11 +22,15 @@ torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, ComputeType co
   const auto B = ids.size(0), T = ids.size(1);
   const torch::Tensor ends = end_positions(ids);
   // What follows a caption's end is seen by no row before it.
-  Sequences sequences = hidden ? Sequences::equal(B, T) : Sequences::of_lengths(lengths_to(ends));
+  Sequences sequences = caption_rows(ends, T, hidden != nullptr);
   sequences.causal = true;
+  const torch::Tensor positions = sequences.positions(ids.device());
+  if (!hidden && !ids.device().is_cpu()) {  // padded: the last block's rows see all that is not hidden
+    const torch::Tensor behind = positions > ends.index_select(0, sequences.owners(ids.device()));
+    sequences.key_bias = behind.to(torch::kFloat) * Sequences::kHidden;
+  }
   const torch::Tensor words = ids.flatten().index_select(0, sequences.places(T, ids.device()));  // (N)
-  const torch::Tensor x = token_embedding(words) +
-                          position_embedding(sequences.positions(ids.device())).to(torch::kFloat);
+  const torch::Tensor x = token_embedding(words) + position_embedding(positions).to(torch::kFloat);
   const torch::Tensor end_rows = sequences.first_rows(ids.device()) + ends;
   const torch::Tensor pooled = encoder->rows_at(end_rows, x, sequences, compute, hidden);
   separate(hidden, B);

@@ -27,9 +27,9 @@ torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, ComputeType 
   const auto B = ids.size(0), T = ids.size(1);
   const torch::Tensor valid = valid_tokens(ids);
   const torch::Tensor last = (valid.to(torch::kInt64) * torch::arange(T, ids.options())).amax(1);  // 0 if none is
-  Sequences sequences = hidden ? Sequences::equal(B, T) : Sequences::of_lengths(lengths_to(last));
+  Sequences sequences = caption_rows(last, T, hidden != nullptr);
   const torch::Tensor places = sequences.places(T, ids.device());
-  const torch::Tensor words = ids.flatten().index_select(0, places);           // (N)
+  const torch::Tensor words = ids.flatten().index_select(0, places);  // (N)
   const torch::Tensor is_word = valid.flatten().index_select(0, places).to(torch::kFloat);
   if (!is_word.all().item<bool>()) sequences.key_bias = (1 - is_word) * Sequences::kHidden;
   torch::Tensor x = embedding_norm(word_embeddings(words) +

@@ -44,10 +44,13 @@ torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocab
   return ids;
 }
 
-std::vector<std::int64_t> lengths_to(const torch::Tensor& last) {
-  const torch::Tensor lengths = (last + 1).to(torch::kCPU).contiguous();
+Sequences caption_rows(const torch::Tensor& last, std::int64_t T, bool all) {
+  const std::int64_t B = last.size(0);
+  if (all || B == 0) return Sequences::equal(B, T);
+  if (!last.device().is_cpu()) return Sequences::equal(B, last.max().item<std::int64_t>() + 1);
+  const torch::Tensor lengths = (last + 1).contiguous();
   const auto* const from = lengths.data_ptr<std::int64_t>();
-  return {from, from + lengths.numel()};
+  return Sequences::of_lengths({from, from + B});
 }
 
 void separate(std::vector<torch::Tensor>* hidden, std::int64_t batch) {

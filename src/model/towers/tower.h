@@ -61,8 +61,9 @@ class TextTower : public TowerImpl {
 void require_pixels(const torch::Tensor& pixels, int height, int width);
 /// As int64.  Throws InvalidInput unless tokens are (B, 1 to context) with ids below vocabulary.
 torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocabulary);
-/// Of each caption how many tokens reach to its last position (B), on the host.
-std::vector<std::int64_t> lengths_to(const torch::Tensor& last);
+/// The rows of captions (B, T), of which position last[b] is the last that counts: each caption's so far, on the
+/// CPU; up to the longest elsewhere, where one padded batch costs less than many pieces; all, if all are asked for.
+Sequences caption_rows(const torch::Tensor& last, std::int64_t T, bool all);
 /// The blocks' rows (B T, W), each as (B, T, W); nothing of a null pointer.
 void separate(std::vector<torch::Tensor>* hidden, std::int64_t batch);
 /// A module that only groups others: a LibTorch name may hold no dot.

@@ -20,13 +20,18 @@ struct AttentionCase {
     qkv = torch::randn({sequences.rows(), 3 * width});
     cotangent = torch::randn({one_query ? sequences.count() : sequences.rows(), width});
   }
+  torch::Tensor last_rows() const {
+    std::vector<std::int64_t> rows;
+    for (std::int64_t b = 0; b < sequences.count(); ++b) rows.push_back(sequences.begin(b + 1) - 1);
+    return torch::tensor(rows, torch::kInt64);
+  }
   using Op = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&, std::int64_t,
                                const Sequences&, double);
   /// The result and the gradient, float32.
   std::pair<torch::Tensor, torch::Tensor> run(Op op, torch::ScalarType type) const {
     const torch::Tensor in = qkv.to(type).detach().requires_grad_(true);
     const auto parts = in.chunk(3, 1);
-    const torch::Tensor q = one_query ? parts[0].index_select(0, sequences.last_rows(torch::kCPU)) : parts[0];
+    const torch::Tensor q = one_query ? parts[0].index_select(0, last_rows()) : parts[0];
     const torch::Tensor y = op(q, parts[1], parts[2], heads, sequences, 0);
     EXPECT_EQ(y.scalar_type(), type);
     y.backward(cotangent.to(type));
@@ -127,10 +132,15 @@ TEST(Sequences, SayWhereRowsLie) {
     return torch::equal(t, torch::tensor(wanted, torch::kInt64));
   };
   EXPECT_TRUE(is(s.first_rows(torch::kCPU), {0, 2, 3}));
-  EXPECT_TRUE(is(s.last_rows(torch::kCPU), {1, 2, 5}));
   EXPECT_TRUE(is(s.owners(torch::kCPU), {0, 0, 1, 2, 2, 2}));
   EXPECT_TRUE(is(s.positions(torch::kCPU), {0, 1, 0, 0, 1, 2}));
   EXPECT_TRUE(is(s.places(4, torch::kCPU), {0, 1, 4, 8, 9, 10}));
+  const Sequences equal = Sequences::equal(2, 3);
+  EXPECT_TRUE(is(equal.first_rows(torch::kCPU), {0, 3}));
+  EXPECT_TRUE(is(equal.owners(torch::kCPU), {0, 0, 0, 1, 1, 1}));
+  EXPECT_TRUE(is(equal.positions(torch::kCPU), {0, 1, 2, 0, 1, 2}));
+  EXPECT_TRUE(is(equal.places(4, torch::kCPU), {0, 1, 2, 4, 5, 6}));
+  EXPECT_TRUE(is(Sequences{}.places(4, torch::kCPU), {}));
 }
 
 }  // namespace
