@@ -15,6 +15,7 @@ packages=(
   libgtest-dev
 )
 workshop=(
+  libgloo-dev    # headers of what LibTorch lets processes talk with
   libtorch-dev
   libopenblas0-openmp   # Debian's default BLAS is about 80 times slower
   jq                    # the demo's table

@@ -21,6 +21,11 @@ void init_logging(bool quiet) {
   spdlog::set_default_logger(logger);
 }
 
+void leave_logging_to_others() {
+  g_quiet = true;
+  spdlog::set_level(spdlog::level::err);
+}
+
 bool logging_quiet() { return g_quiet; }
 
 WarningSink::WarningSink(std::function<void(const std::string&)> take)

@@ -14,6 +14,9 @@ void init_logging(bool quiet);
 /// True between init_logging(true) and the end: progress is silent as well.
 bool logging_quiet();
 
+/// Errors only from here on, and no progress: for a process whose companion says the same.
+void leave_logging_to_others();
+
 /// A warning of code that is part of the shared libraries too, which write nothing anywhere: to the
 /// WarningSink of the calling thread, or without one to spdlog's default logger.
 void warn(const std::string& message);

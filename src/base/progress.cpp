@@ -1,5 +1,6 @@
 #include "base/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,17 @@
 
 namespace edgeclip {
 
+namespace {
+
+/// Of the terminal on stderr.
+int terminal_columns() {
+  constexpr int kUsual = 80;
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
+}
+
+}  // namespace
+
 std::string format_duration(double seconds) {
   const auto s = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
   if (s < 60) return fmt::format("{} s", s);
@@ -17,14 +29,45 @@ std::string format_duration(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+std::string progress_line(const ProgressState& state, int columns) {
+  constexpr int kBar = 24;
+  const double rate = state.elapsed > 0 ? static_cast<double>(state.done) / state.elapsed : 0;
+  std::string bar, rest;
+  if (state.total > 0) {
+    const double part = std::min(1.0, static_cast<double>(state.done) / static_cast<double>(state.total));
+    const int filled = static_cast<int>(part * kBar);
+    bar = " [" + std::string(static_cast<std::size_t>(filled), '#') +
+          std::string(static_cast<std::size_t>(kBar - filled), '.') + "]";
+    rest = fmt::format(" {}/{} {}", state.done, state.total, state.unit);
+  } else {
+    rest = fmt::format(" {} {}", state.done, state.unit);
+  }
+  rest += fmt::format(", {:.{}f}/s", rate, rate < 10 ? 2 : 0);
+  if (state.last)
+    rest += ", took " + format_duration(state.elapsed);
+  else if (state.total > 0 && rate > 0)
+    rest += ", " + format_duration(static_cast<double>(state.total - state.done) / rate) + " left";
+  if (!state.note.empty()) rest += ", " + state.note;
+  if (columns <= 0) return state.label + rest;
+  const auto room = static_cast<std::size_t>(columns - 1);  // the last column wraps on some terminals
+  if (state.label.size() + bar.size() + rest.size() <= room) return state.label + bar + rest;
+  return (state.label + rest).substr(0, room);
+}
+
+bool progress_due(double elapsed, double since_drawn, bool terminal) {
+  if (terminal) return since_drawn >= 0.1;
+  return since_drawn >= std::max(10.0, (elapsed - since_drawn) / 20);
+}
+
 Progress::Progress(std::string label, std::int64_t total, std::string unit)
-    : label_(std::move(label)),
-      unit_(std::move(unit)),
-      total_(total),
-      terminal_(::isatty(STDERR_FILENO) != 0),
+    : terminal_(::isatty(STDERR_FILENO) != 0),
       start_(Clock::now()),
       drawn_(start_),
-      exceptions_(std::uncaught_exceptions()) {}
+      exceptions_(std::uncaught_exceptions()) {
+  state_.label = std::move(label);
+  state_.unit = std::move(unit);
+  state_.total = total;
+}
 
 Progress::~Progress() {
   if (std::uncaught_exceptions() == exceptions_) {
@@ -39,10 +82,11 @@ Progress::~Progress() {
 
 void Progress::advance(std::int64_t n, const std::string& note) {
   std::lock_guard lock(mutex_);
-  done_ += n;
-  if (!note.empty()) note_ = note;
+  state_.done += n;
+  if (!note.empty()) state_.note = note;
   const auto now = Clock::now();
-  if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10'000))) return;
+  const auto seconds = [&](Clock::time_point since) { return std::chrono::duration<double>(now - since).count(); };
+  if (!progress_due(seconds(start_), seconds(drawn_), terminal_)) return;
   drawn_ = now;
   draw(false);
 }
@@ -56,30 +100,12 @@ void Progress::finish() {
 
 void Progress::draw(bool last) {
   if (logging_quiet()) return;
-  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-  const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
-  std::string line = label_;
-  if (total_ > 0) {
-    const double part = std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
-    if (terminal_) {
-      const int filled = static_cast<int>(part * 24);
-      line += " [" + std::string(static_cast<std::size_t>(filled), '#') +
-              std::string(static_cast<std::size_t>(24 - filled), '.') + "]";
-    }
-    line += fmt::format(" {}/{} {}", done_, total_, unit_);
-  } else {
-    line += fmt::format(" {} {}", done_, unit_);
-  }
-  line += fmt::format(", {:.{}f}/s", rate, rate < 10 ? 2 : 0);
-  if (last)
-    line += ", took " + format_duration(elapsed);
-  else if (total_ > 0 && rate > 0)
-    line += ", " + format_duration(static_cast<double>(total_ - done_) / rate) + " left";
-  if (!note_.empty()) line += ", " + note_;
+  state_.elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  state_.last = last;
   if (terminal_)
-    std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
+    std::fprintf(stderr, "\r\033[K%s%s", progress_line(state_, terminal_columns()).c_str(), last ? "\n" : "");
   else
-    spdlog::info("{}", line);
+    spdlog::info("{}", progress_line(state_, 0));
   std::fflush(stderr);
 }
 

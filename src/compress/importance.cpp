@@ -40,25 +40,24 @@ NeuronImportance::NeuronImportance(DualEncoder model, std::string kind)
     : model_(std::move(model)), kind_(std::move(kind)), layers_(mlp_layers(model_)) {
   EDGECLIP_CHECK(!model_->has_lora());
   EDGECLIP_CHECK(kind_ == "taylor" || kind_ == "magnitude", "importance {}", kind_);
-  for (const MlpLayer& layer : layers_) sums_.push_back(torch::zeros({layer.mlp->fc1->weight.size(0)}));
+  for (const MlpLayer& layer : layers_) {
+    const torch::Tensor& weight = layer.mlp->fc1->weight;
+    tokens_.push_back(0);
+    sums_.push_back(torch::zeros({weight.size(0)}, weight.options().dtype(torch::kFloat)));
+  }
 }
 
 void NeuronImportance::add(const Batch& batch, Objective& objective) {
   const Inputs inputs = inputs_of(batch, model_->logit_scale.device());
 
-  const EvalMode eval(*model_);
+  const EvalMode model_evaluates(*model_), objective_evaluates(*objective);
   const KeepHidden keep(layers_);
-  objective->eval();
   const Features features = objective->features(model_, inputs, /*bf16=*/false);
   std::vector<torch::Tensor> hidden, gradients;
   for (const MlpLayer& layer : layers_) hidden.push_back(layer.mlp->hidden);
   if (kind_ == "taylor") {
     const torch::Tensor loss = objective->forward(features).total;
-    if (!loss.defined())
-      throw InvalidInput(
-          "importance: taylor: none of the losses in use can be measured without training; give "
-          "losses.contrastive "
-          "a weight, or set importance to magnitude");
+    EDGECLIP_CHECK(loss.defined(), "taylor with losses that are measured in training alone");
     gradients = torch::autograd::grad({loss}, hidden);
   }
 
@@ -68,10 +67,14 @@ void NeuronImportance::add(const Batch& batch, Objective& objective) {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     torch::Tensor h = hidden[i].detach().abs();
     if (kind_ == "taylor") h = h * gradients[i].abs();
-    if (!layers_[i].vision) h = h * counts.slice(1, 0, h.size(1));  // texts are cut to the longest
-    torch::Tensor score = h.sum(torch::IntArrayRef{0, 1});
+    if (!layers_[i].vision) {  // texts are cut to the longest
+      const std::int64_t longest = h.size(0) / counts.size(0);
+      h = h * counts.slice(1, 0, longest).flatten(0, 1);
+    }
+    torch::Tensor score = h.sum(0);
     if (kind_ == "magnitude") score = score * layers_[i].mlp->fc2->weight.detach().norm(2, 0);
     sums_[i] += score;
+    tokens_[i] += static_cast<double>(h.size(1));
   }
   ++batches_;
 }
@@ -79,8 +82,28 @@ void NeuronImportance::add(const Batch& batch, Objective& objective) {
 std::vector<torch::Tensor> NeuronImportance::scores() const {
   EDGECLIP_CHECK(batches_ > 0);
   std::vector<torch::Tensor> means;
-  for (const torch::Tensor& sum : sums_) means.push_back(sum / static_cast<double>(batches_));
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    means.push_back(sums_[i] / static_cast<double>(batches_));
+    if (const torch::Tensor odd = means.back().isfinite().logical_not().nonzero(); odd.size(0) > 0) {
+      const auto neuron = odd[0].item<std::int64_t>();
+      invalid_input(
+          "importance {}: {}: the score of neuron {} is {} on the calibration batches ({} of {} are no numbers); look for "
+          "weights of the checkpoint that are not finite, or train it again with a lower rate",
+          kind_, layers_[i].name, neuron, means.back()[neuron].item<float>(), odd.size(0), means.back().size(0));
+    }
+  }
   return means;
+}
+
+std::vector<double> NeuronImportance::macs_per_neuron() const {
+  EDGECLIP_CHECK(batches_ > 0);
+  std::vector<double> macs;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Mlp& mlp = layers_[i].mlp;
+    macs.push_back(tokens_[i] / static_cast<double>(batches_) *
+                   static_cast<double>(mlp->fc1->weight.size(1) + mlp->fc2->weight.size(0)));
+  }
+  return macs;
 }
 
 }  // namespace edgeclip

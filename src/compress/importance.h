@@ -23,25 +23,28 @@ std::vector<MlpLayer> mlp_layers(const DualEncoder& model);
 
 /// Scores every MLP neuron on calibration batches.  h is a neuron's activation (what fc2 sees), at each token
 /// of each pair; padding after the end of a text does not count.
-///   taylor     sum over tokens of |h * dL/dh|, L the objective in evaluation mode: the first-order change of
-///   L if that token's h
-///              were zero (Molchanov et al. 2019, arXiv:1906.10771)
-///   magnitude  sum over tokens of |h|, times the norm of fc2's column: how much the neuron writes
+///   taylor     sum over tokens of |h * dL/dh|, L the objective in evaluation mode: the first-order change of L if that
+///              token's h were zero (Molchanov et al. 2019, arXiv:1906.10771).  All layers' are changes of one L, so that
+///              they compare as they are
+///   magnitude  sum over tokens of |h|, times the norm of fc2's column: how much the neuron writes, in its layer's own scale
 /// Means over batches.  Not thread-safe.
 class NeuronImportance {
  public:
   /// kind: "taylor" | "magnitude".  The model must have no adapter; it is used in evaluation mode.
   NeuronImportance(DualEncoder model, std::string kind);
-  /// Throws InvalidInput for taylor if no loss of objective can be measured on a model that is not training.
+  /// For taylor a loss of objective must be one that can be measured in evaluation mode.
   void add(const Batch& batch, Objective& objective);
-  /// One (neurons) float32 vector per mlp_layers() entry.
+  /// One (neurons) float32 vector per mlp_layers() entry.  Throws InvalidInput naming a layer whose scores are no numbers.
   std::vector<torch::Tensor> scores() const;
+  /// Multiply-accumulates of a pair that one neuron of each layer takes, in fc1 and fc2, by the tokens of the batches.
+  std::vector<double> macs_per_neuron() const;
 
  private:
   DualEncoder model_;
   const std::string kind_;
   std::vector<MlpLayer> layers_;
   std::vector<torch::Tensor> sums_;
+  std::vector<double> tokens_;  ///< of a pair, summed over batches
   std::int64_t batches_ = 0;
 };
 

@@ -9,6 +9,9 @@
 #include "compress/selection.h"
 #include "compress/surgery.h"
 #include "model/parameter_count.h"
+#include "train/asked_options.h"
+#include "train/device.h"
+#include "train/losses/registry.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
 #include "train/trainer.h"
@@ -17,8 +20,8 @@ namespace edgeclip {
 
 namespace {
 
-std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoint& checkpoint,
-                                     Objective& objective, const Dataset& dataset) {
+NeuronImportance calibrated(const PruneOptions& options, const Checkpoint& checkpoint, Objective& objective,
+                            const Dataset& dataset) {
   LoaderOptions loader_options;
   loader_options.batch = options.recovery.batch;
   loader_options.seed = options.recovery.seed;
@@ -39,13 +42,20 @@ std::vector<torch::Tensor> calibrate(const PruneOptions& options, const Checkpoi
     importance.add(*batch, objective);
     progress.advance();
   }
-  return importance.scores();
+  return importance;
+}
+
+Ranking ranking_of(const PruneOptions& options) {
+  if (options.ranking == "score_per_mac") return Ranking::score_per_mac;
+  if (options.ranking == "layer_mean" || (options.ranking == "auto" && options.importance == "magnitude"))
+    return Ranking::layer_mean;
+  return Ranking::score;
 }
 
 std::vector<std::vector<float>> as_vectors(const std::vector<torch::Tensor>& tensors) {
   std::vector<std::vector<float>> out;
   for (const torch::Tensor& t : tensors) {
-    const torch::Tensor dense = t.contiguous();
+    const torch::Tensor dense = t.to(torch::kCPU).contiguous();
     out.emplace_back(dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
   }
   return out;
@@ -68,6 +78,14 @@ Json neurons_report(const std::vector<MlpLayer>& layers, const std::vector<std::
 
 void PruneOptions::validate(const std::string& where) const {
   recovery.validate(where + "recovery.");
+  const ObjectiveOptions& losses = recovery.losses;
+  require_weights(losses, asked_options(options_to_json(losses), options_to_json(ObjectiveOptions()), nullptr),
+                  where + "recovery.losses.");
+  if (importance == "taylor" && measured_losses(losses).empty())
+    invalid_input(
+        "{0}importance: taylor: none of {0}recovery.losses can be measured on a model that is not training; give "
+        "{0}recovery.losses.contrastive a weight, or set {0}importance to magnitude",
+        where);
   const auto require = [&](bool ok, const char* key, double value, const char* rule) {
     if (!ok) invalid_input("{}{}: must be {}, is {}", where, key, rule, value);
   };
@@ -75,16 +93,20 @@ void PruneOptions::validate(const std::string& where) const {
   require(multiple >= 1, "multiple", multiple, "at least 1");
   require(min_keep > 0 && min_keep <= 1, "min_keep", min_keep, "above 0 and at most 1");
   require(calibration_batches >= 1, "calibration_batches", calibration_batches, "at least 1");
+  if (!global && ranking != "auto")
+    invalid_input("{0}ranking: {1}: layers are not compared while {0}global is false; leave one of the two out", where,
+                  ranking);
 }
 
 Json prune(const PruneOptions& options, const std::string& checkpoint_path, const std::string& data,
-           const std::string& out, const std::string& image_root, bool overwrite) {
+           const std::string& out, const std::string& image_root, bool overwrite, const std::string& device) {
   options.validate("");
+  const torch::Device where = training_device(device);
   const bool replaces = std::filesystem::exists(std::filesystem::path(out) / kCheckpointFile);
   std::vector<std::filesystem::path> inputs = checkpoint_sources(checkpoint_path);
   inputs.push_back(data);
   const auto& distillation = options.recovery.losses.distillation;
-  if (distillation.weight > 0) inputs.push_back(checkpoint_folder(distillation.teacher));
+  if (distillation.in_use()) inputs.push_back(checkpoint_folder(distillation.teacher));
   AtomicDirectory folder(out, kCheckpointFile, {overwrite, inputs});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
@@ -94,14 +116,17 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   Dataset dataset = open_dataset_with_images(data, image_root);
   const bool recovers = options.recovery.steps > 0 || options.recovery.epochs > 0;
   if (options.importance == "taylor" || recovers)
-    require_identities(dataset, options.recovery.losses);
+    require_identities(dataset, options.recovery.losses, "recovery.");
   adopt_tokenizer(dataset, checkpoint);
 
-  Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train"});
+  checkpoint.model->to(where);
+  Objective objective(options.recovery.losses, LossContext{checkpoint, dataset, "train", "recovery."});
+  objective->to(where);
+  Ranks alone;
   std::optional<Validator> validator;
   if (has_split(dataset, "val"))
     validator.emplace(dataset, "val", checkpoint.card.image, options.recovery.batch,
-                      options.recovery.loading);
+                      options.recovery.loading, alone);
   Json report = Json::object();
   Json validation = Json::object();
   const auto measure = [&](const char* stage) {
@@ -110,10 +135,11 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
 
   measure("before");
   report["parameters"]["before"] = parameter_count(*checkpoint.model);
-  const std::vector<std::vector<float>> scores =
-      as_vectors(calibrate(options, checkpoint, objective, dataset));
-  const auto kept =
-      select_neurons(scores, {options.mlp_ratio, options.global, options.multiple, options.min_keep});
+  const NeuronImportance importance = calibrated(options, checkpoint, objective, dataset);
+  const std::vector<std::vector<float>> scores = as_vectors(importance.scores());
+  const auto kept = select_neurons(
+      scores, {options.mlp_ratio, options.global, ranking_of(options), options.multiple, options.min_keep},
+      importance.macs_per_neuron());
   report["neurons"] = neurons_report(mlp_layers(checkpoint.model), scores, kept);
   keep_neurons(checkpoint, kept);
   report["parameters"]["after"] = parameter_count(*checkpoint.model);
@@ -122,9 +148,9 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
                report["neurons"]["before"].get<std::int64_t>());
 
   if (recovers) {
-    choose_what_trains(checkpoint, options.recovery);
+    choose_what_trains(checkpoint, options.recovery, "recovery.");
     try {
-      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr).fit();
+      report["recovery"] = Trainer(checkpoint, objective, dataset, options.recovery, /*run=*/nullptr, alone).fit();
       measure("recovered");
     } catch (const Interrupted&) {
       if (replaces) throw Interrupted("interrupted; the older checkpoint stays");

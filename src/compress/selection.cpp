@@ -13,7 +13,7 @@ namespace {
 /// A layer's neurons in the order in which they would go.
 struct Layer {
   std::vector<std::int64_t> order;  ///< neurons, least important first
-  std::vector<double> score;        ///< normalized, of order[i]
+  std::vector<double> score;        ///< as the ranking has it, of order[i]
   std::int64_t removed = 0;
   std::int64_t most = 0;  ///< that may be removed
 
@@ -29,7 +29,16 @@ struct Layer {
   }
 };
 
-Layer ranked(const std::vector<float>& scores, double min_keep) {
+/// What a layer's scores are divided by.
+double divisor(const std::vector<float>& scores, Ranking ranking, double macs) {
+  if (ranking == Ranking::score) return 1;
+  if (ranking == Ranking::score_per_mac) return macs;
+  const double sum = std::accumulate(scores.begin(), scores.end(), 0.0);
+  return sum > 0 ? sum / static_cast<double>(scores.size()) : 1.0;
+}
+
+Layer ranked(const std::vector<float>& scores, const SelectionOptions& options, double macs) {
+  for (const float score : scores) EDGECLIP_CHECK(std::isfinite(score), "a score is {}", score);  // no order among such
   Layer layer;
   layer.order.resize(scores.size());
   std::iota(layer.order.begin(), layer.order.end(), 0);
@@ -37,11 +46,10 @@ Layer ranked(const std::vector<float>& scores, double min_keep) {
     const float x = scores[static_cast<std::size_t>(a)], y = scores[static_cast<std::size_t>(b)];
     return x != y ? x < y : a > b;
   });
-  const double sum = std::accumulate(scores.begin(), scores.end(), 0.0);
-  const double mean = sum > 0 ? sum / static_cast<double>(scores.size()) : 1.0;
-  for (const std::int64_t i : layer.order) layer.score.push_back(scores[static_cast<std::size_t>(i)] / mean);
+  const double by = divisor(scores, options.ranking, macs);
+  for (const std::int64_t i : layer.order) layer.score.push_back(scores[static_cast<std::size_t>(i)] / by);
   const auto least =
-      static_cast<std::int64_t>(std::ceil(min_keep * static_cast<double>(scores.size()) - 1e-9));
+      static_cast<std::int64_t>(std::ceil(options.min_keep * static_cast<double>(scores.size()) - 1e-9));
   layer.most = layer.size() - std::max<std::int64_t>(least, 1);
   return layer;
 }
@@ -81,10 +89,14 @@ void remove_from_each(std::vector<Layer>& layers, const SelectionOptions& option
 }  // namespace
 
 std::vector<std::vector<std::int64_t>> select_neurons(const std::vector<std::vector<float>>& scores,
-                                                      const SelectionOptions& options) {
+                                                      const SelectionOptions& options,
+                                                      const std::vector<double>& macs) {
   EDGECLIP_CHECK(options.multiple >= 1);
+  const bool by_macs = options.ranking == Ranking::score_per_mac;
+  EDGECLIP_CHECK(!by_macs || macs.size() == scores.size(), "{} costs for {} layers", macs.size(), scores.size());
   std::vector<Layer> layers;
-  for (const auto& layer : scores) layers.push_back(ranked(layer, options.min_keep));
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    layers.push_back(ranked(scores[i], options, by_macs ? macs[i] : 1));
   if (options.global)
     remove_globally(layers, options);
   else

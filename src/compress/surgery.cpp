@@ -17,7 +17,7 @@ void keep_neurons(Checkpoint& checkpoint, const std::vector<std::vector<std::int
     Mlp mlp = layers[i].mlp;
     const auto n = static_cast<std::int64_t>(kept[i].size());
     if (n != mlp->fc1->weight.size(0)) {
-      const torch::Tensor index = torch::tensor(kept[i], torch::kInt64);
+      const torch::Tensor index = torch::tensor(kept[i], torch::kInt64).to(mlp->fc1->weight.device());
       keep_outputs(mlp->fc1, index);
       keep_inputs(mlp->fc2, index);
     }

@@ -13,7 +13,9 @@
 /// MACs are those of matrix products: convolutions, linear layers (an adapter's branch too, unless it is
 /// merged) and both products of attention (scores and mixing).  Elementwise work, norms, softmax, pooling and
 /// table lookups are not counted, as usual.  They follow from the modules' real shapes (pruned layers,
-/// adapters) and the input's size; a masked position costs what any other does.
+/// adapters) and the input's size; a masked position costs what any other does.  They are those of the exported
+/// network: training and `encode --checkpoint` leave out padding and, in the last block, the rows that nobody
+/// reads.
 namespace edgeclip {
 
 /// A MAC is one multiplication and one addition.

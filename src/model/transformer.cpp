@@ -1,10 +1,9 @@
 #include "model/transformer.h"
 
-#include <cmath>
-
 #include "base/error.h"
 #include "model/activation.h"
 #include "model/config/model_config.h"
+#include "model/ops/attention.h"
 #include "model/recompute.h"
 
 namespace edgeclip {
@@ -29,26 +28,12 @@ AttentionImpl::AttentionImpl(const BlockOptions& options)
   out_proj = register_module(names.out, Linear(width, width));
 }
 
-torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute) {
-  const auto B = x.size(0), T = x.size(1), d = static_cast<std::int64_t>(width) / heads;
-  // (B, T, W) -> (B * heads, T, d), contiguous: bmm then is one plain GEMM per head.
-  const auto split = [&](const torch::Tensor& t) {
-    return t.view({B, T, heads, d}).transpose(1, 2).reshape({B * heads, T, d});
-  };
-  const torch::Tensor q = split(q_proj(x, compute) * (1.0 / std::sqrt(static_cast<double>(d))));
-  const torch::Tensor k = split(k_proj(x, compute)), v = split(v_proj(x, compute));
-  const torch::Tensor kt = k.transpose(1, 2);
-  torch::Tensor scores;  // (B * heads, T, T)
-  if (!mask.defined())
-    scores = torch::bmm(q, kt);
-  else if (mask.dim() == 2)
-    scores = torch::baddbmm(as_operand(mask, compute), q, kt);
-  else
-    scores = (torch::bmm(q, kt).view({B, heads, T, T}) + mask).view({B * heads, T, T});
-  torch::Tensor weights = torch::softmax(scores, -1);
-  if (dropout_ > 0) weights = torch::dropout(weights, dropout_, is_training());
-  const torch::Tensor mixed = torch::bmm(as_operand(weights, compute), v);
-  return out_proj(mixed.view({B, heads, T, d}).transpose(1, 2).reshape({B, T, width}), compute);
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                                     const torch::Tensor& at) {
+  const torch::Tensor asking = at.defined() ? x.index_select(0, at) : x;
+  const torch::Tensor mixed = ops::attention(q_proj(asking, compute), k_proj(x, compute), v_proj(x, compute),
+                                             heads, sequences, is_training() ? dropout_ : 0);
+  return out_proj(mixed, compute);
 }
 
 MlpImpl::MlpImpl(const BlockOptions& options) : activation(options.activation), dropout_(options.dropout) {
@@ -70,13 +55,14 @@ EncoderLayerImpl::EncoderLayerImpl(const BlockOptions& options) : style(*options
   layer_norm2 = register_module(style.mlp_norm, layer_norm(options.width, options.norm_eps));
 }
 
-torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const torch::Tensor& mask,
-                                        ComputeType compute) {
+torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const Sequences& sequences,
+                                        ComputeType compute, const torch::Tensor& at) {
+  const torch::Tensor kept = at.defined() ? x.index_select(0, at) : x;
   if (style.post_norm) {
-    const torch::Tensor y = layer_norm1(x + self_attn(x, mask, compute));
+    const torch::Tensor y = layer_norm1(kept + self_attn(x, sequences, compute, at));
     return layer_norm2(y + mlp(y, compute));
   }
-  const torch::Tensor y = x + self_attn(layer_norm1(x), mask, compute);
+  const torch::Tensor y = kept + self_attn(layer_norm1(x), sequences, compute, at);
   return y + mlp(layer_norm2(y), compute);
 }
 
@@ -93,19 +79,31 @@ TransformerImpl::TransformerImpl(const TowerConfig& config, BlockOptions options
 template TransformerImpl::TransformerImpl(const VisionConfig&, BlockOptions);
 template TransformerImpl::TransformerImpl(const TextConfig&, BlockOptions);
 
-torch::Tensor TransformerImpl::forward(torch::Tensor x, const torch::Tensor& mask, ComputeType compute,
+torch::Tensor TransformerImpl::block(std::size_t i, const torch::Tensor& x, const Sequences& sequences,
+                                     ComputeType compute, const torch::Tensor& at) const {
+  EncoderLayer block = layer(i);
+  if (!recompute || !is_training()) return block(x, sequences, compute, at);
+  return recomputed([=](const torch::Tensor& in) mutable { return block(in, sequences, compute, at); }, x,
+                    block->parameters());
+}
+
+torch::Tensor TransformerImpl::forward(torch::Tensor x, const Sequences& sequences, ComputeType compute,
                                        std::vector<torch::Tensor>* hidden) {
   if (hidden) hidden->push_back(x);
   for (std::size_t i = 0; i < layers->size(); ++i) {
-    EncoderLayer block = layer(i);
-    if (recompute && is_training())
-      x = recomputed([=](const torch::Tensor& in) mutable { return block(in, mask, compute); }, x,
-                     block->parameters());
-    else
-      x = block(x, mask, compute);
+    x = block(i, x, sequences, compute, {});
     if (hidden) hidden->push_back(x);
   }
   return x;
+}
+
+torch::Tensor TransformerImpl::rows_at(const torch::Tensor& at, torch::Tensor x, const Sequences& sequences,
+                                       ComputeType compute, std::vector<torch::Tensor>* hidden) {
+  const std::size_t last = layers->size() - 1;
+  if (hidden || layer(last)->mlp->keep_hidden)
+    return forward(x, sequences, compute, hidden).index_select(0, at);
+  for (std::size_t i = 0; i < last; ++i) x = block(i, x, sequences, compute, {});
+  return block(last, x, sequences, compute, at);
 }
 
 EncoderLayer TransformerImpl::layer(std::size_t i) const {

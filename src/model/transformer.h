@@ -3,6 +3,7 @@
 #include <string>
 
 #include "model/linear.h"
+#include "model/sequences.h"
 
 /// Transformer blocks, with the parameter names of the library that a tower comes from.
 namespace edgeclip {
@@ -25,11 +26,13 @@ struct BlockOptions {
   double dropout = 0, attention_dropout = 0;  ///< after fc2; of attention weights; in training
 };
 
-/// Multi-head self-attention.  x: (B, T, W); mask: additive, (T, T), or (B, 1, 1, T), or undefined.
+/// Multi-head self-attention.  x: (N, W), the rows of the sequences -> (N, W).  With `at`, (B) int64, one row of
+/// each sequence that sees all of it: (B, W), theirs alone; keys and values are of all rows.
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute);
+  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                        const torch::Tensor& at = {});
 
   const int width, heads;
   Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, out_proj{nullptr};
@@ -39,7 +42,7 @@ class AttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Attention);
 
-/// fc1 -> activation -> fc2.  x: (..., W).
+/// fc1 -> activation -> fc2.  x: (N, W).
 class MlpImpl : public torch::nn::Module {
  public:
   explicit MlpImpl(const BlockOptions& options);
@@ -47,7 +50,7 @@ class MlpImpl : public torch::nn::Module {
 
   const std::string activation;
   Linear fc1{nullptr}, fc2{nullptr};
-  bool keep_hidden = false;  ///< then forward leaves in `hidden` what fc2 saw, (..., neurons), with its graph
+  bool keep_hidden = false;  ///< then forward leaves in `hidden` what fc2 saw, (N, neurons), with its graph
   torch::Tensor hidden;
 
  private:
@@ -55,10 +58,12 @@ class MlpImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Mlp);
 
+/// x: (N, W) -> (N, W), or (B, W) of the rows `at`, as in Attention.
 class EncoderLayerImpl : public torch::nn::Module {
  public:
   explicit EncoderLayerImpl(const BlockOptions& options);
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& mask, ComputeType compute);
+  torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                        const torch::Tensor& at = {});
 
   const BlockStyle& style;
   Attention self_attn{nullptr};
@@ -73,14 +78,23 @@ class TransformerImpl : public torch::nn::Module {
  public:
   template <class TowerConfig>
   TransformerImpl(const TowerConfig& config, BlockOptions options);
-  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask, ComputeType compute,
+  /// x: (N, W), the rows of the sequences -> (N, W).
+  torch::Tensor forward(torch::Tensor x, const Sequences& sequences, ComputeType compute,
                         std::vector<torch::Tensor>* hidden);
+  /// (B, W): of one row of each sequence (`at`, as in Attention) what forward() gives.  Of the last block no
+  /// other row is computed, unless hidden states are asked for.
+  torch::Tensor rows_at(const torch::Tensor& at, torch::Tensor x, const Sequences& sequences,
+                        ComputeType compute, std::vector<torch::Tensor>* hidden);
 
   const BlockStyle& style;
   torch::nn::ModuleList layers{nullptr};
   bool recompute =
       false;  ///< gradient checkpointing: a block's inside is computed again in the backward pass
   EncoderLayer layer(std::size_t i) const;
+
+ private:
+  torch::Tensor block(std::size_t i, const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
+                      const torch::Tensor& at) const;
 };
 TORCH_MODULE(Transformer);
 

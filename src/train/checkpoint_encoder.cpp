@@ -34,7 +34,7 @@ Tensor CheckpointEncoder::run(std::int64_t rows, const Encode& encode) {
   Tensor out(DType::f32, {rows, width});
   for (std::int64_t begin = 0; begin < rows; begin += max_batch_) {
     const std::int64_t end = std::min<std::int64_t>(rows, begin + max_batch_);
-    const torch::Tensor part = encode(begin, end).to(torch::kFloat32).contiguous();
+    const torch::Tensor part = encode(begin, end).to(torch::kCPU, torch::kFloat32).contiguous();
     EDGECLIP_CHECK(part.size(0) == end - begin && part.size(1) == width);
     std::memcpy(out.data<float>() + begin * width, part.template data_ptr<float>(),
                 static_cast<std::size_t>(part.numel()) * sizeof(float));
@@ -49,7 +49,7 @@ Tensor CheckpointEncoder::encode_images(const TensorView& pixels) {
     invalid_input("pixels are {} {}, the model takes float32 (B, 3, {}, {})", dtype_name(pixels.dtype),
                   shape_string(pixels.shape), image.height, image.width);
   return run(pixels.shape[0], [&](std::int64_t begin, std::int64_t end) {
-    return checkpoint_.model->encode_image(from_tensor(rows_of(pixels, begin, end)));
+    return checkpoint_.model->encode_image(from_tensor(rows_of(pixels, begin, end)).to(device()));
   });
 }
 
@@ -67,7 +67,7 @@ Tensor CheckpointEncoder::encode_tokens(const TensorView& tokens) {
           "token id {} in row {} is outside the model's vocabulary of {}; use the model's own tokenizer",
           ids[i], i / tokens.shape[1], vocab);
   return run(tokens.shape[0], [&](std::int64_t begin, std::int64_t end) {
-    return checkpoint_.model->encode_text(from_tensor(rows_of(tokens, begin, end)).to(torch::kInt64));
+    return checkpoint_.model->encode_text(from_tensor(rows_of(tokens, begin, end)).to(device(), torch::kInt64));
   });
 }
 

@@ -25,6 +25,7 @@ class CheckpointEncoder : public Encoder {
  private:
   template <class Encode>
   Tensor run(std::int64_t rows, const Encode& encode);
+  torch::Device device() const { return checkpoint_.model->logit_scale.device(); }
 
   Checkpoint checkpoint_;
   const int max_batch_;

@@ -25,6 +25,7 @@ torch::Tensor integers(const std::vector<std::int64_t>& values, const torch::Dev
 Inputs inputs_of(const Batch& batch, const torch::Device& device) {
   Inputs inputs;
   inputs.pixels = from_tensor(batch.pixels.view()).to(device);
+  if (batch.second_pixels.defined()) inputs.second_pixels = from_tensor(batch.second_pixels.view()).to(device);
   inputs.tokens = from_tensor(batch.tokens.view()).to(device, torch::kInt64);
   inputs.ids = integers(batch.ids, device);
   if (!batch.images.empty()) inputs.pairs = integers(batch.images, device);
@@ -37,6 +38,9 @@ Features encode(DualEncoder& model, const Inputs& inputs, bool bf16) {
     const Autocast autocast(bf16);
     const ComputeType compute = bf16 ? ComputeType::bf16 : ComputeType::f32;
     features.image = output_of(model->hidden_image(inputs.pixels, compute), model->visual_projection, compute);
+    if (inputs.second_pixels.defined())
+      features.second_image =
+          output_of(model->hidden_image(inputs.second_pixels, compute), model->visual_projection, compute);
     features.text = output_of(model->hidden_text(inputs.tokens, compute), model->text_projection, compute);
   }
   features.logit_scale = model->logit_scale;

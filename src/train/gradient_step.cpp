@@ -11,6 +11,7 @@ namespace {
 Inputs rows_of(const Inputs& inputs, std::int64_t begin, std::int64_t end) {
   Inputs part;
   part.pixels = inputs.pixels.slice(0, begin, end);
+  if (inputs.second_pixels.defined()) part.second_pixels = inputs.second_pixels.slice(0, begin, end);
   part.tokens = inputs.tokens.slice(0, begin, end);
   part.ids = inputs.ids.slice(0, begin, end);
   if (inputs.pairs.defined()) part.pairs = inputs.pairs.slice(0, begin, end);
@@ -52,25 +53,56 @@ ObjectiveValue without_graph(ObjectiveValue value) {
   return value;
 }
 
-void require_separate_rows(DualEncoderImpl& model) {
+void require_separate_rows(DualEncoderImpl& model, const std::string& because) {
   for (const auto& module : model.named_modules())
     if (const auto* norm = module.value()->as<BatchNormImpl>(); norm != nullptr && norm->weight.requires_grad())
       invalid_input(
-          "micro_batch: {} normalizes by the batch it sees, so that parts of a batch are not the whole; freeze it "
-          "(freeze: [\"vision_model\"], or re:.*bn[0-9].*), or set micro_batch to 0",
-          module.key());
+          "{}: {} normalizes by the rows it sees, so that parts of a batch are not the whole; freeze it (freeze: "
+          "[\"vision_model\"], or re:.*bn[0-9].*), or {}",
+          because, module.key(), because == "micro_batch" ? "set micro_batch to 0" : "train in one process");
+}
+
+/// Leaves of a graph of their own, with the values of features of all ranks.
+Features leaves_of(const Features& local, const torch::Tensor& logit_scale, Ranks& ranks) {
+  Features whole = local;
+  whole.logit_scale = logit_scale;  // its gradient comes from the objective alone
+  const auto gather = [&](torch::Tensor& tensor) {
+    if (tensor.defined()) tensor = ranks.gathered(tensor);
+  };
+  each_given(whole, gather);
+  each_encoded(whole, gather);
+  each_encoded(whole, [](torch::Tensor& tensor) {
+    if (tensor.defined()) tensor.requires_grad_();
+  });
+  return whole;
+}
+
+/// Takes the gradient of rows [begin, begin + n) of whole's leaves on to what encoded them.
+void backward_from(const Features& whole, const Features& encoded, std::int64_t begin, std::int64_t n) {
+  const std::vector<torch::Tensor> heads = tensors_of(kEncoded, encoded);
+  std::vector<torch::Tensor> roots, gradients;
+  std::size_t which = 0;
+  each_encoded(whole, [&](const torch::Tensor& leaf) {
+    const torch::Tensor& head = heads[which++];
+    if (!leaf.defined() || !leaf.grad().defined() || !head.requires_grad()) return;
+    roots.push_back(head);
+    gradients.push_back(leaf.grad().slice(0, begin, begin + n));
+  });
+  if (!roots.empty()) torch::autograd::backward(roots, gradients);
 }
 
 }  // namespace
 
-GradientStep::GradientStep(DualEncoder model, Objective objective, bool bf16, int micro_batch)
-    : model_(std::move(model)), objective_(std::move(objective)), bf16_(bf16), micro_batch_(micro_batch) {
-  if (micro_batch_ > 0) require_separate_rows(*model_);
+GradientStep::GradientStep(DualEncoder model, Objective objective, bool bf16, int micro_batch, Ranks& ranks)
+    : model_(std::move(model)), objective_(std::move(objective)), bf16_(bf16), micro_batch_(micro_batch), ranks_(ranks) {
+  if (micro_batch_ > 0) require_separate_rows(*model_, "micro_batch");
+  if (!ranks_.alone()) require_separate_rows(*model_, fmt::format("{} processes", ranks_.world()));
 }
 
 ObjectiveValue GradientStep::operator()(const Batch& batch) {
   const Inputs inputs = inputs_of(batch, model_->logit_scale.device());
-  return micro_batch_ == 0 || inputs.ids.size(0) <= micro_batch_ ? at_once(inputs) : in_parts(inputs);
+  const bool parts = micro_batch_ > 0 && inputs.ids.size(0) > micro_batch_;
+  return parts || !ranks_.alone() ? in_parts(inputs) : at_once(inputs);
 }
 
 ObjectiveValue GradientStep::at_once(const Inputs& inputs) {
@@ -80,49 +112,72 @@ ObjectiveValue GradientStep::at_once(const Inputs& inputs) {
 }
 
 ObjectiveValue GradientStep::in_parts(const Inputs& inputs) {
-  const std::int64_t rows = inputs.ids.size(0);
+  const std::int64_t rows = inputs.ids.size(0), step = micro_batch_ > 0 ? micro_batch_ : rows;
   std::vector<Inputs> parts;
-  for (std::int64_t begin = 0; begin < rows; begin += micro_batch_)
-    parts.push_back(rows_of(inputs, begin, std::min(rows, begin + micro_batch_)));
+  for (std::int64_t begin = 0; begin < rows; begin += step)
+    parts.push_back(rows_of(inputs, begin, std::min(rows, begin + step)));
 
+  const bool twice = parts.size() > 1;
+  const torch::Device device = inputs.pixels.device();
   std::vector<RandomState> random;
   std::vector<Features> encoded;
   {
-    const torch::NoGradGuard no_graph;
+    const torch::AutoGradMode graph(!twice);
     for (const Inputs& part : parts) {
-      random.emplace_back(inputs.pixels.device());
+      random.emplace_back(device);
       encoded.push_back(objective_->features(model_, part, bf16_));
     }
   }
-  RandomState after(inputs.pixels.device());
-
-  Features whole = joined(encoded);
-  encoded.clear();
-  whole.logit_scale = model_->logit_scale;  // its gradient comes from the objective alone
-  each_encoded(whole, [](torch::Tensor& tensor) {
-    if (tensor.defined()) tensor.requires_grad_();
-  });
+  RandomState after(device);
+  const std::int64_t before = ranks_.rows_before(rows);
+  const Features whole = leaves_of(joined(encoded), model_->logit_scale, ranks_);
   const ObjectiveValue value = objective_->forward(whole);
   value.total.backward();
 
-  std::int64_t begin = 0;
+  std::int64_t begin = before;
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (twice) {
+      random[i].restore();
+      encoded[i] = objective_->encoded(model_, parts[i], bf16_);
+    }
     const std::int64_t n = parts[i].ids.size(0);
-    random[i].restore();
-    const std::vector<torch::Tensor> again = tensors_of(kEncoded, objective_->encoded(model_, parts[i], bf16_));
-    std::vector<torch::Tensor> roots, gradients;
-    std::size_t which = 0;
-    each_encoded(whole, [&](const torch::Tensor& tensor) {
-      const torch::Tensor& root = again[which++];
-      if (!tensor.defined() || !tensor.grad().defined() || !root.requires_grad()) return;
-      roots.push_back(root);
-      gradients.push_back(tensor.grad().slice(0, begin, begin + n));
-    });
-    if (!roots.empty()) torch::autograd::backward(roots, gradients);
+    backward_from(whole, encoded[i], begin, n);
+    encoded[i] = Features();
     begin += n;
   }
   after.restore();
+  if (!ranks_.alone()) sum_gradients();
   return without_graph(value);
+}
+
+void GradientStep::sum_gradients() {
+  std::vector<torch::Tensor> gradients;
+  const auto collect = [&](const torch::Tensor& parameter, bool whole) {
+    if (!parameter.requires_grad() || !parameter.grad().defined()) return;
+    // What the objective alone knows has its whole gradient on every rank already: it counts once.
+    gradients.push_back(whole && !ranks_.first() ? torch::zeros_like(parameter.grad()) : parameter.grad());
+  };
+  for (const torch::Tensor& parameter : model_->parameters()) collect(parameter, parameter.is_same(model_->logit_scale));
+  for (const torch::Tensor& parameter : objective_->parameters()) collect(parameter, true);
+  std::vector<torch::Tensor> flat;
+  for (const torch::Tensor& gradient : gradients) flat.push_back(gradient.reshape({-1}));
+  torch::Tensor all = torch::cat(flat);
+  const torch::Tensor own = torch::full({1}, static_cast<std::int64_t>(gradients.size()), torch::kInt64);
+  torch::Tensor count = own.clone();
+  ranks_.sum(count);
+  EDGECLIP_CHECK(count.item<std::int64_t>() == own.item<std::int64_t>() * ranks_.world(),
+                 "ranks have gradients of different parameters");
+  ranks_.sum(all);
+  std::int64_t begin = 0;
+  const auto put_back = [&](const torch::Tensor& parameter) {
+    if (!parameter.requires_grad() || !parameter.grad().defined()) return;
+    torch::Tensor gradient = parameter.grad();
+    gradient.copy_(all.slice(0, begin, begin + gradient.numel()).view(gradient.sizes()));
+    begin += gradient.numel();
+  };
+  const torch::NoGradGuard no_graph;
+  for (const torch::Tensor& parameter : model_->parameters()) put_back(parameter);
+  for (const torch::Tensor& parameter : objective_->parameters()) put_back(parameter);
 }
 
 }  // namespace edgeclip

@@ -4,10 +4,16 @@
 
 namespace edgeclip {
 
-ObjectiveImpl::ObjectiveImpl(const ObjectiveOptions& options, const LossContext& context) {
+ObjectiveImpl::ObjectiveImpl(const ObjectiveOptions& options, const LossContext& given) {
+  LossContext context = given;
+  if (options.distillation.in_use())
+    teacher_ = std::make_unique<Teacher>(options.distillation.teacher, context.student, context.dataset,
+                                         context.where + "losses.distillation.teacher");
+  context.teacher = teacher_.get();
   for (const LossRow& row : loss_rows())
     if (const double weight = row.weight(options); weight != 0)
-      terms_.push_back({row.name, weight, register_module(row.name, row.make(options, context))});
+      terms_.push_back(
+          {row.name, weight, row.measures_unseen, register_module(row.name, row.make(options, context))});
 }
 
 ObjectiveValue ObjectiveImpl::forward(const Features& features) {
@@ -22,12 +28,19 @@ ObjectiveValue ObjectiveImpl::forward(const Features& features) {
   return value;
 }
 
+std::vector<std::string> ObjectiveImpl::measured() const {
+  std::vector<std::string> names;
+  for (const Term& term : terms_)
+    if (counts(term)) names.push_back(term.name);
+  return names;
+}
+
 Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
   Features features = encoded(model, inputs, bf16);
-  const torch::NoGradGuard no_graph;
-  const Autocast autocast(bf16);
-  for (const Term& term : terms_)
-    if (counts(term)) term.loss->add_targets(inputs, features);
+  if (teacher_ && is_training()) {  // no loss of distillation is measured elsewhere
+    const Autocast autocast(bf16);
+    features.teacher = teacher_->see(inputs);
+  }
   return features;
 }
 

@@ -23,8 +23,12 @@ class ObjectiveImpl : public torch::nn::Module {
   ObjectiveImpl(const ObjectiveOptions& options, const LossContext& context);
 
   ObjectiveValue forward(const Features& features);
-  /// All that forward() wants of a batch: encoded() and the losses' targets.
+  /// Names of the losses that forward() computes in the mode it is in.
+  std::vector<std::string> measured() const;
+  /// All that forward() wants of a batch: encoded(), and what a teacher says.
   Features features(DualEncoder& model, const Inputs& inputs, bool bf16);
+  /// Of the teacher's weights; "" without one.
+  std::string teacher_hash() const { return teacher_ ? teacher_->hash() : ""; }
   /// What gradients flow through to the model.
   Features encoded(DualEncoder& model, const Inputs& inputs, bool bf16);
 
@@ -32,11 +36,13 @@ class ObjectiveImpl : public torch::nn::Module {
   struct Term {
     std::string name;
     double weight;
+    bool measures_unseen;
     std::shared_ptr<Loss> loss;
   };
-  bool counts(const Term& term) const { return is_training() || term.loss->measures_unseen(); }
+  bool counts(const Term& term) const { return is_training() || term.measures_unseen; }
 
   std::vector<Term> terms_;
+  std::unique_ptr<Teacher> teacher_;
 };
 TORCH_MODULE(Objective);
 

@@ -82,6 +82,11 @@ void TrainOptions::validate(const std::string& where) const {
   saving.validate(where + "saving.");
   early_stopping.validate(where + "early_stopping.");
   augment.validate(where + "augment.");
+  if (losses.self_supervision.weight > 0 && !augment.changes_images())
+    invalid_input(
+        "{0}losses.self_supervision: {0}augment changes no image, so that two views of it are the same; give "
+        "{0}augment.color_jitter or {0}augment.resized_crop a probability, or set {0}losses.self_supervision.weight to 0",
+        where);
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
   require(micro_batch >= 0 && micro_batch <= batch, where, "micro_batch", micro_batch,
           "0 (the whole batch at once) or at most batch");

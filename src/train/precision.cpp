@@ -24,11 +24,11 @@ bool cpu_has_bf16() {
 #endif
 }
 
-bool use_bf16(const std::string& precision) {
+bool use_bf16(const std::string& precision, bool on_cpu) {
   if (precision == "fp32") return false;
-  if (precision == "auto") return cpu_has_bf16();
+  if (precision == "auto") return on_cpu && cpu_has_bf16();
   EDGECLIP_CHECK(precision == "bf16", "precision {}", precision);
-  if (!cpu_has_bf16())
+  if (on_cpu && !cpu_has_bf16())
     spdlog::warn("precision bf16: this CPU has no bf16 instructions, so training will be slower than fp32");
   return true;
 }
@@ -37,6 +37,8 @@ Autocast::Autocast(bool bf16) : enabled_(bf16) {
   if (!enabled_) return;
   at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
   at::autocast::set_cpu_enabled(true);
+  at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+  at::autocast::set_enabled(true);
   at::autocast::increment_nesting();
 }
 
@@ -45,6 +47,7 @@ Autocast::~Autocast() {
   // The cache keeps bf16 copies of weights that the next optimizer step makes stale.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_cpu_enabled(false);
+  at::autocast::set_enabled(false);
 }
 
 }  // namespace edgeclip

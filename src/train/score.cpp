@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "train/losses/registry.h"
 
 namespace edgeclip {
 

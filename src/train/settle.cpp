@@ -158,6 +158,7 @@ void settle_training(TrainOptions& options, TrainPaths& paths) {
         asked["lora"].begin().key());
   if (!paths.adapter.empty() && paths.init.empty())
     invalid_input("--adapter {}: is of a checkpoint; name that with --init", paths.adapter);
+  require_weights(options.losses, part_of(asked, "losses"), "losses.");
   if (paths.init.empty()) return settle_new(options, asked);
   if (options.lora_mode == "continue" && !paths.resume) settle_adapter(options, asked, paths);
   const CheckpointHead head = read_checkpoint_head(paths.init);

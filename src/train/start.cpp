@@ -57,15 +57,15 @@ Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesyste
   return checkpoint;
 }
 
-void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where) {
   DualEncoder& model = checkpoint.model;
   if (options.lora_mode == "adapter") model->attach_lora(options.lora, options.train);
   if (options.lora_mode == "continue") {
     if (!model->has_lora())
-      invalid_input("lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter",
+      invalid_input("{}lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter", where,
                     checkpoint.directory.string());
     model->adapters.set_dropout(options.lora.dropout);
-    if (!options.train.empty()) model->adapters.train_beside(options.train, "train");
+    if (!options.train.empty()) model->adapters.train_beside(options.train, where + "train");
   }
   if (options.lora_mode != "none" && options.base_type == "bf16") {
     model->adapters.store_base(torch::kBFloat16);
@@ -73,7 +73,7 @@ void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
   }
   checkpoint.adapter_only = !options.saving.base;
   if (!options.freeze.empty())
-    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, "freeze"));
+    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, where + "freeze"));
   model->recompute_blocks(options.gradient_checkpointing);
 }
 
@@ -94,15 +94,22 @@ void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint) {
   tokenize_again(dataset, checkpoint.tokenizer, context);
 }
 
-void require_identities(const Dataset& dataset, const ObjectiveOptions& losses) {
-  const bool contrasts = losses.contrastive.weight > 0 && losses.contrastive.identity_targets, sdm = losses.sdm.weight > 0;
-  // A teacher tells pairs of one person apart.
-  if ((!contrasts && !sdm) || losses.distillation.weight > 0 || dataset.identities("train") >= 2) return;
-  invalid_input(
-      "{}: split \"train\" has one identity, and {} takes each pair of it for right, so that nothing is learned; give each "
-      "person an id of its own, or {}",
-      dataset.directory.string(), sdm ? "losses.sdm" : "identity_targets",
-      sdm ? "leave losses.sdm out and set identity_targets to false" : "set identity_targets to false");
+void require_identities(const Dataset& dataset, const ObjectiveOptions& losses, const std::string& where) {
+  // A teacher tells pairs of one person apart, and so do an image's two views.
+  if (losses.distillation.in_use() || losses.self_supervision.weight > 0 || dataset.identities("train") >= 2) return;
+  const auto refuse = [&](const std::string& taker, const std::string& remedy) {
+    invalid_input(
+        "{}: split \"train\" has one identity, and {} takes each pair of it for right, so that nothing is learned; give "
+        "each person an id of its own, or {}",
+        dataset.directory.string(), where + taker, remedy);
+  };
+  const std::pair<const char*, double> by_person[] = {{"losses.sdm", losses.sdm.weight},
+                                                      {"losses.reversed_contrastive", losses.reversed_contrastive.weight},
+                                                      {"losses.triplet_alignment", losses.triplet_alignment.weight}};
+  for (const auto& [name, weight] : by_person)
+    if (weight > 0) refuse(name, fmt::format("leave {0}{1} out and set {0}identity_targets to false", where, name));
+  if (losses.contrastive.weight > 0 && losses.contrastive.identity_targets)
+    refuse("identity_targets", fmt::format("set {}identity_targets to false", where));
 }
 
 std::string dataset_hash(const Dataset& dataset) {

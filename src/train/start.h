@@ -23,8 +23,9 @@ Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesyste
                                const std::string& adapter = "");
 
 /// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing, and whether
-/// saving leaves the base out.  Throws InvalidInput if there is no adapter to be continued.
-void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options);
+/// saving leaves the base out.  where: what stands before the options' names.  Throws InvalidInput if there is no adapter
+/// to be continued.
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where = "");
 
 /// Merges the adapter in use into the weights, which all train again, and drops others.
 void merge_adapter(Checkpoint& checkpoint);
@@ -34,7 +35,8 @@ void merge_adapter(Checkpoint& checkpoint);
 void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
 
 /// Throws InvalidInput if the training split holds one person alone and the losses take all pairs of one person for right.
-void require_identities(const Dataset& dataset, const ObjectiveOptions& losses);
+/// where: what stands before the options' names.
+void require_identities(const Dataset& dataset, const ObjectiveOptions& losses, const std::string& where = "");
 
 /// Hash of what a dataset holds, wherever it lies.
 std::string dataset_hash(const Dataset& dataset);

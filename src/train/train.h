@@ -131,7 +131,7 @@ struct TrainOptions {
     v("loading", loading, "what an epoch and a batch hold, decoding, what happens to unreadable images");
     v("augment", augment, "random changes of images and captions");
     v("identity_targets", losses.contrastive.identity_targets,
-      "pairs of one identity in a batch are all correct, for losses.contrastive");
+      "pairs of one identity in a batch are all correct (false: those of one image), for losses.contrastive");
     v("losses", losses, "what is minimized: each loss and its weight");
     v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
   }
@@ -144,6 +144,7 @@ struct TrainPaths {
   Json named = nullptr;      ///< options that the caller named, with their defaults or not (asked_options.h)
   std::string image_root{};  ///< of the dataset's images, where they were moved; else ""
   std::string adapter{};     ///< of init, or a folder of PEFT's (load_checkpoint()); "": the one in use
+  std::string device = "auto";  ///< where it computes (train/device.h); a run may go on elsewhere
 };
 
 /// Fills in what follows from other options, so that both say what is in force.  A new model: the image's
@@ -152,7 +153,8 @@ struct TrainPaths {
 void settle_training(TrainOptions& options, TrainPaths& paths);
 
 /// Trains, after settle_training(); writes out/metrics.jsonl, out/best, out/final (checkpoints).  On a
-/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.
+/// signal: finishes the step, writes out/final, throws Interrupted.  Returns the report.  Started by mpirun, srun or
+/// torchrun's variables: together with the other processes (train/ranks.h); all but the first return null.
 Json train(const TrainOptions& options, const TrainPaths& paths);
 
 }  // namespace edgeclip

@@ -18,13 +18,16 @@ namespace {
 /// A run replaces its own checkpoints again and again; a note that somebody puts into one must not end it.
 const FolderRules kReplaceOwn = {true, {}, /*keep_others=*/true};
 
-LoaderOptions loader_options(const TrainOptions& options) {
+LoaderOptions loader_options(const TrainOptions& options, const Ranks& ranks) {
   LoaderOptions loader;
   loader.split = "train";
   loader.batch = options.batch;
   loader.seed = options.seed;
   loader.loading = options.loading;
   loader.augment = options.augment;
+  loader.rank = ranks.rank();
+  loader.world = ranks.world();
+  loader.second_view = options.losses.self_supervision.weight > 0;
   return loader;
 }
 
@@ -48,14 +51,16 @@ Json values_of(const std::vector<std::pair<std::string, torch::Tensor>>& parts) 
 }  // namespace
 
 Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset,
-                 const TrainOptions& options, RunFolder* run)
+                 const TrainOptions& options, RunFolder* run, Ranks& ranks)
     : checkpoint_(checkpoint),
       objective_(objective),
       options_(options),
       run_(run),
-      bf16_(use_bf16(options.precision)),
-      loader_(dataset, checkpoint.card.image, loader_options(options)),
-      gradient_(checkpoint.model, objective, bf16_, options.micro_batch),
+      ranks_(ranks),
+      validates_(run != nullptr || !ranks.first()),
+      bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
+      loader_(dataset, checkpoint.card.image, loader_options(options, ranks)),
+      gradient_(checkpoint.model, objective, bf16_, options.micro_batch, ranks),
       parameters_(grouped_parameters(checkpoint, objective, options)),
       optimizer_(parameters_, options.optimizer),
       average_(options.average.decay > 0 ? std::make_unique<WeightAverage>(parameters_, options.average.decay)
@@ -64,10 +69,10 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
   collect_state();
   position_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * position_.batches_per_epoch;
-  if (run == nullptr) return;
+  if (!validates_) return;
   if (has_split(dataset, "val"))
     validator_ =
-        std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading);
+        std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading, ranks);
   else
     spdlog::warn("{}: has no split \"val\", so nothing is validated and best is the last step", dataset.name);
 }
@@ -81,22 +86,21 @@ void Trainer::collect_state() {
   state_.hold_to([model = checkpoint_.model] { return frozen_weights(model); });
 }
 
-void Trainer::resume() {
-  EDGECLIP_CHECK(run_ != nullptr);
+void Trainer::resume(const std::filesystem::path& state) {
   const std::int64_t batches = position_.batches_per_epoch;
-  position_ = state_.load(run_->state());
+  position_ = state_.load(state);
   saved_step_ = position_.step;
   if (position_.batches_per_epoch != batches || position_.step < 0 || position_.step > total_steps_)
     invalid_input(
         "{}: is at step {} with {} batches per epoch, this dataset has {} (and {} steps in all); resume with "
         "the "
         "dataset the run was started with",
-        run_->state().string(), position_.step, position_.batches_per_epoch, batches, total_steps_);
+        state.string(), position_.step, position_.batches_per_epoch, batches, total_steps_);
   if (position_.stopped_early)
     spdlog::info("stopped early after step {}, as {} got no better", position_.step, options_.best_by);
   else if (position_.step == total_steps_)
     spdlog::info("all {} steps are done; --init {} trains on, with another --out", total_steps_,
-                 run_->final().string());
+                 (state.parent_path() / "final").string());
   else
     spdlog::info("resuming after step {} of {}", position_.step, total_steps_);
 }
@@ -110,7 +114,8 @@ Json Trainer::fit() {
     for (;;) {
       if (validation_due()) validate();
       if (done()) break;
-      throw_if_interrupted();
+      // All ranks end after the same step.
+      if (ranks_.any(interrupted())) throw Interrupted("interrupted");
       train_step();
       if (saving_due()) save();
     }
@@ -161,6 +166,10 @@ void Trainer::keep_after_failure() {
 
 void Trainer::train_step() {
   const double start = seconds_now();
+  // Each rank's dropout draws for itself, and does so again when the run goes on.
+  if (!ranks_.alone())
+    torch::manual_seed(options_.seed + static_cast<std::uint64_t>(position_.step * ranks_.world() + ranks_.rank()) *
+                                           0x9E3779B97F4A7C15ull);
   const Batch batch = next_batch();
   const auto& o = options_.optimizer;
   const auto warmup = static_cast<std::int64_t>(std::llround(o.warmup * static_cast<double>(total_steps_)));
@@ -181,7 +190,7 @@ void Trainer::train_step() {
   updating_ = false;
 
   const double seconds = seconds_now() - start;
-  const auto images = static_cast<std::int64_t>(batch.ids.size());
+  const auto images = static_cast<std::int64_t>(batch.ids.size()) * ranks_.world();
   step_seconds_ += seconds;
   images_ += images;
   progress_->advance(1, fmt::format("loss {:.3f}", loss_));
@@ -231,7 +240,7 @@ Batch Trainer::next_batch() {
 }
 
 bool Trainer::validation_due() const {
-  if (run_ == nullptr || position_.step == 0 || position_.validated_step == position_.step) return false;
+  if (!validates_ || position_.step == 0 || position_.validated_step == position_.step) return false;
   const std::int64_t every = options_.validate_every > 0 ? options_.validate_every : position_.batches_per_epoch;
   return position_.step == total_steps_ || position_.step % every == 0;
 }
@@ -255,7 +264,7 @@ void Trainer::validate() {
     const WeightAverage::InUse averaged(average_.get());
     const Validation validation = validator_->run(checkpoint_, objective_);
     position_.last_validation = to_json(validation);
-    log_->write({{"step", position_.step}, {"epoch", epoch()}, {"val", position_.last_validation}});
+    if (log_) log_->write({{"step", position_.step}, {"epoch", epoch()}, {"val", position_.last_validation}});
     spdlog::info("step {}: validation{}, text to image R@1 {:.1f} %, mAP {:.1f} %", position_.step,
                  validation.loss ? fmt::format(" loss {:.3f}", *validation.loss) : "",
                  validation.retrieval.text_to_image.r1, validation.retrieval.text_to_image.map);
@@ -276,7 +285,7 @@ void Trainer::validate() {
     }
   }
   position_.validated_step = position_.step;
-  save();
+  if (run_ != nullptr) save();
 }
 
 void Trainer::save_best() {
@@ -288,7 +297,7 @@ void Trainer::finish() {
   require_finite_weights();
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
   if (run_ == nullptr) {
-    if (average_) average_->assign();
+    if (average_ && ranks_.alone()) average_->assign();
     return;
   }
   {

@@ -19,13 +19,13 @@ class Trainer {
  public:
   /// Trains what of checkpoint.model requires a gradient, on split "train" of dataset, whose tokens must be
   /// the checkpoint's (adopt_tokenizer), towards objective.  run: where metrics, best, final and state are
-  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  All arguments
-  /// outlive the trainer.
+  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  Of several ranks only the
+  /// first has one, and all validate.  All arguments outlive the trainer.
   Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset, const TrainOptions& options,
-          RunFolder* run);
+          RunFolder* run, Ranks& ranks);
 
-  /// Goes on from the run folder's state, exactly as if there had been no break.
-  void resume();
+  /// Goes on from a run folder's state, exactly as if there had been no break.
+  void resume(const std::filesystem::path& state);
 
   /// Trains to the last step; returns the report.  Throws Interrupted on a signal, after the step is finished
   /// and final and state are written (before the first step a run that would replace another is given up);
@@ -62,6 +62,8 @@ class Trainer {
   Objective& objective_;
   const TrainOptions options_;
   RunFolder* const run_;
+  Ranks& ranks_;
+  const bool validates_;
   const bool bf16_;
   Loader loader_;
   std::unique_ptr<Validator> validator_;

@@ -2,31 +2,44 @@
 
 #include <map>
 
+#include "data/dataset/batch_order.h"
 #include "model/eval_mode.h"
 #include "train/checkpoint_encoder.h"
+#include "train/ranked_encoder.h"
 
 namespace edgeclip {
 
 namespace {
 
-/// Means over images.
-class Mean {
+/// Means over images, of all ranks.
+class Means {
  public:
-  void add(double value, double images) {
-    sum_ += value * images;
-    images_ += images;
+  void add(const std::string& name, double value, double images) {
+    sums_[name].first += value * images;
+    sums_[name].second += images;
   }
-  double value() const { return sum_ / images_; }
+  std::vector<std::pair<std::string, double>> values(const std::vector<std::string>& names, Ranks& ranks) {
+    std::vector<std::pair<std::string, double>> means;
+    for (const std::string& name : names) {
+      const auto [sum, images] = sums_[name];
+      torch::Tensor both = torch::tensor({sum, images}, torch::kDouble);
+      ranks.sum(both);
+      means.emplace_back(name, both[0].item<double>() / both[1].item<double>());
+    }
+    return means;
+  }
 
  private:
-  double sum_ = 0, images_ = 0;
+  std::map<std::string, std::pair<double, double>> sums_;
 };
+
+constexpr const char* kTotal = "";
 
 }  // namespace
 
 Validator::Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
-                     LoadingOptions loading)
-    : dataset_(dataset), split_(split), batch_(batch) {
+                     LoadingOptions loading, Ranks& ranks)
+    : dataset_(dataset), split_(split), batch_(batch), ranks_(ranks) {
   LoaderOptions options;
   options.split = split;
   options.batch = batch;
@@ -42,21 +55,25 @@ Validation Validator::run(const Checkpoint& checkpoint, Objective& objective) {
   {
     const torch::NoGradGuard no_grad;
     const torch::Device device = model->logit_scale.device();
-    Mean total;
-    std::map<std::string, Mean> parts;
-    loader_->start_epoch(0);  // always the same captions: losses of different steps compare
-    while (const auto batch = loader_->next()) {
+    Means means;
+    // Whole batches to each rank, so that a loss over a batch is that of one process.
+    const auto [begin, end] = part_of_rank(loader_->batches_per_epoch(), ranks_.rank(), ranks_.world());
+    loader_->start_epoch(0, begin);  // always the same captions: losses of different steps compare
+    for (std::int64_t k = begin; k < end && !objective->measured().empty(); ++k) {
+      const auto batch = loader_->next();
       const auto n = static_cast<double>(batch->ids.size());
       const ObjectiveValue value =
           objective->forward(objective->features(model, inputs_of(*batch, device), /*bf16=*/false));
-      if (!value.total.defined()) break;
-      total.add(value.total.item<double>(), n);
-      for (const auto& [name, part] : value.parts) parts[name].add(part.item<double>(), n);
-      result.loss = total.value();
+      means.add(kTotal, value.total.item<double>(), n);
+      for (const auto& [name, part] : value.parts) means.add(name, part.item<double>(), n);
     }
-    for (const auto& [name, part] : parts) result.losses.emplace_back(name, part.value());
+    if (std::vector<std::string> names = objective->measured(); !names.empty()) {
+      result.losses = means.values(names, ranks_);
+      result.loss = means.values({kTotal}, ranks_).front().second;
+    }
   }
-  CheckpointEncoder encoder(checkpoint);
+  CheckpointEncoder own(checkpoint);
+  RankedEncoder encoder(own, ranks_);
   EvaluateOptions options;
   options.split = split_;
   result.retrieval = evaluate(encoder, dataset_, options);

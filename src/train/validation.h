@@ -10,6 +10,7 @@
 #include "model/checkpoint.h"
 #include "retrieval/evaluate.h"
 #include "train/objective.h"
+#include "train/ranks.h"
 
 namespace edgeclip {
 
@@ -19,20 +20,21 @@ struct Validation {
   Evaluation retrieval;
 };
 
-/// Measures a checkpoint on one split of a dataset, as often as asked.  float32, no gradients.  Both outlive
-/// it.
+/// Measures a checkpoint on one split of a dataset, as often as asked.  float32, no gradients.  Several ranks each do a part of it and
+/// all have the result.  dataset and ranks outlive it.
 class Validator {
  public:
   /// loading: decoding and the policy for unreadable images; how it composes batches does not count here.
   /// Throws InvalidInput if the split has no images.
   Validator(const Dataset& dataset, const std::string& split, const ImageTransform& image, int batch,
-            LoadingOptions loading = {});
+            LoadingOptions loading, Ranks& ranks);
   Validation run(const Checkpoint& checkpoint, Objective& objective);
 
  private:
   const Dataset& dataset_;
   const std::string split_;
   const int batch_;
+  Ranks& ranks_;
   std::unique_ptr<Loader> loader_;
 };
 

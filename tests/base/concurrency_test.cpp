@@ -154,6 +154,35 @@ TEST(Nearest, FindsTyposOnly) {
   EXPECT_EQ(did_you_mean("xyz", {"a", "b"}), "; known: a, b");
 }
 
+TEST(Progress, ALineSaysWhatIsDoneAndLeft) {
+  ProgressState state{"train", "steps", "loss 2.310, R@1 12.5 %, 205 images/s", 24, 48, 8};
+  EXPECT_EQ(progress_line(state, 0), "train 24/48 steps, 3.00/s, 8 s left, loss 2.310, R@1 12.5 %, 205 images/s");
+  EXPECT_EQ(progress_line(state, 200),
+            "train [############............] 24/48 steps, 3.00/s, 8 s left, loss 2.310, R@1 12.5 %, 205 images/s");
+  EXPECT_EQ(progress_line(state, 90), progress_line(state, 0)) << "no room for the bar";
+  EXPECT_EQ(progress_line(state, 40).size(), 39u);
+  state.last = true;
+  state.note.clear();
+  EXPECT_EQ(progress_line(state, 0), "train 24/48 steps, 3.00/s, took 8 s");
+  EXPECT_EQ(progress_line({"index", "images", "", 5, 0, 0}, 80), "index 5 images, 0.00/s");
+}
+
+TEST(Progress, PlainLinesGrowRarer) {
+  const auto lines = [](double seconds, bool terminal) {
+    int count = 0;
+    double drawn = 0;
+    for (double t = 0; t < seconds; t += 0.05)
+      if (progress_due(t, t - drawn, terminal)) {
+        drawn = t;
+        ++count;
+      }
+    return count;
+  };
+  EXPECT_NEAR(lines(60, true), 600, 300);  // some ten a second
+  EXPECT_EQ(lines(61, false), 6);
+  EXPECT_LT(lines(24 * 3600, false), 200);
+}
+
 TEST(Progress, DurationsReadWell) {
   EXPECT_EQ(format_duration(12.4), "12 s");
   EXPECT_EQ(format_duration(245), "4:05");

@@ -7,6 +7,7 @@
 #include "compress/importance.h"
 #include "compress/surgery.h"
 #include "retrieval/evaluate.h"
+#include "support/other_device.h"
 #include "support/support.h"
 #include "train/checkpoint_encoder.h"
 #include "train/losses/contrastive.h"
@@ -184,6 +185,40 @@ TEST(Importance, TaylorIsTheGradientOfTheLoss) {
   }
 }
 
+TEST(Importance, LeavesModesAsTheyAre) {
+  Checkpoint checkpoint = random_checkpoint();
+  checkpoint.model->train();
+  Objective objective = contrastive_objective(checkpoint);
+  NeuronImportance importance(checkpoint.model, "taylor");
+  importance.add(random_batch(checkpoint.config), objective);
+  EXPECT_TRUE(objective->is_training());
+  EXPECT_TRUE(checkpoint.model->is_training());
+}
+
+TEST(Importance, ScoresThatAreNoNumbersNameTheLayer) {
+  Checkpoint checkpoint = random_checkpoint();
+  const torch::NoGradGuard no_grad;
+  mlp_layers(checkpoint.model)[1].mlp->fc1->weight[7].fill_(std::numeric_limits<float>::quiet_NaN());
+  Objective objective = contrastive_objective(checkpoint);
+  NeuronImportance importance(checkpoint.model, "magnitude");
+  importance.add(random_batch(checkpoint.config), objective);
+  const std::string message = test::invalid_input_of([&] { importance.scores(); });
+  EXPECT_NE(message.find("vision_model.encoder.layers.1.mlp"), std::string::npos) << message;
+}
+
+TEST(Importance, KnowsWhatANeuronCosts) {
+  Checkpoint checkpoint = random_checkpoint();
+  Objective objective = contrastive_objective(checkpoint);
+  NeuronImportance importance(checkpoint.model, "magnitude");
+  importance.add(random_batch(checkpoint.config), objective);
+  const auto& vision = checkpoint.config.vision;
+  const int patches = vision.image_height / vision.patch_size * (vision.image_width / vision.patch_size);
+  const std::vector<double> macs = importance.macs_per_neuron();
+  ASSERT_EQ(macs.size(), 4u);
+  EXPECT_EQ(macs[0], (1.0 + patches) * 2 * 32);
+  EXPECT_EQ(macs[3], 9.0 * 2 * 32) << "the longest text of the batch";
+}
+
 TEST(Importance, PaddingDoesNotCount) {
   Checkpoint checkpoint = random_checkpoint();
   const Batch batch = random_batch(checkpoint.config);
@@ -197,6 +232,25 @@ TEST(Importance, PaddingDoesNotCount) {
     b.add(longer, objective);
     EXPECT_TRUE(torch::allclose(a.scores().back(), b.scores().back(), 1e-3, 1e-6)) << kind;
   }
+}
+
+TEST(Importance, IsMeasuredAndCutWhereTheModelIs) {
+  Checkpoint here = random_checkpoint(), there = random_checkpoint();
+  there.model->to(test::kOtherDevice);
+  const Batch batch = random_batch(here.config);
+  for (const char* kind : {"taylor", "magnitude"}) {
+    Objective objective = contrastive_objective(here), same = contrastive_objective(there);
+    NeuronImportance a(here.model, kind), b(there.model, kind);
+    a.add(batch, objective);
+    b.add(batch, same);
+    for (std::size_t layer = 0; layer < a.scores().size(); ++layer)
+      EXPECT_TRUE(torch::allclose(a.scores()[layer], b.scores()[layer].to(torch::kCPU), 1e-4, 1e-7)) << kind;
+  }
+  const std::vector<std::vector<std::int64_t>> kept(4, {0, 3, 5});
+  keep_neurons(here, kept);
+  keep_neurons(there, kept);
+  there.model->to(torch::kCPU);
+  EXPECT_LE((embeddings(here, batch) - embeddings(there, batch)).abs().max().item<double>(), 1e-6);
 }
 
 class PruneTest : public testing::Test {
@@ -284,6 +338,23 @@ TEST_F(PruneTest, BothImportancesAndBothRankings) {
     }
 }
 
+TEST_F(PruneTest, LayersCompareAsAsked) {
+  std::set<std::string> cuts;
+  for (const char* ranking : {"score", "score_per_mac", "layer_mean"}) {
+    PruneOptions o = options();
+    o.ranking = ranking;
+    o.mlp_ratio = 0.5;
+    o.multiple = 4;
+    o.min_keep = 0.1;
+    cuts.insert(prune(o, at("run/final"), at("data"), at("ranked"), "", /*overwrite=*/true)["neurons"]["layers"].dump());
+  }
+  EXPECT_GE(cuts.size(), 2u);
+  PruneOptions o = options();
+  o.ranking = "score_per_mac";
+  o.global = false;
+  EXPECT_NE(test::invalid_input_of([&] { o.validate(""); }).find("ranking"), std::string::npos);
+}
+
 TEST_F(PruneTest, RefusesWhatCannotWork) {
   PruneOptions o = options();
   o.mlp_ratio = 1.5;
@@ -291,6 +362,31 @@ TEST_F(PruneTest, RefusesWhatCannotWork) {
       test::invalid_input_of([&] { prune(o, at("run/final"), at("data"), at("refused")); }).find("mlp_ratio"),
       std::string::npos);
   EXPECT_NE(test::invalid_input_of([&] { prune(options(), at("nothing"), at("data"), at("refused")); }), "");
+  EXPECT_FALSE(fs::exists(at("refused")));
+}
+
+TEST_F(PruneTest, NamesKeysOfTheRecoveryAsTheyAreCalled) {
+  const auto refused = [&](auto change) {
+    PruneOptions o = options();
+    o.recovery.steps = 1;
+    change(o);
+    return test::invalid_input_of([&] { prune(o, at("run/final"), at("data"), at("refused")); });
+  };
+  const auto has = [](const std::string& message, const char* part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  has(refused([](PruneOptions& o) { o.recovery.losses.sdm.temperature = 1; }), "recovery.losses.sdm.temperature");
+  has(refused([](PruneOptions& o) { o.recovery.freeze = {"nothing"}; }), "recovery.freeze");
+  has(refused([&](PruneOptions& o) {
+        o.recovery.losses.distillation.weight = 1;
+        o.recovery.losses.distillation.teacher = at("nowhere");
+      }),
+      "nowhere");
+  // Before any work: the checkpoint is not even looked for.
+  PruneOptions unmeasured = options();
+  unmeasured.recovery.losses.contrastive.weight = 0;
+  unmeasured.recovery.losses.identity.weight = 1;
+  has(test::invalid_input_of([&] { prune(unmeasured, at("nowhere"), at("data"), at("refused")); }), "importance: taylor");
   EXPECT_FALSE(fs::exists(at("refused")));
 }
 

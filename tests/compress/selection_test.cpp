@@ -13,14 +13,31 @@ TEST(SelectNeurons, LeastImportantGoFirst) {
   EXPECT_EQ(kept, (Kept{{0, 2, 5, 7}}));
 }
 
-TEST(SelectNeurons, ScaleOfALayerDoesNotMatter) {
+TEST(SelectNeurons, ScaleOfALayerDoesNotMatterByItsMean) {
   // The same layer twice, once a thousand times larger: both lose the same.
   const std::vector<float> small = {1, 2, 3, 4, 9, 9, 9, 9};
   std::vector<float> large;
   for (const float score : small) large.push_back(1000 * score);
   const Kept kept =
-      select_neurons({small, large}, {.remove = 0.5, .global = true, .multiple = 2, .min_keep = 0.1});
+      select_neurons({small, large}, {.remove = 0.5, .global = true, .ranking = Ranking::layer_mean, .multiple = 2, .min_keep = 0.1});
   EXPECT_EQ(kept, (Kept{{4, 5, 6, 7}, {4, 5, 6, 7}}));
+}
+
+TEST(SelectNeurons, ScoresOfOneScaleCompareAsTheyAre) {
+  // The second layer matters a hundred times less: all that may go goes there.
+  const std::vector<float> matters = {100, 200, 300, 400}, less = {1, 2, 3, 4};
+  SelectionOptions options{.remove = 0.25, .global = true, .multiple = 1, .min_keep = 0.25};
+  EXPECT_EQ(select_neurons({matters, less}, options), (Kept{{0, 1, 2, 3}, {2, 3}}));
+  options.remove = 0.5;
+  EXPECT_EQ(select_neurons({matters, less}, options), (Kept{{1, 2, 3}, {3}})) << "the floor holds";
+}
+
+TEST(SelectNeurons, WhatANeuronCostsCounts) {
+  const std::vector<float> dear = {4, 4, 4, 4}, cheap = {2, 2, 2, 2};
+  SelectionOptions options{.remove = 0.25, .global = true, .multiple = 1, .min_keep = 0.25};
+  EXPECT_EQ(select_neurons({dear, cheap}, options), (Kept{{0, 1, 2, 3}, {0, 1}}));
+  options.ranking = Ranking::score_per_mac;
+  EXPECT_EQ(select_neurons({dear, cheap}, options, {1000, 10}), (Kept{{0, 1}, {0, 1, 2, 3}}));
 }
 
 TEST(SelectNeurons, UnevenLayersLoseUnevenly) {

@@ -68,6 +68,10 @@ inline void expect_equal(const std::vector<Batch>& a, const std::vector<Batch>& 
     ASSERT_EQ(a[i].tokens.shape(), b[i].tokens.shape());
     ASSERT_EQ(a[i].pixels.shape(), b[i].pixels.shape());
     EXPECT_TRUE(std::equal(a[i].tokens.raw(), a[i].tokens.raw() + a[i].tokens.bytes(), b[i].tokens.raw()));
+    ASSERT_EQ(a[i].second_pixels.defined(), b[i].second_pixels.defined());
+    if (a[i].second_pixels.defined())
+      EXPECT_TRUE(std::equal(a[i].second_pixels.raw(), a[i].second_pixels.raw() + a[i].second_pixels.bytes(),
+                             b[i].second_pixels.raw()));
     EXPECT_TRUE(std::equal(a[i].pixels.raw(), a[i].pixels.raw() + a[i].pixels.bytes(), b[i].pixels.raw()));
   }
 }

@@ -34,6 +34,31 @@ TEST(Loader, SameSeedAndEpochGiveTheSameBytes) {
   EXPECT_NE(other[0].images, first[0].images);
 }
 
+TEST(Loader, ASecondViewHasDrawsOfItsOwnAndChangesNothingElse) {
+  Set set(5, 3);
+  test::augment_all(set.options.augment);
+  const auto plain = set.epoch(2);
+  EXPECT_FALSE(plain[0].second_pixels.defined());
+  set.options.second_view = true;
+  auto both = set.epoch(2);
+  set.options.loading.threads = 1;
+  expect_equal(set.epoch(2), both);
+  const auto rest = set.epoch(2, /*skip=*/1);  // a run that goes on
+  expect_equal(rest, std::vector<Batch>(both.begin() + 1, both.end()));
+  std::size_t different = 0;
+  for (Batch& batch : both) {
+    ASSERT_EQ(batch.second_pixels.shape(), batch.pixels.shape());
+    different += !std::equal(batch.pixels.raw(), batch.pixels.raw() + batch.pixels.bytes(), batch.second_pixels.raw());
+    batch.second_pixels = Tensor();
+  }
+  EXPECT_EQ(different, both.size());
+  expect_equal(both, plain);
+
+  set.options.augment = {};
+  for (const Batch& batch : set.epoch(2))
+    EXPECT_TRUE(std::equal(batch.pixels.raw(), batch.pixels.raw() + batch.pixels.bytes(), batch.second_pixels.raw()));
+}
+
 TEST(Loader, CacheChangesNothing) {
   Set set(5, 3);
   set.options.augment.flip.probability = 0.5;

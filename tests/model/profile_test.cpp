@@ -109,7 +109,10 @@ std::int64_t image_macs_run(DualEncoder& model, int batch) {
   const torch::NoGradGuard no_grad;
   const VisionConfig& config = model->config.vision;
   const MacCounter counter;
-  model->project_image(torch::rand({batch, 3, config.image_height, config.image_width}));
+  std::vector<torch::Tensor> hidden;  // asked for, so that all rows of the last block are computed
+  const torch::Tensor pooled = model->vision_model->forward(
+      torch::rand({batch, 3, config.image_height, config.image_width}), ComputeType::f32, &hidden);
+  model->visual_projection(pooled, ComputeType::f32);
   return MacCounter::macs;
 }
 
@@ -119,7 +122,8 @@ std::int64_t text_macs_run(DualEncoder& model, int batch, int tokens) {
   const TextConfig& text = model->config.text;
   torch::Tensor ids = torch::full({batch, tokens}, text.bos_token_id, torch::kLong);
   ids.select(1, tokens - 1).fill_(text.eos_token_id);  // captions as long as the batch
-  model->project_text(ids);
+  std::vector<torch::Tensor> hidden;
+  model->text_projection(model->text_model->forward(ids, ComputeType::f32, &hidden), ComputeType::f32);
   return MacCounter::macs;
 }
 

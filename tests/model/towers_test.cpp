@@ -197,6 +197,51 @@ TEST(Vit, PoolsTheMeanOfThePatches) {
   EXPECT_LE(max_difference(pooled, normed.narrow(1, 1, normed.size(1) - 1).mean(1)), 1e-6);
 }
 
+/// The gradients of all parameters, of the pooled rows times a fixed cotangent.
+std::map<std::string, torch::Tensor> tower_gradients(torch::nn::Module& tower, const torch::Tensor& pooled) {
+  torch::manual_seed(3);
+  for (auto& parameter : tower.parameters()) parameter.mutable_grad().reset();
+  (pooled * torch::randn(pooled.sizes())).sum().backward();
+  std::map<std::string, torch::Tensor> out;
+  for (auto& item : tower.named_parameters())
+    if (item.value().grad().defined()) out[item.key()] = item.value().grad().clone();
+  return out;
+}
+
+/// Pooled rows with hidden states, which all rows of all blocks are computed for, and without.
+template <class Tower>
+void expect_pooling_alone_is_exact(Tower& tower, const torch::Tensor& in) {
+  for (const bool recompute : {false, true}) {
+    tower.train();
+    tower.recompute_blocks(recompute);
+    std::vector<torch::Tensor> hidden;
+    const torch::Tensor all = tower.forward(in, ComputeType::f32, &hidden);
+    const auto wanted = tower_gradients(tower, all);
+    const torch::Tensor alone = tower.forward(in);
+    EXPECT_LE(max_difference(alone, all), 2e-6);
+    const auto actual = tower_gradients(tower, alone);
+    ASSERT_EQ(actual.size(), wanted.size());
+    for (const auto& [name, gradient] : wanted)
+      EXPECT_LE(max_difference(actual.at(name), gradient),
+                1e-5 + 1e-5 * max_difference(gradient, torch::zeros_like(gradient)))
+          << name;
+  }
+}
+
+TEST(Towers, OfTheLastBlockOnlyPooledRowsAreComputed) {
+  torch::manual_seed(12);
+  ModelConfig config = tiny_config();
+  const auto vit = make_image_tower(config.vision);
+  vit->initialize();
+  expect_pooling_alone_is_exact(*vit, tiny_pixels());
+  config.text = small_distilbert();
+  const auto bert = make_text_tower(config.text);
+  bert->initialize();
+  const torch::Tensor ids = torch::randint(1, 290, {5, 9});
+  for (int b = 0; b < 5; ++b) ids[b].slice(0, 2 * b + 1).fill_(0);
+  expect_pooling_alone_is_exact(*bert, ids);
+}
+
 TEST(Projection, TheMlpHeadIsLinearActivationLinearResidualNorm) {
   torch::manual_seed(8);
   for (const char* act : {"gelu", "relu"}) {

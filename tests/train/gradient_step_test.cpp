@@ -15,6 +15,8 @@ class GradientStepTest : public test::TinyTraining {
   GradientStepTest() : dataset_(open_dataset(at("data"))) {
     LoaderOptions options;
     options.batch = 8;
+    options.second_view = true;
+    options.augment.color_jitter.brightness = 0.4;
     options_.image.height = 32;
     options_.image.width = 16;
     Loader loader(dataset_, options_.image, options);
@@ -22,6 +24,8 @@ class GradientStepTest : public test::TinyTraining {
     batch_ = *loader.next();
     losses_.sdm.weight = 0.5;
     losses_.identity.weight = 0.3;
+    losses_.triplet_alignment.weight = losses_.reversed_contrastive.weight = losses_.cyclic.weight = 0.5;
+    losses_.self_supervision.weight = 0.2;
   }
   struct Result {
     double total = 0;
@@ -33,7 +37,7 @@ class GradientStepTest : public test::TinyTraining {
     checkpoint.model->train();
     checkpoint.model->recompute_blocks(recompute);
     Objective objective(losses_, LossContext{checkpoint, dataset_, "train"});
-    GradientStep step(checkpoint.model, objective, bf16, micro_batch);
+    GradientStep step(checkpoint.model, objective, bf16, micro_batch, alone_);
     Result result;
     result.total = step(batch_).total.item<double>();
     for (const TrainedParameter& parameter : trained_parameters(*checkpoint.model, *objective))
@@ -56,6 +60,7 @@ class GradientStepTest : public test::TinyTraining {
   TrainOptions options_ = test::tiny_train_options();
   ObjectiveOptions losses_;
   Batch batch_;
+  Ranks alone_;
 };
 
 TEST_F(GradientStepTest, PartsGiveTheGradientOfTheWholeBatch) {
@@ -81,7 +86,7 @@ TEST_F(GradientStepTest, DropoutDrawsTheSameInBothPasses) {
   Checkpoint checkpoint = new_checkpoint(options_, dataset_);
   checkpoint.model->train();
   Objective objective(losses_, LossContext{checkpoint, dataset_, "train"});
-  GradientStep step(checkpoint.model, objective, /*bf16=*/false, 4);
+  GradientStep step(checkpoint.model, objective, /*bf16=*/false, 4, alone_);
   const auto loss = [&] {
     torch::manual_seed(6);
     return step(batch_).total.item<double>();
@@ -112,10 +117,10 @@ TEST_F(GradientStepTest, RefusesABatchNormThatTrains) {
   checkpoint.model->train();
   Objective objective(ObjectiveOptions{}, LossContext{checkpoint, dataset_, "train"});
   const std::string message =
-      test::invalid_input_of([&] { GradientStep(checkpoint.model, objective, /*bf16=*/false, 4); });
+      test::invalid_input_of([&] { GradientStep(checkpoint.model, objective, /*bf16=*/false, 4, alone_); });
   EXPECT_NE(message.find("micro_batch: vision_model."), std::string::npos) << message;
   freeze_parameters(*checkpoint.model, {"vision_model"}, "freeze");
-  EXPECT_NO_THROW(GradientStep(checkpoint.model, objective, /*bf16=*/false, 4));
+  EXPECT_NO_THROW(GradientStep(checkpoint.model, objective, /*bf16=*/false, 4, alone_));
 }
 
 /// The gradients of Hugging Face's model on the golden batch, in chunks of 2.
@@ -129,7 +134,8 @@ TEST(GradientStepGolden, InChunksOfTwo) {
   losses.contrastive.identity_targets = false;
   const Dataset none;
   Objective objective(losses, LossContext{checkpoint, none, "train"});
-  GradientStep step(checkpoint.model, objective, /*bf16=*/false, 2);
+  Ranks alone;
+  GradientStep step(checkpoint.model, objective, /*bf16=*/false, 2, alone);
   step(test::tiny_clip_batch(folder, 0));
   const SafetensorsFile golden(folder / "grads_full.safetensors");
   int compared = 0;

@@ -1,16 +1,23 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <memory>
 
 #include "base/build_info.h"
 #include "base/threads.h"
 #include "model/dual_encoder.h"
+#include "train/cpu_allocator.h"
+#include "train/features.h"
 #include "train/losses/contrastive.h"
-#include "train/precision.h"
+#include "train/optimizer.h"
+#include "train/parameter_groups.h"
 #include "train/torch_runtime.h"
 
-/// One side of compare.py: ViT-B/32 and its text tower with a LoRA adapter, on random weights and inputs.
-/// Each line of stdin, "forward" or "step" (forward, loss, backward), is answered with {"seconds": ...}.
+/// One side of compare.py: ViT-B/32 and its text tower, with a LoRA adapter or every weight training, on
+/// random weights and inputs.  Each line of stdin, "forward" or "step" (forward, loss, backward, AdamW), is
+/// answered with
+/// {"seconds": ...}.
 namespace edgeclip {
 namespace {
 
@@ -35,61 +42,76 @@ ModelConfig vit_b32() {
   return config;
 }
 
+struct BenchOptions {
+  std::vector<int> lengths;  ///< tokens of each caption: the batch
+  bool lora = true, bf16 = false, bf16_base = false;
+};
+
 class Bench {
  public:
-  Bench(int batch, int tokens, bool bf16) : bf16_(bf16) {
+  explicit Bench(const BenchOptions& options) : bf16_(options.bf16) {
     torch::manual_seed(0);
     initialize_weights(model_);
-    model_->attach_lora({});
+    if (options.lora) {
+      model_->attach_lora({});
+      const torch::NoGradGuard no_grad;  // as after some training: B is no longer zero
+      for (auto& item : model_->named_parameters())
+        if (item.key().find("lora_B") != std::string::npos) item.value().normal_(0, 0.01);
+    }
+    if (options.bf16_base) {
+      model_->adapters.store_base(torch::kBFloat16);
+      release_tensor_memory();
+    }
     model_->train();
-    pixels_ = torch::randn({batch, 3, 224, 224});
-    tokens_ = torch::randint(1, 49000, {batch, tokens});
-    tokens_.select(1, tokens - 1).fill_(49407);  // every caption has the full length
+    optimizer_ = std::make_unique<AdamW>(trained_parameters(*model_), OptimizerOptions());
+    const auto batch = static_cast<std::int64_t>(options.lengths.size());
+    const int longest = *std::max_element(options.lengths.begin(), options.lengths.end());
+    inputs_.pixels = torch::randn({batch, 3, 224, 224});
+    inputs_.tokens = torch::randint(1, 49000, {batch, longest});
+    for (std::int64_t i = 0; i < batch; ++i)
+      inputs_.tokens[i].slice(0, options.lengths[static_cast<std::size_t>(i)] - 1).fill_(49407);
   }
 
-  std::int64_t trainable() const {
-    std::int64_t n = 0;
-    for (const auto& parameter : model_->parameters())
-      if (parameter.requires_grad()) n += parameter.numel();
-    return n;
-  }
+  std::int64_t trainable() const { return optimizer_->trained_elements(); }
   void forward() {
     const torch::NoGradGuard no_grad;
-    const auto [image, text] = encode();
-    torch::matmul(image, text.t()).mul_(model_->logit_scale.exp());
+    const Features features = encode(model_, inputs_, bf16_);
+    torch::matmul(features.image.unit, features.text.unit.t()).mul_(model_->logit_scale.exp());
   }
   void step() {
-    const auto [image, text] = encode();
-    contrastive_loss(image, text, model_->logit_scale).backward();
-    for (auto& parameter : model_->parameters()) parameter.mutable_grad().reset();
+    const Features features = encode(model_, inputs_, bf16_);
+    contrastive_loss(features.image.unit, features.text.unit, model_->logit_scale).backward();
+    optimizer_->step(1e-5);
+    optimizer_->zero_gradients();
   }
 
  private:
-  std::pair<torch::Tensor, torch::Tensor> encode() {
-    const Autocast autocast(bf16_);
-    torch::Tensor image = model_->encode_image(pixels_);
-    return {image, model_->encode_text(tokens_)};
-  }
-
   const bool bf16_;
   DualEncoder model_{vit_b32()};
-  torch::Tensor pixels_, tokens_;
+  std::unique_ptr<AdamW> optimizer_;
+  Inputs inputs_;
 };
 
 int run(int argc, char** argv) {
   CLI::App app("One side of compare.py");
-  int threads = 1, batch = 32, tokens = 77;
-  std::string precision = "fp32";
+  int threads = 1;
+  std::string mode = "lora", precision = "fp32", base = "fp32";
+  BenchOptions options;
   app.add_option("--threads", threads);
-  app.add_option("--batch", batch);
-  app.add_option("--tokens", tokens)->check(CLI::Range(2, 77));
+  app.add_option("--lengths", options.lengths)->delimiter(',')->required()->check(CLI::Range(2, 77));
+  app.add_option("--mode", mode)->check(CLI::IsMember({"lora", "full"}));
   app.add_option("--precision", precision)->check(CLI::IsMember({"fp32", "bf16"}));
+  app.add_option("--base", base)->check(CLI::IsMember({"fp32", "bf16"}));
   CLI11_PARSE(app, argc, argv);
   set_thread_count(threads);
   prepare_torch();
-  Bench bench(batch, tokens, precision == "bf16");
+  options.lora = mode == "lora";
+  options.bf16 = precision == "bf16";
+  options.bf16_base = base == "bf16";
+  Bench bench(options);
   std::cout << Json{{"ready", true},
-                    {"versions", {{"edgeclip", version()}, {"libtorch", TORCH_VERSION}}},
+                    {"versions",
+                     {{"edgeclip", version()}, {"libtorch", TORCH_VERSION}, {"blas", blas_core()}}},
                     {"trainable", bench.trainable()}}
             << std::endl;
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {

@@ -149,7 +149,7 @@ void run_command(Command& command, const CommonOptions& common, const char* prog
   g_stdout_reserved = common.json == "-";
 
   const auto write_report = [&](const Json& result) {
-    if (common.json.empty()) return;
+    if (common.json.empty() || result.is_null()) return;
     Json report = {{"command", command.name()}, {"program", program},           {"version", version()},
                    {"revision", revision()},    {"build", build_description()}, {"threads", thread_count()}};
     report.update(result);

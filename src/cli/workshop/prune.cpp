@@ -8,7 +8,7 @@ namespace edgeclip {
 namespace {
 
 struct Options : PruneOptions {
-  std::string checkpoint, data, image_root, out;
+  std::string checkpoint, data, image_root, out, device = "auto";
   bool overwrite = false;
 
   template <class Visitor>
@@ -18,6 +18,7 @@ struct Options : PruneOptions {
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("out", out, "checkpoint to write");
     v("overwrite", overwrite, "replaces a checkpoint in --out");
+    v("device", device, "where it computes; auto: on a GPU where LibTorch has one", {"auto", "cpu", "cuda"});
     PruneOptions::fields(v);
   }
 };
@@ -40,7 +41,8 @@ class PruneCommand : public OptionsCommand<Options> {
     require(options.data, "--data");
     require(options.out, "--out");
     const Json report =
-        prune(options, options.checkpoint, options.data, options.out, options.image_root, options.overwrite);
+        prune(options, options.checkpoint, options.data, options.out, options.image_root, options.overwrite,
+              options.device);
     print(fmt::format("{}: pruned checkpoint written\n", options.out));
     return report;
   }

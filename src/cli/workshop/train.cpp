@@ -10,7 +10,6 @@ namespace edgeclip {
 namespace {
 
 struct Options : TrainOptions, TrainPaths {
-  std::string device = "auto";
   std::string resume = "no";  ///< TrainPaths::resume follows from it
 
   template <class Visitor>
@@ -27,7 +26,7 @@ struct Options : TrainOptions, TrainPaths {
       "that was saved last of those in --out, or starts if there is none",
       {"no", "yes", "latest"});
     v("overwrite", overwrite, "replaces a trained run in --out, once the new one has saved something");
-    v("device", device, "where it trains", {"auto", "cpu", "cuda"});
+    v("device", device, "where it computes; auto: on a GPU where LibTorch has one", {"auto", "cpu", "cuda"});
     TrainOptions::fields(v);
   }
   /// What comes with --init is judged there, by settle_training().
@@ -65,9 +64,8 @@ class TrainCommand : public OptionsCommand<Options> {
     require(options.data, "--data");
     require(options.out, "--out");
     if (options.TrainPaths::resume && options.overwrite) invalid_input("--resume and --overwrite: one of the two");
-    if (options.device == "cuda")
-      invalid_input("--device {}: this build trains on the CPU; use --device cpu", options.device);
     const Json report = train(options, options);
+    if (report.is_null()) return report;
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
     if (const double percent = report.at("unreadable_percent").get<double>();
         percent > options.loading.max_unreadable)

@@ -21,6 +21,11 @@ void AugmentOptions::validate(const std::string& where) const {
   tokens.validate(where + "tokens.");
 }
 
+bool AugmentOptions::changes_images() const {
+  return flip.probability > 0 || resized_crop.probability > 0 || pad_crop.pixels > 0 || color_jitter.on() ||
+         greyscale.probability > 0 || erasing.probability > 0;
+}
+
 Image ImageAugmenter::read(const std::filesystem::path& path) const {
   return draws_parts() ? read_image(path, read_options(transform_, /*whole=*/true))
                        : load_image(path, transform_);

@@ -33,6 +33,8 @@ struct AugmentOptions {
     v("tokens", tokens, "random token dropout and masking of captions");
   }
   void validate(const std::string& where) const;
+  /// Whether images are changed at all.
+  bool changes_images() const;
 };
 
 /// Turns decoded pixels into a tower's input with random changes: resized crop or the transform's resize,

@@ -10,7 +10,7 @@ namespace {
 
 // Each use of the seed draws from a stream of its own.
 constexpr std::uint64_t kImageStream = 0x696d616765ull, kPixelStream = 0x706978656cull,
-                        kTokenStream = 0x746f6b656eull;
+                        kTokenStream = 0x746f6b656eull, kSecondViewStream = 0x7365636f6e64ull;
 
 /// A caption's tokens from begin to end, without padding.
 std::vector<std::int32_t> tokens_of(const Dataset& dataset, std::int64_t pair) {
@@ -23,8 +23,8 @@ std::vector<std::int32_t> tokens_of(const Dataset& dataset, std::int64_t pair) {
 struct Row {
   std::int64_t caption = 0;
   std::vector<std::int32_t> tokens;
-  bool caption_augmented = false, flip = false;
-  Rng pixels{0};
+  bool caption_augmented = false, flip = false, second_flip = false;
+  Rng pixels{0}, second_pixels{0};
 };
 
 /// repetition: how often the item stood in the batch before.
@@ -61,6 +61,10 @@ Row draw_row(const Dataset& dataset, const LoaderOptions& options, const BatchIt
     row.caption_augmented = row.caption_augmented || row.tokens != before;
   }
   row.pixels = stream(kPixelStream);
+  if (options.second_view) {
+    row.second_pixels = stream(kSecondViewStream);
+    row.second_flip = flip.probability > 0 && row.second_pixels.chance(flip.probability);
+  }
   return row;
 }
 
@@ -93,8 +97,11 @@ ComposedBatch compose_batch(const Dataset& dataset, const LoaderOptions& options
     batch.images.push_back(items[i].image);
     batch.captions.push_back(row.caption);
     batch.caption_augmented.push_back(row.caption_augmented);
-    out.flips.push_back(row.flip);
-    out.pixel_draws.push_back(row.pixels);
+    out.view.flips.push_back(row.flip);
+    out.view.pixels.push_back(row.pixels);
+    if (!options.second_view) continue;
+    out.second_view.flips.push_back(row.second_flip);
+    out.second_view.pixels.push_back(row.second_pixels);
   }
   batch.image_augmented.resize(batch.ids.size());
   return out;
@@ -117,6 +124,7 @@ Batch rows_of(const Batch& batch, const std::vector<std::int64_t>& rows) {
   };
   Batch out;
   out.pixels = tensor(batch.pixels);
+  if (batch.second_pixels.defined()) out.second_pixels = tensor(batch.second_pixels);
   out.tokens = tensor(batch.tokens);
   out.ids = values(batch.ids);
   out.images = values(batch.images);

@@ -12,6 +12,7 @@ namespace edgeclip {
 /// One batch, or a rank's part of it: B rows, each an image with one caption.
 struct Batch {
   Tensor pixels;                       ///< (B, 3, H, W) float32
+  Tensor second_pixels;                ///< the same images, changed by draws of their own; undefined unless asked for
   Tensor tokens;                       ///< (B, T) int32, T the longest caption of the whole batch
   std::vector<std::int64_t> ids;       ///< person identities
   std::vector<std::int64_t> images;    ///< indices into Dataset::images
@@ -22,11 +23,17 @@ struct Batch {
                                         ///< or hidden
 };
 
+/// What is drawn for a batch's images, by row.
+struct ViewDraws {
+  std::vector<char> flips;
+  std::vector<Rng> pixels;  ///< what other changes are drawn from
+};
+
 /// A batch without its pixels, and what is drawn for them.
 struct ComposedBatch {
-  Batch batch;                   ///< pixels is undefined, image_augmented false: decoding fills them in
-  std::vector<char> flips;       ///< by row
-  std::vector<Rng> pixel_draws;  ///< by row: what the image's changes are drawn from
+  Batch batch;  ///< pixels are undefined, image_augmented false: decoding fills them in
+  ViewDraws view;
+  ViewDraws second_view;  ///< empty unless asked for; captions have no part in it
 };
 
 /// The rank's part of a batch: captions chosen and changed, and what its images' changes are drawn from, each

@@ -121,7 +121,9 @@ std::shared_ptr<PendingBatch> Loader::State::plan(const std::vector<BatchItem>& 
                                                   std::int64_t epoch) const {
   auto pending = std::make_shared<PendingBatch>(compose_batch(dataset, options, whole, epoch));
   Batch& batch = pending->content.batch;
-  batch.pixels = Tensor(DType::f32, {batch.tokens.dim(0), 3, transform.height, transform.width});
+  const Shape shape = {batch.tokens.dim(0), 3, transform.height, transform.width};
+  batch.pixels = Tensor(DType::f32, shape);
+  if (options.second_view) batch.second_pixels = Tensor(DType::f32, shape);
   return pending;
 }
 
@@ -193,9 +195,12 @@ void Loader::State::decode(const Task& task) {
   }
   const std::int64_t size = std::int64_t{3} * transform.height * transform.width;
   try {
-    batch.image_augmented[slot] =
-        augmenter.augment(*image, content.flips[slot] != 0, content.pixel_draws[slot],
-                          batch.pixels.data<float>() + task.slot * size);
+    const auto view = [&](const ViewDraws& draws, Tensor& pixels) {
+      return augmenter.augment(*image, draws.flips[slot] != 0, draws.pixels[slot],
+                               pixels.data<float>() + task.slot * size);
+    };
+    batch.image_augmented[slot] = view(content.view, batch.pixels);
+    if (options.second_view) view(content.second_view, batch.second_pixels);
   } catch (const InvalidInput& error) {
     throw InvalidInput(path.string() + ": " + error.what());
   }

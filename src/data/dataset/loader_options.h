@@ -62,6 +62,7 @@ struct LoaderOptions {
   int rank = 0,
       world = 1;  ///< this process has the rank-th of `world` equal parts of each batch, in the batch's order
   std::uint64_t seed = 0;
+  bool second_view = false;  ///< each image once more, with changes of its own (Batch::second_pixels)
   LoadingOptions loading;
   AugmentOptions
       augment;  ///< drawn as a pure function of (seed, epoch, image), of the caption too with "all"

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "model/ops/elements.h"
 #include "model/ops/quick_gelu_simd.h"
 
 namespace edgeclip::ops {
@@ -12,10 +13,11 @@ constexpr std::int64_t kGrain = 1 << 15;  ///< values worth a thread
 
 torch::Tensor forward_pass(const torch::Tensor& x) {
   torch::Tensor y = torch::empty_like(x);
-  const float* const in = x.data_ptr<float>();
-  float* const out = y.data_ptr<float>();
-  at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    quick_gelu_forward(in + begin, out + begin, end - begin);
+  with_elements(x, [&](auto* in) {
+    auto* const out = elements<std::remove_const_t<std::remove_pointer_t<decltype(in)>>>(y);
+    at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      quick_gelu_simd::forward(in + begin, out + begin, end - begin);
+    });
   });
   return y;
 }
@@ -30,10 +32,13 @@ class QuickGelu : public torch::autograd::Function<QuickGelu> {
                                                  torch::autograd::variable_list gradients) {
     const torch::Tensor x = context->get_saved_variables()[0], g = gradients[0].contiguous();
     torch::Tensor out = torch::empty_like(x);
-    const float *const in = x.data_ptr<float>(), *const gradient = g.data_ptr<float>();
-    float* const to = out.data_ptr<float>();
-    at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      quick_gelu_backward(in + begin, gradient + begin, to + begin, end - begin);
+    with_elements(x, [&](auto* in) {
+      using T = std::remove_const_t<std::remove_pointer_t<decltype(in)>>;
+      const T* const gradient = elements<T>(g);
+      T* const to = elements<T>(out);
+      at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+        quick_gelu_simd::backward(in + begin, gradient + begin, to + begin, end - begin);
+      });
     });
     return {out};
   }
@@ -42,7 +47,7 @@ class QuickGelu : public torch::autograd::Function<QuickGelu> {
 }  // namespace
 
 torch::Tensor quick_gelu(const torch::Tensor& x) {
-  if (x.scalar_type() != torch::kFloat || !x.device().is_cpu()) return x * torch::sigmoid(x * 1.702);
+  if (!has_elements(x)) return x * torch::sigmoid(x * 1.702);
   const torch::Tensor dense = x.contiguous();
   const bool needs_graph = torch::GradMode::is_enabled() && dense.requires_grad();
   return needs_graph ? QuickGelu::apply(dense) : forward_pass(dense);

@@ -1,6 +1,5 @@
 #include "model/ops/quick_gelu_simd.h"
 
-#include <algorithm>
 #include <cmath>
 
 // Compiled once per instruction set, chosen at run time (github.com/google/highway).
@@ -17,61 +16,53 @@ HWY_BEFORE_NAMESPACE();
 namespace edgeclip::quick_gelu_simd {
 namespace HWY_NAMESPACE {
 
-#if HWY_TARGET == HWY_SCALAR  // no vectors here
+#include "model/ops/elements_simd.inl"
 
-void forward(const float* x, float* y, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] / (1.0f + std::exp(-1.702f * x[i]));
-}
+#if HWY_TARGET == HWY_SCALAR  // no exponential of Highway's here
 
-void backward(const float* x, const float* g, float* out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float s = 1.0f / (1.0f + std::exp(-1.702f * x[i]));
-    out[i] = g[i] * s * (1.0f + 1.702f * x[i] * (1.0f - s));
-  }
+template <class D>
+hn::Vec<D> gate(D d, hn::Vec<D> x) {
+  return hn::Set(d, 1.0f / (1.0f + std::exp(-1.702f * hn::GetLane(x))));
 }
 
 #else
 
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
 /// sigmoid(1.702 x); the exponent is bounded, so that no infinity meets a zero.
-V gate(D d, V x) {
-  const V z = hn::Min(hn::Mul(x, hn::Set(d, -1.702f)), hn::Set(d, 87.0f));
+template <class D>
+hn::Vec<D> gate(D d, hn::Vec<D> x) {
+  const auto z = hn::Min(hn::Mul(x, hn::Set(d, -1.702f)), hn::Set(d, 87.0f));
   return hn::Div(hn::Set(d, 1.0f), hn::Add(hn::Set(d, 1.0f), hn::Exp(d, z)));
 }
 
-V slope(D d, V x) {
-  const V one = hn::Set(d, 1.0f), s = gate(d, x);
+#endif
+
+template <class D>
+hn::Vec<D> slope(D d, hn::Vec<D> x) {
+  const auto one = hn::Set(d, 1.0f), s = gate(d, x);
   return hn::Mul(s, hn::MulAdd(hn::Mul(x, hn::Set(d, 1.702f)), hn::Sub(one, s), one));
 }
 
-/// body(values of a, values of b) into out, the last partial vector through a buffer.
-template <class Body>
-void for_each(const float* a, const float* b, float* out, std::int64_t n, const Body& body) {
-  const D d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    hn::StoreU(body(d, hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, out + i);
-  if (i == n) return;
-  HWY_ALIGN float rest_a[HWY_MAX_BYTES / sizeof(float)] = {}, rest_b[HWY_MAX_BYTES / sizeof(float)] = {};
-  std::copy(a + i, a + n, rest_a);
-  std::copy(b + i, b + n, rest_b);
-  hn::Store(body(d, hn::Load(d, rest_a), hn::Load(d, rest_b)), d, rest_a);
-  std::copy(rest_a, rest_a + (n - i), out + i);
+template <class T>
+void forward(const T* x, T* y, std::int64_t n) {
+  for_each_vector(n, [=](auto d, std::int64_t i) {
+    const auto v = load(d, x + i);
+    store(d, hn::Mul(v, gate(d, v)), y + i);
+  });
 }
 
-void forward(const float* x, float* y, std::int64_t n) {
-  for_each(x, x, y, n, [](D d, V v, V) { return hn::Mul(v, gate(d, v)); });
+template <class T>
+void backward(const T* x, const T* g, T* out, std::int64_t n) {
+  for_each_vector(n, [=](auto d, std::int64_t i) {
+    store(d, hn::Mul(load(d, g + i), slope(d, load(d, x + i))), out + i);
+  });
 }
 
-void backward(const float* x, const float* g, float* out, std::int64_t n) {
-  for_each(x, g, out, n, [](D d, V v, V gradient) { return hn::Mul(gradient, slope(d, v)); });
+void forward_f32(const float* x, float* y, std::int64_t n) { forward(x, y, n); }
+void forward_bf16(const std::uint16_t* x, std::uint16_t* y, std::int64_t n) { forward(x, y, n); }
+void backward_f32(const float* x, const float* g, float* out, std::int64_t n) { backward(x, g, out, n); }
+void backward_bf16(const std::uint16_t* x, const std::uint16_t* g, std::uint16_t* out, std::int64_t n) {
+  backward(x, g, out, n);
 }
-
-#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace edgeclip::quick_gelu_simd
@@ -80,22 +71,21 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace edgeclip::quick_gelu_simd {
 
-HWY_EXPORT(forward);
-HWY_EXPORT(backward);
+HWY_EXPORT(forward_f32);
+HWY_EXPORT(forward_bf16);
+HWY_EXPORT(backward_f32);
+HWY_EXPORT(backward_bf16);
+
+void forward(const float* x, float* y, std::int64_t n) { HWY_DYNAMIC_DISPATCH(forward_f32)(x, y, n); }
+void forward(const std::uint16_t* x, std::uint16_t* y, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(forward_bf16)(x, y, n);
+}
+void backward(const float* x, const float* gradient, float* out, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(backward_f32)(x, gradient, out, n);
+}
+void backward(const std::uint16_t* x, const std::uint16_t* gradient, std::uint16_t* out, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(backward_bf16)(x, gradient, out, n);
+}
 
 }  // namespace edgeclip::quick_gelu_simd
-
-namespace edgeclip {
-
-void quick_gelu_forward(const float* x, float* y, std::int64_t n) {
-  using namespace quick_gelu_simd;
-  HWY_DYNAMIC_DISPATCH(forward)(x, y, n);
-}
-
-void quick_gelu_backward(const float* x, const float* gradient, float* out, std::int64_t n) {
-  using namespace quick_gelu_simd;
-  HWY_DYNAMIC_DISPATCH(backward)(x, gradient, out, n);
-}
-
-}  // namespace edgeclip
 #endif

@@ -1,7 +1,5 @@
 #include "model/towers/clip_text.h"
 
-#include <limits>
-
 #include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 
@@ -24,9 +22,10 @@ torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, ComputeType co
   const auto B = ids.size(0), T = ids.size(1);
   const torch::Tensor positions = position_embedding->weight.slice(0, 0, T).to(torch::kFloat);
   const torch::Tensor x = token_embedding(ids) + positions;
-  const torch::Tensor mask =
-      torch::full({T, T}, -std::numeric_limits<float>::infinity(), x.options().requires_grad(false)).triu(1);
-  const torch::Tensor y = encoder->forward(x, mask, compute, hidden);
+  Sequences sequences = Sequences::equal(B, T);
+  sequences.causal = true;
+  const torch::Tensor y = encoder->forward(x.flatten(0, 1), sequences, compute, hidden).view_as(x);
+  separate(hidden, B);
   const torch::Tensor at = end_positions(ids).view({B, 1, 1}).expand({B, 1, config.hidden_size});
   return final_layer_norm(y.gather(1, at).squeeze(1));
 }
@@ -38,7 +37,7 @@ torch::Tensor ClipTextTower::end_positions(const torch::Tensor& ids) const {
 
 torch::Tensor ClipTextTower::valid_tokens(const torch::Tensor& tokens) const {
   const torch::Tensor ids = tokens.to(torch::kInt64);
-  return torch::arange(ids.size(1)) <= end_positions(ids).unsqueeze(1);
+  return torch::arange(ids.size(1), ids.options()) <= end_positions(ids).unsqueeze(1);
 }
 
 void ClipTextTower::initialize() {

@@ -1,7 +1,5 @@
 #include "model/towers/distilbert.h"
 
-#include <limits>
-
 #include "model/profiler.h"
 
 namespace edgeclip {
@@ -31,14 +29,19 @@ torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, ComputeType 
   torch::Tensor x = embedding_norm(word_embeddings(ids) + positions);
   if (config.dropout > 0) x = torch::dropout(x, config.dropout, is_training());
   const torch::Tensor valid = valid_tokens(ids);
-  // The lowest float, not an infinity: a row of padding alone must give numbers.
-  const torch::Tensor mask =
-      torch::zeros({B, 1, 1, T}, x.options().requires_grad(false))
-          .masked_fill(valid.logical_not().view({B, 1, 1, T}), std::numeric_limits<float>::lowest());
-  const torch::Tensor y = transformer->forward(x, mask, compute, hidden);
-  if (config.mask_pooling != "mean") return y.select(1, 0);
-  const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
-  return (y * weights).sum(1) / weights.sum(1).clamp_min(1);
+  Sequences sequences = Sequences::equal(B, T);
+  sequences.key_bias = valid.logical_not().flatten().to(torch::kFloat) * Sequences::kHidden;
+  const torch::Tensor rows = x.flatten(0, 1);
+  torch::Tensor pooled;
+  if (config.mask_pooling == "mean") {
+    const torch::Tensor y = transformer->forward(rows, sequences, compute, hidden).view_as(x);
+    const torch::Tensor weights = valid.to(y.scalar_type()).unsqueeze(-1);  // (B, T, 1)
+    pooled = (y * weights).sum(1) / weights.sum(1).clamp_min(1);
+  } else {
+    pooled = transformer->rows_at(sequences.first_rows(x.device()), rows, sequences, compute, hidden);
+  }
+  separate(hidden, B);
+  return pooled;
 }
 
 torch::Tensor DistilBertTower::valid_tokens(const torch::Tensor& tokens) const {

@@ -44,6 +44,12 @@ torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocab
   return ids;
 }
 
+void separate(std::vector<torch::Tensor>* hidden, std::int64_t batch) {
+  if (!hidden) return;
+  for (torch::Tensor& rows : *hidden)
+    if (rows.dim() == 2) rows = rows.view({batch, batch == 0 ? 0 : rows.size(0) / batch, rows.size(1)});
+}
+
 std::shared_ptr<torch::nn::Module> group(torch::nn::Module& parent, const std::string& name) {
   return parent.register_module(name, std::make_shared<torch::nn::Module>(name));
 }

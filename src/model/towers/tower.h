@@ -61,6 +61,8 @@ class TextTower : public TowerImpl {
 void require_pixels(const torch::Tensor& pixels, int height, int width);
 /// As int64.  Throws InvalidInput unless tokens are (B, 1 to context) with ids below vocabulary.
 torch::Tensor require_tokens(const torch::Tensor& tokens, int context, int vocabulary);
+/// The blocks' rows (B T, W), each as (B, T, W); nothing of a null pointer.
+void separate(std::vector<torch::Tensor>* hidden, std::int64_t batch);
 /// A module that only groups others: a LibTorch name may hold no dot.
 std::shared_ptr<torch::nn::Module> group(torch::nn::Module& parent, const std::string& name);
 /// LayerNorms to 1 and 0, biases of linear layers to 0.

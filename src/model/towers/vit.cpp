@@ -33,8 +33,18 @@ torch::Tensor VisionTransformer::forward(const torch::Tensor& pixels, ComputeTyp
   const torch::Tensor patches = grid.flatten(2).transpose(1, 2);  // (B, P, W), row by row
   const torch::Tensor first = class_embedding.expand({B, 1, config.hidden_size});
   const torch::Tensor x = torch::cat({first, patches}, 1) + position_embedding->weight;
-  const torch::Tensor y = encoder->forward(pre_layrnorm(x), {}, compute, hidden);
-  return config.pooling == "mean" ? post_layernorm(y.slice(1, 1)).mean(1) : post_layernorm(y.select(1, 0));
+  const torch::Tensor rows = pre_layrnorm(x).flatten(0, 1);  // (B (1 + P), W)
+  const Sequences sequences = Sequences::equal(B, x.size(1));
+  torch::Tensor pooled;
+  if (config.pooling == "mean") {
+    const torch::Tensor y = encoder->forward(rows, sequences, compute, hidden).view_as(x);
+    pooled = post_layernorm(y.slice(1, 1)).mean(1);
+  } else {
+    const torch::Tensor first_rows = sequences.first_rows(rows.device());
+    pooled = post_layernorm(encoder->rows_at(first_rows, rows, sequences, compute, hidden));
+  }
+  separate(hidden, B);
+  return pooled;
 }
 
 void VisionTransformer::initialize() {

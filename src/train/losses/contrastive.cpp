@@ -47,7 +47,7 @@ void clamp_logit_scale(torch::Tensor& logit_scale) {
 
 torch::Tensor ContrastiveLoss::forward(const Features& features) {
   return contrastive_loss(features.image.unit, features.text.unit, features.logit_scale,
-                          options_.identity_targets ? features.ids : torch::Tensor(),
+                          options_.identity_targets ? features.ids : features.pairs,
                           options_.label_smoothing, options_.positives == "any");
 }
 

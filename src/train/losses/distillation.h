@@ -1,7 +1,5 @@
 #pragma once
 
-#include "data/dataset/dataset.h"
-#include "model/checkpoint.h"
 #include "train/losses/loss.h"
 #include "train/objective_options.h"
 
@@ -16,21 +14,14 @@ namespace edgeclip {
 torch::Tensor distillation_loss(const torch::Tensor& student, const torch::Tensor& teacher,
                                 const DistillationOptions& options);
 
-/// Logits are exp(logit scale) times cosines, of the student's and of the teacher's own scale.  The teacher
-/// is frozen, in evaluation mode, and saved with nothing.  Validation does without it: that would encode the
-/// split twice.
+/// Logits are exp(logit scale) times cosines, of the student's and of the teacher's own scale.
 class DistillationLoss : public Loss {
  public:
-  /// Loads the teacher.  Throws InvalidInput unless it sees images as the student does, and reads the same
-  /// tokens in the captions of dataset.
-  DistillationLoss(const DistillationOptions& options, const Checkpoint& student, const Dataset& dataset);
-  void add_targets(const Inputs& inputs, Features& features) override;
+  explicit DistillationLoss(const DistillationOptions& options) : options_(options) {}
   torch::Tensor forward(const Features& features) override;
-  bool measures_unseen() const override { return false; }
 
  private:
   const DistillationOptions options_;
-  Checkpoint teacher_;
 };
 
 }  // namespace edgeclip

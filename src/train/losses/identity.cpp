@@ -7,15 +7,15 @@
 namespace edgeclip {
 
 IdentityLoss::IdentityLoss(const IdentityOptions& options, std::vector<std::int64_t> persons,
-                           std::int64_t width)
+                           std::int64_t width, const std::string& where)
     : options_(options) {
   std::sort(persons.begin(), persons.end());
   persons.erase(std::unique(persons.begin(), persons.end()), persons.end());
   if (persons.size() < 2)
     invalid_input(
-        "losses.identity: the training split has {} persons, and there is nothing to tell apart; set "
-        "losses.identity.weight to 0",
-        persons.size());
+        "{0}losses.identity: the training split has {1} persons, and there is nothing to tell apart; set "
+        "{0}losses.identity.weight to 0",
+        where, persons.size());
   persons_ = torch::tensor(persons, torch::kInt64);
   const auto classes = static_cast<std::int64_t>(persons.size());
   weight = register_parameter("weight", torch::randn({classes, width}) * 0.001);

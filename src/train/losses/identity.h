@@ -17,10 +17,10 @@ namespace edgeclip {
 class IdentityLoss : public Loss {
  public:
   /// persons: ids of the training split, each once or more often; width: D.  Weights N(0, 0.001^2), biases 0,
-  /// from torch's generator.  Throws InvalidInput if there are less than two persons.
-  IdentityLoss(const IdentityOptions& options, std::vector<std::int64_t> persons, std::int64_t width);
+  /// from torch's generator.  where: what stands before "losses." in messages.  Throws InvalidInput if there are less than two persons.
+  IdentityLoss(const IdentityOptions& options, std::vector<std::int64_t> persons, std::int64_t width,
+               const std::string& where = "");
   torch::Tensor forward(const Features& features) override;
-  bool measures_unseen() const override { return false; }
 
   torch::Tensor weight, bias;  ///< (C, D), (C)
 

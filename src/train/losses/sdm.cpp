@@ -8,14 +8,7 @@ namespace edgeclip {
 torch::Tensor sdm_loss(const torch::Tensor& image, const torch::Tensor& text, const torch::Tensor& ids,
                        double temperature, double epsilon) {
   EDGECLIP_CHECK(image.dim() == 2 && image.sizes() == text.sizes(), "image and text must both be (B, D)");
-  EDGECLIP_CHECK(ids.numel() == image.size(0), "{} ids for a batch of {}", ids.numel(), image.size(0));
-  const torch::Tensor logits = torch::matmul(image, text.t()) / temperature;
-  const torch::Tensor label = (identity_distribution(ids) + epsilon).log();  // symmetric
-  const auto divergence = [&](std::int64_t over) {
-    const torch::Tensor predicted = torch::log_softmax(logits, over);
-    return (predicted.exp() * (predicted - label)).sum(over).mean();
-  };
-  return divergence(1) + divergence(0);
+  return divergence_from_identities(torch::matmul(image, text.t()) / temperature, ids, epsilon);
 }
 
 torch::Tensor SdmLoss::forward(const Features& features) {

@@ -64,6 +64,27 @@ TEST(ContrastiveLoss, PairsOfOnePersonAreNoMistake) {
   EXPECT_NEAR(contrastive_loss(rows, rows, scale, ids_of({0, 0, 1, 1})).item<double>(), std::log(2.0), 1e-5);
 }
 
+TEST(ContrastiveLoss, WithoutIdentitiesCaptionsOfOneImageAreNoMistake) {
+  // Persons 0 and 1; the first two pairs are captions of one image, the third is another image of person 0.
+  ContrastiveOptions options;
+  options.identity_targets = false;
+  ContrastiveLoss loss(options);
+  torch::manual_seed(8);
+  Features features;
+  features.image.unit = unit(torch::randn({4, 6}));
+  features.text.unit = unit(torch::randn({4, 6}));
+  features.logit_scale = torch::tensor(2.0f);
+  features.ids = ids_of({0, 0, 0, 1});
+  features.pairs = ids_of({11, 11, 12, 30});
+  const auto expected = [&](const torch::Tensor& same) {
+    return contrastive_loss(features.image.unit, features.text.unit, features.logit_scale, same).item<double>();
+  };
+  EXPECT_DOUBLE_EQ(loss.forward(features).item<double>(), expected(features.pairs));
+  EXPECT_NE(loss.forward(features).item<double>(), expected({}));
+  features.pairs = torch::Tensor();
+  EXPECT_DOUBLE_EQ(loss.forward(features).item<double>(), expected({})) << "a batch that does not say";
+}
+
 TEST(ContrastiveLoss, RoundedInputsGiveAnUnroundedLoss) {
   torch::manual_seed(2);
   const torch::Tensor image = unit(torch::randn({4, 8})).to(torch::kBFloat16), scale = torch::tensor(4.0f);

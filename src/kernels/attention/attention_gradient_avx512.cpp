@@ -1,0 +1,37 @@
+#include "kernels/attention/attention_gradient_task.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#if !defined(__clang__)  // of the intrinsics' own undefined operands
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include "kernels/simd/begin_avx512.h"
+
+namespace edgeclip::kernels::avx512 {
+
+namespace attention_gradient_inside {
+
+#include "kernels/attention/isa_avx512.inl"
+#include "kernels/attention/attention_parts.inl"
+// Behind its parts.
+#include "kernels/attention/attention_gradient.inl"
+
+}  // namespace attention_gradient_inside
+
+void attention_gradient_task(const AttentionGradient& problem, std::int64_t b, std::int64_t h,
+                             const AttentionGradientScratch& scratch) {
+  attention_gradient_inside::gradient_of_head(problem, b, h, scratch);
+}
+
+}  // namespace edgeclip::kernels::avx512
+
+#include "kernels/simd/end.h"
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#endif

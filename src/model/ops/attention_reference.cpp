@@ -1,0 +1,53 @@
+#include <cmath>
+#include <limits>
+
+#include "model/ops/attention.h"
+
+namespace edgeclip::ops {
+
+namespace {
+
+/// Of sequences of one length.  q: (B, Tq, W); k, v: (B, T, W); bias: (B, T) or undefined.
+torch::Tensor attend_equal(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                           std::int64_t heads, bool causal, const torch::Tensor& bias, double dropout) {
+  const auto B = k.size(0), T = k.size(1), d = k.size(2) / heads;
+  const auto split = [&](const torch::Tensor& t) {  // (B, T, W) -> (B, heads, T, d)
+    const torch::Tensor wide = t.scalar_type() == torch::kBFloat16 ? t.to(torch::kFloat) : t;
+    return wide.reshape({B, t.size(1), heads, d}).transpose(1, 2);
+  };
+  torch::Tensor scores = torch::matmul(split(q) * (1.0 / std::sqrt(static_cast<double>(d))),
+                                       split(k).transpose(2, 3));  // (B, heads, Tq, T)
+  if (causal)
+    scores = scores + torch::full({T, T}, -std::numeric_limits<float>::infinity(),
+                                  scores.options().requires_grad(false))
+                          .triu(1);
+  if (bias.defined()) scores = scores + bias.view({B, 1, 1, T});
+  torch::Tensor weights = torch::softmax(scores, -1);
+  if (dropout > 0) weights = torch::dropout(weights, dropout, /*train=*/true);
+  return torch::matmul(weights, split(v)).transpose(1, 2).reshape(q.sizes()).to(q.scalar_type());
+}
+
+}  // namespace
+
+torch::Tensor attention_reference(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                                  std::int64_t heads, const Sequences& s, double dropout) {
+  // Autocast would round what is float32 here on purpose.
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(
+      c10::DispatchKeySet({c10::DispatchKey::AutocastCPU, c10::DispatchKey::AutocastCUDA}));
+  const bool one_query = q.size(0) != k.size(0);
+  const auto some = [&](std::int64_t first, std::int64_t count, std::int64_t length) {
+    const auto rows = [&](const torch::Tensor& t) {
+      return t.slice(0, s.begin(first), s.begin(first) + count * length).reshape({count, length, -1});
+    };
+    const torch::Tensor queries = one_query ? q.slice(0, first, first + count).unsqueeze(1) : rows(q);
+    const torch::Tensor bias = s.key_bias.defined() ? rows(s.key_bias).squeeze(-1) : torch::Tensor();
+    return attend_equal(queries, rows(k), rows(v), heads, s.causal && !one_query, bias, dropout).flatten(0, 1);
+  };
+  if (s.count() == 0) return q;
+  if (s.is_equal()) return some(0, s.count(), s.longest());
+  std::vector<torch::Tensor> parts;
+  for (std::int64_t b = 0; b < s.count(); ++b) parts.push_back(some(b, 1, s.length(b)));
+  return torch::cat(parts);
+}
+
+}  // namespace edgeclip::ops
