@@ -133,6 +133,7 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
     validation[stage] = validator ? to_json(validator->run(checkpoint, objective)) : Json(nullptr);
   };
 
+  spdlog::info("{}", describe_device(device, where));
   measure("before");
   report["parameters"]["before"] = parameter_count(*checkpoint.model);
   const NeuronImportance importance = calibrated(options, checkpoint, objective, dataset);

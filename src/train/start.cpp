@@ -62,10 +62,10 @@ void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, con
   if (options.lora_mode == "adapter") model->attach_lora(options.lora, options.train);
   if (options.lora_mode == "continue") {
     if (!model->has_lora())
-      invalid_input("lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter",
+      invalid_input("{}lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter", where,
                     checkpoint.directory.string());
     model->adapters.set_dropout(options.lora.dropout);
-    if (!options.train.empty()) model->adapters.train_beside(options.train, "train");
+    if (!options.train.empty()) model->adapters.train_beside(options.train, where + "train");
   }
   if (options.lora_mode != "none" && options.base_type == "bf16") {
     model->adapters.store_base(torch::kBFloat16);

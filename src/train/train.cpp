@@ -114,13 +114,14 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
+  Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
   const MemoryEstimate memory = estimate_memory(options, memory_inputs(options, checkpoint, *objective, dataset));
   if (ranks.first()) {
+    spdlog::info("{}", describe_device(paths.device, device));
     spdlog::info("{}", describe(memory, options.micro_batch > 0 ? options.micro_batch : options.batch));
     if (const std::string warning = memory_warning(memory, options, usable_memory_bytes()); !warning.empty())
       spdlog::warn("{}", warning);
   }
-  Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
   if (dataset.captions_cut > 0)
     spdlog::warn("{} of {} captions are longer than {} tokens and are cut", dataset.captions_cut,
                  dataset.pairs.size(), dataset.context_length);

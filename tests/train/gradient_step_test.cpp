@@ -52,7 +52,7 @@ class GradientStepTest : public test::TinyTraining {
       const torch::Tensor& y = b.gradients[i].second;
       ASSERT_EQ(x.defined(), y.defined()) << name;
       if (!x.defined()) continue;
-      EXPECT_LE((x - y).abs().max().item<double>(), relative * (5e-2 + x.abs().max().item<double>())) << name;
+      EXPECT_LE((x - y).abs().max().item<double>(), relative * (0.5 + x.abs().max().item<double>())) << name;
     }
   }
 

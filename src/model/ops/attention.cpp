@@ -29,7 +29,7 @@ struct Head {
 
   template <class T>
   T* in(const torch::Tensor& x) const {
-    return static_cast<T*>(x.data_ptr()) + first * x.stride(0) + h * size;
+    return static_cast<T*>(x.data_ptr()) + first * x.stride(0) + h * size;  // no weight is written
   }
   std::int64_t floats(const torch::Tensor& x) const {
     return x.scalar_type() == torch::kFloat ? 0 : count * size;
@@ -79,7 +79,7 @@ class Pass {
     p.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(size_)));
     p.causal = sequences_.causal && !one_query_;
     if (sequences_.key_bias.defined())
-      p.mask = {sequences_.key_bias.data_ptr<float>() + first_key, 0, 0, 0, 1};
+      p.mask = {static_cast<const float*>(sequences_.key_bias.data_ptr<float>()) + first_key, 0, 0, 0, 1};
     return p;
   }
   /// body(b, h, space of so many floats).

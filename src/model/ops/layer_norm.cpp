@@ -48,8 +48,8 @@ Normalized normalize_pass(const torch::Tensor& x, const torch::Tensor& branch, c
   if (keep) {
     out.mean = torch::empty({rows});
     out.inverse = torch::empty({rows});
-    work.mean = out.mean.data_ptr<float>();
-    work.inverse = out.inverse.data_ptr<float>();
+    work.mean = elements<float>(out.mean);
+    work.inverse = elements<float>(out.inverse);
   }
   work.x = elements<float>(x);
   work.branch = elements_of(branch);
