@@ -29,7 +29,7 @@ struct Head {
 
   template <class T>
   T* in(const torch::Tensor& x) const {
-    return static_cast<T*>(x.data_ptr()) + first * x.stride(0) + h * size;  // no weight is written
+    return static_cast<T*>(x.data_ptr()) + first * x.stride(0) + h * size;
   }
   std::int64_t floats(const torch::Tensor& x) const {
     return x.scalar_type() == torch::kFloat ? 0 : count * size;

@@ -18,7 +18,7 @@ inline bool has_elements(const torch::Tensor& x) {
 template <class T>
 T* elements(const torch::Tensor& x) {
   EDGECLIP_CHECK(has_elements(x) && x.is_contiguous() && x.element_size() == sizeof(T));
-  return static_cast<T*>(x.data_ptr());  // no weight is written
+  return static_cast<T*>(x.data_ptr());
 }
 
 /// body(pointer to x's elements).
