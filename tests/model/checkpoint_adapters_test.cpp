@@ -157,6 +157,14 @@ TEST_F(CheckpointAdapters, AFolderOfPeftsStandsInTheirPlace) {
   EXPECT_NE(foreign.find("trained on other weights than"), std::string::npos) << foreign;
 }
 
+TEST_F(CheckpointAdapters, OfEarlierVersionsAreRead) {
+  const fs::path formats = golden("formats/v1");
+  const Checkpoint checkpoint = load_checkpoint(formats / "adapters");
+  EXPECT_EQ(checkpoint.model->adapters.names(), std::vector<std::string>{"night"});
+  EXPECT_EQ(checkpoint.base->directory, formats / "checkpoint");
+  EXPECT_EQ(weights_hash(checkpoint.model), weights_hash(load_checkpoint(formats / "checkpoint").model));
+}
+
 TEST_F(CheckpointAdapters, AreSavedWithoutACopy) {
   const Checkpoint checkpoint = adapted({"second"});
   const auto tensors = model_tensors(checkpoint.model);

@@ -196,7 +196,7 @@ void describe_checkpoint(const fs::path& path, Json& info) {
   info["parameters"] =
       fs::exists(path / "model.safetensors") ? Json(elements(path / "model.safetensors")) : Json(nullptr);
   const fs::path adapter = path / "adapter_model.safetensors";
-  info["adapter"] = fs::exists(adapter);
+  info["adapter"] = fs::exists(adapter) || !config.value("adapters", Json::array()).empty();
   if (fs::exists(adapter)) info["adapter_parameters"] = elements(adapter);
 }
 

@@ -26,4 +26,7 @@ edgeclip index --plan plan --images dataset --out gallery
 # Three boxes of the demo's video.
 jq '.[:3]' ../../../../examples/vtest_pedes/annotations.json >three.json
 edgeclip prepare --format video --annotations three.json --images "$(../../../../scripts/find_vtest.sh "${TMPDIR:-/tmp}")" --tokenizer dataset/tokenizer --context-length 32 --out video-dataset
-mv run-lora/final checkpoint && rm -r run-lora train.json adapt.json three.json run/best run/final
+mv run-lora/final checkpoint
+edgeclip adapters --checkpoint checkpoint --add night=checkpoint --drop default --out adapters
+jq '.base.absolute = "/nowhere/checkpoint"' adapters/config.json >config.json && mv config.json adapters/
+rm -r run-lora train.json adapt.json three.json run/best run/final
