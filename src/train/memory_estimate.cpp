@@ -74,7 +74,8 @@ std::string size_text(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t MemoryEstimate::total() const {
-  return resident + weights + gradients + moments + average + image_activations + text_activations + loader;
+  return resident + weights + gradients + moments + average + image_activations + text_activations + saving +
+         loader;
 }
 
 MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& inputs) {
@@ -86,6 +87,7 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
   e.gradients = inputs.trained_values * kFloat;
   e.moments = 2 * inputs.trained_values * kFloat;
   if (options.average.decay > 0) e.average = inputs.trained_values * kFloat;
+  e.saving = inputs.trained_values * kFloat + e.moments + e.average;
 
   // Products of autocast are in 16 bits and so is most of what is kept; residuals and norms stay float32.
   const double bytes = inputs.bf16 ? 2.5 : 4.0;
@@ -111,10 +113,10 @@ std::string describe(const MemoryEstimate& e, int pairs) {
   return fmt::format(
       "memory: about {} (process {}, weights {}, gradients and moments {}, activations of {} pairs {} of "
       "images and {} of "
-      "captions, loading {})",
+      "captions, saving {}, loading {})",
       size_text(e.total()), size_text(e.resident), size_text(e.weights),
       size_text(e.gradients + e.moments + e.average), pairs, size_text(e.image_activations),
-      size_text(e.text_activations), size_text(e.loader));
+      size_text(e.text_activations), size_text(e.saving), size_text(e.loader));
 }
 
 std::string memory_warning(const MemoryEstimate& e, const TrainOptions& options, std::int64_t usable) {
@@ -141,6 +143,7 @@ Json to_json(const MemoryEstimate& e) {
           {"average_mb", mb(e.average)},
           {"image_activations_mb", mb(e.image_activations)},
           {"text_activations_mb", mb(e.text_activations)},
+          {"saving_mb", mb(e.saving)},
           {"loader_mb", mb(e.loader)}};
 }
 

@@ -29,7 +29,7 @@ TEST(MemoryEstimate, ActivationsByTheFormula) {
   EXPECT_EQ(e.gradients, 400);
   EXPECT_EQ(e.moments, 800);
   EXPECT_EQ(e.average, 0);
-  EXPECT_EQ(e.total(), 50 + 600 + 400 + 800 + e.image_activations + e.text_activations + e.loader);
+  EXPECT_EQ(e.total(), 50 + 600 + 400 + 800 + 1200 + e.image_activations + e.text_activations + e.loader);
 }
 
 TEST(MemoryEstimate, WhatSavesMemoryShows) {

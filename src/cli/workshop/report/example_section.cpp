@@ -40,6 +40,7 @@ std::string thumbnail_uri(const std::string& path) {
 std::string hit_figure(const Json& hit, int& missing) {
   const std::string path = text_at(hit, "path"), uri = thumbnail_uri(path);
   const bool right = value_at(hit, "right") == true;
+  const Json score = value_at(hit, "score");
   missing += uri.empty() ? 1 : 0;
   const std::string picture = uri.empty()
                                   ? std::string("<div class=\"missing\">image missing</div>")
@@ -47,7 +48,7 @@ std::string hit_figure(const Json& hit, int& missing) {
                                                 escape_html(std::filesystem::path(path).filename().string()));
   return fmt::format("<figure class=\"{0}\">{1}<figcaption>{2} {0} · {3}</figcaption></figure>\n",
                      right ? "right" : "wrong", picture, right ? "✓" : "✗",
-                     escape_html(cell_text(value_at(hit, "score"))));
+                     score.is_number() ? fmt::format("{:.2f}", score.get<double>()) : std::string("—"));
 }
 
 }  // namespace
