@@ -28,8 +28,7 @@ Kept transformer(const Tower& tower, double positions) {
   const double width = tower.hidden_size;
   for (int layer = 0; layer < tower.num_hidden_layers; ++layer) {
     const double neurons = intermediate_of(tower.intermediate_size, layer);
-    const double block =
-        positions * (8 * width + 2 * neurons) + tower.num_attention_heads * positions * positions;
+    const double block = positions * (8 * width + 2 * neurons);  // attention's weights are computed again
     kept.blocks += block;
     kept.largest_block = std::max(kept.largest_block, block);
     kept.inputs += positions * width;
@@ -74,8 +73,7 @@ std::string size_text(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t MemoryEstimate::total() const {
-  return resident + weights + gradients + moments + average + image_activations + text_activations + saving +
-         loader;
+  return resident + weights + gradients + moments + average + image_activations + text_activations + loader;
 }
 
 MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& inputs) {
@@ -87,7 +85,6 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
   e.gradients = inputs.trained_values * kFloat;
   e.moments = 2 * inputs.trained_values * kFloat;
   if (options.average.decay > 0) e.average = inputs.trained_values * kFloat;
-  e.saving = inputs.trained_values * kFloat + e.moments + e.average;
 
   // Products of autocast are in 16 bits and so is most of what is kept; residuals and norms stay float32.
   const double bytes = inputs.bf16 ? 2.5 : 4.0;
@@ -113,10 +110,10 @@ std::string describe(const MemoryEstimate& e, int pairs) {
   return fmt::format(
       "memory: about {} (process {}, weights {}, gradients and moments {}, activations of {} pairs {} of "
       "images and {} of "
-      "captions, saving {}, loading {})",
+      "captions, loading {})",
       size_text(e.total()), size_text(e.resident), size_text(e.weights),
       size_text(e.gradients + e.moments + e.average), pairs, size_text(e.image_activations),
-      size_text(e.text_activations), size_text(e.saving), size_text(e.loader));
+      size_text(e.text_activations), size_text(e.loader));
 }
 
 std::string memory_warning(const MemoryEstimate& e, const TrainOptions& options, std::int64_t usable) {
@@ -124,7 +121,7 @@ std::string memory_warning(const MemoryEstimate& e, const TrainOptions& options,
   std::vector<std::string> remedies;
   if (options.micro_batch == 0)
     remedies.push_back(fmt::format("--micro-batch {} (the same gradient)", std::max(1, options.batch / 4)));
-  if (!options.gradient_checkpointing) remedies.emplace_back("--gradient-checkpointing true");
+  if (!options.gradient_checkpointing) remedies.emplace_back("--gradient-checkpointing");
   if (options.lora_mode == "none") remedies.emplace_back("--lora-mode adapter (fewer moments)");
   remedies.push_back(fmt::format("--batch {}", std::max(2, options.batch / 2)));
   std::string advice;
@@ -143,7 +140,6 @@ Json to_json(const MemoryEstimate& e) {
           {"average_mb", mb(e.average)},
           {"image_activations_mb", mb(e.image_activations)},
           {"text_activations_mb", mb(e.text_activations)},
-          {"saving_mb", mb(e.saving)},
           {"loader_mb", mb(e.loader)}};
 }
 

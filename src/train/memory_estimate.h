@@ -28,7 +28,6 @@ struct MemoryInputs {
 struct MemoryEstimate {
   std::int64_t resident = 0, weights = 0, gradients = 0, moments = 0, average = 0;
   std::int64_t image_activations = 0, text_activations = 0;
-  std::int64_t saving = 0;  ///< the copies that a save of the state makes: weights that train and moments
   std::int64_t loader = 0;  ///< decoded batches and pixels kept in memory
 
   std::int64_t total() const;

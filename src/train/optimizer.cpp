@@ -134,8 +134,8 @@ std::int64_t AdamW::trained_elements() const {
 NamedTensors AdamW::state() const {
   NamedTensors tensors;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    tensors.emplace_back("exp_avg." + parameters_[i].name, to_tensor(moments_[i].first));
-    tensors.emplace_back("exp_avg_sq." + parameters_[i].name, to_tensor(moments_[i].second));
+    tensors.emplace_back("exp_avg." + parameters_[i].name, alias_tensor(moments_[i].first));
+    tensors.emplace_back("exp_avg_sq." + parameters_[i].name, alias_tensor(moments_[i].second));
   }
   tensors.emplace_back(kSteps, to_tensor(torch::full({1}, steps_, torch::kInt64)));
   return tensors;

@@ -32,6 +32,7 @@ class AdamW {
   std::int64_t trained_elements() const;
 
   /// Moments as "exp_avg.NAME" and "exp_avg_sq.NAME", steps() as "adamw_steps".
+  /// They share the moments' memory: for who writes them at once.
   NamedTensors state() const;
   /// Where an earlier version wrote no steps(), they are those of file's metadata "step".  Throws InvalidInput if file
   /// lacks a moment or has it in another shape.

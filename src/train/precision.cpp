@@ -33,6 +33,12 @@ bool use_bf16(const std::string& precision, bool on_cpu) {
   return true;
 }
 
+std::string describe_auto_precision(bool on_cpu) {
+  if (!on_cpu) return "precision: fp32 on a GPU; --precision bf16 for less time";
+  return cpu_has_bf16() ? "precision: bf16, for which this CPU has instructions"
+                        : "precision: fp32, as this CPU has no bf16 instructions and would only emulate it";
+}
+
 Autocast::Autocast(bool bf16) : enabled_(bf16) {
   if (!enabled_) return;
   at::autocast::set_autocast_cpu_dtype(at::kBFloat16);

@@ -109,7 +109,7 @@ RunPosition RunState::load(const std::filesystem::path& path) {
 NamedTensors frozen_weights(const DualEncoder& model) {
   NamedTensors tensors;
   for (const auto& item : model->named_parameters())
-    if (!item.value().requires_grad()) tensors.emplace_back(item.key(), to_tensor(item.value()));
+    if (!item.value().requires_grad()) tensors.emplace_back(item.key(), alias_tensor(item.value()));
   return tensors;
 }
 

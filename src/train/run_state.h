@@ -33,7 +33,7 @@ struct RunPosition {
 
 /// What has a state beside the position: named tensors, taken as they are and put back.
 struct StatePart {
-  std::function<NamedTensors()> save;
+  std::function<NamedTensors()> save;  ///< they may share the memory of what they are of
   std::function<void(const SafetensorsFile& file)> load;  ///< throws InvalidInput naming file and tensor
 };
 

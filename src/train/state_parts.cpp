@@ -22,7 +22,7 @@ StatePart state_of_module(std::shared_ptr<torch::nn::Module> module, const std::
   };
   return {[tensors] {
             NamedTensors saved;
-            for (const auto& [name, value] : tensors()) saved.emplace_back(name, to_tensor(value));
+            for (const auto& [name, value] : tensors()) saved.emplace_back(name, alias_tensor(value));
             return saved;
           },
           [tensors](const SafetensorsFile& file) {

@@ -75,7 +75,8 @@ void require_same_teacher(const Json& run, const std::string& hash, const std::s
         teacher);
 }
 
-Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const torch::Device& device) {
+Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const torch::Device& device,
+              const std::string& auto_precision) {
   std::optional<RunFolder> run;
   if (ranks.first())
     run.emplace(paths.out, paths.resume      ? RunFolder::Use::kResume
@@ -118,6 +119,7 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   const MemoryEstimate memory = estimate_memory(options, memory_inputs(options, checkpoint, *objective, dataset));
   if (ranks.first()) {
     spdlog::info("{}", describe_device(paths.device, device));
+    if (!auto_precision.empty()) spdlog::info("{}", auto_precision);
     spdlog::info("{}", describe(memory, options.micro_batch > 0 ? options.micro_batch : options.batch));
     if (const std::string warning = memory_warning(memory, options, usable_memory_bytes()); !warning.empty())
       spdlog::warn("{}", warning);
@@ -165,6 +167,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   settle_training(options, paths);
   const torch::Device device = training_device(paths.device);
   // As it is here: a run that goes on elsewhere must not change its arithmetic.
+  const std::string auto_precision = options.precision == "auto" ? describe_auto_precision(device.is_cpu()) : "";
   if (options.precision == "auto") options.precision = use_bf16(options.precision, device.is_cpu()) ? "bf16" : "fp32";
   const RankPlace place = rank_place([](const char* name) { return std::getenv(name); });
   if (place.rank > 0) leave_logging_to_others();
@@ -172,7 +175,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   Ranks ranks(place);
   if (!ranks.alone()) spdlog::info("one of {} processes ({})", ranks.world(), place.launcher);
   try {
-    return train_as(ranks, std::move(options), paths, device);
+    return train_as(ranks, std::move(options), paths, device, auto_precision);
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& error) {

@@ -43,7 +43,7 @@ WeightAverage::InUse::~InUse() {
 NamedTensors WeightAverage::state() const {
   NamedTensors tensors;
   for (std::size_t i = 0; i < parameters_.size(); ++i)
-    tensors.emplace_back("average." + parameters_[i].name, to_tensor(averages_[i]));
+    tensors.emplace_back("average." + parameters_[i].name, alias_tensor(averages_[i]));
   return tensors;
 }
 

@@ -33,7 +33,7 @@ class WeightAverage {
   /// The parameters become the average, for good.
   void assign();
 
-  /// As "average.NAME".
+  /// As "average.NAME", sharing the averages' memory: for who writes them at once.
   NamedTensors state() const;
   /// Throws InvalidInput if file lacks one or has it in another shape.
   void load_state(const SafetensorsFile& file);
