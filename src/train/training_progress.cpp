@@ -13,7 +13,13 @@ constexpr double kForgotten = 0.1;  ///< of what is known of the rate, at each s
 void TrainingProgress::step(double loss, std::int64_t images, double seconds) {
   images_ = (1 - kForgotten) * images_ + static_cast<double>(images);
   seconds_ = (1 - kForgotten) * seconds_ + seconds;
+  loss_ = loss;
   progress_.advance(1, note(loss));
+}
+
+void TrainingProgress::validated(double r1) {
+  r1_ = r1;
+  progress_.advance(0, note(loss_));
 }
 
 std::string TrainingProgress::note(double loss) const {

@@ -17,7 +17,7 @@ class TrainingProgress {
   void step(double loss, std::int64_t images, double seconds);
   void left_out() { progress_.advance(1, "left out"); }
   /// R@1 of texts among images, percent.
-  void validated(double r1) { r1_ = r1; }
+  void validated(double r1);
   void finish() { progress_.finish(); }
 
   /// "loss 2.310, R@1 12.5 %, 205 images/s"; the rate is that of the last steps.
@@ -26,6 +26,7 @@ class TrainingProgress {
  private:
   Progress progress_;
   std::optional<double> r1_;
+  double loss_ = 0;  ///< of the last step
   double images_ = 0, seconds_ = 0;  ///< of the last steps, the older the less
 };
 
