@@ -67,7 +67,8 @@ void NeuronImportance::add(const Batch& batch, Objective& objective) {
     torch::Tensor h = hidden[i].detach().abs();
     if (kind_ == "taylor") h = h * gradients[i].abs();
     const std::int64_t sequences = (layers_[i].vision ? inputs.pixels : inputs.tokens).size(0);
-    const double length = static_cast<double>(h.size(0)) / static_cast<double>(sequences);
+    const double rows = layers_[i].vision ? static_cast<double>(h.size(0)) : valid.sum().item<double>();
+    const double length = rows / static_cast<double>(sequences);
     // On the CPU no row is padding; elsewhere captions are padded to the longest.
     if (!layers_[i].vision && !h.device().is_cpu())
       h = h * valid.slice(1, 0, h.size(0) / sequences).flatten().unsqueeze(1);

@@ -106,7 +106,8 @@ Json prune(const PruneOptions& options, const std::string& checkpoint_path, cons
   std::vector<std::filesystem::path> inputs = checkpoint_sources(checkpoint_path);
   inputs.push_back(data);
   const auto& distillation = options.recovery.losses.distillation;
-  if (distillation.in_use()) inputs.push_back(checkpoint_folder(distillation.teacher));
+  if (distillation.in_use())
+    for (const auto& source : checkpoint_sources(distillation.teacher)) inputs.push_back(source);
   AtomicDirectory folder(out, kCheckpointFile, {overwrite, inputs});
   prepare_torch();
   torch::manual_seed(options.recovery.seed);

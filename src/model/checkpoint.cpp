@@ -229,12 +229,13 @@ Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter) {
   return checkpoint;
 }
 
-void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint, const FolderRules& rules) {
+void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint, const FolderRules& rules,
+                     const fs::path& stands_at) {
   AtomicDirectory folder(directory, kCheckpointFile, rules);
-  save_checkpoint(folder, checkpoint);
+  save_checkpoint(folder, checkpoint, stands_at);
 }
 
-void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint) {
+void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint, const fs::path& stands_at) {
   Json json = Json::object();
   json["format"] = kCheckpointFormat;
   json["edgeclip"] = version();
@@ -243,7 +244,7 @@ void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint) {
   if (checkpoint.saves_base())
     write_safetensors(out.work() / kWeightsFile, model_tensors(checkpoint.model), {{"format", "pt"}});
   else
-    json["base"] = base_json(base_as_used(checkpoint), out.work());
+    json["base"] = base_json(base_as_used(checkpoint), stands_at.empty() ? out.work() : stands_at);
   save_adapters(checkpoint, out.work(), json);
   if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
   json["provenance"] = checkpoint.provenance;

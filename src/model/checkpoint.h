@@ -72,9 +72,9 @@ void add_adapter(Checkpoint& checkpoint, const std::string& name, const std::fil
 /// What the card repeats of the model (sizes, ids, activation, logit scale) and config are taken from the
 /// model itself.
 void save_checkpoint(const std::filesystem::path& directory, const Checkpoint& checkpoint,
-                     const FolderRules& rules = {});
+                     const FolderRules& rules = {}, const std::filesystem::path& stands_at = {});
 /// The same into a folder that was claimed before the work; commits it.
-void save_checkpoint(AtomicDirectory& folder, const Checkpoint& checkpoint);
+void save_checkpoint(AtomicDirectory& folder, const Checkpoint& checkpoint, const std::filesystem::path& stands_at = {});
 
 /// The card with everything filled in that follows from the model.
 ModelCard card_of(const DualEncoder& model, ModelCard card);

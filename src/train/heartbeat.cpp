@@ -18,6 +18,9 @@ std::string entry(const char* what, int rank) { return fmt::format("{}/{}", what
 
 /// Whatever the store throws, it has gone: rank 0 keeps it.
 constexpr const char* kStoreGone = "rank 0 has ended, and with it what the processes meet at";
+constexpr const char* kStoreSilent = "rank 0 has not been heard of for some time";
+
+constexpr std::chrono::milliseconds kLook{50};
 
 }  // namespace
 
@@ -25,11 +28,14 @@ Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank, int world,
     : store_(std::move(store)), rank_(rank), world_(world), times_(times), names_(static_cast<std::size_t>(world)) {
   store_->set(entry("name", rank_), bytes_of(name));
   thread_ = std::thread([this] { live(); });
+  watcher_ = std::thread([this] { watch(); });
 }
 
 Heartbeat::~Heartbeat() {
   ending_ = true;
-  thread_.join();
+  thread_.join();  // the watcher ends the process if this hangs
+  ended_ = true;
+  watcher_.join();
 }
 
 std::string Heartbeat::name_of(int rank) {
@@ -38,53 +44,68 @@ std::string Heartbeat::name_of(int rank) {
   return name.empty() ? fmt::format("rank {}", rank) : fmt::format("rank {} ({})", rank, name);
 }
 
-std::string Heartbeat::gone(std::vector<Peer>& peers, std::chrono::milliseconds silence) {
+std::string Heartbeat::gone(std::vector<Peer>& peers, int misses) {
   for (int rank = 0; rank < world_; ++rank) {
     if (rank == rank_) continue;
     const std::string name = name_of(rank);
     if (store_->check({entry("failing", rank)}))
       return fmt::format("{} has ended: {}", name, as_text(store_->get(entry("failing", rank))));
     Peer& peer = peers[static_cast<std::size_t>(rank)];
-    if (const std::int64_t beats = store_->add(entry("beats", rank), 0); beats != peer.beats) peer = {beats, Clock::now()};
-    if (Clock::now() - peer.since >= silence)
-      return fmt::format("{} has not been heard of for {:.0f} s", name,
-                         std::chrono::duration<double>(Clock::now() - peer.since).count());
+    const std::int64_t beats = store_->add(entry("beats", rank), 0);
+    peer = beats != peer.beats ? Peer{beats, 0} : Peer{beats, peer.misses + 1};
+    if (peer.misses >= misses) return name + " has not been heard of for some time";
   }
   return "";
 }
 
+bool Heartbeat::pause(std::chrono::milliseconds time) const {
+  for (auto slept = std::chrono::milliseconds(0); slept < time && !ending_; slept += kLook) std::this_thread::sleep_for(kLook);
+  return !ending_;
+}
+
+void Heartbeat::end_process(const std::string& why) const {
+  std::fprintf(stderr, "edgeclip: error: %s; go on with --resume\n", why.c_str());
+  remove_unfinished();
+  ::_exit(kMachineFault);
+}
+
 void Heartbeat::live() {
   std::vector<Peer> peers(static_cast<std::size_t>(world_));
-  for (auto next = Clock::now(); !ending_; next += times_.beat) {
-    std::string why;
-    try {
-      store_->add(entry("beats", rank_), 1);
-      why = gone(peers, times_.silence);
-    } catch (const std::exception&) {
-      // The main thread is about to find out, and has the better message; if it does not, it waits for ever.
-      why = kStoreGone;
-      const auto until = Clock::now() + times_.silence / 2;
-      while (!ending_ && Clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-    if (!why.empty()) {
-      const auto until = Clock::now() + times_.suspicion;
-      while (!ending_ && Clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      if (ending_) return;
-      std::fprintf(stderr, "edgeclip: error: %s; go on with --resume\n", why.c_str());
-      remove_unfinished();
-      ::_exit(kMachineFault);
-    }
-    while (!ending_ && Clock::now() < next + times_.beat) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  do {
+    const auto look = [&]() -> std::string {
+      try {
+        store_->add(entry("beats", rank_), 1);
+        std::string why = gone(peers, times_.silence);
+        unanswered_ = 0;
+        return why;
+      } catch (const std::exception&) {
+        return kStoreGone;
+      }
+    };
+    std::string why = look();
+    if (why.empty()) continue;
+    // The main thread is about to find out, and has more to do than to end; and who was only paused beats again.
+    if (!pause(times_.suspicion * times_.beat)) return;
+    why = look();
+    if (!why.empty()) end_process(why);
+  } while (pause(times_.beat));
+}
+
+void Heartbeat::watch() {
+  while (!ended_) {
+    for (auto slept = std::chrono::milliseconds(0); slept < times_.beat && !ended_; slept += kLook)
+      std::this_thread::sleep_for(kLook);
+    if (++unanswered_ >= times_.silence + 2 * times_.suspicion && !ended_) end_process(kStoreSilent);
   }
 }
 
 std::string Heartbeat::who_is_gone(const std::string& otherwise) {
   std::vector<Peer> peers(static_cast<std::size_t>(world_));
-  const auto until = Clock::now() + 2 * times_.suspicion;
+  const int looks = static_cast<int>(times_.suspicion * times_.beat / kLook);
   try {
-    while (Clock::now() < until) {
-      if (std::string why = gone(peers, times_.suspicion); !why.empty()) return why;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (int k = 0; k < 2 * looks; ++k) {
+      if (std::string why = gone(peers, looks); !why.empty()) return why;
+      std::this_thread::sleep_for(kLook);
     }
   } catch (const std::exception&) {
     return kStoreGone;

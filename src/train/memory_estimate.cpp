@@ -88,7 +88,9 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
 
   // Products of autocast are in 16 bits and so is most of what is kept; residuals and norms stay float32.
   const double bytes = inputs.bf16 ? 2.5 : 4.0;
-  const double rows = options.micro_batch > 0 ? options.micro_batch : options.batch;
+  const double batch = static_cast<double>(options.batch) / inputs.world,
+               rows = options.micro_batch > 0 ? std::min<double>(options.micro_batch, batch) : batch,
+               views = options.losses.self_supervision.weight > 0 ? 2 : 1;
   double positions = 0;
   const bool is_vit = vision.model_type == "vit";
   if (is_vit)
@@ -99,10 +101,10 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
              captions = transformer(text, std::min(inputs.tokens, text.max_position_embeddings));
   const double pixels = 3.0 * vision.image_height * vision.image_width;
   e.image_activations = static_cast<std::int64_t>(
-      rows * (bytes * activation_values(images, options.gradient_checkpointing) + kFloat * pixels));
+      rows * views * (bytes * activation_values(images, options.gradient_checkpointing) + kFloat * pixels));
   e.text_activations =
       static_cast<std::int64_t>(rows * bytes * activation_values(captions, options.gradient_checkpointing));
-  e.loader = static_cast<std::int64_t>((options.loading.queue + 1) * options.batch * pixels * kFloat);
+  e.loader = static_cast<std::int64_t>((options.loading.queue + 1) * batch * views * pixels * kFloat);
   return e;
 }
 

@@ -15,13 +15,14 @@ struct MemoryInputs {
   int tokens = 0;                   ///< of the longest caption, at most the context length
   bool bf16 = false;                ///< what products are made in
   std::int64_t resident_bytes = 0;  ///< of the process before the model, libraries among them
+  int world = 1;                    ///< processes that divide a batch
 };
 
 /// Bytes that a training takes at its peak, by what they are for.
 ///
-/// Activations are those that the backward pass keeps: of a transformer block with width W, M neurons, h
-/// heads and T positions, per row, T (8 W + 2 M) + h T^2 values (two LayerNorms' inputs and outputs, queries,
-/// keys, values, context, the MLP before and after its activation, attention weights); of a bottleneck block
+/// Activations are those that the backward pass keeps: of a transformer block with width W, M neurons
+/// and T positions, per row, T (8 W + 2 M) values (two LayerNorms' inputs and outputs, queries,
+/// keys, values, context, the MLP before and after its activation); of a bottleneck block
 /// two times its three convolutions' outputs.  With gradient checkpointing T W per block and one whole block.
 /// An estimate for planning, not a bound: the allocator's slack and the libraries' own buffers are not
 /// counted.

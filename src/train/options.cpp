@@ -35,6 +35,8 @@ void SavingOptions::validate(const std::string& where) const {
 void EarlyStoppingOptions::validate(const std::string& where) const {
   require(patience >= 0, where, "patience", patience, "0 (off) or more");
   require(std::isfinite(min_delta) && min_delta >= 0, where, "min_delta", min_delta, "0 or more");
+  if (patience == 0 && min_delta > 0)
+    invalid_input("{0}min_delta: has no effect without {0}patience; set that too, or leave it out", where);
 }
 
 void TrainOptions::validate(const std::string& where) const {
@@ -66,6 +68,8 @@ void TrainOptions::validate(const std::string& where) const {
     invalid_input(
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
         base_type);
+  if (saving.base && lora_mode == "none")
+    invalid_input("{}saving.base: only an adapter (lora_mode) leaves a base out; leave it out", where);
   if (!train.empty() && lora_mode == "none")
     invalid_input(
         "{0}train: has no effect while {0}lora_mode is none and all weights train; name in {0}freeze what does not, "

@@ -169,8 +169,9 @@ void Ranks::require_same(const std::string& text, const std::string& what) {
     if (!torch::equal(all[r], all[0])) invalid_input("rank {} has {} than rank 0; all ranks need the same", r, what);
 }
 
-void Ranks::failing(const std::string& message) {
+void Ranks::abandon(const std::string& message) {
   if (heartbeat_) heartbeat_->failing(first_line(message));
+  heartbeat_.reset();
 }
 
 void Ranks::leave() {

@@ -46,8 +46,8 @@ class Ranks {
   /// Throws InvalidInput naming a rank whose text is another than that of rank 0.  what: "another dataset"
   void require_same(const std::string& text, const std::string& what);
 
-  /// Tells the others why this process ends.
-  void failing(const std::string& message);
+  /// Tells the others why this process ends, which is watched no longer: it may have much to save.  Nothing may follow.
+  void abandon(const std::string& message);
   /// Returns when all are here; nothing may follow.
   void leave();
 

@@ -86,6 +86,8 @@ fs::path RunFolder::checkpoint(std::int64_t step) const {
   return place() / kCheckpoints / fmt::format("step_{:08}", step);
 }
 
+fs::path RunFolder::stands_at(const fs::path& path) const { return directory_ / path.lexically_relative(place()); }
+
 void RunFolder::keep_checkpoints(int count) const {
   std::vector<fs::path> steps;
   std::error_code error;
@@ -120,7 +122,7 @@ Json read_run_description(const fs::path& run) {
   if (!fs::exists(run / "run.json"))
     invalid_input("{}: holds no state.safetensors and run.json to resume from; train without --resume",
                   run.string());
-  Json json = read_artifact_head(run / "run.json", kRunFormat, "train without --resume");
+  Json json = read_artifact_head(run_json_in_force(run), kRunFormat, "train without --resume");
   auto options = json.find("options");
   if (options == json.end() || !options->is_object()) return json;
   if (options->contains("flip")) {

@@ -40,6 +40,8 @@ class RunFolder {
   const std::filesystem::path& directory() const { return directory_; }
   std::filesystem::path best() const { return place() / "best"; }
   std::filesystem::path checkpoint(std::int64_t step) const;
+  /// Where a path in a run that replaces another will be.
+  std::filesystem::path stands_at(const std::filesystem::path& path) const;
   /// Of checkpoint(), those of the last `count` steps stay.
   void keep_checkpoints(int count) const;
   std::filesystem::path final() const { return place() / "final"; }

@@ -63,6 +63,17 @@ void replace_run(const fs::path& run) {
 
 bool needs_finishing(const fs::path& run) { return fs::is_directory(run / kReplacement); }
 
+fs::path run_json_in_force(const fs::path& run) {
+  constexpr const char* kHead = "run.json";
+  const fs::path from = run / kReplacement;
+  if (!needs_finishing(run) || !fs::exists(from / kEntries)) return run / kHead;
+  const Json entries = read_json(from / kEntries);
+  const auto entry = entries.find(kHead);
+  // It is the last to be exchanged: the old one may lie there already.
+  const bool here = entry != entries.end() && inode_of(from / kHead) == entry->get<std::uint64_t>();
+  return (here ? from : run) / kHead;
+}
+
 void finish_replacement(const fs::path& run) {
   if (!needs_finishing(run)) return;
   const fs::path from = run / kReplacement;

@@ -21,6 +21,9 @@ void replace_run(const std::filesystem::path& run);
 /// Whether a replacement was cut off.
 bool needs_finishing(const std::filesystem::path& run);
 
+/// run/run.json, or that of a replacement which was cut off before it got there.  Changes nothing.
+std::filesystem::path run_json_in_force(const std::filesystem::path& run);
+
 /// Completes a replacement that was cut off; does nothing otherwise.
 void finish_replacement(const std::filesystem::path& run);
 

@@ -51,7 +51,8 @@ Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesyste
   if (checkpoint.model->adapters.empty() || options.saving.base) return checkpoint;
   if (checkpoint.saves_base())
     spdlog::info("the adapter's base lies nowhere else (an adapter was merged into it): checkpoints hold it");
-  else if (is_artifact_head(checkpoint.base->directory.parent_path() / "run.json"))
+  else if (const auto above = checkpoint.base->directory.parent_path();
+           is_artifact_head(above / "run.json") || is_artifact_head(above.parent_path() / "run.json"))
     spdlog::info("{}: the adapter's checkpoints need it; it goes when its run is trained on (saving.base: they hold it)",
                  checkpoint.base->directory.string());
   return checkpoint;

@@ -69,7 +69,9 @@ StatePart state_of_generators(const torch::Device& device) {
             return saved;
           },
           [generators](const SafetensorsFile& file) {
-            for (const auto& [name, generator] : generators) restore(generator, name, file);
+            // A run that goes on on another device has drawn nothing there yet.
+            for (const auto& [name, generator] : generators)
+              if (name == "rng" || file.contains(name)) restore(generator, name, file);
           }};
 }
 

@@ -15,6 +15,7 @@ StepGuard::StepGuard(const DualEncoder& model) : model_(model) {
 }
 
 void StepGuard::begin() {
+  random_.emplace(model_->logit_scale.device());
   before_.resize(statistics_.size());
   for (std::size_t i = 0; i < statistics_.size(); ++i)
     if (before_[i].defined())
@@ -27,6 +28,11 @@ void StepGuard::undo(std::vector<TrainedParameter>& parameters) {
   const torch::NoGradGuard no_graph;
   for (std::size_t i = 0; i < statistics_.size(); ++i) statistics_[i].copy_(before_[i]);
   for (TrainedParameter& parameter : parameters) parameter.value.mutable_grad().reset();
+}
+
+void StepGuard::undo_all(std::vector<TrainedParameter>& parameters) {
+  undo(parameters);
+  random_->restore();
 }
 
 std::string StepGuard::damaged_weight() const {

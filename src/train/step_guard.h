@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/dual_encoder.h"
+#include "model/random_state.h"
 #include "train/parameter_groups.h"
 
 namespace edgeclip {
@@ -17,6 +19,8 @@ class StepGuard {
   void begin();
   /// Statistics that a BatchNorm moved since begin() are what they were, gradients are dropped.
   void undo(std::vector<TrainedParameter>& parameters);
+  /// And nothing has been drawn: the step has not been.
+  void undo_all(std::vector<TrainedParameter>& parameters);
 
   /// Names a weight that is not finite; "" if there is none.
   std::string damaged_weight() const;
@@ -26,6 +30,7 @@ class StepGuard {
  private:
   DualEncoder model_;
   std::vector<torch::Tensor> statistics_, before_;
+  std::optional<RandomState> random_;
 };
 
 }  // namespace edgeclip

@@ -86,6 +86,8 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   const std::string& init = paths.init;
   const auto& distillation = options.losses.distillation;
   const std::string teacher = distillation.in_use() ? distillation.teacher : "";
+  if (paths.overwrite && std::filesystem::is_directory(paths.adapter) && lies_within(paths.adapter, paths.out))
+    invalid_input("--out {}: holds {}, which would go with it; choose another --out", paths.out, paths.adapter);
   for (const std::string& read : {init, teacher})
     for (const auto& source : paths.overwrite && !read.empty() ? checkpoint_sources(read)
                                                                : std::vector<std::filesystem::path>())
@@ -116,12 +118,16 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
                   dataset.name, options.seed, version());
 
   Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
-  const MemoryEstimate memory = estimate_memory(options, memory_inputs(options, checkpoint, *objective, dataset));
+  MemoryInputs memory_of = memory_inputs(options, checkpoint, *objective, dataset);
+  memory_of.world = ranks.world();
+  const MemoryEstimate memory = estimate_memory(options, memory_of);
   if (ranks.first()) {
     spdlog::info("{}", describe_device(paths.device, device));
     if (!auto_precision.empty()) spdlog::info("{}", auto_precision);
-    spdlog::info("{}", describe(memory, options.micro_batch > 0 ? options.micro_batch : options.batch));
-    if (const std::string warning = memory_warning(memory, options, usable_memory_bytes()); !warning.empty())
+    spdlog::info("{}", describe(memory, options.micro_batch > 0 ? options.micro_batch : options.batch / ranks.world()));
+    // A GPU's memory is another one, and several processes may share the machine's.
+    if (const std::string warning = memory_warning(memory, options, usable_memory_bytes());
+        device.is_cpu() && ranks.alone() && !warning.empty())
       spdlog::warn("{}", warning);
   }
   if (dataset.captions_cut > 0)
@@ -179,7 +185,7 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& error) {
-    ranks.failing(error.what());
+    ranks.abandon(error.what());
     throw;
   }
 }

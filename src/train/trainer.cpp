@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "train/gradient_norms.h"
@@ -79,6 +80,8 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
         std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading, ranks);
   else
     spdlog::warn("{}: has no split \"val\", so nothing is validated and best is the last step", dataset.name);
+  if (validator_ == nullptr && options.early_stopping.patience > 0)
+    spdlog::warn("early_stopping.patience: nothing is validated, so the run does not stop early");
 }
 
 void Trainer::collect_state() {
@@ -92,6 +95,7 @@ void Trainer::collect_state() {
 
 void Trainer::resume(const std::filesystem::path& state) {
   const std::int64_t batches = position_.batches_per_epoch;
+  ranks_.require_same(ranks_.alone() ? "" : hash_file(state), "another state.safetensors");
   position_ = state_.load(state);
   saved_step_ = position_.step;
   if (position_.batches_per_epoch != batches || position_.step < 0 || position_.step > total_steps_)
@@ -115,22 +119,27 @@ Json Trainer::fit() {
   objective_->train();
   progress_.emplace(total_steps_ - position_.step);
   stall_.emplace(std::max(schedule_->warmup_steps(), position_.step), total_steps_);
+  bool together = false;  // all ranks are on their way out
   try {
     for (;;) {
       if (validation_due()) validate();
       if (done()) break;
       // All ranks end after the same step.
-      if (ranks_.any(interrupted())) throw Interrupted("interrupted");
+      together = ranks_.any(interrupted());
+      if (together) throw Interrupted("interrupted");
       train_step();
       if (saving_due()) save();
     }
   } catch (const Interrupted&) {
+    if (!together) ranks_.abandon("interrupted");
     if (run_ != nullptr && run_->replaces_another())  // nothing has been kept of this one yet
       throw Interrupted("interrupted before anything was saved; the older run stays");
     finish();
+    if (together) ranks_.leave();  // a launcher ends the others as soon as one has ended, and rank 0 saves
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
-  } catch (...) {
+  } catch (const std::exception& error) {
+    ranks_.abandon(error.what());
     keep_after_failure();
     throw;
   }
@@ -162,6 +171,7 @@ Json Trainer::fit() {
 void Trainer::keep_after_failure() {
   if (run_ == nullptr || run_->replaces_another() || position_.step == 0 || updating_) return;
   try {
+    if (in_step_) guard_.undo_all(parameters_);
     finish();
     spdlog::warn("{} holds what was trained up to step {}; go on with --resume", run_->directory().string(),
                  position_.step);
@@ -180,12 +190,14 @@ void Trainer::train_step() {
   const double lr = schedule_->rate(position_.step);
 
   guard_.begin();
+  in_step_ = true;
   const ObjectiveValue value = gradient_(batch);
   loss_ = value.total.item<double>();
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss_) || !std::isfinite(norm)) return skip_step(loss_, norm);
   if (log_ && (position_.step == 0 || (position_.step + 1) % kHistogramEvery == 0))
     log_->gradient_norms(position_.step + 1, gradient_norms(parameters_));
+  in_step_ = false;
   updating_ = true;
   optimizer_.step(lr, clip_scale(norm, o.clip_norm));
   optimizer_.zero_gradients();
@@ -219,6 +231,7 @@ void Trainer::skip_step(double loss, double norm) {
   require_finite_weights();  // such weights give no better step
   const std::string where = guard_.damaged_gradient(parameters_);
   guard_.undo(parameters_);
+  in_step_ = false;
   if (position_.skipped_in_a_row >= options_.optimizer.max_skipped)
     end_as_not_finite(fmt::format("the loss is {} and the gradient's norm {}: {}", loss, norm, where));
   spdlog::warn("step {} is left out: the loss is {} and the gradient's norm {}: {}", position_.step, loss, norm, where);
@@ -283,7 +296,7 @@ void Trainer::validate() {
                  validation.loss ? fmt::format(" loss {:.3f}", *validation.loss) : "",
                  validation.retrieval.text_to_image.r1, validation.retrieval.text_to_image.map);
     const double score = score_of(position_.last_validation, options_.best_by);
-    const bool first = position_.best_step < 0;
+    const bool first = position_.best_step < 0 || std::isnan(position_.best_score);
     position_.validations_waited =
         first || score > position_.best_score + options_.early_stopping.min_delta ? 0 : position_.validations_waited + 1;
     if (first || score > position_.best_score) {
@@ -303,7 +316,7 @@ void Trainer::validate() {
 }
 
 void Trainer::save_best() {
-  if (run_ != nullptr) save_checkpoint(run_->best(), checkpoint_, kReplaceOwn);
+  if (run_ != nullptr) save_checkpoint(run_->best(), checkpoint_, kReplaceOwn, run_->stands_at(run_->best()));
   position_.best_step = position_.step;
 }
 
@@ -316,7 +329,7 @@ void Trainer::finish() {
   }
   {
     const WeightAverage::InUse averaged(average_.get());
-    save_checkpoint(run_->final(), checkpoint_, kReplaceOwn);
+    save_checkpoint(run_->final(), checkpoint_, kReplaceOwn, run_->stands_at(run_->final()));
   }
   save();
 }
@@ -326,7 +339,8 @@ void Trainer::save() {
   state_.save(run_->state(), position_);
   if (options_.saving.keep > 0) {
     const WeightAverage::InUse averaged(average_.get());
-    save_checkpoint(run_->checkpoint(position_.step), checkpoint_, kReplaceOwn);
+    const std::filesystem::path place = run_->checkpoint(position_.step);
+    save_checkpoint(place, checkpoint_, kReplaceOwn, run_->stands_at(place));
     run_->keep_checkpoints(options_.saving.keep);
   }
   run_->keep();

@@ -84,6 +84,7 @@ class Trainer {
   std::int64_t saved_step_ = 0;
   std::int64_t total_steps_ = 0;
   bool epoch_started_ = false;
+  bool in_step_ = false;   ///< its gradient is being computed
   bool updating_ = false;  ///< in the middle of a step's update
   double loss_ = 0, step_seconds_ = 0;
   std::int64_t images_ = 0;

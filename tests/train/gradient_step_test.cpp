@@ -70,7 +70,13 @@ TEST_F(GradientStepTest, PartsGiveTheGradientOfTheWholeBatch) {
     expect_same(whole, gradient(micro_batch), 1e-5);
   }
   expect_same(whole, gradient(3, /*bf16=*/false, /*recompute=*/true), 1e-5);
-  expect_same(gradient(0, /*bf16=*/true), gradient(4, /*bf16=*/true), 5e-2);
+  // bf16 rounds each row alike, whatever is beside it; sums over rows are rounded elsewhere.
+  const Result bf16 = gradient(0, /*bf16=*/true), in_parts = gradient(4, /*bf16=*/true);
+  for (std::size_t i = 0; i < bf16.gradients.size(); ++i) {
+    const auto& [name, x] = bf16.gradients[i];
+    if (name.find("k_proj.bias") != std::string::npos) continue;  // mathematically zero
+    EXPECT_LE((x - in_parts.gradients[i].second).norm().item<double>(), 5e-2 * x.norm().item<double>()) << name;
+  }
 }
 
 TEST_F(GradientStepTest, DropoutDrawsTheSameInBothPasses) {

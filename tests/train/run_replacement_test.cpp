@@ -77,8 +77,10 @@ TEST(RunReplacement, IsCompletedWhereverItWasCutOff) {
     if (done >= 5) exchange("metrics.jsonl"), exchange("run.json");
     if (done >= 6) fs::remove_all(next / "best");  // and some of the old are gone
     EXPECT_TRUE(needs_finishing(folder.path()));
+    EXPECT_EQ(read_file(run_json_in_force(folder.path())), "new") << "the run that is gone on with is the new one, after " << done;
     finish_replacement(folder.path());
     expect_run(folder.path(), "new", "final");
+    EXPECT_EQ(run_json_in_force(folder.path()), folder / "run.json");
   }
 }
 

@@ -49,6 +49,26 @@ TEST_F(RunStateTest, HoldsWhatTrainsAlone) {
   EXPECT_NE(message.find("weights that do not train are others"), std::string::npos) << message;
 }
 
+TEST_F(RunStateTest, AnAdaptersBaseIsFoundFromWhereTheRunComesToStand) {
+  run("below/base", [](TrainOptions&) {});
+  TrainPaths adapt = paths("below/adapter", "below/base/final");
+  const auto adapter = [](TrainOptions& o) {
+    o.model = ModelConfig();
+    o.lora_mode = "adapter";
+    o.lora.rank = 2;
+  };
+  run("below/adapter", adapter, &adapt);
+  adapt.overwrite = true;  // the new run is made in a folder one level deeper
+  run("below/adapter", adapter, &adapt);
+  for (const char* name : {"best", "final"}) {
+    const fs::path place = at("below/adapter") / name;
+    const fs::path base = place / read_json(place / "config.json")["base"]["path"].get<std::string>();
+    EXPECT_TRUE(fs::exists(base / "model.safetensors")) << base;
+  }
+  fs::rename(at("below"), at("moved"));
+  EXPECT_NO_THROW(load_checkpoint(at("moved/adapter/best")));
+}
+
 TEST_F(RunStateTest, IsSavedBetweenValidationsAndKeepsCheckpoints) {
   run("saved", [](TrainOptions& o) {
     o.validate_every = 100;

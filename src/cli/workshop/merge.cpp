@@ -34,7 +34,7 @@ class MergeCommand : public OptionsCommand<Options> {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
     std::vector<std::filesystem::path> sources = checkpoint_sources(options.checkpoint);
-    sources.push_back(options.adapter);
+    if (options.adapter.find('/') != std::string::npos) sources.push_back(options.adapter);  // else a name
     AtomicDirectory out(options.out, kCheckpointFile, {options.overwrite, sources});
     Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.adapter);
     const bool had_adapter = checkpoint.model->has_lora();

@@ -34,19 +34,25 @@ torch::Tensor attention_reference(const torch::Tensor& q, const torch::Tensor& k
   // Autocast would round what is float32 here on purpose.
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(
       c10::DispatchKeySet({c10::DispatchKey::AutocastCPU, c10::DispatchKey::AutocastCUDA}));
-  const bool one_query = q.size(0) != k.size(0);
-  const auto some = [&](std::int64_t first, std::int64_t count, std::int64_t length) {
-    const auto rows = [&](const torch::Tensor& t) {
-      return t.slice(0, s.begin(first), s.begin(first) + count * length).reshape({count, length, -1});
-    };
-    const torch::Tensor queries = one_query ? q.slice(0, first, first + count).unsqueeze(1) : rows(q);
-    const torch::Tensor bias = s.key_bias.defined() ? rows(s.key_bias).squeeze(-1) : torch::Tensor();
-    return attend_equal(queries, rows(k), rows(v), heads, s.causal && !one_query, bias, dropout).flatten(0, 1);
-  };
+  const bool one_query = q.size(0) != k.size(0), causal = s.causal && !one_query;
   if (s.count() == 0) return q;
-  if (s.is_equal()) return some(0, s.count(), s.longest());
+  if (s.is_equal()) {
+    const auto rows = [&](const torch::Tensor& t) { return t.reshape({s.count(), -1, t.size(-1)}); };
+    const torch::Tensor bias = s.key_bias.defined() ? s.key_bias.reshape({s.count(), -1}) : torch::Tensor();
+    return attend_equal(rows(q), rows(k), rows(v), heads, causal, bias, dropout).flatten(0, 1);
+  }
+  // Cut once: the gradient of a cut is one join, where each slice alone would give a whole tensor of zeros.
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t b = 0; b < s.count(); ++b) lengths.push_back(s.length(b));
+  const std::vector<torch::Tensor> keys = k.split_with_sizes(lengths), values = v.split_with_sizes(lengths),
+                                   queries = one_query ? q.split(1) : q.split_with_sizes(lengths);
+  std::vector<torch::Tensor> biases(lengths.size());
+  if (s.key_bias.defined()) biases = s.key_bias.split_with_sizes(lengths);
   std::vector<torch::Tensor> parts;
-  for (std::int64_t b = 0; b < s.count(); ++b) parts.push_back(some(b, 1, s.length(b)));
+  for (std::size_t b = 0; b < lengths.size(); ++b)
+    parts.push_back(attend_equal(queries[b].unsqueeze(0), keys[b].unsqueeze(0), values[b].unsqueeze(0), heads, causal,
+                                 biases[b].defined() ? biases[b].unsqueeze(0) : biases[b], dropout)
+                        .squeeze(0));
   return torch::cat(parts);
 }
 
