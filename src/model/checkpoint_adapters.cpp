@@ -55,30 +55,55 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
                 known.empty() ? "none" : known, did_you_mean(adapter, names));
 }
 
-/// The hash of the weights that the adapter of one of our checkpoints belongs to, or "".
-std::string base_hash_of(const fs::path& directory) {
-  const fs::path head = directory / kCheckpointFile;
-  if (!is_artifact_head(head)) return "";
+/// Where an adapter's two files are, and, of one of our checkpoints, the weights that it belongs to.
+struct AdapterHome {
+  fs::path files;
+  std::string hash;   ///< of the base's weights; "": not known
+  bool bf16 = false;  ///< whether they are rounded before it is added
+};
+
+/// directory: PEFT's, a checkpoint with an adapter in use, adapters/NAME of one, or a run.
+AdapterHome home_of(const fs::path& directory) {
+  AdapterHome home;
+  home.files = fs::weakly_canonical(directory);
+  if (fs::exists(home.files / "run.json")) home.files = checkpoint_folder(home.files);
+  fs::path head = home.files / kCheckpointFile;
+  const bool named = !is_artifact_head(head);
+  if (named) head = home.files.parent_path().parent_path() / kCheckpointFile;
+  if (!is_artifact_head(head)) return home;
   const Json json = read_json(head);
   const std::string where = head.string();
-  if (json.contains("base")) return json_get<std::string>(json["base"], "hash", where + ": base");
-  const auto files = json.find("files");
-  if (files == json.end() || !files->is_object() || !files->contains(kWeightsFile)) return "";
-  return json_get<std::string>(files->at(kWeightsFile), "xxh3", where + ": files");
+  const auto names = saved_names(json, where);
+  if (named && folder_of(head.parent_path(), home.files.filename().string()) != home.files) return home;
+  if (const std::string chosen = saved_choice(json, names, where); !named && !chosen.empty())
+    home.files = folder_of(home.files, chosen);
+  if (json.contains("base")) {
+    home.hash = json_get<std::string>(json["base"], "hash", where + ": base");
+    home.bf16 = json_get<bool>(json["base"], "bf16", where + ": base");
+  } else if (const auto files = json.find("files");
+             files != json.end() && files->is_object() && files->contains(kWeightsFile)) {
+    home.hash = json_get<std::string>(files->at(kWeightsFile), "xxh3", where + ": files");
+  }
+  return home;
 }
 
 }  // namespace
 
 void add_adapter(Checkpoint& checkpoint, const std::string& name, const fs::path& directory) {
   require_name(name, "adapter");
-  if (const std::string hash = base_hash_of(directory);
-      checkpoint.base && !hash.empty() && hash != checkpoint.base->hash)
+  const AdapterHome home = home_of(directory);
+  const auto refuse = [&](const std::string& what) {
     invalid_input(
-        "{}: its adapter was trained on other weights than {} has; name the checkpoint that it was trained on, or "
+        "{}: its adapter was trained on {} than {} has; name the checkpoint that it was trained on, or "
         "give a copy of its adapter_config.json and adapter_model.safetensors alone",
-        directory.string(), checkpoint.base->directory.string());
+        directory.string(), what, checkpoint.base->directory.string());
+  };
+  const bool known = checkpoint.base && !home.hash.empty();
+  if (known && home.hash != checkpoint.base->hash) refuse("other weights");
+  if (known && home.bf16 != checkpoint.base->bf16)
+    refuse(home.bf16 ? "weights rounded to bfloat16" : "weights that are not rounded to bfloat16");
   checkpoint.model->adapters.use("");
-  checkpoint.model->adapters.add(name, read_adapter(*checkpoint.model, directory));
+  checkpoint.model->adapters.add(name, read_adapter(*checkpoint.model, home.files));
 }
 
 void add_saved_adapters(Checkpoint& checkpoint, const Json& json, const std::string& where) {

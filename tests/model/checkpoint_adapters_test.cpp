@@ -109,6 +109,25 @@ TEST_F(CheckpointAdapters, OfABaseInBf16AreReadOntoTheSame) {
   read.adapter_only = true;  // and again
   save_checkpoint(at("b"), read);
   EXPECT_EQ(weights_hash(load_checkpoint(at("b")).model), weights_hash(read.model));
+
+  const std::string rounded = refusal(at("base"), at("a").string());
+  EXPECT_NE(rounded.find("trained on weights rounded to bfloat16 than"), std::string::npos) << rounded;
+  save_checkpoint(at("plain"), adapted({"second"}));
+  EXPECT_NE(refusal(at("a"), at("plain").string()).find("not rounded to bfloat16"), std::string::npos);
+}
+
+/// The one in use of a checkpoint with several, or one of them by its folder: both know their base.
+TEST_F(CheckpointAdapters, AreTakenFromACheckpointWithSeveral) {
+  save_checkpoint(at("c"), adapted({"bias_all", "second"}));
+  Checkpoint chosen = load_checkpoint(at("base"), at("c").string());
+  EXPECT_LE(distance(chosen, "second"), 1e-5);
+  Checkpoint named = load_checkpoint(at("base"), at("c/adapters/second").string());
+  EXPECT_LE(distance(named, "second"), 1e-5);
+  Checkpoint other = load_checkpoint(at("base"));
+  other.model->logit_scale.detach().fill_(1);
+  save_checkpoint(at("other"), other);
+  for (const char* folder : {"c", "c/adapters/second"})
+    EXPECT_NE(refusal(at("other"), at(folder).string()).find("trained on other weights than"), std::string::npos) << folder;
 }
 
 TEST_F(CheckpointAdapters, AreSeveralByName) {
