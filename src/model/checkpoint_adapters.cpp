@@ -140,7 +140,7 @@ LoraOptions adapter_options(const fs::path& path, const std::string& adapter) {
     invalid_input("{}: no adapter of it is in use; name one with --adapter", directory.string());
   if (holds(names, name)) return read_adapter_options(folder_of(directory, name));
   if (!fs::is_directory(name)) no_such_adapter(name, names, directory.string());
-  return read_adapter_options(name);
+  return read_adapter_options(home_of(name).files);
 }
 
 void save_adapters(const Checkpoint& checkpoint, const fs::path& directory, Json& json) {

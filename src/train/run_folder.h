@@ -10,8 +10,9 @@
 
 namespace edgeclip {
 
-/// The output folder of a training: run.json (what was asked for), metrics.jsonl, tensorboard/ (its figures as events), examples.json (what the last validation found), best/, final/ (checkpoints),
-/// checkpoints/step_N/ (of the last saves, if asked for) and state.safetensors (what an exact resume needs).  One process at a time trains into it.
+/// The output folder of a training: run.json (what was asked for), metrics.jsonl, tensorboard/ (its figures as events),
+/// examples.json (what the last validation found), best/, final/ (checkpoints), checkpoints/step_N/ (of the last saves,
+/// if asked for) and state.safetensors (what an exact resume needs).  One process at a time trains into it.
 ///
 /// A run that replaces another is made in the hidden folder .next of the run folder, until it has saved
 /// something: then keep() puts its artifacts in the place of the old ones, one step each, after writing down

@@ -119,7 +119,8 @@ RankPlace place_of(const std::map<std::string, std::string>& variables) {
 
 TEST(RankPlace, IsReadFromWhoStartedTheProcess) {
   EXPECT_EQ(place_of({}).world, 1);
-  const RankPlace torchrun = place_of({{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_WORLD_SIZE", "2"}, {"MASTER_ADDR", "node1"}, {"MASTER_PORT", "1234"}});
+  const RankPlace torchrun = place_of({{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_WORLD_SIZE", "2"},
+                                       {"MASTER_ADDR", "node1"}, {"MASTER_PORT", "1234"}});
   EXPECT_EQ(torchrun.rank, 3);
   EXPECT_EQ(torchrun.world, 4);
   EXPECT_EQ(torchrun.local, 2);

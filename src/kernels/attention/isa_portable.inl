@@ -1,4 +1,5 @@
-// Four lanes of the compiler's own vectors: SSE2 on x86-64, NEON on aarch64: what attention_parts.inl computes with. Included where that is, before it.
+// Four lanes of the compiler's own vectors, SSE2 on x86-64 and NEON on aarch64, that attention_parts.inl computes with:
+// included before it.
 
 struct Isa {
   typedef float F __attribute__((vector_size(16)));

@@ -9,7 +9,7 @@ namespace edgeclip {
 
 void AdapterSet::add(const std::string& name, Adapter adapter) {
   EDGECLIP_CHECK(!name.empty());
-  if (adapters_.count(name) != 0) invalid_input("adapter \"{}\": there is one of this name", name);
+  if (adapters_.count(name) != 0) invalid_input("adapter \"{}\": there is one of this name; give it another, or drop that one first", name);
   use("");
   if (adapters_.empty()) train_all(false);
   for (auto& [layer, pair] : adapter.pairs)
@@ -22,7 +22,7 @@ void AdapterSet::add(const std::string& name, Adapter adapter) {
 
 void AdapterSet::use(const std::string& name) {
   if (!name.empty() && adapters_.count(name) == 0)
-    invalid_input("adapter \"{}\" is not there{}", name, did_you_mean(name, names()));
+    invalid_input("adapter \"{}\" is not there: these are {}{}", name, fmt::join(names(), ", "), did_you_mean(name, names()));
   if (name == used_) return;
   if (!used_.empty()) {
     if (merged_) unmerge();

@@ -110,7 +110,7 @@ std::int64_t floats_of(std::size_t bytes) {
 }
 
 torch::Tensor attention_forward(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                           const Layout& layout) {
+                                const Layout& layout) {
   const Pass pass(q, k, layout);
   torch::Tensor y = torch::empty(q.sizes(), q.options().requires_grad(false));
   const kernels::Attention largest = pass.largest();

@@ -6,8 +6,8 @@
 namespace edgeclip {
 
 /// DistilBERT (Sanh et al. 2019, arXiv:1910.01108), with Hugging Face's DistilBertModel names.  Padding
-/// (pad_token_id) is masked, and computed only where it stands before a caption's last token.  Pooled is the last state of the first token, or the mean over all that are no
-/// padding.
+/// (pad_token_id) is masked, and computed only where it stands before a caption's last token.  Pooled is the last
+/// state of the first token, or the mean over all that are no padding.
 class DistilBertTower : public TextTower {
  public:
   explicit DistilBertTower(const TextConfig& config);
