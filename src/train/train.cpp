@@ -111,15 +111,16 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   const Json description = description_of(options, paths, dataset, objective->teacher_hash(), device, ranks);
   ranks.require_same(dataset_hash(dataset), "another dataset");
   ranks.require_same(json_text({version(), revision(), description["options"]}), "other options or another version");
-  ranks.require_same(weights_hash(checkpoint.model), "other weights to start from");
+  if (!ranks.alone()) ranks.require_same(weights_hash(checkpoint.model), "other weights to start from");
   checkpoint.provenance.push_back(description);
   checkpoint.card.provenance +=
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
-  Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
+  // Of the process as it is before moments are made.
   MemoryInputs memory_of = memory_inputs(options, checkpoint, *objective, dataset);
   memory_of.world = ranks.world();
+  Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
   const MemoryEstimate memory = estimate_memory(options, memory_of);
   if (ranks.first()) {
     spdlog::info("{}", describe_device(paths.device, device));
