@@ -151,33 +151,26 @@ ObjectiveValue GradientStep::in_parts(const Inputs& inputs) {
 }
 
 void GradientStep::sum_gradients() {
-  std::vector<torch::Tensor> gradients;
+  std::vector<torch::Tensor> gradients, flat;
   const auto collect = [&](const torch::Tensor& parameter, bool whole) {
     if (!parameter.requires_grad() || !parameter.grad().defined()) return;
+    gradients.push_back(parameter.grad());
     // What the objective alone knows has its whole gradient on every rank already: it counts once.
-    gradients.push_back(whole && !ranks_.first() ? torch::zeros_like(parameter.grad()) : parameter.grad());
+    flat.push_back((whole && !ranks_.first() ? torch::zeros_like(parameter.grad()) : parameter.grad()).reshape({-1}));
   };
   for (const torch::Tensor& parameter : model_->parameters()) collect(parameter, parameter.is_same(model_->logit_scale));
   for (const torch::Tensor& parameter : objective_->parameters()) collect(parameter, true);
-  std::vector<torch::Tensor> flat;
-  for (const torch::Tensor& gradient : gradients) flat.push_back(gradient.reshape({-1}));
-  torch::Tensor all = torch::cat(flat);
-  const torch::Tensor own = torch::full({1}, static_cast<std::int64_t>(gradients.size()), torch::kInt64);
-  torch::Tensor count = own.clone();
+  const auto own = static_cast<std::int64_t>(gradients.size());
+  torch::Tensor count = torch::full({1}, own, torch::kInt64), all = torch::cat(flat);
   ranks_.sum(count);
-  EDGECLIP_CHECK(count.item<std::int64_t>() == own.item<std::int64_t>() * ranks_.world(),
-                 "ranks have gradients of different parameters");
+  EDGECLIP_CHECK(count.item<std::int64_t>() == own * ranks_.world(), "ranks have gradients of different parameters");
   ranks_.sum(all);
+  const torch::NoGradGuard no_graph;
   std::int64_t begin = 0;
-  const auto put_back = [&](const torch::Tensor& parameter) {
-    if (!parameter.requires_grad() || !parameter.grad().defined()) return;
-    torch::Tensor gradient = parameter.grad();
+  for (torch::Tensor& gradient : gradients) {
     gradient.copy_(all.slice(0, begin, begin + gradient.numel()).view(gradient.sizes()));
     begin += gradient.numel();
-  };
-  const torch::NoGradGuard no_graph;
-  for (const torch::Tensor& parameter : model_->parameters()) put_back(parameter);
-  for (const torch::Tensor& parameter : objective_->parameters()) put_back(parameter);
+  }
 }
 
 }  // namespace edgeclip

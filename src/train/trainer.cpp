@@ -97,6 +97,7 @@ void Trainer::resume(const std::filesystem::path& state) {
   const std::int64_t batches = position_.batches_per_epoch;
   ranks_.require_same(ranks_.alone() ? "" : hash_file(state), "another state.safetensors");
   position_ = state_.load(state);
+  unsaved_ = false;
   saved_step_ = position_.step;
   if (position_.batches_per_epoch != batches || position_.step < 0 || position_.step > total_steps_)
     invalid_input(
@@ -205,6 +206,7 @@ void Trainer::train_step() {
   if (average_) average_->add(optimizer_.steps());
   position_.skipped_in_a_row = 0;
   ++position_.step;
+  unsaved_ = true;
   updating_ = false;
 
   const double seconds = seconds_now() - start;
@@ -238,6 +240,7 @@ void Trainer::skip_step(double loss, double norm) {
   ++position_.skipped_in_a_row;
   ++position_.skipped_steps;
   ++position_.step;
+  unsaved_ = true;
   progress_->left_out();
   if (log_) log_->write({{"step", position_.step}, {"epoch", epoch()}, {"skipped", where}});
 }
@@ -318,6 +321,7 @@ void Trainer::validate() {
 void Trainer::save_best() {
   if (run_ != nullptr) save_checkpoint(run_->best(), checkpoint_, kReplaceOwn, run_->stands_at(run_->best()));
   position_.best_step = position_.step;
+  unsaved_ = true;
 }
 
 void Trainer::finish() {
@@ -331,12 +335,18 @@ void Trainer::finish() {
     const WeightAverage::InUse averaged(average_.get());
     save_checkpoint(run_->final(), checkpoint_, kReplaceOwn, run_->stands_at(run_->final()));
   }
-  save();
+  if (unsaved_) save_state();  // the last validation may have
+  run_->keep();
 }
 
 void Trainer::save() {
   require_finite_weights();
+  save_state();
+}
+
+void Trainer::save_state() {
   state_.save(run_->state(), position_);
+  unsaved_ = false;
   if (options_.saving.keep > 0) {
     const WeightAverage::InUse averaged(average_.get());
     const std::filesystem::path place = run_->checkpoint(position_.step);

@@ -57,6 +57,8 @@ class Trainer {
   void validate();
   void save_best();
   void save();
+  /// The same, of weights that have been looked at.
+  void save_state();
   void finish();
   double epoch() const;
 
@@ -82,6 +84,7 @@ class Trainer {
   RunPosition position_;
   Clock::time_point saved_at_ = Clock::now();
   std::int64_t saved_step_ = 0;
+  bool unsaved_ = true;  ///< something has changed since the state was saved or loaded
   std::int64_t total_steps_ = 0;
   bool epoch_started_ = false;
   bool in_step_ = false;   ///< its gradient is being computed
