@@ -16,6 +16,9 @@
 
 namespace edgeclip {
 
+/// What the batches of a training are made by, for one rank of several.
+LoaderOptions loader_options(const TrainOptions& options, int rank = 0, int world = 1);
+
 /// Trains a checkpoint in memory: what `train` and the recovery after pruning share.
 class Trainer {
  public:
