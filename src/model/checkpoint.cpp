@@ -163,12 +163,13 @@ CheckpointHead read_checkpoint_head(const fs::path& path) {
   return parse_head(read_head(directory), (directory / kCheckpointFile).string());
 }
 
-std::vector<fs::path> checkpoint_sources(const fs::path& path) {
+std::vector<fs::path> checkpoint_sources(const fs::path& path, const std::string& adapter) {
   const fs::path directory = checkpoint_folder(path);
   std::vector<fs::path> sources = {directory};
   const Json json = read_head(directory);
   if (json.contains("base"))
     sources.push_back(find_base(json["base"], directory, (directory / kCheckpointFile).string()).directory);
+  if (!adapter.empty() && fs::is_directory(adapter)) sources.emplace_back(adapter);
   return sources;
 }
 
