@@ -115,6 +115,31 @@ TEST_F(CheckpointAdapters, SayTheirBasesPlaceFromAFolderThatIsYetToCome) {
   EXPECT_EQ(json["path"], "../../base");
 }
 
+/// A reader of format 1 knows weights of their own and one adapter, which it uses.
+TEST_F(CheckpointAdapters, HaveANumberThatOlderReadersRefuseWhereTheyWouldGoWrong) {
+  const auto format = [&](const Checkpoint& checkpoint) {
+    save_checkpoint(at("c"), checkpoint, {.overwrite = true});
+    return read_json(at("c/config.json"))["format"].get<int>();
+  };
+  Checkpoint one = adapted({"bias_all"});
+  EXPECT_EQ(format(one), 2) << "its base lies elsewhere";
+  EXPECT_NO_THROW(load_checkpoint(at("c")));
+  EXPECT_NO_THROW(adapter_options(at("c"), ""));
+  one.adapter_only = false;
+  EXPECT_EQ(format(one), 1);
+  one.model->adapters.use("");
+  EXPECT_EQ(format(one), 2) << "it is there, but not used";
+  Checkpoint named = adapted({"second"});
+  named.adapter_only = false;
+  EXPECT_EQ(format(named), 2) << "it is called otherwise";
+  EXPECT_EQ(format(load_checkpoint(at("base"))), 1);
+
+  Json json = read_json(at("c/config.json"));
+  json["format"] = 3;
+  write_json(at("c/config.json"), json);
+  EXPECT_NE(refusal(at("c")).find("format 3 is newer than this build (2)"), std::string::npos);
+}
+
 TEST_F(CheckpointAdapters, OfABaseInBf16AreReadOntoTheSame) {
   Checkpoint written = load_checkpoint(at("base"));
   LoraOptions options;
@@ -203,11 +228,13 @@ TEST_F(CheckpointAdapters, AFolderOfPeftsStandsInTheirPlace) {
 }
 
 TEST_F(CheckpointAdapters, OfEarlierVersionsAreRead) {
-  const fs::path formats = golden("formats/v1");
-  const Checkpoint checkpoint = load_checkpoint(formats / "adapters");
-  EXPECT_EQ(checkpoint.model->adapters.names(), std::vector<std::string>{"night"});
-  EXPECT_EQ(checkpoint.base->directory, fs::canonical(formats / "checkpoint"));
-  EXPECT_EQ(weights_hash(checkpoint.model), weights_hash(load_checkpoint(formats / "checkpoint").model));
+  const fs::path base = golden("formats/v1/checkpoint");
+  for (const char* name : {"formats/v1/adapters", "formats/v2/adapters"}) {
+    const Checkpoint checkpoint = load_checkpoint(golden(name));
+    EXPECT_EQ(checkpoint.model->adapters.names(), std::vector<std::string>{"night"});
+    EXPECT_EQ(checkpoint.base->directory, fs::canonical(base)) << name;
+    EXPECT_EQ(weights_hash(checkpoint.model), weights_hash(load_checkpoint(base).model)) << name;
+  }
 }
 
 TEST_F(CheckpointAdapters, AreSavedWithoutACopy) {
