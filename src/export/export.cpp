@@ -26,9 +26,10 @@ Json write_graph(const std::filesystem::path& path, GraphBuilder& builder, const
 Json export_bundle(const ExportOptions& options) {
   // Before the work: an opset or an output path that cannot be.
   GraphBuilder image("image", options.opset), text("text", options.opset);
-  AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.checkpoint}});
+  AtomicDirectory out(options.out, "bundle.json",
+                      {options.overwrite, checkpoint_sources(options.checkpoint, options.adapter)});
 
-  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.adapter);
   if (!checkpoint.tokenizer)
     invalid_input(
         "{}: the checkpoint has no tokenizer/, which a bundle needs; import it again with --tokenizer",
@@ -59,9 +60,11 @@ Json export_bundle(const ExportOptions& options) {
   bundle.directory = out.work();
   bundle.card = card_of(checkpoint.model, checkpoint.card);
   bundle.provenance = checkpoint.provenance.is_array() ? checkpoint.provenance : Json::array();
-  bundle.provenance.push_back({{"command", "export"},
-                               {"version", version()},
-                               {"options", {{"checkpoint", options.checkpoint}, {"opset", options.opset}}}});
+  bundle.provenance.push_back(
+      {{"command", "export"},
+       {"version", version()},
+       {"options",
+        {{"checkpoint", options.checkpoint}, {"adapter", options.adapter}, {"opset", options.opset}}}});
   write_bundle_json(out.work(), bundle);
   out.commit();
   return report;

@@ -116,6 +116,7 @@ TEST(Export, RefusesWhatCannotBeExported) {
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("tokenizer"), std::string::npos);
   options.checkpoint = (dir / "absent").string();
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("absent"), std::string::npos);
+  options.checkpoint = (dir / "c").string();
   write_text(dir / "file", "x");
   options.out = (dir / "file/bundle").string();
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("file"), std::string::npos);
