@@ -227,7 +227,9 @@ TEST(QuantizeOptions, AreCheckedBeforeAnyWork) {
   options.bundle = "/nowhere";
   const auto message = [&] { return test::invalid_input_of([&] { quantize_bundle(options); }); };
   options.method = "dynamic";
-  EXPECT_NE(message().find("static"), std::string::npos);
+  options.samples = 20;
+  EXPECT_NE(message().find("--samples: calibrates, and --method dynamic does without"), std::string::npos);
+  options.samples = QuantizeOptions().samples;
   options.method = "statc";
   EXPECT_NE(message().find("did you mean"), std::string::npos);
   options.method = "static";
