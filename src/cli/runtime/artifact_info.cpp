@@ -200,6 +200,16 @@ void describe_checkpoint(const fs::path& path, Json& info) {
   if (fs::exists(adapter)) info["adapter_parameters"] = elements(adapter);
 }
 
+/// What prune leaves when it is interrupted.
+void describe_pruning(const fs::path& path, Json& info) {
+  const Json json = read_json(path / "prune.json");
+  for (const char* key : {"checkpoint", "data", "report"})
+    if (json.contains(key)) info[key] = json.at(key);
+  info["pruned"] = Json::object();
+  describe_checkpoint(path / "pruned", info["pruned"]);
+  info["recovering"] = fs::exists(path / "run/state.safetensors");
+}
+
 void describe(const Tokenizer& tokenizer, Json& info) {
   info["vocab_size"] = tokenizer.vocab_size();
   info["begin"] = tokenizer.begin_id();
@@ -274,6 +284,7 @@ constexpr Kind kFolders[] = {
     {"plan.json", "plan", describe_plan},
     {"gallery.json", "gallery", describe_gallery},
     {"dataset.json", "dataset", describe_dataset},
+    {"prune.json", "interrupted pruning", describe_pruning},
     {"model.safetensors", "checkpoint", describe_checkpoint},
     {"edgeclip_tokenizer.json", "tokenizer", describe_tokenizer},
     {"metrics.jsonl", "run", describe_run},
