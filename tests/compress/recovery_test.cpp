@@ -189,6 +189,18 @@ TEST_F(RecoveryTest, RefusesWhatIsNotToBeResumed) {
   EXPECT_TRUE(weights("other") == uninterrupted());
 }
 
+TEST(RecoveryFormats, APruningInterruptedInVersion1GoesOnWithItsOptions) {
+  PruneOptions o;
+  PrunePaths p;
+  p.out = (test::golden("formats/v1/pruning.recovery").parent_path() / "pruning").string();
+  p.data = test::golden("formats/v1/dataset").string();
+  p.resume = true;
+  settle_pruning(o, p);
+  EXPECT_EQ(p.checkpoint, "checkpoint");
+  EXPECT_EQ(o.recovery.steps, 1000000);
+  EXPECT_EQ(o.recovery.batch, 3);
+}
+
 TEST_F(RecoveryTest, AnAdapterOfItStandsOnItsOwn) {
   for (const char* type : {"fp32", "bf16"}) {
     PruneOptions o = options();

@@ -39,16 +39,10 @@ def body(programs, world, work, arguments):
     result = run(resume(whole))
     table.row("  and nothing of it is to resume", result.code == 2 and result.one_line(), shown(result.err))
 
-    rng = random.Random(arguments.seed)
-    stages = {"started anew": 0, "recovered from the beginning": 0, "resumed": 0, "finished": 0}
-    for k in range(arguments.times):
-        out = work / f"out{k}"
-        beside = work / f"out{k}.recovery"
+    def attack(out, beside, what, when, number):
+        """when(process): waits for the moment."""
         process = start(command(out))
-        # Every third at the end, where little time passes between the last steps.
-        moment = rng.uniform(0.9, 1.02) * seconds if k % 3 == 2 else rng.uniform(0.02, 1.0) * seconds
-        time.sleep(moment)
-        number = signal.SIGINT if k % 4 == 3 else signal.SIGKILL
+        when(process)
         process.send_signal(number)
         process.communicate()
         if (beside / "run/state.safetensors").exists():
@@ -63,17 +57,34 @@ def body(programs, world, work, arguments):
             result = run(command(out) if stage == "started anew" else resume(out))
             good = good and result.code == 0
         same = good and weights(out) == expected
-        table.row(f"{signal.Signals(number).name} after {moment:.2f} s: {stage}", same, "" if same else shown(result.err))
+        table.row(f"{signal.Signals(number).name} {what}: {stage}", same, "" if same else shown(result.err))
         # What was to be removed when it was killed goes with the next that writes there.
         left = [name for name in names(work) + names(out) if name.startswith(".") and not (stage == "finished" and number == signal.SIGKILL)]
         table.row("  and nothing is left over", not left and not beside.exists(), " ".join(left))
         for path in work.iterdir():
             if path != whole:
                 remove(path)
+
+    rng = random.Random(arguments.seed)
+    stages = {"started anew": 0, "recovered from the beginning": 0, "resumed": 0, "finished": 0}
+    out, beside = work / "out", work / "out.recovery"
+    for k in range(arguments.times):
+        moment = rng.uniform(0.02, 1.0) * seconds
+        attack(out, beside, f"after {moment:.2f} s", lambda process: time.sleep(moment), signal.SIGINT if k % 4 == 3 else signal.SIGKILL)
+
+    # The steps between which little time passes: as soon as one is seen, and a little later.
+    for seen in (beside / "prune.json", beside / "run/run.json", beside / "run/best", beside / "run/final", work / ".out.edgeclip-tmp/recovery", out):
+        for later in (0, 0.002, 0.01):
+
+            def when(process):
+                while process.poll() is None and not seen.exists():
+                    pass
+                time.sleep(later)
+
+            attack(out, beside, f"{later:.3f} s after {seen.relative_to(work)} is there", when, signal.SIGKILL)
     table.row("stages", None, ", ".join(f"{stage} {count}" for stage, count in stages.items()))
 
     # What it was started with holds, and an interrupted one is not dropped unasked.
-    out, beside = work / "out", work / "out.recovery"
     process = start(command(out))
     while process.poll() is None and not (beside / "run/state.safetensors").exists():
         time.sleep(0.01)

@@ -203,8 +203,10 @@ void describe_checkpoint(const fs::path& path, Json& info) {
 /// What prune leaves when it is interrupted.
 void describe_pruning(const fs::path& path, Json& info) {
   const Json json = read_json(path / "prune.json");
-  for (const char* key : {"checkpoint", "data", "report"})
-    if (json.contains(key)) info[key] = json.at(key);
+  const std::string where = (path / "prune.json").string();
+  for (const char* key : {"checkpoint", "data"}) info[key] = json_at(json, key, where);
+  const Json& neurons = json_at(json_at(json, "report", where), "neurons", where + ": report");
+  for (const char* key : {"before", "after"}) info["neurons"][key] = json_at(neurons, key, where + ": report.neurons");
   info["pruned"] = Json::object();
   describe_checkpoint(path / "pruned", info["pruned"]);
   info["recovering"] = fs::exists(path / "run/state.safetensors");
