@@ -56,7 +56,7 @@ def commands(programs, world):
     def training(out, code):
         if not out.exists():
             return "exit 0, but no run" if code == 0 else ""
-        hidden = strays(out, ["run.json", "metrics.jsonl", "state.safetensors", "best", "final"])
+        hidden = strays(out, ["run.json", "metrics.jsonl", "tensorboard", "examples.json", "state.safetensors", "best", "final"])
         faults = [f"leaves {hidden} in the run"] if hidden else []
         faults += [opened(programs, path) for path in (out, out / "best", out / "final") if path.exists()]
         return "; ".join(fault for fault in faults if fault)

@@ -2,10 +2,12 @@
 """A pruning that is killed at a random moment and goes on ends with the very weights of one that was left alone.
 
 Killed while the scores are computed (then nothing is to resume, and the same command starts anew), in a step of the recovery, in a save, in a validation,
-while the result is written and while what it was made from is removed; by SIGKILL, and by SIGINT, which ends it with 130."""
+while the result is written and while what it was made from is removed; by SIGKILL, and by SIGINT, which ends it with 130.  Then a disk that fills up."""
 
+import os
 import random
 import signal
+import subprocess
 import sys
 import time
 
@@ -102,6 +104,33 @@ def body(programs, world, work, arguments):
     table.row("and it goes on", result.code == 0 and weights(out) == expected, shown(result.err))
     result = run([programs.workshop, "report", "--out", work / "page.html", out / "recovery", "--quiet"])
     table.row("report shows the run that it was", result.code == 0, shown(result.message()))
+    for path in work.iterdir():
+        remove(path)
+
+    # A disk of its own that is full after some saves.
+    disk = work / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", disk], stderr=subprocess.DEVNULL).returncode != 0:
+        table.row("a disk that fills up", None, "skipped: no right to mount")
+        return table.end()
+    try:
+        out, beside = disk / "out", disk / "out.recovery"
+        process = start(command(out))
+        while process.poll() is None and not (beside / "run/state.safetensors").exists():
+            time.sleep(0.001)
+        filler = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
+        try:
+            while os.write(filler, b"x" * 4096):
+                pass
+        except OSError:
+            os.close(filler)
+        _, err = process.communicate()
+        table.row("a disk that fills up in the recovery ends it", process.returncode == 4 and not out.exists(), shown(err.decode()))
+        (disk / "filler").unlink()
+        result = run(resume(out))
+        table.row("  and it goes on from the state before", result.code == 0 and weights(out) == expected, shown(result.err))
+    finally:
+        subprocess.run(["umount", disk], check=False)
     return table.end()
 
 
