@@ -44,7 +44,7 @@ const char* kind_of_folder(const std::string& head) {
 
 }  // namespace
 
-Json read_artifact_head(const std::filesystem::path& file, int format, const char* remedy) {
+Json read_artifact_head(const std::filesystem::path& file, ArtifactFormats formats, const char* remedy) {
   if (!std::filesystem::exists(file))
     invalid_input("{}: holds no {}, so it is not {}; name such a folder", file.parent_path().string(),
                   file.filename().string(), kind_of_folder(file.filename().string()));
@@ -58,10 +58,10 @@ Json read_artifact_head(const std::filesystem::path& file, int format, const cha
   }
   const std::string where = file.string();
   const int found = json_get<int>(head, "format", where);
-  if (found > format)
-    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, found, format);
-  if (found < format)
-    invalid_input("{}: format {} is older than this build ({}); {}", where, found, format, remedy);
+  if (found > formats.newest)
+    invalid_input("{}: format {} is newer than this build ({}); update edgeclip", where, found, formats.newest);
+  if (found < formats.oldest)
+    invalid_input("{}: format {} is older than this build ({}); {}", where, found, formats.oldest, remedy);
   return head;
 }
 

@@ -12,9 +12,16 @@ namespace edgeclip {
 /// True if file is such a head, of whatever artifact and version.
 bool is_artifact_head(const std::filesystem::path& file);
 
-/// Reads it.  Throws InvalidInput if its format is newer or older than `format`; remedy: what to do about an
+/// The versions of a format that are read: one, or a range.
+struct ArtifactFormats {
+  constexpr ArtifactFormats(int only) : oldest(only), newest(only) {}  // NOLINT(google-explicit-constructor)
+  constexpr ArtifactFormats(int first, int last) : oldest(first), newest(last) {}
+  int oldest, newest;
+};
+
+/// Reads it.  Throws InvalidInput if its format is newer or older than `formats`; remedy: what to do about an
 /// older one ("prepare the dataset again").
-Json read_artifact_head(const std::filesystem::path& file, int format, const char* remedy);
+Json read_artifact_head(const std::filesystem::path& file, ArtifactFormats formats, const char* remedy);
 
 /// "files": {"image.onnx": {"bytes", "xxh3"}} for all files below `directory` but `except`; shared by
 /// checkpoint, bundle, plan and gallery.  Works after a signal too: an interrupted training keeps its

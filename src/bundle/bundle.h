@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/artifact.h"
 #include "base/json.h"
 #include "bundle/model_card.h"
 #include "data/text/tokenizer.h"
@@ -37,6 +38,7 @@ Bundle open_bundle(const std::filesystem::path& directory);
 void write_bundle_json(const std::filesystem::path& work, const Bundle& bundle);
 
 /// Of checkpoint folders (src/model/checkpoint.h): here, where a device without LibTorch finds it too.
-inline constexpr int kCheckpointFormat = 1;
+/// Format 2: the base's weights lie elsewhere, or the adapter in use is not the only one, called "default".
+inline constexpr ArtifactFormats kCheckpointFormats{1, 2};
 
 }  // namespace edgeclip

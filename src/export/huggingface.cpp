@@ -133,11 +133,13 @@ void write_tokenizer(const Checkpoint& checkpoint, const std::filesystem::path& 
 }  // namespace
 
 Json export_huggingface(const ExportOptions& options) {
-  AtomicDirectory out(options.out, kMarker, {options.overwrite, {options.checkpoint}});
-  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
-  const bool separate = options.adapter == "separate";
+  AtomicDirectory out(options.out, kMarker,
+                      {options.overwrite, checkpoint_sources(options.checkpoint, options.adapter)});
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.adapter);
+  const bool separate = options.separate_adapter;
   if (separate && !checkpoint.model->has_lora())
-    invalid_input("{}: has no adapter; leave --adapter out", options.checkpoint);
+    invalid_input("{}: no adapter of it is in use; name one with --adapter, or leave --separate-adapter out",
+                  options.checkpoint);
   const std::string adapter = !checkpoint.model->has_lora() ? "none" : separate ? "separate" : "merged";
   if (adapter == "merged") checkpoint.model->merge_lora();
   const Json config = model_config(checkpoint.model, options.checkpoint);

@@ -145,7 +145,7 @@ Json read_head(const fs::path& directory) {
   if (fs::exists(file) && !is_artifact_head(file) && read_json(file).contains("model_type"))
     invalid_input("{}: a Hugging Face model, not a checkpoint; make one of it with edgeclip import",
                   file.string());
-  return read_artifact_head(file, kCheckpointFormat, "train it again");
+  return read_artifact_head(file, kCheckpointFormats, "train it again");
 }
 
 CheckpointHead parse_head(const Json& json, const std::string& where) {
@@ -163,12 +163,13 @@ CheckpointHead read_checkpoint_head(const fs::path& path) {
   return parse_head(read_head(directory), (directory / kCheckpointFile).string());
 }
 
-std::vector<fs::path> checkpoint_sources(const fs::path& path) {
+std::vector<fs::path> checkpoint_sources(const fs::path& path, const std::string& adapter) {
   const fs::path directory = checkpoint_folder(path);
   std::vector<fs::path> sources = {directory};
   const Json json = read_head(directory);
   if (json.contains("base"))
     sources.push_back(find_base(json["base"], directory, (directory / kCheckpointFile).string()).directory);
+  if (!adapter.empty() && fs::is_directory(adapter)) sources.emplace_back(adapter);
   return sources;
 }
 
@@ -229,6 +230,19 @@ Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter) {
   return checkpoint;
 }
 
+namespace {
+
+/// The lowest one whose readers see what is there: those of format 1 look for weights in the folder, and for one
+/// adapter, which they use.
+int format_of(const Checkpoint& checkpoint) {
+  const AdapterSet& adapters = checkpoint.model->adapters;
+  const bool plain = adapters.empty() || (adapters.names() == std::vector<std::string>{kUsualAdapter} &&
+                                          adapters.used() == kUsualAdapter);
+  return checkpoint.saves_base() && plain ? kCheckpointFormats.oldest : kCheckpointFormats.newest;
+}
+
+}  // namespace
+
 void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint, const FolderRules& rules,
                      const fs::path& stands_at) {
   AtomicDirectory folder(directory, kCheckpointFile, rules);
@@ -237,7 +251,7 @@ void save_checkpoint(const fs::path& directory, const Checkpoint& checkpoint, co
 
 void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint, const fs::path& stands_at) {
   Json json = Json::object();
-  json["format"] = kCheckpointFormat;
+  json["format"] = format_of(checkpoint);
   json["edgeclip"] = version();
   json["model"] = options_to_json(checkpoint.model->config);
   json["card"] = options_to_json(card_of(checkpoint.model, checkpoint.card));

@@ -56,8 +56,10 @@ CheckpointHead read_checkpoint_head(const std::filesystem::path& path);
 /// another shape or type; an adapter that is not there; a base that is not where it was, or not what it was.
 Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& adapter = "");
 
-/// The folders whose files load_checkpoint(path) reads: the checkpoint's and, where it is another, its base's.
-std::vector<std::filesystem::path> checkpoint_sources(const std::filesystem::path& path);
+/// The folders whose files load_checkpoint(path, adapter) reads: the checkpoint's and, where they are others, its
+/// base's and the adapter's.
+std::vector<std::filesystem::path> checkpoint_sources(const std::filesystem::path& path,
+                                                      const std::string& adapter = "");
 
 /// Options of the adapter that load_checkpoint(path, adapter) uses, without a look at weights.  Throws
 /// InvalidInput if there is none.

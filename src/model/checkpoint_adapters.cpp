@@ -133,7 +133,7 @@ void use_adapter(Checkpoint& checkpoint, const std::string& adapter) {
 
 LoraOptions adapter_options(const fs::path& path, const std::string& adapter) {
   const fs::path directory = checkpoint_folder(path), file = directory / kCheckpointFile;
-  const Json json = read_artifact_head(file, kCheckpointFormat, "train it again");
+  const Json json = read_artifact_head(file, kCheckpointFormats, "train it again");
   const auto names = saved_names(json, file.string());
   const std::string name = adapter.empty() ? saved_choice(json, names, file.string()) : adapter;
   if (name.empty() || name == kNoAdapter)

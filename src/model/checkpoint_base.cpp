@@ -25,8 +25,9 @@ std::optional<Json> weights_entry(const fs::path& directory) {
 }  // namespace
 
 Json base_json(const CheckpointBase& base, const fs::path& directory) {
-  const fs::path absolute = fs::weakly_canonical(base.directory);
-  return {{"path", absolute.lexically_relative(fs::weakly_canonical(directory)).generic_string()},
+  // weakly_canonical() alone leaves a relative path of which nothing exists as it is.
+  const fs::path absolute = fs::weakly_canonical(fs::absolute(base.directory));
+  return {{"path", absolute.lexically_relative(fs::weakly_canonical(fs::absolute(directory))).generic_string()},
           {"absolute", absolute.generic_string()},
           {"hash", base.hash},
           {"bf16", base.bf16}};
@@ -37,7 +38,8 @@ CheckpointBase find_base(const Json& json, const fs::path& directory, const std:
   CheckpointBase base;
   base.hash = json_get<std::string>(json, "hash", in);
   base.bf16 = json_get<bool>(json, "bf16", in);
-  const fs::path relative = (directory / json_get<std::string>(json, "path", in)).lexically_normal(),
+  // From where the folder lies, not from where a link to it stands.
+  const fs::path relative = fs::weakly_canonical(fs::absolute(directory) / json_get<std::string>(json, "path", in)),
                  absolute = json_get<std::string>(json, "absolute", in);
   fs::path other;
   for (const fs::path& place : {relative, absolute}) {

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
+#include "model/ops/first_derivative.h"
 #include "model/random_state.h"
 
 namespace edgeclip {
@@ -76,6 +77,7 @@ class RecomputeNode : public torch::autograd::Node {
         autocast_(AutocastState::current()) {}
 
   variable_list apply(variable_list&& gradients) override {
+    ops::refuse_second_derivative("a block that is computed again");
     variable_list out(1 + parameters_.size());
     if (!gradients[0].defined()) return out;
     const torch::AutoGradMode with_graph(true);

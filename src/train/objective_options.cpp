@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/key_path.h"
 
 namespace edgeclip {
 
@@ -38,8 +39,8 @@ void require_weight_of(const Json& is, const Json& usual, const Json& asked, con
     // A whole configuration names all keys; a value that differs was meant.
     const bool meant = is.at(key) != usual.at(key) || !asked.contains("weight");
     if (key == "weight" || is.at("weight").get<double>() > 0 || !meant || used(key)) continue;
-    invalid_input("{0}{1}: was set, but {0}weight is 0, so that it has no effect; give it a weight, or leave {0}{1} out",
-                  where, key);
+    invalid_input("{0}{2}: was set, but {1}weight is 0, so that it has no effect; give it a weight, or leave {1}{2} out",
+                  where, key_path(where), key);
   }
 }
 
@@ -79,7 +80,8 @@ void CyclicOptions::validate(const std::string& where) const {
   require_not_negative(in_modal, where, "in_modal");
   require_not_negative(cross_modal, where, "cross_modal");
   if (weight > 0 && in_modal + cross_modal == 0)
-    invalid_input("{0}in_modal and {0}cross_modal are both 0; give one of them a weight, or set {0}weight to 0", where);
+    invalid_input("{0}in_modal and {1}cross_modal are both 0; give one of them a weight, or set {1}weight to 0", where,
+                  key_path(where));
 }
 
 void TripletAlignmentOptions::validate(const std::string& where) const {
@@ -104,8 +106,8 @@ void DistillationOptions::validate(const std::string& where) const {
   embeddings.validate(where + "embeddings.");
   hidden.validate(where + "hidden.");
   if (in_use() && teacher.empty())
-    invalid_input("{}teacher: is missing; name a checkpoint to learn from, or set {}weight to 0", where,
-                  weight > 0 ? where : where + (embeddings.weight > 0 ? "embeddings." : "hidden."));
+    invalid_input("{}teacher: is missing; name a checkpoint to learn from, or set {}{}weight to 0", where, key_path(where),
+                  weight > 0 ? "" : embeddings.weight > 0 ? "embeddings." : "hidden.");
 }
 
 void ObjectiveOptions::validate(const std::string& where) const {

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/key_path.h"
 #include "train/asked_options.h"
 #include "train/score.h"
 #include "train/train.h"
@@ -36,10 +37,11 @@ void EarlyStoppingOptions::validate(const std::string& where) const {
   require(patience >= 0, where, "patience", patience, "0 (off) or more");
   require(std::isfinite(min_delta) && min_delta >= 0, where, "min_delta", min_delta, "0 or more");
   if (patience == 0 && min_delta > 0)
-    invalid_input("{0}min_delta: has no effect without {0}patience; set that too, or leave it out", where);
+    invalid_input("{}min_delta: has no effect without {}patience; set that too, or leave it out", where, key_path(where));
 }
 
 void TrainOptions::validate(const std::string& where) const {
+  const std::string at = key_path(where);
   model.validate(where + "model.");
   ImageTransform sized = image;
   sized.height = model.vision.image_height;
@@ -61,9 +63,9 @@ void TrainOptions::validate(const std::string& where) const {
   if (const std::string key = first_difference(options_to_json(LoraOptions()), options_to_json(lora));
       lora_mode == "none" && !key.empty())
     invalid_input(
-        "{0}lora.{1}: has no effect while {0}lora_mode is none and all weights train; set {0}lora_mode to "
-        "adapter, or leave {0}lora.* out",
-        where, key);
+        "{0}lora.{2}: has no effect while {1}lora_mode is none and all weights train; set {1}lora_mode to "
+        "adapter, or leave {1}lora.* out",
+        where, at, key);
   if (base_type != "fp32" && lora_mode == "none")
     invalid_input(
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
@@ -72,9 +74,9 @@ void TrainOptions::validate(const std::string& where) const {
     invalid_input("{}saving.base: only an adapter (lora_mode) leaves a base out; leave it out", where);
   if (!train.empty() && lora_mode == "none")
     invalid_input(
-        "{0}train: has no effect while {0}lora_mode is none and all weights train; name in {0}freeze what does not, "
-        "or set {0}lora_mode to adapter",
-        where);
+        "{0}train: has no effect while {1}lora_mode is none and all weights train; name in {1}freeze what does not, "
+        "or set {1}lora_mode to adapter",
+        where, at);
   loading.validate(where + "loading.");
   losses.validate(where + "losses.");
   require_score(best_by, losses, where + "best_by");
@@ -84,9 +86,9 @@ void TrainOptions::validate(const std::string& where) const {
   augment.validate(where + "augment.");
   if (losses.self_supervision.weight > 0 && !augment.changes_images())
     invalid_input(
-        "{0}losses.self_supervision: {0}augment changes no image, so that two views of it are the same; give "
-        "{0}augment.color_jitter or {0}augment.resized_crop a probability, or set {0}losses.self_supervision.weight to 0",
-        where);
+        "{0}losses.self_supervision: {1}augment changes no image, so that two views of it are the same; give "
+        "{1}augment.color_jitter or {1}augment.resized_crop a probability, or set {1}losses.self_supervision.weight to 0",
+        where, at);
   require(batch >= 2, where, "batch", batch, "at least 2: a pair is told from the others of its batch");
   require(micro_batch >= 0 && micro_batch <= batch, where, "micro_batch", micro_batch,
           "0 (the whole batch at once) or at most batch");

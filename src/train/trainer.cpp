@@ -22,19 +22,6 @@ constexpr std::int64_t kHistogramEvery = 50;  ///< steps: reading every gradient
 /// A run replaces its own checkpoints again and again; a note that somebody puts into one must not end it.
 const FolderRules kReplaceOwn = {true, {}, /*keep_others=*/true};
 
-LoaderOptions loader_options(const TrainOptions& options, const Ranks& ranks) {
-  LoaderOptions loader;
-  loader.split = "train";
-  loader.batch = options.batch;
-  loader.seed = options.seed;
-  loader.loading = options.loading;
-  loader.augment = options.augment;
-  loader.rank = ranks.rank();
-  loader.world = ranks.world();
-  loader.second_view = options.losses.self_supervision.weight > 0;
-  return loader;
-}
-
 std::vector<TrainedParameter> grouped_parameters(const Checkpoint& checkpoint, const Objective& objective,
                                                  const TrainOptions& options) {
   std::vector<TrainedParameter> parameters = trained_parameters(*checkpoint.model, *objective);
@@ -54,6 +41,19 @@ Json values_of(const std::vector<std::pair<std::string, torch::Tensor>>& parts) 
 
 }  // namespace
 
+LoaderOptions loader_options(const TrainOptions& options, int rank, int world) {
+  LoaderOptions loader;
+  loader.split = "train";
+  loader.batch = options.batch;
+  loader.seed = options.seed;
+  loader.loading = options.loading;
+  loader.augment = options.augment;
+  loader.rank = rank;
+  loader.world = world;
+  loader.second_view = options.losses.self_supervision.weight > 0;
+  return loader;
+}
+
 Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset,
                  const TrainOptions& options, RunFolder* run, Ranks& ranks)
     : checkpoint_(checkpoint),
@@ -62,7 +62,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       run_(run),
       ranks_(ranks),
       bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
-      loader_(dataset, checkpoint.card.image, loader_options(options, ranks)),
+      loader_(dataset, checkpoint.card.image, loader_options(options, ranks.rank(), ranks.world())),
       gradient_(checkpoint.model, objective, bf16_, options.micro_batch, ranks),
       parameters_(grouped_parameters(checkpoint, objective, options)),
       optimizer_(parameters_, options.optimizer),

@@ -16,6 +16,9 @@
 
 namespace edgeclip {
 
+/// What the batches of a training are made by, for one rank of several.
+LoaderOptions loader_options(const TrainOptions& options, int rank = 0, int world = 1);
+
 /// Trains a checkpoint in memory, and writes what is to be kept of it into a run folder.
 class Trainer {
  public:

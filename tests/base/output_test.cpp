@@ -230,6 +230,11 @@ TEST(ArtifactHead, SaysWhatToDoAboutAnotherFormat) {
   EXPECT_NE(message(2).find("update edgeclip"), std::string::npos);
   EXPECT_NE(message(4).find("make it again"), std::string::npos);
   EXPECT_EQ(read_artifact_head(dir / "h.json", 3, "").at("edgeclip"), "9");
+  EXPECT_EQ(read_artifact_head(dir / "h.json", {2, 4}, "").at("edgeclip"), "9");
+  EXPECT_NE(test::invalid_input_of([&] { read_artifact_head(dir / "h.json", {1, 2}, ""); }).find("newer than this build (2)"),
+            std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { read_artifact_head(dir / "h.json", {4, 5}, ""); }).find("older than this build (4)"),
+            std::string::npos);
 }
 
 TEST(Csv, RoundTripOfDifficultFields) {

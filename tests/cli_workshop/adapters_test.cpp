@@ -2,6 +2,8 @@
 
 #include "base/file.h"
 #include "base/npy.h"
+#include "base/safetensors.h"
+#include "bundle/bundle.h"
 #include "cli/runtime/commands.h"
 #include "cli/workshop/workshop_commands.h"
 #include "retrieval/encoder.h"
@@ -62,6 +64,32 @@ TEST_F(AdapterCommands, KeepSeveralAndChooseOne) {
   EXPECT_TRUE(fs::exists(dir_ / "less/model.safetensors"));
   EXPECT_EQ(distance(encoded(at("less"), ""), own), 0);
   EXPECT_EQ(distance(encoded(at("less"), at("both")), own), 0) << "the folder of another";
+}
+
+TEST_F(AdapterCommands, ExportTheOneThatIsNamed) {
+  run(adapters_command(), {"checkpoint=" + fixture(), "add=[\"night=" + fixture() + "\"]", "out=" + at("both")});
+  const auto weights = [&](const std::string& adapter) {
+    const Json report = run(export_command(), {"checkpoint=" + at("both"), "adapter=" + adapter, "out=" + at("bundle"),
+                                               "verify=false", "overwrite=true"});
+    EXPECT_EQ(report["adapter_merged"], adapter != "none");
+    const Json history = read_json(at("bundle/bundle.json"))["provenance"].back();
+    EXPECT_EQ(history["options"]["adapter"], adapter);
+    return SafetensorsFile(at("bundle/reference.safetensors")).get(std::string("image/b1/") + kImageEmbeds);
+  };
+  const Tensor usual = weights(""), night = weights("night"), folder = weights(fixture()), none = weights("none");
+  EXPECT_EQ(distance(usual, night), 0);
+  EXPECT_EQ(distance(usual, folder), 0);
+  EXPECT_GT(distance(usual, none), 1e-6);
+
+  const auto refusal = [&](std::vector<std::string> settings) {
+    settings.insert(settings.end(), {"checkpoint=" + at("both"), "out=" + at("out")});
+    return refused(export_command(), settings);
+  };
+  EXPECT_NE(refusal({"adapter=nigth"}).find("--adapter nigth: is neither a folder nor an adapter of"), std::string::npos);
+  EXPECT_NE(refusal({"adapter=separate"}).find("--separate-adapter"), std::string::npos);
+  EXPECT_NE(refusal({"separate_adapter=true"}).find("--format hf"), std::string::npos);
+  EXPECT_NE(refusal({"separate_adapter=true", "format=hf", "adapter=none"}).find("--separate-adapter"), std::string::npos);
+  EXPECT_FALSE(fs::exists(dir_ / "out"));
 }
 
 TEST_F(AdapterCommands, NameWhatIsNotThere) {

@@ -109,13 +109,14 @@ TEST(Export, RefusesWhatCannotBeExported) {
   ExportOptions options;
   options.checkpoint = (dir / "c").string();
   options.out = (dir / "bundle").string();
-  options.opset = 13;
-  EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("opset 13"), std::string::npos);
+  options.opset = 11;
+  EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("opset 11"), std::string::npos);
   options.opset = 17;
   fs::remove_all(dir / "c/tokenizer");
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("tokenizer"), std::string::npos);
   options.checkpoint = (dir / "absent").string();
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("absent"), std::string::npos);
+  options.checkpoint = (dir / "c").string();
   write_text(dir / "file", "x");
   options.out = (dir / "file/bundle").string();
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("file"), std::string::npos);

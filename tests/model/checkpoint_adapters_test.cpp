@@ -46,8 +46,8 @@ TEST_F(CheckpointAdapters, LeaveTheBaseWhereItIs) {
   EXPECT_FALSE(fs::exists(at("a/model.safetensors")));
   Checkpoint read = load_checkpoint(at("a"));
   EXPECT_EQ(weights_hash(read.model), weights_hash(written.model));
-  EXPECT_EQ(read.base->directory, at("base"));
-  EXPECT_EQ(checkpoint_sources(at("a")), (std::vector<fs::path>{at("a"), at("base")}));
+  EXPECT_EQ(read.base->directory, fs::canonical(at("base")));
+  EXPECT_EQ(checkpoint_sources(at("a")), (std::vector<fs::path>{at("a"), fs::canonical(at("base"))}));
   EXPECT_EQ(checkpoint_sources(at("base")), (std::vector<fs::path>{at("base")}));
 
   save_checkpoint(at("whole"), read);  // adapter_only is for who asks
@@ -87,6 +87,57 @@ TEST_F(CheckpointAdapters, MoveWithTheirBaseOrAlone) {
   save_checkpoint(at("hidden"), other, {.overwrite = true});
   const std::string changed = refusal(at("far/away/a"));
   EXPECT_NE(changed.find("hidden holds other weights"), std::string::npos) << changed;
+}
+
+/// Relative as the file system has it: from where the folder lies, not from where a link to it stands.
+TEST_F(CheckpointAdapters, FindTheirBaseThroughALink) {
+  fs::create_directories(at("both/runs"));
+  fs::rename(at("base"), at("both/base"));
+  Checkpoint written = load_checkpoint(at("both/base"));
+  add_adapter(written, kUsualAdapter, peft("second"));
+  written.adapter_only = true;
+  save_checkpoint(at("both/runs/a"), written);
+  const std::string hash = weights_hash(written.model);
+  fs::rename(at("both"), at("elsewhere"));  // so that the absolute path does not help
+  fs::create_directory_symlink(at("elsewhere/runs/a"), at("link"));
+  EXPECT_EQ(weights_hash(load_checkpoint(at("link")).model), hash);
+  EXPECT_EQ(checkpoint_sources(at("link")).back(), fs::canonical(at("elsewhere/base")));
+  fs::create_directory_symlink(at("elsewhere/runs"), at("runs"));
+  EXPECT_EQ(weights_hash(load_checkpoint(at("runs/a")).model), hash);
+}
+
+TEST_F(CheckpointAdapters, SayTheirBasesPlaceFromAFolderThatIsYetToCome) {
+  const CheckpointBase base{at("base"), "hash"};
+  const fs::path here = fs::current_path();
+  fs::current_path(at(""));
+  const Json json = base_json(base, "run/best");
+  fs::current_path(here);
+  EXPECT_EQ(json["path"], "../../base");
+}
+
+/// A reader of format 1 knows weights of their own and one adapter, which it uses.
+TEST_F(CheckpointAdapters, HaveANumberThatOlderReadersRefuseWhereTheyWouldGoWrong) {
+  const auto format = [&](const Checkpoint& checkpoint) {
+    save_checkpoint(at("c"), checkpoint, {.overwrite = true});
+    return read_json(at("c/config.json"))["format"].get<int>();
+  };
+  Checkpoint one = adapted({"bias_all"});
+  EXPECT_EQ(format(one), 2) << "its base lies elsewhere";
+  EXPECT_NO_THROW(load_checkpoint(at("c")));
+  EXPECT_NO_THROW(adapter_options(at("c"), ""));
+  one.adapter_only = false;
+  EXPECT_EQ(format(one), 1);
+  one.model->adapters.use("");
+  EXPECT_EQ(format(one), 2) << "it is there, but not used";
+  Checkpoint named = adapted({"second"});
+  named.adapter_only = false;
+  EXPECT_EQ(format(named), 2) << "it is called otherwise";
+  EXPECT_EQ(format(load_checkpoint(at("base"))), 1);
+
+  Json json = read_json(at("c/config.json"));
+  json["format"] = 3;
+  write_json(at("c/config.json"), json);
+  EXPECT_NE(refusal(at("c")).find("format 3 is newer than this build (2)"), std::string::npos);
 }
 
 TEST_F(CheckpointAdapters, OfABaseInBf16AreReadOntoTheSame) {
@@ -177,11 +228,13 @@ TEST_F(CheckpointAdapters, AFolderOfPeftsStandsInTheirPlace) {
 }
 
 TEST_F(CheckpointAdapters, OfEarlierVersionsAreRead) {
-  const fs::path formats = golden("formats/v1");
-  const Checkpoint checkpoint = load_checkpoint(formats / "adapters");
-  EXPECT_EQ(checkpoint.model->adapters.names(), std::vector<std::string>{"night"});
-  EXPECT_EQ(checkpoint.base->directory, formats / "checkpoint");
-  EXPECT_EQ(weights_hash(checkpoint.model), weights_hash(load_checkpoint(formats / "checkpoint").model));
+  const fs::path base = golden("formats/v1/checkpoint");
+  for (const char* name : {"formats/v1/adapters", "formats/v2/adapters"}) {
+    const Checkpoint checkpoint = load_checkpoint(golden(name));
+    EXPECT_EQ(checkpoint.model->adapters.names(), std::vector<std::string>{"night"});
+    EXPECT_EQ(checkpoint.base->directory, fs::canonical(base)) << name;
+    EXPECT_EQ(weights_hash(checkpoint.model), weights_hash(load_checkpoint(base).model)) << name;
+  }
 }
 
 TEST_F(CheckpointAdapters, AreSavedWithoutACopy) {

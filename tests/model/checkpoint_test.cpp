@@ -104,7 +104,7 @@ TEST(Checkpoint, NamesWhatIsWrong) {
 
   fresh();
   change_json(config, [](Json& json) { json["format"] = 3; });
-  expect("format 3 is newer than this build (1); update edgeclip");
+  expect("format 3 is newer than this build (2); update edgeclip");
   fresh();
   change_json(config, [](Json& json) { json["model"]["vision"]["hiden_size"] = 3; });
   expect("hidden_size");

@@ -30,6 +30,37 @@ TEST(AskedOptions, AreThoseNamedAndThoseThatDiffer) {
   EXPECT_EQ(value_at(base, "b.x.y"), "not set");
 }
 
+/// The source of a value is named once, where a message begins, and the keys of its remedy as they are set.
+TEST(TrainOptionMessages, NameTheirSourceOnce) {
+  const std::map<std::string, std::string> wanted = {
+      {"lora.rank=4",
+       "--set lora.rank: has no effect while lora_mode is none and all weights train; set lora_mode to adapter, or leave "
+       "lora.* out"},
+      {R"(train=["x"])",
+       "--set train: has no effect while lora_mode is none and all weights train; name in freeze what does not, or set "
+       "lora_mode to adapter"},
+      {"early_stopping.min_delta=1",
+       "--set early_stopping.min_delta: has no effect without early_stopping.patience; set that too, or leave it out"},
+      {"losses.self_supervision.weight=1",
+       "--set losses.self_supervision: augment changes no image, so that two views of it are the same; give "
+       "augment.color_jitter or augment.resized_crop a probability, or set losses.self_supervision.weight to 0"},
+      {R"(losses.cyclic={"weight":1,"in_modal":0,"cross_modal":0})",
+       "--set losses.cyclic.in_modal and losses.cyclic.cross_modal are both 0; give one of them a weight, or set "
+       "losses.cyclic.weight to 0"},
+      {"losses.distillation.hidden.weight=1",
+       "--set losses.distillation.teacher: is missing; name a checkpoint to learn from, or set "
+       "losses.distillation.hidden.weight to 0"},
+      {R"(loading={"identities":4,"images_per_identity":2,"unique_ids":"off"})",
+       "--set loading.unique_ids: off has no effect beside loading.identities, with which a person has 2 rows of a batch; "
+       "leave one of the two out"},
+  };
+  for (const auto& [setting, message] : wanted) {
+    TrainOptions defaults;
+    defaults.augment.flip.probability = 0;
+    EXPECT_EQ(test::invalid_input_of([&] { load_options<TrainOptions>({}, {setting}, defaults); }), message);
+  }
+}
+
 class SettleTest : public test::TinyTraining {
  protected:
   static TrainOptions short_options() {

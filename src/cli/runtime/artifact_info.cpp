@@ -182,7 +182,7 @@ void describe_plan(const fs::path& path, Json& info) {
 
 void describe_checkpoint(const fs::path& path, Json& info) {
   const fs::path file = path / "config.json";
-  const Json config = read_artifact_head(file, kCheckpointFormat, "train it again");
+  const Json config = read_artifact_head(file, kCheckpointFormats, "train it again");
   check_file_table(path, json_at(config, "files", file.string()), file.string());
   for (const char* key : {"format", "model", "card", "base", "lora", "adapters", "provenance"})
     if (config.contains(key)) info[key] = config.at(key);

@@ -19,9 +19,13 @@ struct Options : ExportOptions {
     v("checkpoint", checkpoint, "checkpoint to export");
     v("out", out, "bundle (or Hugging Face folder) to write");
     v("format", format, "a bundle of ONNX models, or a folder for transformers", {"onnx", "hf"});
-    v("adapter", adapter, "hf: fold an adapter in, or write it to adapter/ as PEFT does",
-      {"merge", "separate"});
-    v("opset", opset, "ONNX operator set");
+    v("adapter", adapter,
+      "the name of one of its adapters (default: the one in use), none, or the folder of a PEFT adapter instead; it is "
+      "folded into the weights");
+    v("separate_adapter", separate_adapter,
+      "hf: leaves the weights as they are, and writes the adapter to adapter/ as PEFT does");
+    v("opset", opset, "ONNX operator set, 12 to 20");
+    v("external_data", external_data, "weights in files beside the models (image.onnx.data); above 2 GiB they are anyway");
     v("overwrite", overwrite, "replaces a bundle in --out");
     v("verify", verify, "replays the reference inputs through the engine afterwards");
   }
@@ -39,8 +43,10 @@ class ExportCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    if (options.format != "hf" && options.adapter != "merge")
-      throw InvalidInput("--adapter separate goes with --format hf; a bundle holds one model");
+    if (options.adapter == "separate")
+      throw InvalidInput("--adapter separate: names an adapter; to write it beside the weights say --separate-adapter");
+    if (options.format != "hf" && options.separate_adapter)
+      throw InvalidInput("--separate-adapter goes with --format hf; a bundle holds one model");
     if (options.format == "hf") {
       const Json report = export_huggingface(options);
       print(fmt::format("{}: Hugging Face folder written\n", options.out));

@@ -33,9 +33,8 @@ class MergeCommand : public OptionsCommand<Options> {
   Json execute(const Options& options) override {
     require(options.checkpoint, "--checkpoint");
     require(options.out, "--out");
-    std::vector<std::filesystem::path> sources = checkpoint_sources(options.checkpoint);
-    if (options.adapter.find('/') != std::string::npos) sources.push_back(options.adapter);  // else a name
-    AtomicDirectory out(options.out, kCheckpointFile, {options.overwrite, sources});
+    AtomicDirectory out(options.out, kCheckpointFile,
+                        {options.overwrite, checkpoint_sources(options.checkpoint, options.adapter)});
     Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.adapter);
     const bool had_adapter = checkpoint.model->has_lora();
     if (!had_adapter)

@@ -1,6 +1,7 @@
 #include "data/dataset/loader_options.h"
 
 #include "base/error.h"
+#include "base/key_path.h"
 
 namespace edgeclip {
 
@@ -20,9 +21,9 @@ void LoadingOptions::validate(const std::string& where) const {
                   identities, images_per_identity, kLargestBatch);
   if (identities > 0 && unique_ids != LoadingOptions().unique_ids)
     invalid_input(
-        "{0}unique_ids: {1} has no effect beside {0}identities, with which a person has {2} rows of a batch; "
+        "{}unique_ids: {} has no effect beside {}identities, with which a person has {} rows of a batch; "
         "leave one of the two out",
-        where, unique_ids, images_per_identity);
+        where, unique_ids, key_path(where), images_per_identity);
   if (on_corrupt != "error" && on_corrupt != "skip")
     invalid_input("{}on_corrupt: \"{}\" is neither \"error\" nor \"skip\"", where, on_corrupt);
   if (!(max_unreadable >= 0 && max_unreadable <= 100))

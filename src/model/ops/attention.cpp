@@ -9,6 +9,7 @@
 #include "kernels/attention/attention_gradient.h"
 #include "kernels/attention/widen.h"
 #include "kernels/gemm/gemm.h"
+#include "model/ops/first_derivative.h"
 
 namespace edgeclip::ops {
 
@@ -144,6 +145,7 @@ class FusedAttention : public torch::autograd::Function<FusedAttention> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    refuse_second_derivative("attention");
     const auto saved = context->get_saved_variables();
     const torch::Tensor &q = saved[0], &k = saved[1], &v = saved[2];
     Layout layout;

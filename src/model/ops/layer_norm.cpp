@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/ops/elements.h"
+#include "model/ops/first_derivative.h"
 #include "model/ops/layer_norm_simd.h"
 
 namespace edgeclip::ops {
@@ -73,6 +74,7 @@ struct Constants {
 /// Gradients of {x, weight, bias} and, rounded, of a bfloat16 branch.
 variable_list gradient_pass(AutogradContext* context, const torch::Tensor& g_y, torch::Tensor g_sum,
                             bool of_weights, bool rounded) {
+  refuse_second_derivative("LayerNorm");
   const auto saved = context->get_saved_variables();
   const torch::Tensor &sum = saved[0], &weight = saved[1];
   const std::int64_t width = sum.size(-1), rows = sum.numel() / std::max<std::int64_t>(width, 1),

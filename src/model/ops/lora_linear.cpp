@@ -1,5 +1,6 @@
 #include "model/ops/lora_linear.h"
 
+#include "model/ops/first_derivative.h"
 #include "model/ops/linear.h"
 
 namespace edgeclip::ops {
@@ -43,6 +44,7 @@ class FrozenLoraLinear : public torch::autograd::Function<FrozenLoraLinear> {
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    refuse_second_derivative("a linear layer with an adapter");
     const auto saved = context->get_saved_variables();
     const torch::Tensor &adapted = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3],
                         &low = saved[4];

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "model/ops/elements.h"
+#include "model/ops/first_derivative.h"
 #include "model/ops/quick_gelu_simd.h"
 
 namespace edgeclip::ops {
@@ -30,6 +31,7 @@ class QuickGelu : public torch::autograd::Function<QuickGelu> {
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    refuse_second_derivative("QuickGELU");
     const torch::Tensor x = context->get_saved_variables()[0], g = gradients[0].contiguous();
     torch::Tensor out = torch::empty_like(x);
     with_elements(x, [&](auto* in) {
