@@ -61,7 +61,6 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       options_(options),
       run_(run),
       ranks_(ranks),
-      validates_(run != nullptr || !ranks.first()),
       bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
       loader_(dataset, checkpoint.card.image, loader_options(options, ranks.rank(), ranks.world())),
       gradient_(checkpoint.model, objective, bf16_, options.micro_batch, ranks),
@@ -74,7 +73,6 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
   position_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * position_.batches_per_epoch;
   schedule_.emplace(options.optimizer, total_steps_, position_.batches_per_epoch);
-  if (!validates_) return;
   if (has_split(dataset, "val"))
     validator_ =
         std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading, ranks);
@@ -146,7 +144,7 @@ Json Trainer::fit() {
   }
   progress_->finish();
   if (position_.best_step < 0) {
-    const WeightAverage::InUse averaged(run_ == nullptr ? nullptr : average_.get());
+    const WeightAverage::InUse averaged(average_.get());
     save_best();
   }
   finish();
@@ -266,7 +264,7 @@ Batch Trainer::next_batch() {
 }
 
 bool Trainer::validation_due() const {
-  if (!validates_ || position_.step == 0 || position_.validated_step == position_.step) return false;
+  if (position_.step == 0 || position_.validated_step == position_.step) return false;
   const std::int64_t every = options_.validate_every > 0 ? options_.validate_every : position_.batches_per_epoch;
   return position_.step == total_steps_ || position_.step % every == 0;
 }
@@ -327,10 +325,7 @@ void Trainer::save_best() {
 void Trainer::finish() {
   require_finite_weights();
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
-  if (run_ == nullptr) {
-    if (average_ && ranks_.alone()) average_->assign();
-    return;
-  }
+  if (run_ == nullptr) return;
   {
     const WeightAverage::InUse averaged(average_.get());
     save_checkpoint(run_->final(), checkpoint_, kReplaceOwn, run_->stands_at(run_->final()));
