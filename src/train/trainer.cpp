@@ -120,23 +120,22 @@ Json Trainer::fit() {
   objective_->train();
   progress_.emplace(total_steps_ - position_.step);
   stall_.emplace(std::max(schedule_->warmup_steps(), position_.step), total_steps_);
-  bool together = false;  // all ranks are on their way out
+  // All ranks end at the same place, and none in the midst of what they do together.
+  std::optional<InterruptionHeld> held;
+  if (!ranks_.alone()) held.emplace();
   try {
     for (;;) {
       if (validation_due()) validate();
       if (done()) break;
-      // All ranks end after the same step.
-      together = ranks_.any(interrupted());
-      if (together) throw Interrupted("interrupted");
+      ranks_.end_if_interrupted();
       train_step();
       if (saving_due()) save();
     }
   } catch (const Interrupted&) {
-    if (!together) ranks_.abandon("interrupted");
-    if (run_ != nullptr && run_->replaces_another())  // nothing has been kept of this one yet
-      throw Interrupted("interrupted before anything was saved; the older run stays");
-    finish();
-    if (together) ranks_.leave();  // a launcher ends the others as soon as one has ended, and rank 0 saves
+    const bool kept = run_ == nullptr || !run_->replaces_another();
+    if (kept) finish();
+    ranks_.leave();  // a launcher ends the others as soon as one has ended, and rank 0 saves
+    if (!kept) throw Interrupted("interrupted before anything was saved; the older run stays");
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
   } catch (const std::exception& error) {
