@@ -115,6 +115,7 @@ void Trainer::resume(const std::filesystem::path& state) {
 }
 
 Json Trainer::fit() {
+  require_finite_start();
   if (run_ != nullptr) log_.emplace(run_->metrics(), run_->events(), position_.step > 0 ? position_.step : -1);
   checkpoint_.model->train();
   objective_->train();
@@ -245,8 +246,14 @@ void Trainer::skip_step(double loss, double norm) {
 }
 
 void Trainer::require_finite_weights() const {
-  if (const std::string name = guard_.damaged_weight(); !name.empty())
+  if (const std::string name = StepGuard::damaged_weight(parameters_); !name.empty())
     end_as_not_finite(fmt::format("the weight {} is not finite", name));
+}
+
+/// Of what does not train as well, which no step makes worse.
+void Trainer::require_finite_start() const {
+  if (const std::string name = guard_.damaged_weight(); !name.empty())
+    invalid_input("the weight {} is not finite before the first step; start from another checkpoint (--init)", name);
 }
 
 void Trainer::end_as_not_finite(const std::string& what) const {
