@@ -12,6 +12,7 @@ namespace edgeclip {
 namespace {
 
 std::atomic<bool> g_interrupted{false};
+std::atomic<int> g_held{0};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int signal) {
@@ -61,7 +62,12 @@ void block_signals() {
   ::sigprocmask(SIG_BLOCK, &ending, nullptr);
 }
 
-bool interrupted() { return g_interrupted.load(std::memory_order_relaxed); }
+bool interrupted() { return signal_arrived() && g_held.load(std::memory_order_relaxed) == 0; }
+
+bool signal_arrived() { return g_interrupted.load(std::memory_order_relaxed); }
+
+InterruptionHeld::InterruptionHeld() { ++g_held; }
+InterruptionHeld::~InterruptionHeld() { --g_held; }
 
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted("interrupted");

@@ -17,6 +17,19 @@ bool interrupted();
 /// Throws Interrupted if interrupted().
 void throw_if_interrupted();
 
+/// For its lifetime interrupted() is false, in all threads: a process among others that work together ends where
+/// all have agreed to, not in the midst of what they do together.
+class InterruptionHeld {
+ public:
+  InterruptionHeld();
+  ~InterruptionHeld();
+  InterruptionHeld(const InterruptionHeld&) = delete;
+  InterruptionHeld& operator=(const InterruptionHeld&) = delete;
+};
+
+/// True once a signal arrived, held or not: what there is to agree about.
+bool signal_arrived();
+
 /// For tests: as if a signal had arrived, or never had.
 void set_interrupted(bool value);
 

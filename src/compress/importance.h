@@ -36,7 +36,8 @@ class NeuronImportance {
   void add(const Batch& batch, Objective& objective);
   /// One (neurons) float32 vector per mlp_layers() entry.  Throws InvalidInput naming a layer whose scores are no numbers.
   std::vector<torch::Tensor> scores() const;
-  /// Multiply-accumulates of a pair that one neuron of each layer takes, in fc1 and fc2, by the tokens of the batches.
+  /// Multiply-accumulates of a pair that one neuron of each layer takes, in fc1 and fc2: as profile_model() counts them, of all rows of
+  /// the exported network, for captions of the batches' mean length, since neither training nor the engine computes padding.
   std::vector<double> macs_per_neuron() const;
 
  private:

@@ -11,9 +11,6 @@ enum class ComputeType {
         ///< float32
 };
 
-/// bf16 while this thread's autocast is on.  For the entrance of a model alone: what is below is told.
-ComputeType compute_type_of_autocast();
-
 /// x as an operand of a product.
 torch::Tensor as_operand(const torch::Tensor& x, ComputeType compute);
 

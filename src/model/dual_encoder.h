@@ -14,14 +14,14 @@ class DualEncoderImpl : public torch::nn::Module {
   explicit DualEncoderImpl(const ModelConfig& config);
 
   /// Unit rows (B, D) float32.
-  torch::Tensor encode_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
-  torch::Tensor encode_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
+  torch::Tensor encode_image(const torch::Tensor& pixels, ComputeType compute = ComputeType::f32);
+  torch::Tensor encode_text(const torch::Tensor& tokens, ComputeType compute = ComputeType::f32);
   /// Before normalization (B, D).
-  torch::Tensor project_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
-  torch::Tensor project_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
+  torch::Tensor project_image(const torch::Tensor& pixels, ComputeType compute = ComputeType::f32);
+  torch::Tensor project_text(const torch::Tensor& tokens, ComputeType compute = ComputeType::f32);
   /// What the projections read: (B, width of the tower).
-  torch::Tensor hidden_image(const torch::Tensor& pixels, ComputeType compute = compute_type_of_autocast());
-  torch::Tensor hidden_text(const torch::Tensor& tokens, ComputeType compute = compute_type_of_autocast());
+  torch::Tensor hidden_image(const torch::Tensor& pixels, ComputeType compute = ComputeType::f32);
+  torch::Tensor hidden_text(const torch::Tensor& tokens, ComputeType compute = ComputeType::f32);
 
   /// A new adapter "default", everything else frozen but what `beside` names (new_adapter()).  Throws
   /// InvalidInput if a target fits nothing.
@@ -41,8 +41,7 @@ class DualEncoderImpl : public torch::nn::Module {
 };
 TORCH_MODULE(DualEncoder);
 
-/// Rows (B, D) of length 1, in float32 even under bf16 autocast: eight bits of mantissa are too few for
-/// cosines.
+/// Rows (B, D) of length 1, in float32 whatever x is: eight bits of mantissa are too few for cosines.
 torch::Tensor unit_rows(const torch::Tensor& x);
 
 /// Random weights as each part's own library draws them, from torch's generator.

@@ -1,6 +1,5 @@
 #include "model/recompute.h"
 
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
@@ -14,43 +13,6 @@ namespace {
 using torch::autograd::variable_list;
 
 thread_local bool recomputing = false;
-
-/// For its lifetime autocast is what `state` says, and keeps no copies: one made without a graph would be
-/// found, and used, by the run that needs the graph.
-class AutocastState {
- public:
-  static AutocastState current() {
-    AutocastState state;
-    state.cpu = at::autocast::is_cpu_enabled();
-    state.cpu_type = at::autocast::get_autocast_cpu_dtype();
-    state.gpu = at::autocast::is_enabled();
-    state.gpu_type = at::autocast::get_autocast_gpu_dtype();
-    state.cache = at::autocast::is_autocast_cache_enabled();
-    return state;
-  }
-  void set(bool keep_copies) const {
-    at::autocast::set_cpu_enabled(cpu);
-    at::autocast::set_autocast_cpu_dtype(cpu_type);
-    at::autocast::set_enabled(gpu);
-    at::autocast::set_autocast_gpu_dtype(gpu_type);
-    at::autocast::set_autocast_cache_enabled(keep_copies && cache);
-  }
-
- private:
-  bool cpu = false, gpu = false, cache = true;
-  at::ScalarType cpu_type = at::kBFloat16, gpu_type = at::kHalf;
-};
-
-class AutocastGuard {
- public:
-  explicit AutocastGuard(const AutocastState& state) : before_(AutocastState::current()) { state.set(false); }
-  ~AutocastGuard() { before_.set(true); }
-  AutocastGuard(const AutocastGuard&) = delete;
-  AutocastGuard& operator=(const AutocastGuard&) = delete;
-
- private:
-  const AutocastState before_;
-};
 
 struct SecondRun {
   explicit SecondRun(RandomState then, const at::Device& device) : now(device) {
@@ -73,8 +35,7 @@ class RecomputeNode : public torch::autograd::Node {
       : block_(std::move(block)),
         x_(x, /*is_output=*/false),
         parameters_(std::move(parameters)),
-        random_(x.device()),
-        autocast_(AutocastState::current()) {}
+        random_(x.device()) {}
 
   variable_list apply(variable_list&& gradients) override {
     ops::refuse_second_derivative("a block that is computed again");
@@ -86,7 +47,6 @@ class RecomputeNode : public torch::autograd::Node {
     torch::Tensor y;
     {
       const SecondRun second(random_, saved.device());
-      const AutocastGuard autocast(autocast_);
       y = block_(x);
     }
     variable_list inputs;
@@ -111,7 +71,6 @@ class RecomputeNode : public torch::autograd::Node {
   torch::autograd::SavedVariable x_;
   std::vector<torch::Tensor> parameters_;
   RandomState random_;
-  AutocastState autocast_;
 };
 
 }  // namespace
@@ -131,7 +90,6 @@ torch::Tensor recomputed(std::function<torch::Tensor(const torch::Tensor&)> bloc
   torch::Tensor y;
   {
     const torch::NoGradGuard no_graph;
-    const AutocastGuard autocast(AutocastState::current());
     y = block(x);
   }
   torch::autograd::set_history(y, node);

@@ -1,7 +1,6 @@
 #include "train/features.h"
 
 #include "model/tensors.h"
-#include "train/precision.h"
 
 namespace edgeclip {
 
@@ -33,16 +32,13 @@ Inputs inputs_of(const Batch& batch, const torch::Device& device) {
 }
 
 Features encode(DualEncoder& model, const Inputs& inputs, bool bf16) {
+  const ComputeType compute = compute_type(bf16);
   Features features;
-  {
-    const Autocast autocast(bf16);
-    const ComputeType compute = bf16 ? ComputeType::bf16 : ComputeType::f32;
-    features.image = output_of(model->hidden_image(inputs.pixels, compute), model->visual_projection, compute);
-    if (inputs.second_pixels.defined())
-      features.second_image =
-          output_of(model->hidden_image(inputs.second_pixels, compute), model->visual_projection, compute);
-    features.text = output_of(model->hidden_text(inputs.tokens, compute), model->text_projection, compute);
-  }
+  features.image = output_of(model->hidden_image(inputs.pixels, compute), model->visual_projection, compute);
+  if (inputs.second_pixels.defined())
+    features.second_image =
+        output_of(model->hidden_image(inputs.second_pixels, compute), model->visual_projection, compute);
+  features.text = output_of(model->hidden_text(inputs.tokens, compute), model->text_projection, compute);
   features.logit_scale = model->logit_scale;
   features.ids = inputs.ids;
   features.pairs = inputs.pairs;

@@ -42,6 +42,8 @@ struct Features {
   TeacherOutput teacher;
 };
 
+inline ComputeType compute_type(bool bf16) { return bf16 ? ComputeType::bf16 : ComputeType::f32; }
+
 /// Runs both towers (the image tower on the second view too, if there is one) under model's mode, in bf16 if asked.
 Features encode(DualEncoder& model, const Inputs& inputs, bool bf16);
 

@@ -86,7 +86,7 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
   e.moments = 2 * inputs.trained_values * kFloat;
   if (options.average.decay > 0) e.average = inputs.trained_values * kFloat;
 
-  // Products of autocast are in 16 bits and so is most of what is kept; residuals and norms stay float32.
+  // Products are in 16 bits and so is most of what is kept; residuals and norms stay float32.
   const double bytes = inputs.bf16 ? 2.5 : 4.0;
   const double batch = static_cast<double>(options.batch) / inputs.world,
                rows = options.micro_batch > 0 ? std::min<double>(options.micro_batch, batch) : batch,

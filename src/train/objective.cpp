@@ -1,7 +1,5 @@
 #include "train/objective.h"
 
-#include "train/precision.h"
-
 namespace edgeclip {
 
 ObjectiveImpl::ObjectiveImpl(const ObjectiveOptions& options, const LossContext& given) {
@@ -37,10 +35,8 @@ std::vector<std::string> ObjectiveImpl::measured() const {
 
 Features ObjectiveImpl::features(DualEncoder& model, const Inputs& inputs, bool bf16) {
   Features features = encoded(model, inputs, bf16);
-  if (teacher_ && is_training()) {  // no loss of distillation is measured elsewhere
-    const Autocast autocast(bf16);
-    features.teacher = teacher_->see(inputs);
-  }
+  // No loss of distillation is measured elsewhere.
+  if (teacher_ && is_training()) features.teacher = teacher_->see(inputs, compute_type(bf16));
   return features;
 }
 

@@ -1,7 +1,5 @@
 #include "train/precision.h"
 
-#include <ATen/autocast_mode.h>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -37,23 +35,6 @@ std::string describe_auto_precision(bool on_cpu) {
   if (!on_cpu) return "precision: fp32 on a GPU; --precision bf16 for less time";
   return cpu_has_bf16() ? "precision: bf16, for which this CPU has instructions"
                         : "precision: fp32, as this CPU has no bf16 instructions and would only emulate it";
-}
-
-Autocast::Autocast(bool bf16) : enabled_(bf16) {
-  if (!enabled_) return;
-  at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
-  at::autocast::set_cpu_enabled(true);
-  at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
-  at::autocast::set_enabled(true);
-  at::autocast::increment_nesting();
-}
-
-Autocast::~Autocast() {
-  if (!enabled_) return;
-  // The cache keeps bf16 copies of weights that the next optimizer step makes stale.
-  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-  at::autocast::set_cpu_enabled(false);
-  at::autocast::set_enabled(false);
 }
 
 }  // namespace edgeclip

@@ -8,6 +8,7 @@ namespace edgeclip {
 template <class Encode>
 Tensor RankedEncoder::divided(const TensorView& rows, const Encode& encode) {
   if (ranks_.alone()) return encode(rows);
+  ranks_.end_if_interrupted();
   const auto [begin, end] = part_of_rank(rows.shape[0], ranks_.rank(), ranks_.world());
   TensorView part = rows;
   part.shape[0] = end - begin;

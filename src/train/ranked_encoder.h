@@ -6,6 +6,7 @@
 namespace edgeclip {
 
 /// An encoder of which every rank computes its part of the rows.  All ranks call it with the same rows in the same order; not thread-safe.
+/// Throws Interrupted in all of them.
 class RankedEncoder : public Encoder {
  public:
   /// Both outlive it.

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/signals.h"
 
 namespace edgeclip {
 
@@ -157,6 +158,10 @@ bool Ranks::any(bool here) {
   torch::Tensor said = torch::full({1}, static_cast<std::int64_t>(here), torch::kInt64);
   sum(said);
   return said.item<std::int64_t>() > 0;
+}
+
+void Ranks::end_if_interrupted() {
+  if (any(signal_arrived())) throw Interrupted("interrupted");
 }
 
 void Ranks::require_same(const std::string& text, const std::string& what) {

@@ -1,14 +1,9 @@
 #include "train/step_guard.h"
 
 #include "base/error.h"
+#include "model/finite.h"
 
 namespace edgeclip {
-
-namespace {
-
-bool all_finite(const torch::Tensor& tensor) { return torch::isfinite(tensor).all().item<bool>(); }
-
-}  // namespace
 
 StepGuard::StepGuard(const DualEncoder& model) : model_(model) {
   for (const auto& item : model->named_buffers()) statistics_.push_back(item.value());
@@ -38,6 +33,12 @@ void StepGuard::undo_all(std::vector<TrainedParameter>& parameters) {
 std::string StepGuard::damaged_weight() const {
   for (const auto& item : model_->named_parameters())
     if (!all_finite(item.value())) return item.key();
+  return "";
+}
+
+std::string StepGuard::damaged_weight(const std::vector<TrainedParameter>& parameters) {
+  for (const TrainedParameter& parameter : parameters)
+    if (!all_finite(parameter.value)) return parameter.name;
   return "";
 }
 

@@ -22,8 +22,10 @@ class StepGuard {
   /// And nothing has been drawn: the step has not been.
   void undo_all(std::vector<TrainedParameter>& parameters);
 
-  /// Names a weight that is not finite; "" if there is none.
+  /// Names a weight of the model that is not finite; "" if there is none.  Reads all of them: once, at the start.
   std::string damaged_weight() const;
+  /// The same of those that a step can have changed.
+  static std::string damaged_weight(const std::vector<TrainedParameter>& parameters);
   /// Names the layer nearest to the output whose gradient is not finite.
   std::string damaged_gradient(const std::vector<TrainedParameter>& parameters) const;
 

@@ -183,10 +183,8 @@ Json train(const TrainOptions& asked, const TrainPaths& asked_paths) {
   if (!ranks.alone()) spdlog::info("one of {} processes ({})", ranks.world(), place.launcher);
   try {
     return train_as(ranks, std::move(options), paths, device, auto_precision);
-  } catch (const Interrupted&) {
-    throw;
   } catch (const std::exception& error) {
-    ranks.abandon(error.what());
+    ranks.abandon(error.what());  // where all have left, nobody hears it
     throw;
   }
 }

@@ -77,7 +77,7 @@ struct TrainOptions {
   LoadingOptions loading;
   AugmentOptions augment;          ///< by default half of the images are flipped
   ObjectiveOptions losses;         ///< what is minimized
-  std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 autocast where the CPU has it)
+  std::string precision = "auto";  ///< "fp32" | "bf16" | "auto" (bf16 where the CPU has it)
   int validate_every = 0;          ///< steps; 0: at the end of each epoch
   std::string best_by = "mAP";     ///< what "best" means, on the validation split (train/score.h)
   AverageOptions average;
@@ -125,7 +125,7 @@ struct TrainOptions {
     v("identity_targets", losses.contrastive.identity_targets,
       "pairs of one identity in a batch are all correct (false: those of one image), for losses.contrastive");
     v("losses", losses, "what is minimized: each loss and its weight");
-    v("precision", precision, "bf16 autocast where the CPU has it, or as said", {"auto", "fp32", "bf16"});
+    v("precision", precision, "bf16 products where the CPU has them, or as said", {"auto", "fp32", "bf16"});
   }
   template <class Visitor>
   void fields_of_run(Visitor& v) {

@@ -113,28 +113,28 @@ void Trainer::resume(const std::filesystem::path& state) {
 }
 
 Json Trainer::fit() {
+  require_finite_start();
   if (run_ != nullptr) log_.emplace(run_->metrics(), run_->events(), position_.step > 0 ? position_.step : -1);
   checkpoint_.model->train();
   objective_->train();
   progress_.emplace(total_steps_ - position_.step);
   stall_.emplace(std::max(schedule_->warmup_steps(), position_.step), total_steps_);
-  bool together = false;  // all ranks are on their way out
+  // All ranks end at the same place, and none in the midst of what they do together.
+  std::optional<InterruptionHeld> held;
+  if (!ranks_.alone()) held.emplace();
   try {
     for (;;) {
       if (validation_due()) validate();
       if (done()) break;
-      // All ranks end after the same step.
-      together = ranks_.any(interrupted());
-      if (together) throw Interrupted("interrupted");
+      ranks_.end_if_interrupted();
       train_step();
       if (saving_due()) save();
     }
   } catch (const Interrupted&) {
-    if (!together) ranks_.abandon("interrupted");
-    if (run_ != nullptr && run_->replaces_another())  // nothing has been kept of this one yet
-      throw Interrupted("interrupted before anything was saved; the older run stays");
-    finish();
-    if (together) ranks_.leave();  // a launcher ends the others as soon as one has ended, and rank 0 saves
+    const bool kept = run_ == nullptr || !run_->replaces_another();
+    if (kept) finish();
+    ranks_.leave();  // a launcher ends the others as soon as one has ended, and rank 0 saves
+    if (!kept) throw Interrupted("interrupted before anything was saved; the older run stays");
     if (run_ != nullptr) throw Interrupted("interrupted; go on with --resume");
     throw;
   } catch (const std::exception& error) {
@@ -244,8 +244,14 @@ void Trainer::skip_step(double loss, double norm) {
 }
 
 void Trainer::require_finite_weights() const {
-  if (const std::string name = guard_.damaged_weight(); !name.empty())
+  if (const std::string name = StepGuard::damaged_weight(parameters_); !name.empty())
     end_as_not_finite(fmt::format("the weight {} is not finite", name));
+}
+
+/// Of what does not train as well, which no step makes worse.
+void Trainer::require_finite_start() const {
+  if (const std::string name = guard_.damaged_weight(); !name.empty())
+    invalid_input("the weight {} is not finite before the first step; start from another checkpoint (--init)", name);
 }
 
 void Trainer::end_as_not_finite(const std::string& what) const {

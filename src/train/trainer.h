@@ -45,6 +45,7 @@ class Trainer {
   void skip_step(double loss, double norm);
   /// Weights that are not finite must not take the place of those that were saved.
   void require_finite_weights() const;
+  void require_finite_start() const;
   [[noreturn]] void end_as_not_finite(const std::string& what) const;
   void collect_state();
   /// After a failure (a full machine, an image that cannot be read, a loss that is not finite) that left the

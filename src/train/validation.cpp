@@ -59,7 +59,10 @@ Validation Validator::run(const Checkpoint& checkpoint, Objective& objective) {
     // Whole batches to each rank, so that a loss over a batch is that of one process.
     const auto [begin, end] = part_of_rank(loader_->batches_per_epoch(), ranks_.rank(), ranks_.world());
     loader_->start_epoch(0, begin);  // always the same captions: losses of different steps compare
-    for (std::int64_t k = begin; k < end && !objective->measured().empty(); ++k) {
+    const std::int64_t rounds = (loader_->batches_per_epoch() + ranks_.world() - 1) / ranks_.world();  // some ranks have one less
+    for (std::int64_t k = begin; k < begin + rounds && !objective->measured().empty(); ++k) {
+      ranks_.end_if_interrupted();
+      if (k == end) continue;
       const auto batch = loader_->next();
       const auto n = static_cast<double>(batch->ids.size());
       const ObjectiveValue value =

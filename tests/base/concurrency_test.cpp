@@ -67,6 +67,14 @@ TEST(ParallelFor, VisitsEachIndexOnceAndRethrows) {
   EXPECT_THROW(parallel_for(
                    100, [](std::int64_t) {}, 4),
                Interrupted);
+  {
+    const InterruptionHeld held;
+    EXPECT_NO_THROW(parallel_for(
+        100, [](std::int64_t) {}, 4));
+    EXPECT_FALSE(interrupted());
+    EXPECT_TRUE(signal_arrived());
+  }
+  EXPECT_TRUE(interrupted());
   set_interrupted(false);
 }
 

@@ -1,9 +1,11 @@
 #include "compress/importance.h"
 
 #include <limits>
+#include <map>
 
 #include "compress/random_checkpoint.h"
 #include "compress/surgery.h"
+#include "model/profile.h"
 #include "support/other_device.h"
 #include "support/support.h"
 #include "train/losses/contrastive.h"
@@ -183,6 +185,13 @@ TEST(Importance, KnowsWhatANeuronCosts) {
   ASSERT_EQ(macs.size(), 4u);
   EXPECT_EQ(macs[0], (1.0 + patches) * 2 * 32);
   EXPECT_EQ(macs[3], 7.0 * 2 * 32) << "the mean length of the batch's texts";
+  // As profile --tokens 7 counts them.
+  std::map<std::string, double> counted;
+  for (const ModuleProfile& module : profile_model(checkpoint.model, 1, 7).rows)
+    counted[module.name] = static_cast<double>(module.macs);
+  const std::vector<MlpLayer> layers = mlp_layers(checkpoint.model);
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    EXPECT_EQ(macs[i] * static_cast<double>(layers[i].mlp->fc1->weight.size(0)), counted.at(layers[i].name)) << layers[i].name;
 }
 
 TEST(Importance, PaddingDoesNotCount) {

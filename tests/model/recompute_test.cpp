@@ -1,7 +1,5 @@
 #include "model/recompute.h"
 
-#include <ATen/autocast_mode.h>
-
 #include "model/freeze.h"
 #include "tiny_clip.h"
 
@@ -45,12 +43,8 @@ TEST(Recompute, GradientsEqualThePlainRun) {
     const auto run = [&](bool recompute) {
       model->recompute_blocks(recompute);
       torch::manual_seed(2);
-      const bool bf16 = std::string(how) == "bf16";
-      at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
-      at::autocast::set_cpu_enabled(bf16);
-      const torch::Tensor loss = contrastive_loss(model);
-      at::autocast::clear_cache();
-      at::autocast::set_cpu_enabled(false);
+      const torch::Tensor loss =
+          contrastive_loss(model, std::string(how) == "bf16" ? ComputeType::bf16 : ComputeType::f32);
       loss.backward();
       EXPECT_FALSE(is_recomputing());
       return std::pair(loss.detach(), gradients(model));

@@ -97,9 +97,9 @@ inline void expect_outputs(DualEncoder& model, const std::filesystem::path& file
 }
 
 /// The loss whose gradients the goldens hold.
-inline torch::Tensor contrastive_loss(DualEncoder& model) {
+inline torch::Tensor contrastive_loss(DualEncoder& model, ComputeType compute = ComputeType::f32) {
   const torch::Tensor logits =
-      torch::matmul(model->encode_image(tiny_pixels()), model->encode_text(tiny_ids()).t()) *
+      torch::matmul(model->encode_image(tiny_pixels(), compute), model->encode_text(tiny_ids(), compute).t()) *
       model->logit_scale.exp();
   const torch::Tensor labels = torch::arange(logits.size(0));
   return (torch::cross_entropy_loss(logits, labels) + torch::cross_entropy_loss(logits.t(), labels)) / 2;

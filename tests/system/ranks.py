@@ -16,7 +16,7 @@ import time
 from resumes import weights
 from support import Table, finish, main, remove, run, shown, start
 
-OPTIONS = ["--steps", 40, "--batch", 8, "--validate-every", 17, "--seed", 4, "--precision", "fp32", "--threads", 1,
+OPTIONS = ["--steps", 40, "--batch", 8, "--seed", 4, "--precision", "fp32", "--threads", 1,
            "--set", "saving.every_steps=3", "--set", "average.decay=0.9", "--set", "losses.identity.weight=0.5"]
 LIMIT = 30
 
@@ -54,13 +54,13 @@ def validations(run):
 def body(programs, world, work, arguments):
     table = Table("two processes")
 
-    def command(out, *more, data=world / "dataset"):
-        return [programs.workshop, "train", "--config", world / "tiny.json", "--data", data, "--out", out, *OPTIONS, "--quiet", *more]
+    def command(out, *more, data=world / "dataset", every=17):
+        return [programs.workshop, "train", "--config", world / "tiny.json", "--data", data, "--out", out, *OPTIONS, "--validate-every", every, "--quiet", *more]
 
-    def both(out, *more, second=(), second_data=world / "dataset"):
+    def both(out, *more, second=(), second_data=world / "dataset", every=17):
         """The two processes, started."""
         variables = {**os.environ, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": str(free_port())}
-        return [start([*command(out, *more, data=second_data if rank else world / "dataset"), *(second if rank else ())], env={**variables, "RANK": str(rank)}) for rank in range(2)]
+        return [start([*command(out, *more, data=second_data if rank else world / "dataset", every=every), *(second if rank else ())], env={**variables, "RANK": str(rank)}) for rank in range(2)]
 
     def until_trained(out, processes, steps=5):
         log = out / "metrics.jsonl"
@@ -114,6 +114,24 @@ def body(programs, world, work, arguments):
     first, second = results(both(work / "signal", "--resume"))
     table.row("  and both go on exactly", first.code == 0 and weights(work / "signal") == expected, shown(first.err + second.err))
 
+    # Most of the time of such a run is a validation's.
+    began = time.monotonic()
+    results(both(work / "often", every=1))
+    lasted, often_expected = time.monotonic() - began, weights(work / "often")
+    rng = random.Random(arguments.seed)
+    for k in range(arguments.times):
+        out = work / f"signal_{k}"
+        processes = both(out, every=1)
+        until_trained(out, processes, steps=2)
+        time.sleep(rng.uniform(0, 0.4) * lasted)
+        processes[k % 2].send_signal(signal.SIGINT)
+        first, second = results(processes)
+        table.row(f"a signal to rank {k % 2} at any moment ends both, and says so", first.code == second.code == 130,
+                  f"{first.code} {second.code} {shown(first.err + second.err, 80)}")
+        first, second = results(both(out, "--resume", "latest", every=1))
+        table.row("  and both go on exactly", first.code == 0 and weights(out) == often_expected, shown(first.err + second.err))
+        remove(out)
+
     run([programs.workshop, "synthesize", "--out", work / "other_data", "--people", 20, "--test-people", 4, "--val-people", 4, "--tokenizer", "train:200",
          "--context-length", 32, "--seed", 9])
     for what, more in (("options", {"second": ["--set", "optimizer.lr=0.5"]}), ("data", {"second_data": work / "other_data"})):
@@ -123,7 +141,6 @@ def body(programs, world, work, arguments):
     result = run(command(work / "odd", "--set", "batch=7"), env={**os.environ, "RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": str(free_port())}, timeout=90)
     table.row("a rank that does not come is named", result.code == 4 and "rank 1 of 2 has not come" in result.err, shown(result.message()))
 
-    rng = random.Random(arguments.seed)
     for k in range(arguments.times):
         out = work / f"killed_{k}"
         processes = both(out)

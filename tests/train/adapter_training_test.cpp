@@ -169,6 +169,15 @@ TEST_F(AdapterTraining, TrainsBesideAnAdapterWhatIsNamed) {
     }
 }
 
+TEST_F(AdapterTraining, ABaseThatIsNotFiniteIsRefusedBeforeTheFirstStep) {
+  Checkpoint damaged = load_checkpoint(at("base/final"));
+  damaged.model->text_model->parameters().back().detach().flatten()[0].fill_(std::numeric_limits<float>::quiet_NaN());
+  save_checkpoint(at("damaged"), damaged);
+  const std::string message = refused(adapter_options_of(1), paths("on_damaged", "damaged"));
+  EXPECT_TRUE(contains(message, "the weight text_model.")) << message;
+  EXPECT_TRUE(contains(message, "before the first step; start from another checkpoint (--init)")) << message;
+}
+
 TEST_F(AdapterTraining, OfDoraTrainsDirectionAndLength) {
   TrainOptions options = adapter_options_of(2);
   options.lora.dora = true;

@@ -12,19 +12,6 @@ TEST(Precision, ChoosesByNameAndCpu) {
   EXPECT_EQ(use_bf16("auto"), cpu_has_bf16());
 }
 
-TEST(Precision, AutocastLastsAsLongAsItsScope) {
-  const torch::Tensor a = torch::randn({4, 4});
-  {
-    const Autocast autocast(true);
-    EXPECT_EQ(torch::matmul(a, a).scalar_type(), torch::kBFloat16);
-  }
-  EXPECT_EQ(torch::matmul(a, a).scalar_type(), torch::kFloat32);
-  {
-    const Autocast off(false);
-    EXPECT_EQ(torch::matmul(a, a).scalar_type(), torch::kFloat32);
-  }
-}
-
 Batch random_batch() {
   torch::manual_seed(11);
   Batch batch;

@@ -137,6 +137,25 @@ TEST(RankPlace, IsReadFromWhoStartedTheProcess) {
   EXPECT_EQ(slurm.world, 2);
   EXPECT_EQ(slurm.local, 2);
   EXPECT_EQ(place_of({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "8"}}).world, 1) << "a shell of a job, not a task";
+  // srun --mpi=pmi2 speaks PMI too, but does not say as MPICH does how many are here.
+  std::map<std::string, std::string> pmi2 = {{"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_STEP_NUM_NODES", "1"},
+                                             {"SLURM_JOB_ID", "7"}, {"SLURM_STEP_ID", "0"}, {"PMI_RANK", "1"},
+                                             {"PMI_SIZE", "2"}, {"PMI_JOBID", "7.0"}};
+  EXPECT_EQ(place_of(pmi2).launcher, "Slurm");
+  EXPECT_EQ(place_of(pmi2).local, 2);
+  const int port = place_of(pmi2).port;
+  pmi2["SLURM_STEP_ID"] = "1";
+  EXPECT_NE(place_of(pmi2).port, port) << "nor do two steps of one job meet";
+  // mpiexec inside a job: what Slurm says is of the process that starts the others on a machine.
+  const RankPlace mpich = place_of({{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_JOB_ID", "7"}, {"PMI_RANK", "1"},
+                                    {"PMI_SIZE", "2"}, {"MPI_LOCALNRANKS", "2"}, {"PMI_ID", "1"}});
+  EXPECT_EQ(mpich.launcher, "MPICH");
+  EXPECT_EQ(mpich.rank, 1);
+  EXPECT_EQ(mpich.local, 2);
+  EXPECT_EQ(mpich.port, RankPlace().port) << "PMI_ID is the rank's, and not the job's";
+  const RankPlace pmi = place_of({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"PMI_JOBID", "5"}, {"MASTER_ADDR", "node1"}});
+  EXPECT_EQ(pmi.rank, 1);
+  EXPECT_NE(pmi.port, RankPlace().port);
 
   const auto refused = [](const std::map<std::string, std::string>& variables) {
     return test::invalid_input_of([&] { place_of(variables); });

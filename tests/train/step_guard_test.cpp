@@ -26,6 +26,10 @@ TEST(StepGuard, NamesTheWeightOrTheLayerNearestToTheOutput) {
     model->logit_scale.fill_(kNaN);
   }
   EXPECT_EQ(guard.damaged_weight(), "logit_scale");
+  EXPECT_EQ(StepGuard::damaged_weight(parameters), "logit_scale");
+  parameters.erase(std::remove_if(parameters.begin(), parameters.end(), [](const auto& p) { return p.name == "logit_scale"; }),
+                   parameters.end());
+  EXPECT_EQ(StepGuard::damaged_weight(parameters), "") << "what does not train is looked at once";
 }
 
 TEST(StepGuard, TakesStatisticsAndGradientsBack) {

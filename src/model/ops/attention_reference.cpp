@@ -31,9 +31,6 @@ torch::Tensor attend_equal(const torch::Tensor& q, const torch::Tensor& k, const
 
 torch::Tensor attention_reference(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                                   std::int64_t heads, const Sequences& s, double dropout) {
-  // Autocast would round what is float32 here on purpose.
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(
-      c10::DispatchKeySet({c10::DispatchKey::AutocastCPU, c10::DispatchKey::AutocastCUDA}));
   const bool one_query = q.size(0) != k.size(0), causal = s.causal && !one_query;
   if (s.count() == 0) return q;
   if (s.is_equal()) {

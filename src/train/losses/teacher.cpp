@@ -51,11 +51,10 @@ Teacher::Teacher(const std::string& path, const Checkpoint& student, const Datas
   checkpoint_.model->eval();
 }
 
-TeacherOutput Teacher::see(const Inputs& inputs) {
+TeacherOutput Teacher::see(const Inputs& inputs, ComputeType compute) {
   const torch::NoGradGuard no_grad;
   DualEncoder& model = checkpoint_.model;
   if (const torch::Device device = inputs.pixels.device(); model->logit_scale.device() != device) model->to(device);
-  const ComputeType compute = compute_type_of_autocast();
   TeacherOutput out;
   out.image_hidden = model->hidden_image(inputs.pixels, compute);
   out.text_hidden = model->hidden_text(inputs.tokens, compute);

@@ -16,8 +16,8 @@ class Teacher {
   /// does, and reads the same tokens in the captions of dataset.
   Teacher(const std::string& path, const Checkpoint& student, const Dataset& dataset, const std::string& where);
 
-  /// Moves to the inputs' device if need be.  Under the precision that is in force.
-  TeacherOutput see(const Inputs& inputs);
+  /// Moves to the inputs' device if need be.
+  TeacherOutput see(const Inputs& inputs, ComputeType compute);
   const ModelConfig& config() const { return checkpoint_.config; }
   /// weights_hash() of the checkpoint as it was loaded.
   const std::string& hash() const { return hash_; }
