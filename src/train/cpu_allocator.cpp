@@ -15,7 +15,7 @@ namespace edgeclip {
 namespace {
 
 constexpr std::size_t kLarge = std::size_t{1} << 20, kHugePage = std::size_t{2} << 20,
-                      kIdleAllowed = std::size_t{256} << 20;
+                      kWasteAllowed = 16;  ///< huge pages may waste one part in so many of a block
 
 /// Large blocks, used and idle.  Thread-safe.
 class BlockCache {
@@ -28,7 +28,7 @@ class BlockCache {
       idle_.erase(found);
       return use(*block, block);
     }
-    void* const data = map(size);
+    void* const data = map(size, bytes);
     if (data == nullptr) return nullptr;
     return use({data, size}, by_age_.end());
   }
@@ -43,8 +43,14 @@ class BlockCache {
     used_bytes_ -= size;
     idle_bytes_ += size;
     idle_.emplace(size, by_age_.insert(by_age_.end(), {data, size}));
-    while (idle_bytes_ > kIdleAllowed + most_used_ - used_bytes_) drop_oldest();
+    drop_beyond_what_is_allowed();
     return true;
+  }
+
+  void allow_idle(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    allowed_ = bytes;
+    drop_beyond_what_is_allowed();
   }
 
   void release() {
@@ -76,8 +82,9 @@ class BlockCache {
     return block.data;
   }
 
-  /// Aligned to huge pages, or null.
-  void* map(std::size_t size) {
+  /// Aligned to huge pages, or null.  Of these it has as many as `bytes` fill: the rest of the last one would be memory that nobody
+  /// uses, a quarter of a model's weights, gradients and moments.
+  void* map(std::size_t size, std::size_t bytes) {
     const auto get = [&]() -> void* {
       void* const all =
           ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -93,8 +100,15 @@ class BlockCache {
     if (aligned > begin) ::munmap(all, aligned - begin);
     ::munmap(reinterpret_cast<void*>(aligned + size), begin + kHugePage - aligned);
     auto* const data = reinterpret_cast<void*>(aligned);
-    ::madvise(data, size, MADV_HUGEPAGE);  // advice: a system without them gives small ones
+    // Advice: a system without them gives small ones.
+    const std::size_t huge = size - bytes <= bytes / kWasteAllowed ? size : bytes / kHugePage * kHugePage;
+    if (huge > 0) ::madvise(data, huge, MADV_HUGEPAGE);
+    if (huge < size) ::madvise(static_cast<std::byte*>(data) + huge, size - huge, MADV_NOHUGEPAGE);
     return data;
+  }
+
+  void drop_beyond_what_is_allowed() {
+    while (idle_bytes_ > allowed_ + most_used_ - used_bytes_) drop_oldest();
   }
 
   void drop_oldest() {
@@ -110,7 +124,7 @@ class BlockCache {
   std::unordered_map<void*, std::size_t> sizes_;  ///< of blocks in use
   Age by_age_;                                    ///< idle, the longest first
   std::multimap<std::size_t, Age::iterator> idle_;
-  std::size_t used_bytes_ = 0, idle_bytes_ = 0, most_used_ = 0;
+  std::size_t used_bytes_ = 0, idle_bytes_ = 0, most_used_ = 0, allowed_ = std::size_t{256} << 20;
 };
 
 /// Lives as long as the process: tensors may outlive every other object.
@@ -146,6 +160,8 @@ void keep_tensor_memory() {
   static_cast<void>(allocator);
 #endif
 }
+
+void allow_idle_tensor_memory(std::int64_t bytes) { cache().allow_idle(static_cast<std::size_t>(bytes)); }
 
 void release_tensor_memory() { cache().release(); }
 
