@@ -83,7 +83,8 @@ std::string size_text(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t MemoryEstimate::total() const {
-  return resident + weights + gradients + moments + average + image_activations + text_activations + copies + loader + idle;
+  return resident + weights + gradients + moments + average + image_activations + text_activations + copies + loader + idle -
+         in_turn;
 }
 
 MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& inputs) {
@@ -121,6 +122,7 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
   if (inputs.bf16)
     e.copies += inputs.wide_values * kFloat / 2 / (options.gradient_checkpointing ? std::max(1, text.num_hidden_layers) : 1);
   e.loader = static_cast<std::int64_t>((options.loading.queue + 1) * batch * views * pixels * kFloat);
+  if (rows == batch) e.in_turn = std::min(e.gradients, e.image_activations + e.text_activations) / 2;
   e.idle = kLeastIdle + std::min(e.gradients, kMostIdle - kLeastIdle);
   return e;
 }
@@ -161,7 +163,8 @@ Json to_json(const MemoryEstimate& e) {
           {"text_activations_mb", mb(e.text_activations)},
           {"copies_mb", mb(e.copies)},
           {"loader_mb", mb(e.loader)},
-          {"idle_mb", mb(e.idle)}};
+          {"idle_mb", mb(e.idle)},
+          {"in_turn_mb", -mb(e.in_turn)}};
 }
 
 }  // namespace edgeclip

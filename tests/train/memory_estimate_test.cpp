@@ -31,7 +31,11 @@ TEST(MemoryEstimate, ActivationsByTheFormula) {
   EXPECT_EQ(e.average, 0);
   EXPECT_EQ(e.copies, 0);
   EXPECT_EQ(e.idle, (64 << 20) + 400);
-  EXPECT_EQ(e.total(), 50 + 600 + 400 + 800 + e.image_activations + e.text_activations + e.loader + e.idle);
+  EXPECT_EQ(e.in_turn, 200);
+  EXPECT_EQ(e.total(), 50 + 600 + 400 + 800 + e.image_activations + e.text_activations + e.loader + e.idle - 200);
+  TrainOptions parts = options;
+  parts.micro_batch = 8;  // the gradients of the parts before are there
+  EXPECT_EQ(estimate_memory(parts, {600, 100, 77, false, 50}).in_turn, 0);
 }
 
 TEST(MemoryEstimate, WhatIsFrozenKeepsNoInputs) {
