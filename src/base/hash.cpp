@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <new>
 
 #include "base/mapped_file.h"
@@ -32,8 +33,16 @@ void Hasher::add(const void* data, std::size_t size) { XXH3_128bits_update(state
 std::string Hasher::result() const { return hex(XXH3_128bits_digest(state_->xxh)); }
 
 std::string hash_file(const std::filesystem::path& path) {
+  // Pages that have been read are let go: those of a whole checkpoint would count as this process's memory.
+  constexpr std::size_t kPiece = std::size_t{16} << 20;
   const MappedFile mapped(path);
-  return hash_bytes(mapped.data(), mapped.size());
+  Hasher hasher;
+  for (std::size_t begin = 0; begin < mapped.size(); begin += kPiece) {
+    const std::size_t size = std::min(kPiece, mapped.size() - begin);
+    hasher.add(mapped.data() + begin, size);
+    drop_mapped_pages(mapped.data() + begin, size);
+  }
+  return hasher.result();
 }
 
 }  // namespace edgeclip

@@ -14,8 +14,8 @@ namespace edgeclip {
 
 namespace {
 
-constexpr std::size_t kLarge = std::size_t{1} << 20, kHugePage = std::size_t{2} << 20,
-                      kIdleAllowed = std::size_t{256} << 20;
+constexpr std::size_t kLarge = std::size_t{1} << 20, kHugePage = std::size_t{2} << 20, kPage = std::size_t{4} << 10,
+                      kWasteAllowed = 16;  ///< huge pages may waste one part in so many of a block
 
 /// Large blocks, used and idle.  Thread-safe.
 class BlockCache {
@@ -24,27 +24,38 @@ class BlockCache {
     const std::size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
     const std::lock_guard lock(mutex_);
     if (const auto found = idle_.lower_bound(size); found != idle_.end() && found->first <= size + size / 3) {
-      const auto block = found->second;
+      const auto idle = found->second;
+      Block block = *idle;
       idle_.erase(found);
-      return use(*block, block);
+      by_age_.erase(idle);
+      idle_bytes_ -= block.resident;
+      block.resident = std::max(block.resident, whole_pages(bytes));
+      return use(block);
     }
-    void* const data = map(size);
+    const std::size_t huge = huge_part(size, bytes);
+    void* const data = map(size, huge);
     if (data == nullptr) return nullptr;
-    return use({data, size}, by_age_.end());
+    return use({data, size, std::max(huge, whole_pages(bytes))});
   }
 
   /// False: no block of ours.
   bool give_back(void* data) {
     const std::lock_guard lock(mutex_);
-    const auto found = sizes_.find(data);
-    if (found == sizes_.end()) return false;
-    const std::size_t size = found->second;
-    sizes_.erase(found);
-    used_bytes_ -= size;
-    idle_bytes_ += size;
-    idle_.emplace(size, by_age_.insert(by_age_.end(), {data, size}));
-    while (idle_bytes_ > kIdleAllowed + most_used_ - used_bytes_) drop_oldest();
+    const auto found = used_.find(data);
+    if (found == used_.end()) return false;
+    const Block block = found->second;
+    used_.erase(found);
+    used_bytes_ -= block.resident;
+    idle_bytes_ += block.resident;
+    idle_.emplace(block.size, by_age_.insert(by_age_.end(), block));
+    drop_beyond_what_is_allowed();
     return true;
+  }
+
+  void allow_idle(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    allowed_ = bytes;
+    drop_beyond_what_is_allowed();
   }
 
   void release() {
@@ -61,23 +72,28 @@ class BlockCache {
  private:
   struct Block {
     void* data;
-    std::size_t size;
+    std::size_t size;      ///< of the addresses
+    std::size_t resident;  ///< at most: what has been asked for, and the rest of a huge page
   };
   using Age = std::list<Block>;
 
-  void* use(Block block, Age::iterator idle) {
-    if (idle != by_age_.end()) {
-      by_age_.erase(idle);
-      idle_bytes_ -= block.size;
-    }
-    sizes_.emplace(block.data, block.size);
-    used_bytes_ += block.size;
+  static std::size_t whole_pages(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+  /// How much of a block comes in huge pages: all, or as many as `bytes` fill, where the rest of the last one would be memory that
+  /// nobody uses. A fifth of what a training of all weights took was such.
+  static std::size_t huge_part(std::size_t size, std::size_t bytes) {
+    return size - bytes <= bytes / kWasteAllowed ? size : bytes / kHugePage * kHugePage;
+  }
+
+  void* use(const Block& block) {
+    used_.emplace(block.data, block);
+    used_bytes_ += block.resident;
     most_used_ = std::max(most_used_, used_bytes_);
     return block.data;
   }
 
   /// Aligned to huge pages, or null.
-  void* map(std::size_t size) {
+  void* map(std::size_t size, std::size_t huge) {
     const auto get = [&]() -> void* {
       void* const all =
           ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -93,8 +109,14 @@ class BlockCache {
     if (aligned > begin) ::munmap(all, aligned - begin);
     ::munmap(reinterpret_cast<void*>(aligned + size), begin + kHugePage - aligned);
     auto* const data = reinterpret_cast<void*>(aligned);
-    ::madvise(data, size, MADV_HUGEPAGE);  // advice: a system without them gives small ones
+    // Advice: a system without them gives small ones.
+    if (huge > 0) ::madvise(data, huge, MADV_HUGEPAGE);
+    if (huge < size) ::madvise(static_cast<std::byte*>(data) + huge, size - huge, MADV_NOHUGEPAGE);
     return data;
+  }
+
+  void drop_beyond_what_is_allowed() {
+    while (idle_bytes_ > allowed_ + most_used_ - used_bytes_) drop_oldest();
   }
 
   void drop_oldest() {
@@ -102,15 +124,15 @@ class BlockCache {
     const auto [first, last] = idle_.equal_range(block.size);
     idle_.erase(std::find_if(first, last, [&](const auto& item) { return item.second == by_age_.begin(); }));
     by_age_.pop_front();
-    idle_bytes_ -= block.size;
+    idle_bytes_ -= block.resident;
     ::munmap(block.data, block.size);
   }
 
   std::mutex mutex_;
-  std::unordered_map<void*, std::size_t> sizes_;  ///< of blocks in use
+  std::unordered_map<void*, Block> used_;
   Age by_age_;                                    ///< idle, the longest first
   std::multimap<std::size_t, Age::iterator> idle_;
-  std::size_t used_bytes_ = 0, idle_bytes_ = 0, most_used_ = 0;
+  std::size_t used_bytes_ = 0, idle_bytes_ = 0, most_used_ = 0, allowed_ = std::size_t{256} << 20;
 };
 
 /// Lives as long as the process: tensors may outlive every other object.
@@ -146,6 +168,8 @@ void keep_tensor_memory() {
   static_cast<void>(allocator);
 #endif
 }
+
+void allow_idle_tensor_memory(std::int64_t bytes) { cache().allow_idle(static_cast<std::size_t>(bytes)); }
 
 void release_tensor_memory() { cache().release(); }
 

@@ -14,6 +14,7 @@
 #include "base/threads.h"
 #include "data/dataset/dataset.h"
 #include "train/arithmetic.h"
+#include "train/cpu_allocator.h"
 #include "train/device.h"
 #include "train/memory_inputs.h"
 #include "train/precision.h"
@@ -117,11 +118,13 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
       fmt::format("{}trained on {} (seed {}, edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
                   dataset.name, options.seed, version());
 
-  // Of the process as it is before moments are made.
+  // Of the process as it is before moments are made, without what loading has left.
+  release_tensor_memory();
   MemoryInputs memory_of = memory_inputs(options, checkpoint, *objective, dataset);
   memory_of.world = ranks.world();
   Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
   const MemoryEstimate memory = estimate_memory(options, memory_of);
+  allow_idle_tensor_memory(memory.idle);
   if (ranks.first()) {
     spdlog::info("{}", describe_device(paths.device, device));
     if (!auto_precision.empty()) spdlog::info("{}", auto_precision);

@@ -272,6 +272,11 @@ TEST(Hash, KnownValueAndFile) {
   test::TempDir dir;
   test::write_text(dir / "f", "hello");
   EXPECT_EQ(hash_file(dir / "f"), hash_text("hello"));
+  const std::string long_text(std::size_t{40} << 20, 'x');
+  test::write_text(dir / "long", long_text);
+  EXPECT_EQ(hash_file(dir / "long"), hash_text(long_text));
+  test::write_text(dir / "empty", "");
+  EXPECT_EQ(hash_file(dir / "empty"), hash_text(""));
   EXPECT_NE(hash_text("hello"), hash_text("hellp"));
 }
 

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "base/process_metrics.h"
 #include "model/linear.h"
 #include "model/weight.h"
 
@@ -41,6 +42,40 @@ TEST(TensorMemory, IdleBlocksBeyondTheMostThatWasUsedGoBack) {
   for (int i = 1; i < 40; ++i) bytes(i * 25 * kMiB);  // no block serves the next
   const TensorMemory memory = tensor_memory();
   EXPECT_LE(memory.used + memory.idle, (39 * 25 + 256 + 64) * kMiB);
+}
+
+TEST(TensorMemory, LessMayBeIdle) {
+  keep_tensor_memory();
+#if defined(__SANITIZE_ADDRESS__)  // keep_tensor_memory() does nothing then: malloc's blocks are the watched
+                                   // ones
+  GTEST_SKIP() << "the address sanitizer watches malloc instead";
+#endif
+  release_tensor_memory();
+  const std::int64_t used = tensor_memory().used;
+  allow_idle_tensor_memory(20 * kMiB);
+  {
+    const torch::Tensor a = bytes(30 * kMiB);
+    bytes(60 * kMiB);
+  }
+  EXPECT_LE(tensor_memory().used + tensor_memory().idle, used + (90 + 20) * kMiB);
+  for (int i = 1; i < 12; ++i) bytes(i * 10 * kMiB);
+  EXPECT_LE(tensor_memory().idle, (110 + 20) * kMiB);
+  allow_idle_tensor_memory(256 * kMiB);
+  release_tensor_memory();
+}
+
+/// A block of 2.25 MiB has one huge page, and of a second what it uses.
+TEST(TensorMemory, HugePagesAreNotWastedOnTheEndOfABlock) {
+  keep_tensor_memory();
+#if defined(__SANITIZE_ADDRESS__)  // keep_tensor_memory() does nothing then: malloc's blocks are the watched
+                                   // ones
+  GTEST_SKIP() << "the address sanitizer watches malloc instead";
+#endif
+  release_tensor_memory();
+  const std::int64_t before = resident_memory().total();
+  std::vector<torch::Tensor> weights;
+  for (int i = 0; i < 40; ++i) weights.push_back(torch::ones({768, 768}));
+  EXPECT_LE(resident_memory().total() - before, 40 * 2.25 * 1.1 * kMiB);
 }
 
 TEST(TensorMemory, ABaseInBf16IsNotKeptWide) {

@@ -21,15 +21,36 @@ TrainOptions vit_b32() {
 TEST(MemoryEstimate, ActivationsByTheFormula) {
   TrainOptions options = vit_b32();
   const MemoryEstimate e = estimate_memory(options, {600, 100, 77, false, 50});
-  // 12 blocks of 50 positions, the embeddings, and the pixels.
+  // 11 blocks of 50 positions and what the last keeps of all, the embeddings, and the pixels.
   const double block = 50.0 * (8 * 768 + 2 * 3072);
   EXPECT_EQ(e.image_activations,
-            static_cast<std::int64_t>(32 * 4 * (12 * block + 2 * 50 * 768 + 3 * 224 * 224)));
+            static_cast<std::int64_t>(32 * 4 * (11 * block + 50.0 * 4 * 768 + 2 * 50 * 768 + 3 * 224 * 224)));
   EXPECT_EQ(e.weights, 600);
   EXPECT_EQ(e.gradients, 400);
   EXPECT_EQ(e.moments, 800);
   EXPECT_EQ(e.average, 0);
-  EXPECT_EQ(e.total(), 50 + 600 + 400 + 800 + e.image_activations + e.text_activations + e.loader);
+  EXPECT_EQ(e.copies, 0);
+  EXPECT_EQ(e.idle, (64 << 20) + 400);
+  EXPECT_EQ(e.in_turn, 200);
+  EXPECT_EQ(e.total(), 50 + 600 + 400 + 800 + e.image_activations + e.text_activations + e.loader + e.idle - 200);
+  TrainOptions parts = options;
+  parts.micro_batch = 8;  // the gradients of the parts before are there
+  EXPECT_EQ(estimate_memory(parts, {600, 100, 77, false, 50}).in_turn, 0);
+}
+
+TEST(MemoryEstimate, WhatIsFrozenKeepsNoInputs) {
+  MemoryInputs inputs{600, 100, 77, false, 50};
+  inputs.image.mlp_in = inputs.image.hidden = 0;  // an adapter of the attention
+  const double block = 50.0 * (7 * 768 + 3072);
+  EXPECT_EQ(estimate_memory(vit_b32(), inputs).image_activations,
+            static_cast<std::int64_t>(32 * 4 * (11 * block + 50.0 * 4 * 768 + 2 * 50 * 768 + 3 * 224 * 224)));
+  inputs.image.graph = inputs.image.attention_in = inputs.image.context = 0;
+  EXPECT_EQ(estimate_memory(vit_b32(), inputs).image_activations, 32 * 4 * 3 * 224 * 224);
+  inputs.wide_values = 1000;
+  inputs.table_values = 30;
+  EXPECT_EQ(estimate_memory(vit_b32(), inputs).copies, 120);
+  inputs.bf16 = true;
+  EXPECT_EQ(estimate_memory(vit_b32(), inputs).copies, 120 + 2000);
 }
 
 TEST(MemoryEstimate, WhatSavesMemoryShows) {
