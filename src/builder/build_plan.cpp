@@ -81,7 +81,7 @@ Json build_plan(const BuildOptions& options) {
   AtomicDirectory output(options.out, "plan.json",
                          {options.overwrite, {options.bundle, options.calibration}});
   const Bundle bundle = open_bundle(options.bundle);
-  const BundleQuantization quantization = quantization_of(options, bundle);
+  const TowerQuantizations quantization = quantization_of(options, bundle);
   const ModelCard& card = bundle.card;
 
   const TowerModel towers[] = {

@@ -26,6 +26,8 @@ Bundle open_bundle(const fs::path& directory) {
   bundle.precision = json_get<std::string>(json, "precision", where);
   if (bundle.precision != "fp32" && bundle.precision != "int8")
     invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, bundle.precision);
+  if (json.contains("quantization"))  // bundles of earlier versions are static
+    options_from_json(json["quantization"], bundle.quantization, where + ": quantization");
   bundle.provenance = json_at(json, "provenance", where);
   const Json& files = json_at(json, "files", where);
   check_file_table(directory, files, where);
@@ -42,6 +44,7 @@ void write_bundle_json(const fs::path& work, const Bundle& bundle) {
   json["edgeclip"] = version();
   json["card"] = options_to_json(bundle.card);
   json["precision"] = bundle.precision;
+  if (bundle.precision == "int8") json["quantization"] = options_to_json(bundle.quantization);
   json["provenance"] = bundle.provenance.is_null() ? Json::array() : bundle.provenance;
   json["files"] = file_table(work, kBundleJson);
   write_json(work / kBundleJson, json);

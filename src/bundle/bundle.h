@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/artifact.h"
 #include "base/json.h"
@@ -19,10 +20,25 @@ inline constexpr const char* kImageEmbeds = "image_embeds";  ///< (batch, D) flo
 inline constexpr const char* kInputIds = "input_ids";        ///< (batch, tokens) int64
 inline constexpr const char* kTextEmbeds = "text_embeds";    ///< (batch, D) float32, unit rows
 
+/// Of an int8 bundle, how it came to be: what a plan of it follows.
+struct BundleQuantization {
+  std::string method = "static";     ///< "static": activations have ranges | "dynamic": weights alone are int8
+  int weight_bits = 8;               ///< of 8 bits, or of 7
+  std::vector<std::string> exclude;  ///< parts of names of layers that stayed float32
+
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("method", method, "how activations are quantized", {"static", "dynamic"});
+    v("weight_bits", weight_bits, "bits of weights");
+    v("exclude", exclude, "parts of names of layers that stayed float32");
+  }
+};
+
 struct Bundle {
   std::filesystem::path directory;
   ModelCard card;
   std::string precision = "fp32";  ///< "fp32" | "int8" (Q/DQ)
+  BundleQuantization quantization;  ///< of int8
   Json provenance;                 ///< history: list of {"command", "version", ...}
 
   std::filesystem::path image_onnx() const { return directory / "image.onnx"; }

@@ -7,8 +7,8 @@
 
 namespace edgeclip {
 
-/// A training without a run folder, on the checkpoint's own architecture and preprocessing: those of
-/// TrainOptions that have an effect there.
+/// The training after the cut, a run like any other: all of TrainOptions but what comes with the pruned checkpoint (architecture and
+/// preprocessing).
 struct RecoveryOptions : TrainOptions {
   using TrainOptions::operator=;
 
@@ -16,7 +16,7 @@ struct RecoveryOptions : TrainOptions {
   void fields(Visitor& v) {
     fields_of_what_trains(v);
     fields_of_steps(v);
-    v("seed", seed, "of order, augmentation and new adapters");
+    fields_of_run(v);
   }
 };
 
@@ -49,10 +49,23 @@ struct PruneOptions {
   void validate(const std::string& where) const;
 };
 
-/// Checkpoint to smaller checkpoint.  Returns the report (neurons before and after per layer, parameters,
-/// metrics).  image_root: of the dataset's images, where they were moved; else "".  device: train/device.h.
-Json prune(const PruneOptions& options, const std::string& checkpoint, const std::string& data,
-           const std::string& out, const std::string& image_root = {}, bool overwrite = false,
-           const std::string& device = "auto");
+struct PrunePaths {
+  std::string checkpoint, data, out;
+  std::string image_root{};     ///< of the dataset's images, where they were moved; else ""
+  bool resume = false;          ///< goes on with the recovery of an interrupted pruning into `out`
+  bool overwrite = false;       ///< replaces a checkpoint in `out`, and without resume an interrupted pruning into it
+  std::string device = "auto";  ///< where it computes (train/device.h)
+  Json named = nullptr;         ///< options that the caller named, with their defaults or not (train/asked_options.h)
+};
+
+/// resume: all that was not asked for is that of the interrupted pruning.  Throws InvalidInput if there is none, or naming what was
+/// asked for and is not what it was started with.
+void settle_pruning(PruneOptions& options, PrunePaths& paths);
+
+/// Checkpoint to smaller checkpoint, after settle_pruning().  With recovery the pruned checkpoint is first written beside `out`
+/// (recovery.h) and trained in a run folder; `out` becomes the best of that run, with the run's log in `out`/recovery.  On a signal
+/// in the recovery throws Interrupted, with its state saved.  In one process only.  Returns the report (neurons before and after per
+/// layer, parameters, metrics).
+Json prune(const PruneOptions& options, const PrunePaths& paths);
 
 }  // namespace edgeclip

@@ -23,7 +23,7 @@ Value emit_pool(GraphBuilder& g, const TextConfig& config, const Value& x, const
   Value mark = ids;
   if (config.end_pooling == "first_end") {
     const Value end =
-        g.initializer("text_model/pool/end_id", Tensor::from<std::int64_t>({}, {config.eos_token_id}).view());
+        g.initializer("text_model/pool/end_id", Tensor::from<std::int64_t>({}, {config.eos_token_id}));
     mark = g.node("Equal", {ids, end}, DType::boolean, ids.shape);
   }
   mark = g.node("Cast", {mark}, DType::i32, ids.shape,
@@ -47,7 +47,7 @@ Value emit_clip_text(GraphBuilder& g, const ClipTextTower& tower, const Value& i
   const Value positions =
       g.slice(table, g.constant({0}, "position_start"), length, {0}, {-1, config.hidden_size});
   const Value mask =
-      g.slice(g.initializer("text_model/causal_mask", causal_mask(config.max_position_embeddings).view()),
+      g.slice(g.initializer("text_model/causal_mask", causal_mask(config.max_position_embeddings)),
               g.constant({0, 0}, "mask_start"), g.concat({length, length}, 0), {2, 3}, {1, 1, -1, -1});
   Value x =
       g.gather(emit_parameter(g, tower.token_embedding->weight, name + "token_embedding.weight"), ids, 0);

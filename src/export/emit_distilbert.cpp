@@ -7,11 +7,7 @@ namespace edgeclip {
 
 namespace {
 
-/// Sum over axis 1.
-Value sum_tokens(GraphBuilder& g, const Value& x, const Shape& shape) {
-  return g.node("ReduceSum", {x, g.constant({1}, "token_axis")}, DType::f32, shape,
-                {Attr::integer("keepdims", 0)});
-}
+Value sum_tokens(GraphBuilder& g, const Value& x) { return g.reduce("ReduceSum", x, {1}, false); }
 
 }  // namespace
 
@@ -23,7 +19,7 @@ Value emit_distilbert(GraphBuilder& g, const DistilBertTower& tower, const Value
   const GraphBuilder::Scope scope(g, "text_model");
   const std::string name = "text_model.embeddings.";
   const Value pad_id =
-      g.initializer("text_model/pad_id", Tensor::from<std::int64_t>({}, {config.pad_token_id}).view());
+      g.initializer("text_model/pad_id", Tensor::from<std::int64_t>({}, {config.pad_token_id}));
   const Value is_pad = g.node("Equal", {ids, pad_id}, DType::boolean, ids.shape);
   const Value padding = g.node("Cast", {is_pad}, DType::f32, ids.shape,
                                {Attr::integer("to", onnx_ir::dtype_to_onnx(DType::f32))});
@@ -43,13 +39,13 @@ Value emit_distilbert(GraphBuilder& g, const DistilBertTower& tower, const Value
   }
   const GraphBuilder::Scope pool(g, "pool");
   if (config.mask_pooling != "mean") {
-    const Value first = g.initializer("text_model/class_index", Tensor::from<std::int64_t>({}, {0}).view());
+    const Value first = g.initializer("text_model/class_index", Tensor::from<std::int64_t>({}, {0}));
     return g.gather(x, first, 1);
   }
   const Value one = g.scalar(1.0f, "one");
   const Value weights = g.reshape(g.node("Sub", {one, padding}, DType::f32, ids.shape), {0, -1, 1});
-  const Value count = g.node("Max", {sum_tokens(g, weights, {-1, 1}), one}, DType::f32, {-1, 1});
-  return g.div(sum_tokens(g, g.mul(x, weights), {-1, width}), count);
+  const Value count = g.node("Max", {sum_tokens(g, weights), one}, DType::f32, {-1, 1});
+  return g.div(sum_tokens(g, g.mul(x, weights)), count);
 }
 
 }  // namespace edgeclip

@@ -4,7 +4,7 @@
 namespace edgeclip {
 
 Value emit_parameter(GraphBuilder& g, const torch::Tensor& parameter, const std::string& name) {
-  return g.initializer(name, to_tensor(parameter).view());
+  return g.initializer(name, alias_tensor(parameter));
 }
 
 Value emit_linear(GraphBuilder& g, const Linear& linear, const Value& x, const std::string& name) {

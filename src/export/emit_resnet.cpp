@@ -52,8 +52,7 @@ Value emit_resnet(GraphBuilder& g, const ResNet& tower, const Value& pixels) {
       const GraphBuilder::Scope block(g, local);
       x = emit_bottleneck(g, tower.stages[s][i], x, "vision_model." + local);
     }
-  return g.node("ReduceMean", {x}, DType::f32, {-1, x.shape[1]},
-                {Attr::integers("axes", {2, 3}), Attr::integer("keepdims", 0)});
+  return g.reduce("ReduceMean", x, {2, 3}, false);
 }
 
 }  // namespace edgeclip

@@ -41,10 +41,9 @@ Value emit_vit(GraphBuilder& g, const VisionTransformer& tower, const Value& pix
     x = g.slice(x, g.constant({1}, "patches_start"), g.constant({tokens}, "patches_end"), {1},
                 {-1, tokens - 1, width});
     x = emit_layer_norm(g, tower.post_layernorm, x, "vision_model.post_layernorm");
-    return g.node("ReduceMean", {x}, DType::f32, {-1, width},
-                  {Attr::integers("axes", {1}), Attr::integer("keepdims", 0)});
+    return g.reduce("ReduceMean", x, {1}, false);
   }
-  const Value first = g.initializer("vision_model/class_index", Tensor::from<std::int64_t>({}, {0}).view());
+  const Value first = g.initializer("vision_model/class_index", Tensor::from<std::int64_t>({}, {0}));
   return emit_layer_norm(g, tower.post_layernorm, g.gather(x, first, 1), "vision_model.post_layernorm");
 }
 

@@ -11,8 +11,9 @@ namespace edgeclip {
 struct ExportOptions {
   std::string checkpoint, out;
   bool overwrite = false;  ///< a bundle at `out` may be replaced
-  int opset = 17;
-  std::string adapter;            ///< load_checkpoint()'s
+  int opset = 17;              ///< 12 to 20
+  bool external_data = false;  ///< weights in files beside the models, which happens above 2 GiB anyway
+  std::string adapter{};          ///< load_checkpoint()'s
   bool separate_adapter = false;  ///< hf: a PEFT folder adapter/ beside the base's weights instead of merged ones
 };
 

@@ -1,17 +1,17 @@
 #include "onnx/graph_builder.h"
 
-#include <onnx/onnx_pb.h>
-
 #include <algorithm>
 #include <set>
 
 #include "base/build_info.h"
+#include "onnx/model.h"
+#include "onnx/opset/lower.h"
 
 namespace edgeclip::onnx_ir {
 
 namespace {
 
-constexpr int kOpset = 17, kIrVersion = 8;
+constexpr std::size_t kSmall = 1024;  ///< bytes that are copied into the message
 
 /// NumPy's broadcasting; -1 (dynamic) meets anything and stays dynamic unless the other side fixes it.
 std::int64_t broadcast_dim(std::int64_t a, std::int64_t b) {
@@ -61,11 +61,12 @@ Attr Attr::integers(std::string name, std::vector<std::int64_t> v) {
   return attr;
 }
 struct GraphBuilder::State {
-  ::onnx::ModelProto model;
+  Model model;
+  int opset = 0;
   std::vector<std::string> scopes;
   std::set<std::string> names;  ///< of values and nodes: a node and its output share one
 
-  ::onnx::GraphProto& graph() { return *model.mutable_graph(); }
+  ::onnx::GraphProto& graph() { return *model.proto.mutable_graph(); }
 
   std::string scoped(const std::string& name) const {
     std::string out;
@@ -96,15 +97,11 @@ struct GraphBuilder::State {
 };
 
 GraphBuilder::GraphBuilder(std::string graph_name, int opset) : state_(std::make_unique<State>()) {
-  if (opset != kOpset)
-    invalid_input("opset {}: ONNX models are written for opset {}; leave --opset out", opset, kOpset);
-  auto& model = state_->model;
-  model.set_ir_version(kIrVersion);
+  require_writable_opset(opset);
+  state_->opset = opset;
+  auto& model = state_->model.proto;
   model.set_producer_name("edgeclip");
   model.set_producer_version(version());
-  auto* import = model.add_opset_import();
-  import->set_domain("");
-  import->set_version(opset);
   state_->graph().set_name(graph_name);
 }
 
@@ -139,19 +136,27 @@ void GraphBuilder::output(const Value& value, const std::string& name,
   State::describe(name, value.dtype, value.shape, symbols, state_->graph().add_output());
 }
 
-Value GraphBuilder::initializer(const std::string& name, const TensorView& tensor) {
+Value GraphBuilder::initializer(const std::string& name, const Tensor& tensor) {
   const std::string unique = state_->unique(name);
-  tensor_to_proto(tensor, unique, state_->graph().add_initializer());
-  return {unique, tensor.dtype, tensor.shape};
+  auto& proto = *state_->graph().add_initializer();
+  if (tensor.bytes() <= kSmall) {
+    tensor_to_proto(tensor.view(), unique, &proto);
+  } else {
+    proto.set_name(unique);
+    proto.set_data_type(dtype_to_onnx(tensor.dtype()));
+    for (const auto dim : tensor.shape()) proto.add_dims(dim);
+    state_->model.weights.emplace(unique, tensor);
+  }
+  return {unique, tensor.dtype(), tensor.shape()};
 }
 
 Value GraphBuilder::constant(const std::vector<std::int64_t>& values, const std::string& hint) {
   return initializer(state_->scoped(hint),
-                     Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values).view());
+                     Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values));
 }
 
 Value GraphBuilder::scalar(float value, const std::string& hint) {
-  return initializer(state_->scoped(hint), Tensor::from<float>({}, {value}).view());
+  return initializer(state_->scoped(hint), Tensor::from<float>({}, {value}));
 }
 
 Value GraphBuilder::node(const std::string& op, const std::vector<Value>& inputs, DType dtype,
@@ -280,7 +285,7 @@ Value GraphBuilder::layer_norm(const Value& x, const Value& weight, const Value&
 }
 
 Value GraphBuilder::sigmoid(const Value& x) { return node("Sigmoid", {x}, x.dtype, x.shape); }
-Value GraphBuilder::erf(const Value& x) { return node("Erf", {x}, x.dtype, x.shape); }
+Value GraphBuilder::gelu(const Value& x) { return node("Gelu", {x}, x.dtype, x.shape); }
 
 Value GraphBuilder::gather(const Value& data, const Value& indices, std::int64_t axis) {
   const auto at = static_cast<std::ptrdiff_t>(axis_of(axis, data.shape));
@@ -302,16 +307,26 @@ Value GraphBuilder::shape_of(const Value& x, std::int64_t start, std::int64_t en
 }
 
 Value GraphBuilder::l2_normalize(const Value& x) {
-  Shape norm = x.shape;
-  norm.back() = 1;
-  return div(
-      x, node("ReduceL2", {x}, x.dtype, norm, {Attr::integers("axes", {-1}), Attr::integer("keepdims", 1)}));
+  return div(x, reduce("ReduceL2", x, {-1}, true));
 }
 
-const ::onnx::ModelProto& GraphBuilder::model() { return state_->model; }
+Value GraphBuilder::reduce(const std::string& op, const Value& x, const std::vector<std::int64_t>& axes, bool keepdims) {
+  std::vector<bool> gone(x.shape.size());
+  for (const auto axis : axes) gone[axis_of(axis, x.shape)] = true;
+  Shape shape;
+  for (std::size_t i = 0; i < gone.size(); ++i)
+    if (!gone[i] || keepdims) shape.push_back(gone[i] ? 1 : x.shape[i]);
+  return node(op, {x, constant(axes, "axes")}, x.dtype, shape, {Attr::integer("keepdims", keepdims ? 1 : 0)});
+}
+
+Model GraphBuilder::model() const {
+  Model model = state_->model;
+  lower_to_opset(model.proto, state_->opset);
+  return model;
+}
 
 void GraphBuilder::set_metadata(const std::string& key, const std::string& value) {
-  auto* property = state_->model.add_metadata_props();
+  auto* property = state_->model.proto.add_metadata_props();
   property->set_key(key);
   property->set_value(value);
 }

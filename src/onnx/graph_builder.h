@@ -41,10 +41,12 @@ struct Attr {
   static Attr integers(std::string name, std::vector<std::int64_t> v);
 };
 
+struct Model;
+
+/// Operators are those of opset 20; model() takes them down to the one asked for (opset/lower.h).
 class GraphBuilder {
  public:
-  /// opset: 17 only, the first with LayerNormalization and the last that libonnx 1.12 knows; InvalidInput
-  /// otherwise.
+  /// opset: 12 to 20; InvalidInput otherwise.
   explicit GraphBuilder(std::string graph_name, int opset = 17);
   ~GraphBuilder();
   GraphBuilder(const GraphBuilder&) = delete;
@@ -55,7 +57,8 @@ class GraphBuilder {
               const std::vector<std::string>& symbols);
   /// The producing node's output takes `name`; value must come from a node and must not be an output already.
   void output(const Value& value, const std::string& name, const std::vector<std::string>& symbols);
-  Value initializer(const std::string& name, const TensorView& tensor);
+  /// Small ones are copied into the model; of others it holds the memory (onnx/model.h), which must not change until it is written.
+  Value initializer(const std::string& name, const Tensor& tensor);
   Value constant(const std::vector<std::int64_t>& values, const std::string& hint);  ///< 1-D int64
   Value scalar(float value, const std::string& hint);
 
@@ -83,7 +86,7 @@ class GraphBuilder {
   Value softmax(const Value& x, std::int64_t axis);
   Value layer_norm(const Value& x, const Value& weight, const Value& bias, float eps);
   Value sigmoid(const Value& x);
-  Value erf(const Value& x);
+  Value gelu(const Value& x);
   Value div(const Value& a, const Value& b);
   Value shape_of(const Value& x, std::int64_t start,
                  std::int64_t end);  ///< dimensions [start, end), 1-D int64
@@ -91,9 +94,12 @@ class GraphBuilder {
   Value slice(const Value& x, const Value& starts, const Value& ends, const std::vector<std::int64_t>& axes,
               const Shape& shape);
   Value l2_normalize(const Value& x);  ///< over the last axis
+  /// ReduceMean, ReduceSum, ReduceL2 over one axis.
+  Value reduce(const std::string& op, const Value& x, const std::vector<std::int64_t>& axes, bool keepdims);
 
-  /// The finished model (IR 8).  metadata: key -> value of ModelProto.metadata_props.
-  const ::onnx::ModelProto& model();
+  /// The model as it is now, in the operator set asked for.
+  Model model() const;
+  /// Of ModelProto.metadata_props.
   void set_metadata(const std::string& key, const std::string& value);
 
  private:
@@ -112,10 +118,10 @@ Tensor tensor_from_proto(const ::onnx::TensorProto& proto, const std::filesystem
 
 /// Reads and parses a file.  Throws InvalidInput (not a model, truncated, over 2 GiB).
 ::onnx::ModelProto read_model(const std::filesystem::path& path);
-/// Writes it through a temporary name.
+/// Writes it through a temporary name.  A builder's: onnx/model.h.
 void write_model(const std::filesystem::path& path, const ::onnx::ModelProto& model);
-/// libonnx's checker and strict shape inference (opset <= 17, IR <= 8).  Throws InvalidInput with its message
-/// in one line.
-void check_model(const ::onnx::ModelProto& model, const std::string& where);
+/// libonnx's checker and strict shape inference.  Throws InvalidInput with its message in one line.  false: not checked, since
+/// the operator set is newer than libonnx's (version 1.12 knows 17).
+bool check_model(const ::onnx::ModelProto& model, const std::string& where);
 
 }  // namespace edgeclip::onnx_ir

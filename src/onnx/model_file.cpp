@@ -7,11 +7,11 @@
 #include <limits>
 #include <new>
 
-#include "base/atomic_output.h"
 #include "base/mapped_file.h"
 #include "onnx/graph_builder.h"
+#include "onnx/model.h"
 
-/// ONNX files: reading with limits, writing, checking.
+/// ONNX files: reading with limits, checking.
 namespace edgeclip::onnx_ir {
 
 namespace {
@@ -51,17 +51,10 @@ std::string one_line(std::string text) {
   return model;
 }
 
-void write_model(const std::filesystem::path& path, const ::onnx::ModelProto& model) {
-  if (model.ByteSizeLong() > kMaxModel)
-    invalid_input("{}: the model is larger than 2 GiB, ONNX's limit for one file", path.string());
-  std::string bytes;
-  EDGECLIP_CHECK(model.SerializeToString(&bytes));
-  AtomicFile out(path);
-  out.write(bytes);
-  out.commit();
-}
-
-void check_model(const ::onnx::ModelProto& model, const std::string& where) {
+bool check_model(const ::onnx::ModelProto& model, const std::string& where) {
+  const int newest = ::onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map().at("").second;
+  for (const auto& import : model.opset_import())
+    if (import.domain().empty() && import.version() > newest) return false;
   try {
     ::onnx::checker::check_model(model);
     ::onnx::ModelProto copy = model;
@@ -72,6 +65,26 @@ void check_model(const ::onnx::ModelProto& model, const std::string& where) {
   } catch (const std::exception& e) {
     invalid_input("{}: {}", where, one_line(e.what()));
   }
+  return true;
+}
+
+bool check_model(const Model& model, const std::string& where) {
+  ::onnx::ModelProto proto = model.proto;
+  ::onnx::GraphProto& graph = *proto.mutable_graph();
+  google::protobuf::RepeatedPtrField<::onnx::TensorProto> inside;
+  for (auto& tensor : *graph.mutable_initializer()) {
+    if (!model.weights.count(tensor.name())) {
+      inside.Add()->Swap(&tensor);
+      continue;
+    }
+    auto* input = graph.add_input();
+    input->set_name(tensor.name());
+    auto* type = input->mutable_type()->mutable_tensor_type();
+    type->set_elem_type(tensor.data_type());
+    for (const auto dim : tensor.dims()) type->mutable_shape()->add_dim()->set_dim_value(dim);
+  }
+  graph.mutable_initializer()->Swap(&inside);
+  return check_model(proto, where);
 }
 
 }  // namespace edgeclip::onnx_ir

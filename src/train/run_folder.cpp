@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kRunFormat = 1;
+/// Of loading: a run that was too large for the machine needs others.
+constexpr const char* kFreeToLoad[] = {"threads", "queue", "cache_mb"};
 
 }  // namespace
 
@@ -135,6 +137,18 @@ Json read_run_description(const fs::path& run) {
   const auto mode = options->find("lora_mode");
   if (mode == options->end() || *mode == "none") options->erase("lora");
   return json;
+}
+
+void copy_run_log(const fs::path& run, const fs::path& to) {
+  fs::create_directories(to);
+  for (const char* name : {"run.json", "metrics.jsonl", kEvents, kExampleFile})
+    if (fs::exists(run / name)) fs::copy(run / name, to / name, fs::copy_options::recursive);
+}
+
+void accept_free_options(Json& before, const Json& now) {
+  for (const char* key : {"about", "saving"})
+    if (now.contains(key)) before[key] = now[key];
+  for (const char* key : kFreeToLoad) before["loading"][key] = now["loading"][key];
 }
 
 void require_same_options(const Json& before, const Json& now, const std::string& where) {

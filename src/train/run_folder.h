@@ -68,6 +68,14 @@ std::filesystem::path latest_run(const std::filesystem::path& folder);
 /// run.json of a run, of whatever version of edgeclip.  Changes nothing, locks nothing.
 Json read_run_description(const std::filesystem::path& run);
 
+/// What a run says of itself (run.json, metrics.jsonl, tensorboard/, examples.json), copied from a run folder into the new
+/// folder `to`, where `report` finds it.
+void copy_run_log(const std::filesystem::path& run, const std::filesystem::path& to);
+
+/// Puts those options of `now` that change no step of a run into the ones it was started with, so that
+/// require_same_options() lets them differ.
+void accept_free_options(Json& before, const Json& now);
+
 /// Throws InvalidInput naming the first option that differs: an exact resume needs those the run was started
 /// with.
 void require_same_options(const Json& before, const Json& now, const std::string& where);

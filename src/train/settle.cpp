@@ -28,9 +28,6 @@ void require_asked(const Json& asked, const Json& is, const std::string& part, c
 
 Json part_of(const Json& asked, const char* key) { return asked.contains(key) ? asked[key] : Json::object(); }
 
-/// These change no result, and a run that was too large for the machine needs other ones.
-constexpr const char* kMayChange[] = {"threads", "queue", "cache_mb"};
-
 /// The run's --init, which the user need not repeat.
 std::string init_of(const Json& run, const std::string& asked, const std::string& where) {
   const Json& saved = json_at(run, "init", where);
@@ -86,9 +83,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   if (asked.value("precision", "") == "auto") asked.erase("precision");  // the run knows what it came to
   Json now = started;
   overlay(now, asked);
-  started["about"] = now["about"];
-  for (const char* key : kMayChange) started["loading"][key] = now["loading"][key];
-  started["saving"] = now["saving"];
+  accept_free_options(started, now);
   require_same_options(started, now, where);
   TrainOptions settled;
   options_from_json(now, settled, where + ": options");

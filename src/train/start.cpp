@@ -58,15 +58,15 @@ Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesyste
   return checkpoint;
 }
 
-void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where) {
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options) {
   DualEncoder& model = checkpoint.model;
   if (options.lora_mode == "adapter") model->attach_lora(options.lora, options.train);
   if (options.lora_mode == "continue") {
     if (!model->has_lora())
-      invalid_input("{}lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter", where,
+      invalid_input("lora_mode continue: {} has no adapter in use; name one with --adapter, or set lora_mode to adapter",
                     checkpoint.directory.string());
     model->adapters.set_dropout(options.lora.dropout);
-    if (!options.train.empty()) model->adapters.train_beside(options.train, where + "train");
+    if (!options.train.empty()) model->adapters.train_beside(options.train, "train");
   }
   if (options.lora_mode != "none" && options.base_type == "bf16") {
     model->adapters.store_base(torch::kBFloat16);
@@ -74,7 +74,7 @@ void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, con
   }
   checkpoint.adapter_only = !options.saving.base;
   if (!options.freeze.empty())
-    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, where + "freeze"));
+    spdlog::info("{} values are frozen", freeze_parameters(*model, options.freeze, "freeze"));
   model->recompute_blocks(options.gradient_checkpointing);
 }
 

@@ -23,9 +23,8 @@ Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesyste
                                const std::string& adapter = "");
 
 /// Attaches an adapter if options ask for one, freezes what they name, sets gradient checkpointing, and whether
-/// saving leaves the base out.  where: what stands before the options' names.  Throws InvalidInput if there is no adapter to be
-/// continued.
-void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options, const std::string& where = "");
+/// saving leaves the base out.  Throws InvalidInput if there is no adapter to be continued.
+void choose_what_trains(Checkpoint& checkpoint, const TrainOptions& options);
 
 /// Merges the adapter in use into the weights, which all train again, and drops others.
 void merge_adapter(Checkpoint& checkpoint);

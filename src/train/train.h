@@ -93,13 +93,7 @@ struct TrainOptions {
     v("image", image,
       "preprocessing; height and width follow the model; with --init the checkpoint's, but for what is set");
     fields_of_steps(v);
-    v("validate_every", validate_every, "steps between validations; 0: each epoch");
-    v("best_by", best_by,
-      "what makes a checkpoint the best: mAP, mINP, R@1, R@5, R@10 (text to image), image_to_text.mAP and so on, loss, losses.NAME");
-    v("average", average, "moving average of the weights");
-    v("saving", saving, "when the run's state is saved, and what stays of it");
-    v("early_stopping", early_stopping, "ends a run that gets no better");
-    v("seed", seed, "of initialization, order, augmentation");
+    fields_of_run(v);
   }
   void validate(const std::string& where) const;
 
@@ -132,6 +126,16 @@ struct TrainOptions {
       "pairs of one identity in a batch are all correct (false: those of one image), for losses.contrastive");
     v("losses", losses, "what is minimized: each loss and its weight");
     v("precision", precision, "bf16 products where the CPU has them, or as said", {"auto", "fp32", "bf16"});
+  }
+  template <class Visitor>
+  void fields_of_run(Visitor& v) {
+    v("validate_every", validate_every, "steps between validations; 0: each epoch");
+    v("best_by", best_by,
+      "what makes a checkpoint the best: mAP, mINP, R@1, R@5, R@10 (text to image), image_to_text.mAP and so on, loss, losses.NAME");
+    v("average", average, "moving average of the weights");
+    v("saving", saving, "when the run's state is saved, and what stays of it");
+    v("early_stopping", early_stopping, "ends a run that gets no better");
+    v("seed", seed, "of initialization, order, augmentation");
   }
 };
 

@@ -22,19 +22,6 @@ constexpr std::int64_t kHistogramEvery = 50;  ///< steps: reading every gradient
 /// A run replaces its own checkpoints again and again; a note that somebody puts into one must not end it.
 const FolderRules kReplaceOwn = {true, {}, /*keep_others=*/true};
 
-LoaderOptions loader_options(const TrainOptions& options, const Ranks& ranks) {
-  LoaderOptions loader;
-  loader.split = "train";
-  loader.batch = options.batch;
-  loader.seed = options.seed;
-  loader.loading = options.loading;
-  loader.augment = options.augment;
-  loader.rank = ranks.rank();
-  loader.world = ranks.world();
-  loader.second_view = options.losses.self_supervision.weight > 0;
-  return loader;
-}
-
 std::vector<TrainedParameter> grouped_parameters(const Checkpoint& checkpoint, const Objective& objective,
                                                  const TrainOptions& options) {
   std::vector<TrainedParameter> parameters = trained_parameters(*checkpoint.model, *objective);
@@ -54,6 +41,19 @@ Json values_of(const std::vector<std::pair<std::string, torch::Tensor>>& parts) 
 
 }  // namespace
 
+LoaderOptions loader_options(const TrainOptions& options, int rank, int world) {
+  LoaderOptions loader;
+  loader.split = "train";
+  loader.batch = options.batch;
+  loader.seed = options.seed;
+  loader.loading = options.loading;
+  loader.augment = options.augment;
+  loader.rank = rank;
+  loader.world = world;
+  loader.second_view = options.losses.self_supervision.weight > 0;
+  return loader;
+}
+
 Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset,
                  const TrainOptions& options, RunFolder* run, Ranks& ranks)
     : checkpoint_(checkpoint),
@@ -61,9 +61,8 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       options_(options),
       run_(run),
       ranks_(ranks),
-      validates_(run != nullptr || !ranks.first()),
       bf16_(use_bf16(options.precision, checkpoint.model->logit_scale.device().is_cpu())),
-      loader_(dataset, checkpoint.card.image, loader_options(options, ranks)),
+      loader_(dataset, checkpoint.card.image, loader_options(options, ranks.rank(), ranks.world())),
       gradient_(checkpoint.model, objective, bf16_, options.micro_batch, ranks),
       parameters_(grouped_parameters(checkpoint, objective, options)),
       optimizer_(parameters_, options.optimizer),
@@ -74,7 +73,6 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
   position_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * position_.batches_per_epoch;
   schedule_.emplace(options.optimizer, total_steps_, position_.batches_per_epoch);
-  if (!validates_) return;
   if (has_split(dataset, "val"))
     validator_ =
         std::make_unique<Validator>(dataset, "val", checkpoint.card.image, options.batch, options.loading, ranks);
@@ -146,7 +144,7 @@ Json Trainer::fit() {
   }
   progress_->finish();
   if (position_.best_step < 0) {
-    const WeightAverage::InUse averaged(run_ == nullptr ? nullptr : average_.get());
+    const WeightAverage::InUse averaged(average_.get());
     save_best();
   }
   finish();
@@ -272,7 +270,7 @@ Batch Trainer::next_batch() {
 }
 
 bool Trainer::validation_due() const {
-  if (!validates_ || position_.step == 0 || position_.validated_step == position_.step) return false;
+  if (position_.step == 0 || position_.validated_step == position_.step) return false;
   const std::int64_t every = options_.validate_every > 0 ? options_.validate_every : position_.batches_per_epoch;
   return position_.step == total_steps_ || position_.step % every == 0;
 }
@@ -333,10 +331,7 @@ void Trainer::save_best() {
 void Trainer::finish() {
   require_finite_weights();
   checkpoint_.card = card_of(checkpoint_.model, checkpoint_.card);
-  if (run_ == nullptr) {
-    if (average_ && ranks_.alone()) average_->assign();
-    return;
-  }
+  if (run_ == nullptr) return;
   {
     const WeightAverage::InUse averaged(average_.get());
     save_checkpoint(run_->final(), checkpoint_, kReplaceOwn, run_->stands_at(run_->final()));

@@ -16,13 +16,15 @@
 
 namespace edgeclip {
 
-/// Trains a checkpoint in memory: what `train` and the recovery after pruning share.
+/// What the batches of a training are made by, for one rank of several.
+LoaderOptions loader_options(const TrainOptions& options, int rank = 0, int world = 1);
+
+/// Trains a checkpoint in memory, and writes what is to be kept of it into a run folder.
 class Trainer {
  public:
   /// Trains what of checkpoint.model requires a gradient, on split "train" of dataset, whose tokens must be
-  /// the checkpoint's (adopt_tokenizer), towards objective.  run: where metrics, best, final and state are
-  /// written, with validation on split "val"; nullptr: nothing is written, nothing validated.  Of several ranks only the
-  /// first has one, and all validate.  All arguments outlive the trainer.
+  /// the checkpoint's (adopt_tokenizer), towards objective; validates on split "val".  run: where metrics, best, final and state
+  /// are written; nullptr in all ranks but the first.  All arguments outlive the trainer.
   Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& dataset, const TrainOptions& options,
           RunFolder* run, Ranks& ranks);
 
@@ -34,8 +36,6 @@ class Trainer {
   /// InvalidInput, with everything before kept, if loss or gradient are not finite more often in a row than
   /// optimizer.max_skipped.
   Json fit();
-
-  std::int64_t total_steps() const { return total_steps_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -68,7 +68,6 @@ class Trainer {
   const TrainOptions options_;
   RunFolder* const run_;
   Ranks& ranks_;
-  const bool validates_;
   const bool bf16_;
   Loader loader_;
   std::unique_ptr<Validator> validator_;

@@ -19,10 +19,6 @@ void WeightAverage::add(std::int64_t steps) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) averages_[i].lerp_(parameters_[i].value, 1 - decay);
 }
 
-void WeightAverage::assign() {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) set_weight(parameters_[i].value, averages_[i].clone());
-}
-
 void WeightAverage::swap() {
   const torch::NoGradGuard no_graph;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

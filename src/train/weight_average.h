@@ -30,9 +30,6 @@ class WeightAverage {
     WeightAverage* const average_;
   };
 
-  /// The parameters become the average, for good.
-  void assign();
-
   /// As "average.NAME", sharing the averages' memory: for who writes them at once.
   NamedTensors state() const;
   /// Throws InvalidInput if file lacks one or has it in another shape.

@@ -170,6 +170,41 @@ TEST_F(QuantizeBundle, PlansAreBuiltFromQdqDatasetAndCalibrationAlike) {
   EXPECT_LE(test::max_difference(qdq, build("bundle", "dataset", "plan_data")), 0.05);
 }
 
+TEST_F(QuantizeBundle, DynamicStoresWeightsAndPlansFindScalesAsTheyRun) {
+  QuantizeOptions dynamic = options("dynamic");
+  dynamic.method = "dynamic";
+  dynamic.data.clear();
+  dynamic.samples = QuantizeOptions().samples;
+  const Json report = quantize_bundle(dynamic);
+  EXPECT_EQ(report["quantized"]["image"], 2 * 6 + 1) << "the patches' convolution too";
+  EXPECT_EQ(report["quantized"]["text"], 6);
+  EXPECT_FALSE(std::filesystem::exists(*home_ / "dynamic/calibration.json"));
+  const Bundle bundle = open_bundle(*home_ / "dynamic");
+  EXPECT_EQ(bundle.precision, "int8");
+  EXPECT_EQ(bundle.quantization.method, "dynamic");
+  EXPECT_GE(worst_cosine("dynamic"), 0.999);
+  EXPECT_LT(worst_cosine("dynamic"), 0.9999999) << "nothing was quantized?";
+
+  const Tensor pixels = test::random_floats({3, 3, test::kHeight, test::kWidth}, 4);
+  const auto build = [&](const std::string& from, const std::string& out) {
+    BuildOptions build;
+    build.bundle = (*home_ / from).string();
+    build.out = (*home_ / out).string();
+    build.precision = "int8";
+    const Json built = build_plan(build);
+    EXPECT_EQ(built["image"]["int8_layers"], 11) << "all but the projection; some products are joined";
+    const Session session(open_plan_graph(open_plan_info(build.out), "image"), {});
+    Context context(session);
+    return context.run({pixels.view()}).at(0);
+  };
+  // The same integers come out of the file as out of the floats they were made of.
+  EXPECT_LE(test::max_difference(build("dynamic", "plan_dynamic"), build("bundle", "plan_rows")), 1e-5);
+  BuildOptions float_plan;
+  float_plan.bundle = (*home_ / "dynamic").string();
+  float_plan.out = (*home_ / "plan_float").string();
+  EXPECT_NE(invalid_input_of([&] { build_plan(float_plan); }).find("--precision int8"), std::string::npos);
+}
+
 TEST_F(QuantizeBundle, BadInputIsOneLineAndLeavesNothing) {
   QuantizeOptions bad = options("bad");
   bad.split = "validation";

@@ -12,6 +12,7 @@
 #include "builder/quantize/quant_math.h"
 #include "builder/quantize/quantize.h"
 #include "onnx/graph_builder.h"
+#include "onnx/model.h"
 #include "support/support.h"
 
 namespace edgeclip::builder {
@@ -136,14 +137,14 @@ TEST(Histogram, RefusesValuesThatAreNotFinite) {
   const auto matrix = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
     Tensor t(DType::f32, {rows, columns});
     for (std::int64_t i = 0; i < t.elements(); ++i) t.data<float>()[i] = static_cast<float>(rng.normal());
-    return b.initializer(name, t.view());
+    return b.initializer(name, t);
   };
   const auto x = b.input("x", DType::f32, {-1, 4}, {"batch", ""});
   const auto shared = matrix("shared", 4, 4), last = matrix("head.weight", 4, 2);
   const auto q = b.matmul(x, shared), k = b.matmul(x, matrix("k.weight", 4, 4));
   const auto again = b.matmul(b.add(q, k), shared);
   b.output(b.matmul(b.add(again, k), last), "y", {"batch", ""});
-  return b.model();
+  return onnx_ir::whole(b.model());
 }
 
 std::map<std::string, int> count_ops(const ::onnx::ModelProto& model) {
@@ -226,7 +227,9 @@ TEST(QuantizeOptions, AreCheckedBeforeAnyWork) {
   options.bundle = "/nowhere";
   const auto message = [&] { return test::invalid_input_of([&] { quantize_bundle(options); }); };
   options.method = "dynamic";
-  EXPECT_NE(message().find("static"), std::string::npos);
+  options.samples = 20;
+  EXPECT_NE(message().find("--samples: calibrates, and --method dynamic does without"), std::string::npos);
+  options.samples = QuantizeOptions().samples;
   options.method = "statc";
   EXPECT_NE(message().find("did you mean"), std::string::npos);
   options.method = "static";

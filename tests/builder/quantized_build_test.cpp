@@ -13,6 +13,7 @@
 #include "engine/ops/interpreter.h"
 #include "engine/plan/plan.h"
 #include "onnx/graph_builder.h"
+#include "onnx/model.h"
 
 namespace edgeclip::builder {
 namespace {
@@ -54,8 +55,8 @@ void write_network(const fs::path& file, bool loud = false) {
     }
     return g.node(
         "Conv",
-        {v, g.initializer(fmt::format("w{}", seed), w.view()),
-         g.initializer(fmt::format("b{}", seed), test::random_floats({out}, seed + 50, 0.1).view())},
+        {v, g.initializer(fmt::format("w{}", seed), w),
+         g.initializer(fmt::format("b{}", seed), test::random_floats({out}, seed + 50, 0.1))},
         DType::f32, {-1, out, size, size}, {ir::Attr::integers("pads", {1, 1, 1, 1})});
   };
   const auto relu = [&](const ir::Value& v, const Shape& shape) {
@@ -68,7 +69,7 @@ void write_network(const fs::path& file, bool loud = false) {
   const auto third = conv(y, 16, 16, 4);
   y = relu(loud ? third : g.add(third, y), {-1, 16, 4, 4});
   y = g.reshape(y, {0, 256});
-  const auto head = g.initializer("head", test::random_floats({256, 10}, 90, 0.06).view());
+  const auto head = g.initializer("head", test::random_floats({256, 10}, 90, 0.06));
   g.output(g.matmul(y, head), "y", {"batch", ""});
   ir::write_model(file, g.model());
 }

@@ -8,6 +8,7 @@
 #include "data/text/tokenizer.h"
 #include "engine/small_graphs.h"
 #include "onnx/graph_builder.h"
+#include "onnx/model.h"
 
 namespace edgeclip::engine::test {
 
@@ -27,8 +28,8 @@ inline void write_small_bundle(const std::filesystem::path& directory,
     const auto pixels =
         g.input(kPixelValues, DType::f32, {-1, 3, kSmallHeight, kSmallWidth}, {"batch", "", "", ""});
     const std::int64_t size = 3 * kSmallHeight * kSmallWidth;
-    const auto weights = g.initializer("w", random_floats({size, kSmallEmbedding}, 1, 0.1).view());
-    const auto bias = g.initializer("b", random_floats({kSmallEmbedding}, 2).view());
+    const auto weights = g.initializer("w", random_floats({size, kSmallEmbedding}, 1, 0.1));
+    const auto bias = g.initializer("b", random_floats({kSmallEmbedding}, 2));
     g.output(g.l2_normalize(g.add(g.matmul(g.reshape(pixels, {0, size}), weights), bias)), kImageEmbeds,
              {"batch", ""});
     ir::write_model(directory / "image.onnx", g.model());
@@ -36,11 +37,10 @@ inline void write_small_bundle(const std::filesystem::path& directory,
   {
     ir::GraphBuilder g("text");
     const auto ids = g.input(kInputIds, DType::i64, {-1, -1}, {"batch", "tokens"});
-    const auto table = g.initializer("t", random_floats({tokenizer->vocab_size(), 24}, 3).view());
+    const auto table = g.initializer("t", random_floats({tokenizer->vocab_size(), 24}, 3));
     const auto rows = g.gather(table, ids, 0);
-    const auto mean = g.node("ReduceMean", {rows}, DType::f32, {-1, 24},
-                             {ir::Attr::integers("axes", {1}), ir::Attr::integer("keepdims", 0)});
-    const auto weights = g.initializer("w", random_floats({24, kSmallEmbedding}, 4, 0.2).view());
+    const auto mean = g.reduce("ReduceMean", rows, {1}, false);
+    const auto weights = g.initializer("w", random_floats({24, kSmallEmbedding}, 4, 0.2));
     g.output(g.l2_normalize(g.matmul(mean, weights)), kTextEmbeds, {"batch", ""});
     ir::write_model(directory / "text.onnx", g.model());
   }

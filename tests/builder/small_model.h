@@ -4,6 +4,7 @@
 
 #include "engine/small_graphs.h"
 #include "onnx/graph_builder.h"
+#include "onnx/model.h"
 
 namespace edgeclip::engine::test {
 
@@ -12,8 +13,8 @@ inline void write_small_model(const std::filesystem::path& file) {
   namespace ir = onnx_ir;
   ir::GraphBuilder g("small");
   const auto x = g.input("x", DType::f32, {-1, 6}, {"batch", ""});
-  const auto weights = g.initializer("w", random_floats({6, 4}, 1).view());
-  const auto bias = g.initializer("b", random_floats({4}, 2).view());
+  const auto weights = g.initializer("w", random_floats({6, 4}, 1));
+  const auto bias = g.initializer("b", random_floats({4}, 2));
   const auto sum = g.add(g.matmul(x, weights), bias);
   g.output(g.node("Relu", {sum}, DType::f32, {-1, 4}), "y", {"batch", ""});
   ir::write_model(file, g.model());
@@ -34,7 +35,7 @@ inline void write_wide(const std::filesystem::path& file) {
   namespace ir = onnx_ir;
   ir::GraphBuilder g("wide");
   const auto x = g.input("x", DType::f32, {-1, 64}, {"batch", ""});
-  g.output(g.matmul(g.sigmoid(x), g.initializer("w", random_floats({64, 1}, 1).view())), "y", {"batch", ""});
+  g.output(g.matmul(g.sigmoid(x), g.initializer("w", random_floats({64, 1}, 1))), "y", {"batch", ""});
   ir::write_model(file, g.model());
 }
 
@@ -44,7 +45,7 @@ inline void write_two_outputs(const std::filesystem::path& file) {
   ir::GraphBuilder g("two");
   const auto x = g.input("x", DType::f32, {-1, 6}, {"batch", ""});
   g.output(g.node("Relu", {x}, DType::f32, {-1, 6}), "a", {"batch", ""});
-  g.output(g.matmul(x, g.initializer("w", random_floats({6, 4096}, 1).view())), "b", {"batch", ""});
+  g.output(g.matmul(x, g.initializer("w", random_floats({6, 4096}, 1))), "b", {"batch", ""});
   ir::write_model(file, g.model());
 }
 
@@ -53,8 +54,8 @@ inline void write_lookup(const std::filesystem::path& file) {
   namespace ir = onnx_ir;
   ir::GraphBuilder g("lookup");
   const auto ids = g.input("ids", DType::i64, {-1}, {"batch"});
-  const auto rows = g.gather(g.initializer("table", random_floats({5, 4}, 1).view()), ids, 0);
-  g.output(g.matmul(rows, g.initializer("w", random_floats({4, 4}, 2).view())), "y", {"batch", ""});
+  const auto rows = g.gather(g.initializer("table", random_floats({5, 4}, 1)), ids, 0);
+  g.output(g.matmul(rows, g.initializer("w", random_floats({4, 4}, 2))), "y", {"batch", ""});
   ir::write_model(file, g.model());
 }
 
@@ -63,8 +64,8 @@ inline void write_convolutions(const std::filesystem::path& file) {
   namespace ir = onnx_ir;
   ir::GraphBuilder g("convolutions");
   const auto x = g.input("x", DType::f32, {1, 3, 4, 4}, {"", "", "", ""});
-  const auto first = g.initializer("w1", random_floats({4, 3, 1, 1}, 1).view());
-  const auto second = g.initializer("w2", random_floats({2, 4, 1, 1}, 2).view());
+  const auto first = g.initializer("w1", random_floats({4, 3, 1, 1}, 1));
+  const auto second = g.initializer("w2", random_floats({2, 4, 1, 1}, 2));
   const auto inner = g.node("Conv", {x, first}, DType::f32, {1, 4, 4, 4});
   g.output(g.node("Conv", {inner, second}, DType::f32, {1, 2, 4, 4}), "y", {"", "", "", ""});
   ir::write_model(file, g.model());

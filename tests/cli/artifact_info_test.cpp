@@ -48,6 +48,21 @@ TEST(ArtifactInfo, PicturesAndReports) {
   EXPECT_EQ(artifact_info(dir / "r.json").at("report_of"), "bench");
 }
 
+TEST(ArtifactInfo, WhatAnInterruptedPruningLeaves) {
+  const test::TempDir dir;
+  std::filesystem::copy(test::golden("formats/v1/pruning.recovery"), dir / "p");
+  const auto everything = std::filesystem::copy_options::recursive;
+  std::filesystem::copy(test::golden("formats/v1/checkpoint"), dir / "p/pruned", everything);
+  const Json info = artifact_info(dir / "p");
+  EXPECT_EQ(info.at("kind"), "interrupted pruning");
+  EXPECT_EQ(info.at("checkpoint"), "checkpoint");
+  EXPECT_GT(info.at("neurons").at("before"), info.at("neurons").at("after"));
+  EXPECT_TRUE(info.at("pruned").contains("card"));
+  EXPECT_FALSE(info.at("recovering").get<bool>());
+  std::filesystem::remove(dir / "p/pruned/model.safetensors");
+  EXPECT_NE(test::invalid_input_of([&] { artifact_info(dir / "p"); }).find("model.safetensors"), std::string::npos);
+}
+
 TEST(ArtifactInfo, RefusesWhatIsNotOurs) {
   const test::TempDir dir;
   EXPECT_NE(test::invalid_input_of([&] { artifact_info(dir / "none"); }).find("not found"),

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "cli/workshop/workshop_commands.h"
+#include "compress/prune.h"
 #include "support/support.h"
 
 /// What --print-config shows is what is in force, and nothing that was set is without effect.
@@ -70,7 +71,45 @@ TEST(SynthesizeCommand, PrintsHowThePeopleAreDivided) {
 
 TEST(PruneCommand, RefusesKeysWithoutEffect) {
   EXPECT_TRUE(has(refused(prune_command(), {"recovery.model.projection_dim=64"}), "unknown key"));
-  EXPECT_FALSE(printed(*prune_command(), {})["recovery"].contains("best_by"));
+  EXPECT_TRUE(has(refused(prune_command(), {"recovery.image.height=64"}), "unknown key"));
+  EXPECT_EQ(printed(*prune_command(), {})["recovery"]["best_by"], "mAP");
+}
+
+TEST(PruneCommand, ResumesWithWhatItWasStartedWith) {
+  const test::TempDir dir;
+  const std::vector<std::string> resume = {"out=" + (dir / "small/").string(), "resume=true"};
+  EXPECT_TRUE(has(refused(prune_command(), {"resume=true"}), "--out is required"));
+  EXPECT_TRUE(has(refused(prune_command(), resume), "no pruning into"));
+
+  PruneOptions started;
+  started.mlp_ratio = 0.4;
+  started.recovery.steps = 9;
+  started.recovery.saving.every_steps = 3;
+  std::filesystem::create_directories(dir / "small.recovery");
+  write_json(dir / "small.recovery/prune.json", {{"format", 1},
+                                                 {"edgeclip", "0"},
+                                                 {"checkpoint", "large"},
+                                                 {"data", dir.path().string()},
+                                                 {"image_root", ""},
+                                                 {"overwrite", false},
+                                                 {"options", options_to_json(started)}});
+  const auto with = [&](const std::string& setting) {
+    std::vector<std::string> settings = resume;
+    settings.push_back(setting);
+    return settings;
+  };
+  const Json config = printed(*prune_command(), resume);
+  EXPECT_EQ(config["checkpoint"], "large");
+  EXPECT_EQ(config["data"], dir.path().string());
+  EXPECT_EQ(config["mlp_ratio"], 0.4);
+  EXPECT_EQ(config["recovery"]["steps"], 9);
+  // Named, also where it is the default: what changes no step changes, all else is refused.
+  EXPECT_EQ(printed(*prune_command(), with("recovery.saving.every_steps=0"))["recovery"]["saving"]["every_steps"], 0);
+  EXPECT_TRUE(has(refused(prune_command(), with("mlp_ratio=0.3")), "mlp_ratio was 0.4 and is now 0.3"));
+  EXPECT_TRUE(has(refused(prune_command(), with("recovery.batch=8")), "recovery.batch was 64 and is now 8"));
+  EXPECT_TRUE(has(refused(prune_command(), with("checkpoint=other")), "leave --checkpoint out"));
+  write_json(dir / "small.recovery/prune.json", {{"format", 2}, {"edgeclip", "9"}});
+  EXPECT_TRUE(has(refused(prune_command(), resume), "prune.json"));
 }
 
 }  // namespace

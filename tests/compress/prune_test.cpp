@@ -3,13 +3,12 @@
 #include <filesystem>
 #include <set>
 
-#include "base/threads.h"
 #include "compress/random_checkpoint.h"
+#include "compress/tiny_pruning.h"
 #include "retrieval/evaluate.h"
 #include "support/support.h"
 #include "train/checkpoint_encoder.h"
 #include "train/start.h"
-#include "train/tiny_dataset.h"
 #include "train/validation.h"
 
 namespace edgeclip {
@@ -17,43 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class PruneTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    // So small a model gains nothing from threads, which wait for each other on a busy machine.
-    set_thread_count(1);
-    folder_ = new test::TempDir;
-    test::write_tiny_dataset(*folder_ / "data");
-    TrainOptions options = test::tiny_train_options();
-    options.epochs = 12;
-    train(options, {(*folder_ / "data").string(), (*folder_ / "run").string(), "", false});
-    options.epochs = 1;
-    options.model = ModelConfig();  // comes with the checkpoint
-    options.lora_mode = "adapter";
-    options.lora.rank = 2;
-    train(options, {(*folder_ / "data").string(), (*folder_ / "adapter").string(),
-                    (*folder_ / "run/final").string(), false});
-  }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
-  std::string at(const std::string& name) const { return (*folder_ / name).string(); }
-  static PruneOptions options() {
-    PruneOptions o;
-    o.recovery = test::tiny_train_options();
-    o.recovery.epochs = 0;
-    o.calibration_batches = 5;  // more than an epoch has
-    return o;
-  }
-  static test::TempDir* folder_;
-};
-test::TempDir* PruneTest::folder_ = nullptr;
+using PruneTest = test::TinyPruning;
 
 TEST_F(PruneTest, SmallerCheckpointLoadsAndEncodes) {
   PruneOptions o = options();
   o.recovery.steps = 8;
-  const Json report = prune(o, at("run/final"), at("data"), at("pruned"));
+  const Json report = prune(o, paths("pruned"));
   EXPECT_EQ(report["neurons"]["before"], 4 * 64);
   const int after = report["neurons"]["after"];
   EXPECT_GE(after, 4 * 64 * 7 / 10);
@@ -70,7 +38,9 @@ TEST_F(PruneTest, SmallerCheckpointLoadsAndEncodes) {
       neurons += n;
     }
   EXPECT_EQ(neurons, after);
-  EXPECT_EQ(pruned.provenance.size(), 2u);
+  ASSERT_EQ(pruned.provenance.size(), 3u);
+  EXPECT_EQ(pruned.provenance[1]["command"], "prune");
+  EXPECT_EQ(pruned.provenance[2]["command"], "train");
   CheckpointEncoder encoder(pruned);
   const Dataset dataset = open_dataset(at("data"));
   EvaluateOptions val;
@@ -82,7 +52,7 @@ TEST_F(PruneTest, SmallerCheckpointLoadsAndEncodes) {
 TEST_F(PruneTest, MergesAnAdapterFirst) {
   PruneOptions o = options();
   o.mlp_ratio = 0;
-  prune(o, at("adapter/final"), at("data"), at("merged"));
+  prune(o, paths("merged", "adapter/final"));
   const Checkpoint adapted = load_checkpoint(at("adapter/final")), merged = load_checkpoint(at("merged"));
   EXPECT_FALSE(merged.model->has_lora());
   const Batch batch = test::random_batch(adapted.config);
@@ -96,7 +66,7 @@ TEST_F(PruneTest, BothImportancesAndBothRankings) {
       o.importance = importance;
       o.global = global;
       o.mlp_ratio = 0.5;
-      const Json report = prune(o, at("run/final"), at("data"), at("variant"), "", /*overwrite=*/true);
+      const Json report = prune(o, overwriting("variant"));
       EXPECT_EQ(report["neurons"]["after"], 4 * 32);
       EXPECT_TRUE(report["recovery"].is_null());
     }
@@ -110,7 +80,7 @@ TEST_F(PruneTest, LayersCompareAsAsked) {
     o.mlp_ratio = 0.5;
     o.multiple = 4;
     o.min_keep = 0.1;
-    cuts.insert(prune(o, at("run/final"), at("data"), at("ranked"), "", /*overwrite=*/true)["neurons"]["layers"].dump());
+    cuts.insert(prune(o, overwriting("ranked"))["neurons"]["layers"].dump());
   }
   EXPECT_GE(cuts.size(), 2u);
   PruneOptions o = options();
@@ -122,10 +92,8 @@ TEST_F(PruneTest, LayersCompareAsAsked) {
 TEST_F(PruneTest, RefusesWhatCannotWork) {
   PruneOptions o = options();
   o.mlp_ratio = 1.5;
-  EXPECT_NE(
-      test::invalid_input_of([&] { prune(o, at("run/final"), at("data"), at("refused")); }).find("mlp_ratio"),
-      std::string::npos);
-  EXPECT_NE(test::invalid_input_of([&] { prune(options(), at("nothing"), at("data"), at("refused")); }), "");
+  EXPECT_NE(test::invalid_input_of([&] { prune(o, paths("refused")); }).find("mlp_ratio"), std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { prune(options(), paths("refused", "nothing")); }), "");
   EXPECT_FALSE(fs::exists(at("refused")));
 }
 
@@ -134,13 +102,13 @@ TEST_F(PruneTest, NamesKeysOfTheRecoveryAsTheyAreCalled) {
     PruneOptions o = options();
     o.recovery.steps = 1;
     change(o);
-    return test::invalid_input_of([&] { prune(o, at("run/final"), at("data"), at("refused")); });
+    return test::invalid_input_of([&] { prune(o, paths("refused")); });
   };
   const auto has = [](const std::string& message, const char* part) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   };
   has(refused([](PruneOptions& o) { o.recovery.losses.sdm.temperature = 1; }), "recovery.losses.sdm.temperature");
-  has(refused([](PruneOptions& o) { o.recovery.freeze = {"nothing"}; }), "recovery.freeze");
+  has(refused([](PruneOptions& o) { o.recovery.freeze = {"nothing"}; }), "recovery: freeze");
   has(refused([](PruneOptions& o) { o.recovery.optimizer.groups = {{{"nothing"}, 2.0, -1.0}}; }),
       "recovery: optimizer.groups[0].parameters");
   has(refused([&](PruneOptions& o) {
@@ -152,12 +120,14 @@ TEST_F(PruneTest, NamesKeysOfTheRecoveryAsTheyAreCalled) {
   PruneOptions unmeasured = options();
   unmeasured.recovery.losses.contrastive.weight = 0;
   unmeasured.recovery.losses.identity.weight = 1;
-  has(test::invalid_input_of([&] { prune(unmeasured, at("nowhere"), at("data"), at("refused")); }), "importance: taylor");
+  has(test::invalid_input_of([&] { prune(unmeasured, paths("refused", "nowhere")); }), "importance: taylor");
+  has(refused([](PruneOptions& o) { o.recovery.lora_mode = "continue"; }), "recovery.lora_mode");
   EXPECT_FALSE(fs::exists(at("refused")));
+  EXPECT_FALSE(fs::exists(at("refused.recovery")));
 }
 
 TEST(PruneConfigs, RecoveryHasNoKeysWithoutEffect) {
-  for (const char* key : {"model", "image", "validate_every", "best_by"}) {
+  for (const char* key : {"about", "model", "image"}) {
     PruneOptions options;
     const Json json = {{"recovery", {{key, options_to_json(TrainOptions())[key]}}}};
     EXPECT_NE(test::invalid_input_of([&] {

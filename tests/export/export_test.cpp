@@ -109,8 +109,8 @@ TEST(Export, RefusesWhatCannotBeExported) {
   ExportOptions options;
   options.checkpoint = (dir / "c").string();
   options.out = (dir / "bundle").string();
-  options.opset = 13;
-  EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("opset 13"), std::string::npos);
+  options.opset = 11;
+  EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("opset 11"), std::string::npos);
   options.opset = 17;
   fs::remove_all(dir / "c/tokenizer");
   EXPECT_NE(invalid_input_of([&] { export_bundle(options); }).find("tokenizer"), std::string::npos);

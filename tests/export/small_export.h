@@ -59,11 +59,13 @@ inline void attach_adapter(Checkpoint& checkpoint) {
     if (parameter.requires_grad()) parameter.normal_(0, 0.2);
 }
 
-inline Json export_to(const TempDir& dir, const Checkpoint& checkpoint) {
+inline Json export_to(const TempDir& dir, const Checkpoint& checkpoint, int opset = 17, bool external_data = false) {
   save_checkpoint(dir / "checkpoint", checkpoint);
   ExportOptions options;
   options.checkpoint = (dir / "checkpoint").string();
   options.out = (dir / "bundle").string();
+  options.opset = opset;
+  options.external_data = external_data;
   return export_bundle(options);
 }
 

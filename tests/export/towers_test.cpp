@@ -49,11 +49,13 @@ TEST(Emission, EveryNetworkHasOne) {
   EXPECT_EQ(emitted_text_towers(), text_tower_names());
 }
 
-class TowerExport : public testing::TestWithParam<Case> {};
+class TowerExport : public testing::TestWithParam<std::tuple<Case, int>> {};
 
 TEST_P(TowerExport, TheEngineComputesWhatLibTorchComputes) {
   const TempDir dir;
-  export_to(dir, checkpoint_of(GetParam()));
+  const auto [networks, opset] = GetParam();
+  const Json report = export_to(dir, checkpoint_of(networks), opset, /*external_data=*/opset == 14);
+  EXPECT_EQ(report["image"]["checked"], opset <= 17);
   const Bundle bundle = open_bundle(dir / "bundle");
   for (const bool reference_kernels : {true, false}) {
     EXPECT_LE(replay(bundle, bundle.image_onnx(), "image", reference_kernels), 2e-5);
@@ -62,11 +64,13 @@ TEST_P(TowerExport, TheEngineComputesWhatLibTorchComputes) {
 }
 INSTANTIATE_TEST_SUITE_P(
     All, TowerExport,
-    testing::Values(Case{"resnet_distilbert_cls", "resnet", "class", "distilbert", "cls", "mlp"},
+    testing::Combine(
+        testing::Values(Case{"resnet_distilbert_cls", "resnet", "class", "distilbert", "cls", "mlp"},
                     Case{"vit_distilbert_mean", "vit", "mean", "distilbert", "mean", "linear"},
                     Case{"resnet_clip", "resnet", "class", "clip_text", "largest_id", "linear"},
                     Case{"vit_clip", "vit", "mean", "clip_text", "first_end", "mlp"}),
-    [](const auto& info) { return std::string(info.param.name); });
+        testing::Values(12, 14, 17, 18, 20)),
+    [](const auto& info) { return fmt::format("{}_opset{}", std::get<0>(info.param).name, std::get<1>(info.param)); });
 
 }  // namespace
 }  // namespace edgeclip

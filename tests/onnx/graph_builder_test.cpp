@@ -1,6 +1,5 @@
 #include "onnx/graph_builder.h"
-
-#include <onnx/onnx_pb.h>
+#include "onnx/model.h"
 
 #include <set>
 
@@ -12,7 +11,7 @@ namespace {
 using test::invalid_input_of;
 
 Value weight(GraphBuilder& g, const std::string& name, const Shape& shape) {
-  return g.initializer(name, Tensor(DType::f32, shape).view());
+  return g.initializer(name, Tensor(DType::f32, shape));
 }
 
 TEST(GraphBuilder, ShapesFollowTheOperators) {
@@ -28,7 +27,7 @@ TEST(GraphBuilder, ShapesFollowTheOperators) {
   EXPECT_EQ(g.concat({x, weight(g, "c", {1, 4, 6})}, 1).shape, (Shape{1, -1, 6}));
   const Value image = g.input("image", DType::f32, {-1, 5, 2, 4}, {"batch"});
   EXPECT_EQ(g.reshape(image, {0, 5, -1}).shape, (Shape{-1, 5, 8}));
-  EXPECT_EQ(g.gather(image, g.initializer("i", Tensor::from<std::int64_t>({}, {0}).view()), 1).shape,
+  EXPECT_EQ(g.gather(image, g.initializer("i", Tensor::from<std::int64_t>({}, {0})), 1).shape,
             (Shape{-1, 2, 4}));
   EXPECT_EQ(g.shape_of(image, 1, 3).shape, (Shape{2}));
   EXPECT_THROW(g.matmul(x, weight(g, "wrong", {5, 10})), InternalError);
@@ -47,10 +46,11 @@ TEST(GraphBuilder, NamesAreScopedAndUnique) {
   }
   g.output(y, "y", {"batch"});
   std::set<std::string> names;
-  for (const auto& node : g.model().graph().node()) names.insert(node.name());
+  const Model model = g.model();
+  for (const auto& node : model.proto.graph().node()) names.insert(node.name());
   EXPECT_EQ(names, (std::set<std::string>{"encoder/mlp/Sigmoid", "encoder/mlp/Sigmoid_1",
                                           "encoder/mlp/Sigmoid_2", "encoder/mlp/Sigmoid_3"}));
-  EXPECT_EQ(g.model().graph().node(3).output(0), "y");
+  EXPECT_EQ(model.proto.graph().node(3).output(0), "y");
   EXPECT_THROW(g.input("x", DType::f32, {1}, {}), InternalError);
 }
 
@@ -58,18 +58,21 @@ TEST(GraphBuilder, ModelsPassTheChecker) {
   GraphBuilder g("test");
   const Value x = g.input("x", DType::f32, {-1, 4}, {"batch"});
   const Value normed = g.layer_norm(x, weight(g, "gamma", {4}), weight(g, "beta", {4}), 1e-5f);
-  const Value soft = g.softmax(g.erf(g.div(normed, g.scalar(2, "two"))), -1);
+  const Value soft = g.softmax(g.gelu(g.div(normed, g.scalar(2, "two"))), -1);
   g.output(g.l2_normalize(g.mul(soft, x)), "y", {"batch"});
   g.set_metadata("key", "value");
-  check_model(g.model(), "model");
-  EXPECT_EQ(g.model().ir_version(), 8);
-  EXPECT_EQ(g.model().opset_import(0).version(), 17);
-  EXPECT_EQ(g.model().metadata_props(0).value(), "value");
-  EXPECT_EQ(g.model().graph().input(0).type().tensor_type().shape().dim(0).dim_param(), "batch");
+  const Model model = g.model();
+  EXPECT_TRUE(check_model(model, "model"));
+  EXPECT_EQ(model.proto.ir_version(), 8);
+  EXPECT_EQ(model.proto.opset_import(0).version(), 17);
+  EXPECT_EQ(model.proto.metadata_props(0).value(), "value");
+  EXPECT_EQ(model.proto.graph().input(0).type().tensor_type().shape().dim(0).dim_param(), "batch");
 }
 
 TEST(GraphBuilder, RefusesOtherOpsets) {
-  EXPECT_NE(invalid_input_of([] { GraphBuilder g("test", 13); }).find("opset 13"), std::string::npos);
+  EXPECT_NE(invalid_input_of([] { GraphBuilder g("test", 11); }).find("opset 11: ONNX models are written for opsets 12 to 20"),
+            std::string::npos);
+  EXPECT_NE(invalid_input_of([] { GraphBuilder g("test", 21); }).find("opset 21"), std::string::npos);
 }
 
 TEST(CheckModel, NamesWhatIsWrongInOneLine) {

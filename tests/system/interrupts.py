@@ -56,9 +56,21 @@ def commands(programs, world):
     def training(out, code):
         if not out.exists():
             return "exit 0, but no run" if code == 0 else ""
-        hidden = strays(out, ["run.json", "metrics.jsonl", "state.safetensors", "best", "final"])
+        hidden = strays(out, ["run.json", "metrics.jsonl", "tensorboard", "examples.json", "state.safetensors", "best", "final"])
         faults = [f"leaves {hidden} in the run"] if hidden else []
         faults += [opened(programs, path) for path in (out, out / "best", out / "final") if path.exists()]
+        return "; ".join(fault for fault in faults if fault)
+
+    def pruning(out, code):
+        """What it goes on with is whole, and is gone once the result is there."""
+        beside = out.with_name("out.recovery")
+        if not beside.exists():
+            return artifact(out, code)
+        if code == 0:
+            return "exit 0, but out.recovery is there"
+        hidden = strays(beside, ["prune.json", "pruned", "run"])
+        faults = [f"leaves {hidden} in out.recovery"] if hidden else []
+        faults += [opened(programs, path) for path in (beside, beside / "run/best", beside / "run/final", out) if path.exists()]
         return "; ".join(fault for fault in faults if fault)
 
     def report(out, code):
@@ -83,7 +95,8 @@ def commands(programs, world):
         "--set", "validate_every=50", "--overwrite"], training, w / "run")
     yield Command("prune", lambda out: [
         workshop, "prune", "--checkpoint", w / "run/best", "--data", w / "dataset", "--out", out, "--set",
-        "recovery.steps=100", "--set", "recovery.batch=4", *again(workshop, "prune")], artifact, w / "run/best")
+        "recovery.steps=100", "--set", "recovery.batch=4", *again(workshop, "prune")], pruning, w / "run/best",
+        ("out", "out.recovery"))
     yield Command("index", lambda out: [
         edge, "index", "--plan", w / "plan", "--images", w / "long.txt", "--out", out, *again(edge, "index")], gallery,
         w / "gallery-long", ("out", "out.partial"))

@@ -1,15 +1,20 @@
 #pragma once
 
+#include <cstdint>
+
 #include "engine/graph/graph.h"
 
 namespace edgeclip::builder {
 
+/// Elements of a table from which on it becomes int8: smaller ones are not what makes a file large, and a small model's accuracy
+/// shows their rounding.
+inline constexpr std::int64_t kSmallestInt8Table = std::int64_t{1} << 20;
+
 /// ids ─► Gather(table, axis 0) ─► y      ⇒  QuantGather(table as int8, a scale per row; ids)
-/// table: a constant (V, D) of float32 that nobody else reads, of `smallest` elements or more: small tables
-/// are not what makes a plan large, and a small model's accuracy shows their rounding.  Every row is
+/// table: a constant (V, D) of float32 that nobody else reads, of `smallest` elements or more.  Every row is
 /// symmetric, q = round(x / (max |x| / 127)): an error of at most max |x| / 254 of its row.  Without this the
 /// token table alone, a quarter of CLIP's text tower in float32, is as large as all of its int8 weights.
 /// Refuses another axis, tables with other readers or that are not finite.  Returns the number of tables.
-int quantize_tables(engine::Graph& graph, std::int64_t smallest = std::int64_t{1} << 20);
+int quantize_tables(engine::Graph& graph, std::int64_t smallest = kSmallestInt8Table);
 
 }  // namespace edgeclip::builder

@@ -111,22 +111,6 @@ ActivationScale choose_scale(const Histogram& histogram, const CalibrationOption
   return activation_scale(range.low, range.high);
 }
 
-/// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
-static void require_exclusions(const Bundle& bundle, const std::vector<std::string>& exclude) {
-  const std::vector<std::string> usual = QuantizeOptions().exclude;
-  for (const std::string& part : exclude) {
-    if (part.empty() || std::find(usual.begin(), usual.end(), part) != usual.end()) continue;
-    bool found = false;
-    for (const auto& file : {bundle.image_onnx(), bundle.text_onnx()}) {
-      const auto model = onnx_ir::read_model(file);
-      found = found || find_quantizable(model, {part}).size() < find_quantizable(model, {}).size();
-    }
-    if (!found)
-      invalid_input("--exclude {}: is in the name of no node or weight of {} that would be quantized", part,
-                    bundle.directory.string());
-  }
-}
-
 namespace {
 
 /// What goes into the quantizable MatMuls of one tower, whose graph is not optimized so that its values are
@@ -145,7 +129,6 @@ std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::
 
 Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, int weight_bits) {
   check_calibration_options(options);
-  require_exclusions(bundle, options.exclude);
   const auto dataset =
       std::make_shared<const Dataset>(open_dataset_with_images(options.data, options.image_root));
   const auto images = dataset_images(dataset, options, bundle.card.image, kCalibrationBatch);

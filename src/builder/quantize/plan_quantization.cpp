@@ -46,7 +46,7 @@ void refuse_without_samples(const BuildOptions& options, const char* remedy) {
     invalid_input("--precision mixed: measures every layer on samples; give --calibration {}", remedy);
 }
 
-void calibrate_by_file(const BuildOptions& options, BundleQuantization& towers) {
+void calibrate_by_file(const BuildOptions& options, TowerQuantizations& towers) {
   if (!options.image_root.empty())
     invalid_input("--image-root {}: goes with a dataset; --calibration {} is none", options.image_root,
                   options.calibration);
@@ -102,7 +102,7 @@ void check_quantization_options(const BuildOptions& options) {
                   options.image_root);
 }
 
-BundleQuantization quantization_of(const BuildOptions& options, const Bundle& bundle) {
+TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bundle) {
   if (bundle.precision == "int8") {
     if (options.precision != "int8")
       invalid_input("{}: holds an int8 model; use --precision int8, or the fp32 bundle that it was made from",
@@ -110,10 +110,17 @@ BundleQuantization quantization_of(const BuildOptions& options, const Bundle& bu
     if (!options.calibration.empty())
       invalid_input("--calibration {}: has no effect, {} is int8 already; leave it out", options.calibration,
                     options.bundle);
-    return {};
+    if (bundle.quantization.method == "static") return {};
+    TowerQuantizations towers{uncalibrated(options, options.bundle, "image tower"),
+                              uncalibrated(options, options.bundle, "text tower")};
+    for (auto* tower : {&towers.image, &towers.text}) {
+      (*tower)->options.exclude = bundle.quantization.exclude;
+      (*tower)->weight_bits = bundle.quantization.weight_bits;  // the same integers come out again
+    }
+    return towers;
   }
   if (!quantizes(options)) return {};
-  BundleQuantization towers{uncalibrated(options, options.bundle, "image tower"),
+  TowerQuantizations towers{uncalibrated(options, options.bundle, "image tower"),
                             uncalibrated(options, options.bundle, "text tower")};
   if (options.calibration.empty()) {
     refuse_without_samples(options, "DATASET");

@@ -14,14 +14,14 @@ namespace edgeclip::builder {
 void check_quantization_options(const BuildOptions& options);
 
 /// Of the two towers; nothing where a tower is built as it is.
-struct BundleQuantization {
+struct TowerQuantizations {
   std::optional<GraphQuantization> image, text;
 };
 
 /// How a bundle becomes --precision, from --calibration: a prepared dataset (256 images of its train split
 /// and their captions), a calibration.json (of `quantize`, from the same model; int8 only), or none (int8:
 /// products by row).  Throws InvalidInput if the bundle holds another precision, or if mixed has no samples.
-BundleQuantization quantization_of(const BuildOptions& options, const Bundle& bundle);
+TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bundle);
 
 /// The same of a float32 ONNX model: a folder (folder_samples()), or a prepared dataset where the model's
 /// card has image preprocessing and the model takes one image.

@@ -34,4 +34,21 @@ std::vector<QuantizableMatMul> find_quantizable(const ::onnx::ModelProto& model,
 int insert_qdq(::onnx::ModelProto& model, const std::map<std::string, ActivationScale>& activations,
                const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file);
 
+struct Int8WeightsOptions {
+  bool layers = true;                ///< products' and convolutions' weights; false: tables alone
+  std::vector<std::string> exclude;  ///< as find_quantizable() takes it
+  int bits = 8;                      ///< quantize_weights()
+};
+struct Int8Weights {
+  int products = 0, convolutions = 0, tables = 0;
+};
+
+/// Stores weights as int8, with float32 arithmetic behind them as far as ONNX says it:
+///   W int8 ─► DequantizeLinear(a scale per column, of a Conv per filter) ─► MatMul | Conv
+///   table int8 ─► DequantizeLinear(a scale per row) ─► Gather (axis 0), of kSmallestInt8Table elements or more
+/// What a runtime does with the activations is its own: a plan of int8 finds a scale for every row as it comes.  Throws as
+/// insert_qdq().
+Int8Weights store_int8_weights(::onnx::ModelProto& model, const Int8WeightsOptions& options,
+                               const std::filesystem::path& file);
+
 }  // namespace edgeclip::builder

@@ -1,14 +1,21 @@
 #include "builder/quantize/quantize.h"
 
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
 #include <filesystem>
 
 #include "base/atomic_output.h"
 #include "base/build_info.h"
 #include "base/io_error.h"
+#include "base/log.h"
 #include "base/measure.h"
 #include "base/nearest.h"
+#include "base/signals.h"
+#include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/static_quantize.h"
 #include "bundle/bundle.h"
+#include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
 namespace fs = std::filesystem;
@@ -25,68 +32,127 @@ std::string calibrator_of(const QuantizeOptions& options) {
   return options.range;
 }
 
+void refuse_calibration(const QuantizeOptions& options) {
+  const QuantizeOptions usual;
+  const auto refuse = [](bool given, const char* option) {
+    if (given) invalid_input("--{}: calibrates, and --method dynamic does without; leave it out", option);
+  };
+  refuse(!options.data.empty(), "data");
+  refuse(!options.image_root.empty(), "image-root");
+  refuse(options.split != usual.split, "split");
+  refuse(options.samples != usual.samples, "samples");
+  refuse(options.calibrator != usual.calibrator, "calibrator");
+  refuse(!options.range.empty(), "range");
+  refuse(options.percentile != usual.percentile, "percentile");
+}
+
+/// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
+void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
+  const std::vector<std::string> usual = QuantizeOptions().exclude;
+  std::string names;  // of nodes that would be quantized and of their weights
+  for (const auto& file : {bundle.image_onnx(), bundle.text_onnx()}) {
+    const auto model = onnx_ir::read_model(file);
+    for (const auto& matmul : find_quantizable(model, {})) names += matmul.name + "\n" + matmul.weights + "\n";
+    for (const auto& node : model.graph().node())
+      if (options.method == "dynamic" && node.op_type() == "Conv") names += node.name() + "\n" + node.input(1) + "\n";
+  }
+  for (const std::string& part : options.exclude)
+    if (std::find(usual.begin(), usual.end(), part) == usual.end() && names.find(part) == std::string::npos)
+      invalid_input("--exclude {}: is in the name of no node or weight of {} that would be quantized", part,
+                    bundle.directory.string());
+}
+
+CalibrationOptions calibration_options(const QuantizeOptions& options, const std::string& calibrator) {
+  CalibrationOptions calibration;
+  calibration.data = options.data;
+  calibration.image_root = options.image_root;
+  calibration.split = options.split;
+  calibration.samples = options.samples;
+  calibration.calibrator = calibrator;
+  calibration.percentile = options.percentile;
+  calibration.exclude = options.exclude;
+  return calibration;
+}
+
+/// Layers that became int8.
+int write_int8_weights(const Bundle& bundle, const std::string& tower, const QuantizeOptions& options, const fs::path& out) {
+  throw_if_interrupted();
+  const std::string name = tower + ".onnx";
+  const fs::path file = bundle.directory / name;
+  ::onnx::ModelProto model = onnx_ir::read_model(file);
+  const Int8Weights counts = store_int8_weights(model, {/*layers=*/true, options.exclude, options.weight_bits}, file);
+  if (counts.products + counts.convolutions == 0 && options.exclude.empty())
+    invalid_input("{}: has no product or convolution with constant float32 weights", file.string());
+  onnx_ir::check_model(model, name);
+  onnx_ir::write_model(out / name, model);
+  spdlog::info("{}: weights of {} products, {} convolutions and {} tables are int8", name, counts.products,
+               counts.convolutions, counts.tables);
+  return counts.products + counts.convolutions;
+}
+
+/// With what lies beside it.
+std::uintmax_t model_bytes(const fs::path& file) {
+  fs::path beside = file;
+  beside += ".data";
+  return fs::file_size(file) + (fs::exists(beside) ? fs::file_size(beside) : 0);
+}
+
 }  // namespace
 
 Json quantize_bundle(const QuantizeOptions& options) {
-  if (options.method == "dynamic")
-    invalid_input("--method dynamic: not available in this version; use --method static --data DATASET");
-  if (options.method != "static")
-    invalid_input("--method {}: unknown{}", options.method, did_you_mean(options.method, {"static"}));
-  const std::string calibrator = calibrator_of(options);
-  if (calibrator != "percentile" && options.percentile != QuantizeOptions().percentile)
-    invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out",
-                  options.percentile, calibrator);
+  const bool dynamic = options.method == "dynamic";
+  if (!dynamic && options.method != "static")
+    invalid_input("--method {}: unknown{}", options.method, did_you_mean(options.method, {"static", "dynamic"}));
   if (options.weight_bits != 7 && options.weight_bits != 8)
     invalid_input("--weight-bits {}: must be 7 or 8", options.weight_bits);
-  if (options.data.empty()) invalid_input("--method static needs --data DATASET to calibrate with");
+  if (dynamic) refuse_calibration(options);
+  const std::string calibrator = dynamic ? "" : calibrator_of(options);
+  if (!dynamic && calibrator != "percentile" && options.percentile != QuantizeOptions().percentile)
+    invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out", options.percentile, calibrator);
+  if (!dynamic && options.data.empty()) invalid_input("--method static needs --data DATASET to calibrate with");
 
   const Stopwatch clock;
   Bundle bundle = open_bundle(options.bundle);
   if (bundle.precision != "fp32")
     invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", options.bundle,
                   bundle.precision);
+  require_exclusions(bundle, options);
   AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.bundle, options.data}});
 
-  CalibrationOptions calibration_options;
-  calibration_options.data = options.data;
-  calibration_options.image_root = options.image_root;
-  calibration_options.split = options.split;
-  calibration_options.samples = options.samples;
-  calibration_options.calibrator = calibrator;
-  calibration_options.percentile = options.percentile;
-  calibration_options.exclude = options.exclude;
-  const Calibration calibration = calibrate(bundle, calibration_options, options.weight_bits);
-  const QuantizedCounts counts = write_quantized_models(bundle, calibration, out.work());
+  Json report = {{"method", options.method}, {"weight_bits", options.weight_bits}};
+  if (dynamic) {
+    for (const char* tower : {"image", "text"}) report["quantized"][tower] = write_int8_weights(bundle, tower, options, out.work());
+  } else {
+    const Calibration calibration = calibrate(bundle, calibration_options(options, calibrator), options.weight_bits);
+    const QuantizedCounts counts = write_quantized_models(bundle, calibration, out.work());
+    report["quantized"] = {{"image", counts.image}, {"text", counts.text}};
+    report["range"] = calibrator;
+    report["percentile"] = options.percentile;
+    report["samples"] = calibration.options.samples;
+  }
 
   std::error_code error;
   fs::copy(bundle.tokenizer(), out.work() / "tokenizer", fs::copy_options::recursive, error);
   if (!error) fs::copy_file(bundle.reference(), out.work() / "reference.safetensors", error);
   if (error) throw_output_error(options.out, error.value());
 
-  Json report = Json::object();
-  report["method"] = options.method;
-  report["range"] = calibrator;
-  report["percentile"] = options.percentile;
-  report["samples"] = calibration.options.samples;
-  report["weight_bits"] = options.weight_bits;
-  report["quantized"] = {{"image", counts.image}, {"text", counts.text}};
   for (const char* file : {"image.onnx", "text.onnx"})
-    report["bytes"][file] = {{"fp32", fs::file_size(bundle.directory / file)},
-                             {"int8", fs::file_size(out.work() / file)}};
+    report["bytes"][file] = {{"fp32", model_bytes(bundle.directory / file)},
+                             {"int8", model_bytes(out.work() / file)}};
 
   bundle.precision = "int8";
+  bundle.quantization = {options.method, options.weight_bits, options.exclude};
   if (!bundle.provenance.is_array()) bundle.provenance = Json::array();
-  bundle.provenance.push_back({{"command", "quantize"},
-                               {"version", version()},
-                               {"bundle", options.bundle},
-                               {"method", options.method},
-                               {"data", options.data},
-                               {"split", options.split},
-                               {"samples", calibration.options.samples},
-                               {"range", calibrator},
-                               {"percentile", options.percentile},
-                               {"weight_bits", options.weight_bits},
-                               {"exclude", options.exclude}});
+  Json provenance = {{"command", "quantize"},           {"version", version()},
+                     {"bundle", options.bundle},         {"method", options.method},
+                     {"weight_bits", options.weight_bits}, {"exclude", options.exclude}};
+  if (!dynamic)
+    provenance.update({{"data", options.data},
+                       {"split", options.split},
+                       {"samples", report["samples"]},
+                       {"range", calibrator},
+                       {"percentile", options.percentile}});
+  bundle.provenance.push_back(std::move(provenance));
   write_bundle_json(out.work(), bundle);
   out.commit();
   report["seconds"] = clock.seconds();

@@ -11,8 +11,8 @@ struct QuantizeOptions {
   std::string bundle, out;
   bool overwrite = false;  ///< a bundle at `out` may be replaced
   std::string method =
-      "static";            ///< "static" (calibrated activations); "dynamic" is not there yet: a clear error
-  std::string data;        ///< prepared dataset for calibration
+      "static";            ///< "static": calibrated activations | "dynamic": weights alone, activations as they come
+  std::string data;        ///< static: prepared dataset for calibration
   std::string image_root;  ///< of its images, where they were moved; else ""
   std::string split = "train";
   int samples = 256;                      ///< images and captions used
@@ -26,8 +26,11 @@ struct QuantizeOptions {
   std::vector<std::string> exclude = {"visual_projection", "text_projection"};
 };
 
-/// Writes a bundle whose ONNX files carry Q/DQ pairs (per-channel int8 weights, per-tensor calibrated
-/// activations) that other runtimes load too, and calibration.json.  Returns the report.
+/// Writes a bundle of int8 ONNX files that other runtimes load too.
+///   static   Q/DQ pairs around products: int8 weights with a scale per column, activations calibrated per tensor; calibration.json
+///   dynamic  int8 weights of products and convolutions behind DequantizeLinear; a plan of it multiplies products in int8, with a
+///            scale for every row (token, patch) found at run time, which plain Q/DQ cannot say.  No data is needed
+/// Token tables have a scale per row.  Returns the report.
 Json quantize_bundle(const QuantizeOptions& options);
 
 }  // namespace edgeclip::builder

@@ -23,6 +23,7 @@ int write_tower(const std::filesystem::path& file, const std::map<std::string, T
         "{}: the calibration names none of its activations; it was made for another model, or for one tower "
         "only; calibrate again",
         file.string());
+  store_int8_weights(model, {/*layers=*/false, calibration.options.exclude, calibration.weight_bits}, file);
   onnx_ir::check_model(model, out.string());
   onnx_ir::write_model(out, model);
   spdlog::info("{}: {} of {} MatMuls with constant weights are int8", out.filename().string(), count,

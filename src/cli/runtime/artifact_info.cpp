@@ -200,6 +200,18 @@ void describe_checkpoint(const fs::path& path, Json& info) {
   if (fs::exists(adapter)) info["adapter_parameters"] = elements(adapter);
 }
 
+/// What prune leaves when it is interrupted.
+void describe_pruning(const fs::path& path, Json& info) {
+  const Json json = read_json(path / "prune.json");
+  const std::string where = (path / "prune.json").string();
+  for (const char* key : {"checkpoint", "data"}) info[key] = json_at(json, key, where);
+  const Json& neurons = json_at(json_at(json, "report", where), "neurons", where + ": report");
+  for (const char* key : {"before", "after"}) info["neurons"][key] = json_at(neurons, key, where + ": report.neurons");
+  info["pruned"] = Json::object();
+  describe_checkpoint(path / "pruned", info["pruned"]);
+  info["recovering"] = fs::exists(path / "run/state.safetensors");
+}
+
 void describe(const Tokenizer& tokenizer, Json& info) {
   info["vocab_size"] = tokenizer.vocab_size();
   info["begin"] = tokenizer.begin_id();
@@ -274,6 +286,7 @@ constexpr Kind kFolders[] = {
     {"plan.json", "plan", describe_plan},
     {"gallery.json", "gallery", describe_gallery},
     {"dataset.json", "dataset", describe_dataset},
+    {"prune.json", "interrupted pruning", describe_pruning},
     {"model.safetensors", "checkpoint", describe_checkpoint},
     {"edgeclip_tokenizer.json", "tokenizer", describe_tokenizer},
     {"metrics.jsonl", "run", describe_run},

@@ -11,9 +11,9 @@ struct Options : builder::QuantizeOptions {
   template <class Visitor>
   void fields(Visitor& v) {
     v("bundle", bundle, "fp32 bundle to quantize");
-    v("out", out, "bundle to write, with Q/DQ pairs in its ONNX files");
-    v("method", method, "how activation ranges are found (dynamic is not there yet)", {"static", "dynamic"});
-    v("data", data, "prepared dataset whose images and captions calibrate (static)");
+    v("out", out, "bundle to write");
+    v("method", method, "static: activation ranges are calibrated; dynamic: weights alone are int8, activations by a scale for every row at run time", {"static", "dynamic"});
+    v("data", data, "static: prepared dataset whose images and captions calibrate");
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split used for calibration");
     v("samples", samples, "images and captions used for calibration");
@@ -32,7 +32,7 @@ class QuantizeCommand : public OptionsCommand<Options> {
  public:
   const char* name() const override { return "quantize"; }
   const char* summary() const override {
-    return "Turns an fp32 bundle into an int8 one (ONNX with Q/DQ pairs)";
+    return "Turns an fp32 bundle into an int8 one (ONNX that other runtimes read too)";
   }
   const char* example() const override {
     return "quantize --bundle bundle/ --method static --data dataset/ --out bundle-int8/";

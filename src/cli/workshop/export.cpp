@@ -24,7 +24,8 @@ struct Options : ExportOptions {
       "folded into the weights");
     v("separate_adapter", separate_adapter,
       "hf: leaves the weights as they are, and writes the adapter to adapter/ as PEFT does");
-    v("opset", opset, "ONNX operator set");
+    v("opset", opset, "ONNX operator set, 12 to 20");
+    v("external_data", external_data, "weights in files beside the models (image.onnx.data); above 2 GiB they are anyway");
     v("overwrite", overwrite, "replaces a bundle in --out");
     v("verify", verify, "replays the reference inputs through the engine afterwards");
   }

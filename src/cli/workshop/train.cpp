@@ -2,6 +2,7 @@
 
 #include "cli/runtime/named_options.h"
 #include "cli/runtime/options_command.h"
+#include "cli/workshop/unreadable.h"
 #include "cli/workshop/workshop_commands.h"
 #include "train/run_folder.h"
 
@@ -67,15 +68,7 @@ class TrainCommand : public OptionsCommand<Options> {
     const Json report = train(options, options);
     if (report.is_null()) return report;
     print(fmt::format("{}: best and final checkpoints written\n", options.out));
-    if (const double percent = report.at("unreadable_percent").get<double>();
-        percent > options.loading.max_unreadable)
-      throw CheckNotMetWithReport(
-          fmt::format(
-              "{}: {} images cannot be read ({:.1f} %, loading.max_unreadable {}); {} is trained on the "
-              "others",
-              options.data, report.at("corrupt_images").dump(), percent, options.loading.max_unreadable,
-              options.out),
-          report);
+    require_readable(report, options.loading, "", options.data, options.out, report);
     return report;
   }
 };

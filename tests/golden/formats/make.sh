@@ -28,5 +28,9 @@ jq '.[:3]' ../../../../examples/vtest_pedes/annotations.json >three.json
 edgeclip prepare --format video --annotations three.json --images "$(../../../../scripts/find_vtest.sh "${TMPDIR:-/tmp}")" --tokenizer dataset/tokenizer --context-length 32 --out video-dataset
 mv run-lora/final checkpoint
 edgeclip adapters --checkpoint checkpoint --add night=checkpoint --drop default --out adapters
+edgeclip prune --checkpoint checkpoint --data dataset --out pruning --set recovery.batch=3 --set recovery.steps=1000000 &
+until [ -s pruning.recovery/run/metrics.jsonl ]; do sleep 0.1; done
+kill -INT $! && wait $! || true
+rm -r pruning.recovery/{pruned,run}
 jq '.base.absolute = "/nowhere/checkpoint"' adapters/config.json >config.json && mv config.json adapters/
 rm -r run-lora train.json adapt.json three.json run/best run/final

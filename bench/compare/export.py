@@ -1,0 +1,108 @@
+"""ONNX models of every network that export writes, in every operator set asked for, by the readers of others: the checker of the current
+`onnx`, ONNX Runtime and OpenVINO, whose embeddings of the bundle's reference inputs are compared with LibTorch's.
+
+    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy safetensors onnx onnxruntime openvino
+    /tmp/venv/bin/python bench/compare/export.py --edgeclip build/release/bin/edgeclip --json export.json
+
+The networks are small and have random weights (one training step at a rate of nothing); --checkpoint adds others.  Ends with status 1 if a
+model is refused or a cosine is below --bar.
+"""
+import argparse, itertools, json, pathlib, subprocess, sys, tempfile
+
+import numpy, onnx, onnxruntime, openvino
+from safetensors.numpy import load_file
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--edgeclip", required=True, type=pathlib.Path)
+arguments.add_argument("--opsets", nargs="+", type=int, default=[12, 13, 14, 15, 16, 17, 18, 19, 20])
+arguments.add_argument("--checkpoint", nargs="*", type=pathlib.Path, default=[])
+arguments.add_argument("--bar", type=float, default=0.99999)
+arguments.add_argument("--json", type=pathlib.Path)
+a = arguments.parse_args()
+
+VIT = {"model_type": "vit", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": [96]}
+TEXT = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": [80]}
+RESNET = {"model_type": "resnet", "depths": [2, 1], "hidden_sizes": [32, 64], "embedding_size": 16}
+NETWORKS = {
+    "vit class, CLIP's text": {"vision": {**VIT, "pooling": "class"}, "text": {**TEXT, "model_type": "clip_text"}},
+    "vit mean, DistilBERT mean": {"vision": {**VIT, "pooling": "mean", "hidden_act": "gelu"},
+                                  "text": {**TEXT, "model_type": "distilbert", "pooling": "mean"}},
+    "resnet, DistilBERT first": {"vision": RESNET, "text": {**TEXT, "model_type": "distilbert", "pooling": "cls"}},
+    "resnet, CLIP's text, heads of two layers": {"vision": RESNET, "text": {**TEXT, "model_type": "clip_text", "hidden_act": "gelu"},
+                                                 "visual_projection": {"model_type": "mlp"}, "text_projection": {"model_type": "mlp"}},
+}
+
+
+def edgeclip(*command):
+    done = subprocess.run([str(a.edgeclip), *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"edgeclip {' '.join(map(str, command))}: status {done.returncode}\n{done.stderr.strip().splitlines()[-1]}")
+
+
+def made(folder, name, model):
+    """A checkpoint of these networks."""
+    out = folder / name.replace(" ", "_")
+    config = out.with_suffix(".json")
+    config.write_text(json.dumps({"model": model, "optimizer": {"lr": 1e-30}, "batch": 8, "steps": 1}))
+    edgeclip("train", "--config", config, "--data", folder / "data", "--out", out, "--quiet")
+    return out / "final"
+
+
+def run_onnxruntime(file, name, value):
+    return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {name: value})[0]
+
+
+def run_openvino(file, name, value):
+    # Hints of a device are not wanted: the CPU plugin would take bfloat16 where there is some.
+    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return compiled({name: value})[0]
+
+
+def worst_cosine(bundle, run):
+    worst = 1.0
+    reference = load_file(bundle / "reference.safetensors")
+    for name, value in reference.items():
+        if name.endswith("_embeds"):
+            continue
+        case, entry = name.rsplit("/", 1)
+        tower = case.split("/")[0]
+        actual, expected = run(str(bundle / f"{tower}.onnx"), entry, value), reference[f"{case}/{tower}_embeds"]
+        cosine = (actual * expected).sum(1) / numpy.linalg.norm(actual, axis=1) / numpy.linalg.norm(expected, axis=1)
+        worst = min(worst, float(cosine.min()))
+    return worst
+
+
+def measure(bundle):
+    row = {}
+    for tower in ("image", "text"):
+        try:
+            onnx.checker.check_model(str(bundle / f"{tower}.onnx"), full_check=True)
+        except Exception as error:
+            row[f"checker, {tower}"] = str(error).splitlines()[0]
+    for peer, run in (("onnxruntime", run_onnxruntime), ("openvino", run_openvino)):
+        try:
+            row[peer] = worst_cosine(bundle, run)
+        except Exception as error:
+            row[peer] = str(error).splitlines()[0]
+    return row
+
+
+rows, failed = [], False
+with tempfile.TemporaryDirectory() as temporary:
+    folder = pathlib.Path(temporary)
+    edgeclip("synthesize", "--out", folder / "data", "--people", 12, "--quiet")
+    checkpoints = {name: made(folder, name, model) for name, model in NETWORKS.items()}
+    checkpoints.update({str(path): path for path in a.checkpoint})
+    for (name, checkpoint), opset in itertools.product(checkpoints.items(), a.opsets):
+        bundle = folder / "bundle"
+        edgeclip("export", "--checkpoint", checkpoint, "--opset", opset, "--out", bundle, "--overwrite", "--quiet",
+                 *(["--external-data"] if opset == 14 else []))
+        row = measure(bundle)
+        good = all(isinstance(value, float) and value >= a.bar for value in row.values())
+        failed |= not good
+        rows.append({"networks": name, "opset": opset, "good": good, **row})
+        print(f"{name}, opset {opset}: " + ("good" if good else "NOT GOOD") + ", " + ", ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+if a.json:
+    versions = {module.__name__: module.__version__ for module in (onnx, onnxruntime, openvino)}
+    a.json.write_text(json.dumps({"versions": versions, "rows": rows}, indent=1))
+sys.exit(1 if failed else 0)

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "builder/quantize/quant_math.h"
+
+namespace edgeclip::builder {
+
+/// Writes the nodes of an ONNX graph anew, some of them behind (Quantize- and) DequantizeLinear.  Names stay unique; activations and
+/// weights with several readers are quantized once.
+class QdqRewriter {
+ public:
+  /// bits: of weights, see quantize_weights().  file: where the model was read, for external data and messages; it is not written.
+  /// Throws InvalidInput if its opset is older than 13 (no scales per channel).
+  QdqRewriter(::onnx::ModelProto& model, int bits, const std::filesystem::path& file);
+
+  /// The name of the activation behind Quantize- and DequantizeLinear, whose nodes come before what is added next.
+  std::string activation(const std::string& name, const ActivationScale& scale);
+  /// The name of the float32 initializer behind a DequantizeLinear of int8 with a scale along `axis` (the first or the last).
+  std::string weights(const std::string& name, int axis);
+  void add(::onnx::NodeProto node) { *nodes_.Add() = std::move(node); }
+  /// The nodes that were added take the place of the graph's; float32 weights that nobody reads any more go, external data is taken
+  /// in: the new file lies in another folder.
+  void finish();
+
+ private:
+  std::string unique(std::string name);
+  std::string constant(const std::string& name, const Tensor& tensor);
+  ::onnx::NodeProto node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output);
+
+  ::onnx::ModelProto& model_;
+  const int bits_;
+  const std::filesystem::path file_;
+  std::set<std::string> names_;
+  std::map<std::string, const ::onnx::TensorProto*> initializers_;
+  std::map<std::string, std::string> dequantized_;
+  std::set<std::string> replaced_;  ///< weights
+  std::vector<::onnx::TensorProto> constants_;
+  google::protobuf::RepeatedPtrField<::onnx::NodeProto> nodes_;
+};
+
+}  // namespace edgeclip::builder
