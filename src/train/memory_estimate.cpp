@@ -107,10 +107,11 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
     positions = static_cast<double>(vision.image_height / vision.patch_size) *
                     (vision.image_width / vision.patch_size) +
                 (vision.pooling == "class" ? 1 : 0);
+  const bool pools_one_token = text.model_type == "clip_text" || text.mask_pooling == "cls";
   // Of a ResNet under bf16 convolutions are narrow, norms are not.
   const Kept images = is_vit ? transformer(vision, positions, inputs.image, vision.pooling == "class", wide, narrow)
                              : resnet(vision, (wide + narrow) / 2),
-             captions = transformer(text, 1, inputs.text, text.model_type == "clip_text" || text.mask_pooling == "cls", wide, narrow);
+             captions = transformer(text, 1, inputs.text, pools_one_token, wide, narrow);
   // Captions are computed as long as they are: their mean, and what a batch has above it by chance.
   const double longest = text.max_position_embeddings,
                tokens = std::min(rows * longest, rows * inputs.tokens + 2 * inputs.tokens_deviation * std::sqrt(rows));

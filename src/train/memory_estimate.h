@@ -49,8 +49,8 @@ struct MemoryEstimate {
   /// Tensors' memory that is kept for the next step beyond the most that is in use at once (cpu_allocator.h).  Activations
   /// and gradients take turns, and a step is faster if neither has to wait for fresh pages.
   std::int64_t idle = 0;
-  /// Less than the sum of the others: where a batch is taken at once, half of the activations are gone before half of the gradients
-  /// are there.
+  /// Less than the sum of the others: where a batch is taken at once, half of the activations are gone before half
+  /// of the gradients are there.
   std::int64_t in_turn = 0;
 
   std::int64_t total() const;

@@ -43,8 +43,8 @@ class Ranks {
   void sum(torch::Tensor& values);
   /// Whether any rank says so.
   bool any(bool here);
-  /// Throws Interrupted in all ranks if a signal has arrived at any: where such a signal is held (InterruptionHeld), the one place where
-  /// several ranks end for it.  Alone as throw_if_interrupted().
+  /// Throws Interrupted in all ranks if a signal has arrived at any: where signals are held (InterruptionHeld), the one
+  /// place where several ranks end for one.
   void end_if_interrupted();
   /// Throws InvalidInput naming a rank whose text is another than that of rank 0.  what: "another dataset"
   void require_same(const std::string& text, const std::string& what);

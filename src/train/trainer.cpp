@@ -251,7 +251,7 @@ void Trainer::require_finite_weights() const {
 /// Of what does not train as well, which no step makes worse.
 void Trainer::require_finite_start() const {
   if (const std::string name = guard_.damaged_weight(); !name.empty())
-    invalid_input("the weight {} is not finite before the first step; start from another checkpoint (--init)", name);
+    invalid_input("the weight {} is not finite before the first step; start from another checkpoint", name);
 }
 
 void Trainer::end_as_not_finite(const std::string& what) const {
