@@ -57,7 +57,8 @@ void set_precision(GraphToBuild& what, const std::string& precision, Json& passe
     quantized = quantize_graph(what.graph, *what.quantization);
     passes["quantize_layers"] = quantized.layers;
   }
-  for (const PassReport& pass : apply_precision(what.graph, precision)) passes[pass.name] = pass.rewrites;
+  const std::vector<std::string> exclude = what.quantization ? what.quantization->options.exclude : std::vector<std::string>();
+  for (const PassReport& pass : apply_precision(what.graph, precision, exclude)) passes[pass.name] = pass.rewrites;
   if (precision != "int8" && precision != "mixed") return;
   layers = layers_report(what.graph, quantized.sqnr);
   passes["requantize"] = requantize(what.graph);

@@ -31,13 +31,17 @@ void refuse_bundle_options(const BuildOptions& options) {
                   options.model);
 }
 
-/// Whether the file holds quantized layers, which its plan then does too.
+/// Whether the file holds quantized layers, which its plan then does too: more than constants stored in 8 bits, of which the passes
+/// make the floats that they stand for.
 bool is_quantized(const Graph& graph) {
   static const std::set<std::string> kOps = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear",
                                              "MatMulInteger",  "ConvInteger",      "QLinearMatMul",
                                              "QLinearConv"};
   return std::any_of(graph.nodes().begin(), graph.nodes().end(),
-                     [](const Node& node) { return node.domain.empty() && kOps.count(node.op) != 0; });
+                     [&](const Node& node) {
+                       const bool stored = node.op == "DequantizeLinear" && graph.value(node.inputs[0]).is_constant();
+                       return node.domain.empty() && kOps.count(node.op) != 0 && !stored;
+                     });
 }
 
 /// How the graph becomes what --precision says; nothing where it is that already, or where layers stay float.

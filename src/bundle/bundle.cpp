@@ -10,7 +10,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kBundleFormat = 1;
+/// Format 2: int8 without ranges of activations, which versions that know format 1 alone would take for a float32 model.
+constexpr ArtifactFormats kBundleFormats{1, 2};
 constexpr const char* kBundleJson = "bundle.json";
 
 }  // namespace
@@ -19,7 +20,7 @@ Bundle open_bundle(const fs::path& directory) {
   require_directory(directory, "bundle");
   const fs::path file = directory / kBundleJson;
   const std::string where = file.string();
-  const Json json = read_artifact_head(file, kBundleFormat, "export the bundle again");
+  const Json json = read_artifact_head(file, kBundleFormats, "export the bundle again");
   Bundle bundle;
   bundle.directory = directory;
   options_from_json(json_at(json, "card", where), bundle.card, where + ": card");
@@ -40,7 +41,7 @@ Bundle open_bundle(const fs::path& directory) {
 
 void write_bundle_json(const fs::path& work, const Bundle& bundle) {
   Json json = Json::object();
-  json["format"] = kBundleFormat;
+  json["format"] = bundle.precision == "int8" && bundle.quantization.method == "dynamic" ? 2 : 1;
   json["edgeclip"] = version();
   json["card"] = options_to_json(bundle.card);
   json["precision"] = bundle.precision;

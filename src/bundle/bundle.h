@@ -11,7 +11,7 @@
 #include "data/text/tokenizer.h"
 
 /// The bundle: the one thing that crosses from the workshop to a runtime (docs/formats.md).
-///   bundle.json  image.onnx  text.onnx  tokenizer/  reference.safetensors  [calibration.json]
+///   bundle.json  image.onnx  text.onnx  [image.onnx.data  text.onnx.data]  tokenizer/  reference.safetensors  [calibration.json]
 namespace edgeclip {
 
 /// Graph inputs and outputs of the two ONNX files.
@@ -31,6 +31,9 @@ struct BundleQuantization {
     v("method", method, "how activations are quantized", {"static", "dynamic"});
     v("weight_bits", weight_bits, "bits of weights");
     v("exclude", exclude, "parts of names of layers that stayed float32");
+  }
+  void validate(const std::string& where) const {
+    if (weight_bits != 7 && weight_bits != 8) invalid_input("{}weight_bits: must be 7 or 8, is {}", where, weight_bits);
   }
 };
 

@@ -69,6 +69,14 @@ void RecoveryFolder::remove() const {
   remove_tree(away.c_str());
 }
 
+/// The pruned checkpoint lies beside its run, wherever both were moved since.
+static void init_lies_at(const std::string& pruned, const fs::path& run_json) {
+  Json run = read_json(run_json);
+  if (run.value("init", "") == pruned) return;
+  run["init"] = pruned;
+  write_json(run_json, run);
+}
+
 Json recover(const PruneOptions& options, const PrunePaths& paths, const RecoveryFolder& folder, AtomicDirectory& out) {
   TrainPaths training;
   training.data = paths.data;
@@ -77,10 +85,12 @@ Json recover(const PruneOptions& options, const PrunePaths& paths, const Recover
   training.resume = folder.has_state();
   training.image_root = paths.image_root;
   training.device = paths.device;
-  if (training.resume)
+  if (training.resume) {
+    init_lies_at(training.init, folder.run() / "run.json");
     training.named = {{"saving", true}, {"loading", true}};  // as they are now, also where that is a default
-  else
+  } else {
     remove_tree(folder.run().c_str());  // of one that was killed before it had saved its state
+  }
   Json report;
   try {
     report = train(options.recovery, training);

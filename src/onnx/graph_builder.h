@@ -94,7 +94,7 @@ class GraphBuilder {
   Value slice(const Value& x, const Value& starts, const Value& ends, const std::vector<std::int64_t>& axes,
               const Shape& shape);
   Value l2_normalize(const Value& x);  ///< over the last axis
-  /// ReduceMean, ReduceSum, ReduceL2 over one axis.
+  /// ReduceMean, ReduceSum or ReduceL2.
   Value reduce(const std::string& op, const Value& x, const std::vector<std::int64_t>& axes, bool keepdims);
 
   /// The model as it is now, in the operator set asked for.

@@ -128,7 +128,8 @@ std::uint64_t write_model(const std::filesystem::path& path, const Model& model,
 
 void write_model(const std::filesystem::path& path, const ModelProto& model) {
   if (model.ByteSizeLong() > kMaxModel)
-    invalid_input("{}: the model is larger than 2 GiB, ONNX's limit for one file", path.string());
+    invalid_input("{}: the model is larger than 2 GiB, ONNX's limit for one file; store more of it in 8 bits (a smaller --exclude)",
+                  path.string());
   AtomicFile out(path);
   out.write(serialized(model));
   out.commit();

@@ -145,7 +145,7 @@ TEST(QuantizeTables, RowsKeepTheirOwnScale) {
   m.graph.outputs = {m.node("Gather", {constant, ids})};
   Graph graph = m.graph;
   EXPECT_EQ(quantize_tables(graph), 0);  // by default not worth it
-  EXPECT_EQ(quantize_tables(graph, 1 << 14), 1);
+  EXPECT_EQ(quantize_tables(graph, {}, 1 << 14), 1);
   EXPECT_LT(bytes_of_constants(graph), 300 * 64 + 300 * 4 + 64);
   const Tensor places = Tensor::from<std::int32_t>({2, 3}, {0, 7, 9, -1, 299, 8});
   const Tensor readable = run_reference(graph, {places.view()}).at(0);
@@ -167,7 +167,7 @@ TEST(QuantizeTables, LeavesWhatOthersRead) {
   const ValueId table = m.constant<float>({300, 64}, std::vector<float>(300 * 64, 1));
   m.graph.outputs = {m.node("Gather", {table, ids}), m.node("Relu", {table})};
   Graph graph = m.graph;
-  EXPECT_EQ(quantize_tables(graph, 1), 0);
+  EXPECT_EQ(quantize_tables(graph, {}, 1), 0);
 }
 
 }  // namespace

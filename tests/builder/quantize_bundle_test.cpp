@@ -199,6 +199,30 @@ TEST_F(QuantizeBundle, DynamicStoresWeightsAndPlansFindScalesAsTheyRun) {
   };
   // The same integers come out of the file as out of the floats they were made of.
   EXPECT_LE(test::max_difference(build("dynamic", "plan_dynamic"), build("bundle", "plan_rows")), 1e-5);
+  // The file alone is built as the bundle is.
+  BuildOptions file;
+  file.model = (*home_ / "dynamic/image.onnx").string();
+  file.shape = {fmt::format("{}=1x3x{}x{}:2x3x{}x{}:3x3x{}x{}", kPixelValues, test::kHeight, test::kWidth, test::kHeight,
+                            test::kWidth, test::kHeight, test::kWidth)};
+  file.batches = {};
+  file.precision = "int8";
+  file.out = (*home_ / "plan_of_file").string();
+  EXPECT_GE(build_plan(file)["model"]["int8_layers"].get<int>(), 11);
+
+  QuantizeOptions nothing = dynamic;
+  nothing.out = (*home_ / "nothing").string();
+  nothing.exclude = {"proj", "fc", "patches", "layers"};
+  EXPECT_NE(invalid_input_of([&] { quantize_bundle(nothing); }).find("left to quantize"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(nothing.out));
+
+  Json json = read_json(*home_ / "dynamic/bundle.json");
+  EXPECT_EQ(json["format"], 2) << "older versions would take it for float32";
+  json["quantization"]["weight_bits"] = 5;
+  write_json(*home_ / "dynamic/bundle.json", json);
+  EXPECT_NE(invalid_input_of([&] { open_bundle(*home_ / "dynamic"); }).find("weight_bits: must be 7 or 8"),
+            std::string::npos);
+  json["quantization"]["weight_bits"] = 8;
+  write_json(*home_ / "dynamic/bundle.json", json);
   BuildOptions float_plan;
   float_plan.bundle = (*home_ / "dynamic").string();
   float_plan.out = (*home_ / "plan_float").string();

@@ -173,6 +173,57 @@ TEST(QdqWriter, QuantizesSharedActivationsAndWeightsOnce) {
   EXPECT_TRUE(find_quantizable(model, {}).empty()) << "a second run finds nothing";
 }
 
+/// ids ─► Gather(table) ─► MatMul ─► y
+onnx_ir::Model table_model() {
+  onnx_ir::GraphBuilder b("table");
+  Rng rng(3);
+  Tensor table(DType::f32, {50, 4}), w(DType::f32, {4, 3});
+  for (Tensor* t : {&table, &w})
+    for (std::int64_t i = 0; i < t->elements(); ++i) t->data<float>()[i] = static_cast<float>(rng.normal());
+  const auto ids = b.input("ids", DType::i64, {-1}, {"batch"});
+  const auto rows = b.gather(b.initializer("table", table), ids, 0);
+  b.output(b.matmul(rows, b.initializer("w", w)), "y", {"batch"});
+  return b.model();
+}
+
+TEST(QdqWriter, TablesHaveAScalePerRowOf8BitsAlways) {
+  ::onnx::ModelProto model = onnx_ir::whole(table_model());
+  Int8WeightsOptions options;
+  options.bits = 7;
+  EXPECT_EQ(store_int8_weights(model, options, "table.onnx").tables, 0) << "small";
+  model = onnx_ir::whole(table_model());
+  options.smallest_table = 200;
+  const Int8Weights counts = store_int8_weights(model, options, "table.onnx");
+  EXPECT_EQ(counts.tables, 1);
+  EXPECT_EQ(counts.products, 1);
+  EXPECT_TRUE(onnx_ir::check_model(model, "table.onnx"));
+  std::map<std::string, Tensor> constants;
+  for (const auto& tensor : model.graph().initializer())
+    constants[tensor.name()] = onnx_ir::tensor_from_proto(tensor, "", tensor.name());
+  EXPECT_FALSE(constants.count("table"));
+  const Tensor values = constants.at("table/quantized"), scales = constants.at("table/scale");
+  ASSERT_EQ(scales.shape(), (Shape{50}));
+  const onnx_ir::Model source = table_model();
+  const ::onnx::ModelProto before = onnx_ir::whole(source);
+  const Tensor floats = onnx_ir::tensor_from_proto(before.graph().initializer(0), "", "table");
+  for (std::int64_t r = 0; r < 50; ++r) {
+    int largest = 0;
+    for (std::int64_t c = 0; c < 4; ++c) {
+      const int q = values.data<std::int8_t>()[r * 4 + c];
+      largest = std::max(largest, std::abs(q));
+      EXPECT_NEAR(q * scales.data<float>()[r], floats.data<float>()[r * 4 + c], scales.data<float>()[r] * 0.51);
+    }
+    EXPECT_EQ(largest, 127);
+  }
+  int most = 0;
+  for (std::int64_t i = 0; i < 12; ++i) most = std::max(most, std::abs(int{constants.at("w/quantized").data<std::int8_t>()[i]}));
+  EXPECT_EQ(most, 63);
+
+  model = onnx_ir::whole(table_model());
+  options.exclude = {"table"};
+  EXPECT_EQ(store_int8_weights(model, options, "table.onnx").tables, 0);
+}
+
 TEST(QdqWriter, LeavesExcludedAndUncalibratedProductsAlone) {
   ::onnx::ModelProto model = small_model();
   const auto before = find_quantizable(model, {});

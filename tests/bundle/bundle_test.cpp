@@ -53,7 +53,7 @@ TEST(Bundle, ComesBackAsItWas) {
 TEST(Bundle, RefusesANewerFormat) {
   const TempDir dir;
   const std::string message = refusal_of_json(dir / "b", [](Json& json) { json["format"] = 3; });
-  EXPECT_NE(message.find("bundle.json: format 3 is newer than this build (1); update edgeclip"),
+  EXPECT_NE(message.find("bundle.json: format 3 is newer than this build (2); update edgeclip"),
             std::string::npos)
       << message;
 }

@@ -38,13 +38,6 @@ def rows():
         yield row["change"], options
 
 
-def once(path, measure):
-    """measure()'s JSON, from path if it is there."""
-    if not path.exists():
-        path.write_text(json.dumps(measure()))
-    return json.loads(path.read_text())
-
-
 def start(out, options, **more):
     return dict(config=runs.ROOT / "configs/train/person_small.json", data=data, precision=a.precision, **{**options, **more})
 
@@ -60,9 +53,13 @@ def probe(name, options):
     return {"images_per_s": statistics.median(speeds[-len(speeds) // 3:]), "batch": batch}
 
 
+def budget(minutes, speed):
+    return int(minutes * 60 * speed["images_per_s"] / speed["batch"])
+
+
 def train(name, options, minutes, seed, speed):
-    steps = int(minutes * 60 * speed["images_per_s"] / speed["batch"])
-    out = a.out / f"{name}-{minutes:g}-{seed}"
+    steps = budget(minutes, speed)
+    out = a.out / f"{name}-{steps}-{seed}"
     if (out / "run.json").exists():
         runs.train(edgeclip, a.threads, out, resume="latest")
     else:
@@ -78,7 +75,9 @@ def text(values):
 
 
 table = list(rows())
-speeds = [once(a.out / f"{i}.speed.json", lambda: probe(i, options)) for i, (_, options) in enumerate(table)]
+# Results are kept by what they are of, so that rows may come, go and change places.
+names = [runs.digest(options, a.precision, a.threads) for _, options in table]
+speeds = [runs.once(a.out / f"{name}.speed.json", lambda: probe(name, options)) for name, (_, options) in zip(names, table)]
 for (change, _), speed in zip(table, speeds):
     print(f"{speed['images_per_s']:7.1f} images/s  {change}", flush=True)
 if a.only_probe:
@@ -88,7 +87,9 @@ print("| | minutes | images/s | steps | mAP | R@1 |\n|---|---|---|---|---|---|",
 ends = [(0, a.long), (len(table) - 1, a.long)] if a.long else []
 for i, minutes in [(i, a.minutes) for i in range(len(table))] + ends:
     change, options = table[i]
-    results = [once(a.out / f"{i}-{minutes:g}-{seed}.json", lambda: train(i, options, minutes, seed, speeds[i])) for seed in range(a.seeds)]
+    steps = budget(minutes, speeds[i])
+    results = [runs.once(a.out / f"{names[i]}-{steps}-{seed}.json", lambda: train(names[i], options, minutes, seed, speeds[i]))
+               for seed in range(a.seeds)]
     report["rows"].append({"change": change, "minutes": minutes, **speeds[i], "results": results})
     print(f"| {change} | {minutes:g} | {speeds[i]['images_per_s']:.0f} | {results[0]['steps']} | {text([r['mAP'] for r in results])} | "
           f"{text([r['R1'] for r in results])} |", flush=True)

@@ -42,9 +42,10 @@ def fresh(folder):
 
 def pair(name, seed, steps, ours_first):
     """Both trainings of one seed: {"ours": {...}, "peer": {...}}."""
-    kept = a.out / f"{name}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
+    return runs.once(a.out / f"{name}.json", lambda: train_both(name, seed, steps, ours_first))
+
+
+def train_both(name, seed, steps, ours_first):
     start = a.out / f"{name}.start"
     common = dict(config=a.config, data=data, seed=seed, precision=a.precision, **changes)
     runs.train(edgeclip, a.threads, fresh(start), **{**common, "steps": 1, "optimizer.lr": 1e-30})  # the weights as they are made
@@ -82,15 +83,15 @@ def pair(name, seed, steps, ours_first):
     results["steal_percent"] = 100 * (after[0] - before[0]) / (after[1] - before[1])
     for folder in (start, ours_run, batches):
         shutil.rmtree(folder)
-    kept.write_text(json.dumps(results))
     return results
 
 
 steps = a.steps
+settings = runs.digest(json.loads(a.config.read_text()), changes, a.precision, a.threads, a.compile)  # results of others are not these
 if not steps:
-    probe = pair("probe", 0, a.probe, True)
+    probe = pair(f"probe-{settings}", 0, a.probe, True)
     steps = int(a.minutes * 60 * a.probe / max(probe["ours"]["seconds"], probe["peer"]["seconds"]))
-pairs = [pair(f"{steps}-{a.precision}-{seed}", seed, steps, seed % 2 == 0) for seed in range(a.seeds)]
+pairs = [pair(f"{steps}-{settings}-{seed}", seed, steps, seed % 2 == 0) for seed in range(a.seeds)]
 
 
 def summary(side, key):

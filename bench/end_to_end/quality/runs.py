@@ -1,5 +1,5 @@
 """What compare.py and ablation.py share: programs of this project as functions, with the BLAS choice of the machine's environment unset."""
-import json, os, pathlib, subprocess, sys
+import hashlib, json, os, pathlib, subprocess, sys
 
 PROGRAM_CHOSEN = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # what would slow OpenBLAS down on one side alone
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -41,6 +41,20 @@ def prepare(edgeclip, threads, source, out):
         call([edgeclip, "prepare", "--annotations", source / "annotations.json", "--images", source / "images", "--tokenizer",
               "train:2000", "--context-length", 64, "--out", out, "--quiet"], threads)
     return out
+
+
+def digest(*settings):
+    """A name for results of these settings: another one for others."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def once(path, measure):
+    """measure()'s JSON, from path if it is there."""
+    if not path.exists():
+        value = json.dumps(measure())
+        path.with_suffix(".part").write_text(value)
+        path.with_suffix(".part").rename(path)
+    return json.loads(path.read_text())
 
 
 def steal_ticks():

@@ -9,12 +9,13 @@
 
 namespace edgeclip::builder {
 
-std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string& precision) {
+std::vector<PassReport> apply_precision(engine::Graph& graph, const std::string& precision,
+                                        const std::vector<std::string>& exclude) {
   if (precision == "bf16") return {{"narrow_weights", narrow_weights(graph, DType::bf16)}};
   if (precision == "fp16") return {{"narrow_weights", narrow_weights(graph, DType::f16)}};
-  if (precision == "int8") return {{"quantize_tables", quantize_tables(graph)}};
+  if (precision == "int8") return {{"quantize_tables", quantize_tables(graph, exclude)}};
   if (precision == "mixed")
-    return {{"quantize_tables", quantize_tables(graph)},
+    return {{"quantize_tables", quantize_tables(graph, exclude)},
             {"narrow_weights", narrow_weights(graph, DType::bf16)}};
   return {};
 }

@@ -1,5 +1,6 @@
 #include "builder/precision/quantize_tables.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -35,7 +36,7 @@ std::optional<QuantizedTable> quantize(const Tensor& table) {
 
 }  // namespace
 
-int quantize_tables(Graph& graph, std::int64_t smallest) {
+int quantize_tables(Graph& graph, const std::vector<std::string>& exclude, std::int64_t smallest) {
   int count = 0;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     if (!graph.nodes()[i].is("Gather") || graph.nodes()[i].int_or("axis", 0) != 0) continue;
@@ -44,6 +45,10 @@ int quantize_tables(Graph& graph, std::int64_t smallest) {
     if (!constant || constant->dtype() != DType::f32 || constant->shape().size() != 2 ||
         constant->elements() < smallest || graph.consumers(table).size() != 1 || graph.is_output(table))
       continue;
+    const auto stays = [&](const std::string& part) {
+      return !part.empty() && graph.value(table).name.find(part) != std::string::npos;
+    };
+    if (std::any_of(exclude.begin(), exclude.end(), stays)) continue;
     auto quantized = quantize(*constant);
     if (!quantized) continue;
     const std::string name = graph.value(table).name;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "engine/graph/graph.h"
 
@@ -15,6 +17,8 @@ inline constexpr std::int64_t kSmallestInt8Table = std::int64_t{1} << 20;
 /// symmetric, q = round(x / (max |x| / 127)): an error of at most max |x| / 254 of its row.  Without this the
 /// token table alone, a quarter of CLIP's text tower in float32, is as large as all of its int8 weights.
 /// Refuses another axis, tables with other readers or that are not finite.  Returns the number of tables.
-int quantize_tables(engine::Graph& graph, std::int64_t smallest = kSmallestInt8Table);
+/// exclude: parts of names of tables that stay.
+int quantize_tables(engine::Graph& graph, const std::vector<std::string>& exclude = {},
+                    std::int64_t smallest = kSmallestInt8Table);
 
 }  // namespace edgeclip::builder

@@ -34,11 +34,14 @@ void take(TensorProto& from, const std::filesystem::path& file, TensorProto* to)
 
 }  // namespace
 
-QdqRewriter::QdqRewriter(::onnx::ModelProto& model, int bits, const std::filesystem::path& file)
-    : model_(model), bits_(bits), file_(file) {
+void require_scales_per_channel(const ::onnx::ModelProto& model, const std::filesystem::path& file) {
   for (const auto& opset : model.opset_import())
     if ((opset.domain().empty() || opset.domain() == "ai.onnx") && opset.version() < 13)
       invalid_input("{}: opset {} has no scales per column; export with opset 13 or later", file.string(), opset.version());
+}
+
+QdqRewriter::QdqRewriter(::onnx::ModelProto& model, const std::filesystem::path& file) : model_(model), file_(file) {
+  require_scales_per_channel(model, file);
   const GraphProto& graph = model.graph();
   for (const auto& value : graph.input()) names_.insert(value.name());
   for (const auto& tensor : graph.initializer()) {
@@ -63,12 +66,12 @@ std::string QdqRewriter::activation(const std::string& name, const ActivationSca
   return done;
 }
 
-std::string QdqRewriter::weights(const std::string& name, int axis) {
+std::string QdqRewriter::weights(const std::string& name, int axis, int bits) {
   auto& done = dequantized_[name];
   if (!done.empty()) return done;
   const std::string where = place_of(file_, name);
   const Tensor tensor = onnx_ir::tensor_from_proto(*initializers_.at(name), file_.parent_path(), where);
-  const QuantizedWeights q = quantize_weights(tensor.view(), static_cast<std::size_t>(axis), bits_, where);
+  const QuantizedWeights q = quantize_weights(tensor.view(), static_cast<std::size_t>(axis), bits, where);
   const std::string values = constant(name + "/quantized", q.values);
   const std::string scales = constant(name + "/scale", q.scales);
   const std::string zero_points = constant(name + "/zero_point", Tensor(DType::i8, q.scales.shape()));

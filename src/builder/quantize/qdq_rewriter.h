@@ -12,18 +12,21 @@
 
 namespace edgeclip::builder {
 
+/// Throws InvalidInput if the model's opset is older than 13.
+void require_scales_per_channel(const ::onnx::ModelProto& model, const std::filesystem::path& file);
+
 /// Writes the nodes of an ONNX graph anew, some of them behind (Quantize- and) DequantizeLinear.  Names stay unique; activations and
 /// weights with several readers are quantized once.
 class QdqRewriter {
  public:
-  /// bits: of weights, see quantize_weights().  file: where the model was read, for external data and messages; it is not written.
-  /// Throws InvalidInput if its opset is older than 13 (no scales per channel).
-  QdqRewriter(::onnx::ModelProto& model, int bits, const std::filesystem::path& file);
+  /// file: where the model was read, for external data and messages; it is not written.  Throws as require_scales_per_channel().
+  QdqRewriter(::onnx::ModelProto& model, const std::filesystem::path& file);
 
   /// The name of the activation behind Quantize- and DequantizeLinear, whose nodes come before what is added next.
   std::string activation(const std::string& name, const ActivationScale& scale);
   /// The name of the float32 initializer behind a DequantizeLinear of int8 with a scale along `axis` (the first or the last).
-  std::string weights(const std::string& name, int axis);
+  /// bits: see quantize_weights().
+  std::string weights(const std::string& name, int axis, int bits);
   void add(::onnx::NodeProto node) { *nodes_.Add() = std::move(node); }
   /// The nodes that were added take the place of the graph's; float32 weights that nobody reads any more go, external data is taken
   /// in: the new file lies in another folder.
@@ -35,7 +38,6 @@ class QdqRewriter {
   ::onnx::NodeProto node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output);
 
   ::onnx::ModelProto& model_;
-  const int bits_;
   const std::filesystem::path file_;
   std::set<std::string> names_;
   std::map<std::string, const ::onnx::TensorProto*> initializers_;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <set>
 
-#include "builder/precision/quantize_tables.h"
 #include "builder/quantize/qdq_rewriter.h"
 
 namespace edgeclip::builder {
@@ -15,6 +14,8 @@ using ::onnx::GraphProto;
 using ::onnx::ModelProto;
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
+
+constexpr int kTableBits = 8;  ///< 7 are for sums of products, and a table is only read
 
 bool is_float(const TensorProto& tensor) { return tensor.data_type() == TensorProto::FLOAT; }
 
@@ -69,7 +70,7 @@ std::vector<QuantizableMatMul> find_quantizable(const ModelProto& model,
 
 int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& activations,
                const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file) {
-  QdqRewriter rewriter(model, bits, file);
+  QdqRewriter rewriter(model, file);
   const GraphProto& graph = model.graph();
   std::map<int, QuantizableMatMul> chosen;
   for (auto& matmul : find_quantizable(model, exclude))
@@ -79,7 +80,7 @@ int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& 
     if (const auto it = chosen.find(i); it != chosen.end()) {
       const QuantizableMatMul& matmul = it->second;
       node.set_input(0, rewriter.activation(matmul.activation, activations.at(matmul.activation)));
-      node.set_input(1, rewriter.weights(matmul.weights, 1));
+      node.set_input(1, rewriter.weights(matmul.weights, 1, bits));
     }
     rewriter.add(std::move(node));
   }
@@ -88,7 +89,7 @@ int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& 
 }
 
 Int8Weights store_int8_weights(ModelProto& model, const Int8WeightsOptions& options, const std::filesystem::path& file) {
-  QdqRewriter rewriter(model, options.bits, file);
+  QdqRewriter rewriter(model, file);
   const GraphProto& graph = model.graph();
   const auto constants = constants_of(graph);
   std::set<int> products;
@@ -103,17 +104,18 @@ Int8Weights store_int8_weights(ModelProto& model, const Int8WeightsOptions& opti
   for (int i = 0; i < graph.node_size(); ++i) {
     NodeProto node = graph.node(i);
     if (products.count(i)) {
-      node.set_input(1, rewriter.weights(node.input(1), 1));
+      node.set_input(1, rewriter.weights(node.input(1), 1, options.bits));
       ++counts.products;
     } else if (const TensorProto* filters = weights_of(node, 1);
                options.layers && node.op_type() == "Conv" && filters != nullptr && filters->dims_size() >= 3 &&
                !excluded(node.name(), options.exclude) && !excluded(filters->name(), options.exclude)) {
-      node.set_input(1, rewriter.weights(filters->name(), 0));
+      node.set_input(1, rewriter.weights(filters->name(), 0, options.bits));
       ++counts.convolutions;
     } else if (const TensorProto* table = weights_of(node, 0);
                node.op_type() == "Gather" && gathers_rows(node) && table != nullptr && table->dims_size() == 2 &&
-               elements_of(*table) >= kSmallestInt8Table && !excluded(table->name(), options.exclude)) {
-      node.set_input(0, rewriter.weights(table->name(), 0));
+               elements_of(*table) >= options.smallest_table && !excluded(node.name(), options.exclude) &&
+               !excluded(table->name(), options.exclude)) {
+      node.set_input(0, rewriter.weights(table->name(), 0, kTableBits));
       ++counts.tables;
     }
     rewriter.add(std::move(node));

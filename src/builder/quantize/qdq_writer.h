@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "builder/precision/quantize_tables.h"
 #include "builder/quantize/quant_math.h"
 
 namespace onnx {
@@ -37,7 +38,8 @@ int insert_qdq(::onnx::ModelProto& model, const std::map<std::string, Activation
 struct Int8WeightsOptions {
   bool layers = true;                ///< products' and convolutions' weights; false: tables alone
   std::vector<std::string> exclude;  ///< as find_quantizable() takes it
-  int bits = 8;                      ///< quantize_weights()
+  int bits = 8;                      ///< quantize_weights(), of layers
+  std::int64_t smallest_table = kSmallestInt8Table;  ///< elements
 };
 struct Int8Weights {
   int products = 0, convolutions = 0, tables = 0;
@@ -45,7 +47,7 @@ struct Int8Weights {
 
 /// Stores weights as int8, with float32 arithmetic behind them as far as ONNX says it:
 ///   W int8 ─► DequantizeLinear(a scale per column, of a Conv per filter) ─► MatMul | Conv
-///   table int8 ─► DequantizeLinear(a scale per row) ─► Gather (axis 0), of kSmallestInt8Table elements or more
+///   table int8 ─► DequantizeLinear(a scale per row) ─► Gather (axis 0), of smallest_table elements or more
 /// What a runtime does with the activations is its own: a plan of int8 finds a scale for every row as it comes.  Throws as
 /// insert_qdq().
 Int8Weights store_int8_weights(::onnx::ModelProto& model, const Int8WeightsOptions& options,

@@ -23,8 +23,9 @@ int write_tower(const std::filesystem::path& file, const std::map<std::string, T
         "{}: the calibration names none of its activations; it was made for another model, or for one tower "
         "only; calibrate again",
         file.string());
-  store_int8_weights(model, {/*layers=*/false, calibration.options.exclude, calibration.weight_bits}, file);
-  onnx_ir::check_model(model, out.string());
+  store_int8_weights(model, {/*layers=*/false, calibration.options.exclude}, file);
+  if (!onnx_ir::check_model(model, out.string()))
+    spdlog::info("{}: libonnx's checker does not know its opset yet", out.filename().string());
   onnx_ir::write_model(out, model);
   spdlog::info("{}: {} of {} MatMuls with constant weights are int8", out.filename().string(), count,
                all.size());

@@ -97,7 +97,13 @@ void describe_onnx(const fs::path& path, Json& info) {
   for (const auto& opset : model.opset_import())
     info["opset"][opset.domain().empty() ? "ai.onnx" : opset.domain()] = opset.version();
   std::set<std::string> constants;
-  for (const auto& tensor : model.graph().initializer()) constants.insert(tensor.name());
+  std::set<std::string> beside;  // files that hold weights
+  for (const auto& tensor : model.graph().initializer()) {
+    constants.insert(tensor.name());
+    for (const auto& entry : tensor.external_data())
+      if (entry.key() == "location") beside.insert(entry.value());
+  }
+  if (!beside.empty()) info["external_data"] = beside;
   Json types = Json::object();
   info["inputs"] = onnx_ports(model.graph().input(), constants, types);
   info["outputs"] = onnx_ports(model.graph().output(), {}, types);
@@ -142,6 +148,7 @@ void describe_dataset(const fs::path& path, Json& info) {
 void describe_bundle(const fs::path& path, Json& info) {
   const Bundle bundle = open_bundle(path);
   info["precision"] = bundle.precision;
+  if (bundle.precision == "int8") info["quantization"] = options_to_json(bundle.quantization);
   info["card"] = options_to_json(bundle.card);
   info["provenance"] = bundle.provenance;
 }

@@ -47,6 +47,8 @@ class ExportCommand : public OptionsCommand<Options> {
       throw InvalidInput("--adapter separate: names an adapter; to write it beside the weights say --separate-adapter");
     if (options.format != "hf" && options.separate_adapter)
       throw InvalidInput("--separate-adapter goes with --format hf; a bundle holds one model");
+    if (options.format == "hf" && options.external_data)
+      throw InvalidInput("--external-data: is of ONNX files, and --format hf writes none; leave it out");
     if (options.format == "hf") {
       const Json report = export_huggingface(options);
       print(fmt::format("{}: Hugging Face folder written\n", options.out));
