@@ -1,11 +1,11 @@
 #include "onnx/graph_builder.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/build_info.h"
 #include "onnx/model.h"
 #include "onnx/opset/lower.h"
+#include "onnx/unique_names.h"
 
 namespace edgeclip::onnx_ir {
 
@@ -64,7 +64,7 @@ struct GraphBuilder::State {
   Model model;
   int opset = 0;
   std::vector<std::string> scopes;
-  std::set<std::string> names;  ///< of values and nodes: a node and its output share one
+  UniqueNames names;
 
   ::onnx::GraphProto& graph() { return *model.proto.mutable_graph(); }
 
@@ -72,11 +72,6 @@ struct GraphBuilder::State {
     std::string out;
     for (const auto& scope : scopes) out += scope + "/";
     return out + name;
-  }
-  std::string unique(const std::string& wanted) {
-    std::string name = wanted;
-    for (int n = 1; !names.insert(name).second; ++n) name = fmt::format("{}_{}", wanted, n);
-    return name;
   }
   static void describe(const std::string& name, DType dtype, const Shape& shape,
                        const std::vector<std::string>& symbols, ::onnx::ValueInfoProto* info) {
@@ -114,14 +109,14 @@ GraphBuilder::Scope::~Scope() { builder_.state_->scopes.pop_back(); }
 
 Value GraphBuilder::input(const std::string& name, DType dtype, const Shape& dims,
                           const std::vector<std::string>& symbols) {
-  EDGECLIP_CHECK(state_->names.insert(name).second, "the name {} is taken", name);
+  EDGECLIP_CHECK(state_->names.take(name), "the name {} is taken", name);
   State::describe(name, dtype, dims, symbols, state_->graph().add_input());
   return {name, dtype, dims};
 }
 
 void GraphBuilder::output(const Value& value, const std::string& name,
                           const std::vector<std::string>& symbols) {
-  EDGECLIP_CHECK(state_->names.insert(name).second, "the name {} is taken", name);
+  EDGECLIP_CHECK(state_->names.take(name), "the name {} is taken", name);
   bool produced = false;
   for (auto& node : *state_->graph().mutable_node()) {
     for (auto& in : *node.mutable_input())
@@ -137,7 +132,7 @@ void GraphBuilder::output(const Value& value, const std::string& name,
 }
 
 Value GraphBuilder::initializer(const std::string& name, const Tensor& tensor) {
-  const std::string unique = state_->unique(name);
+  const std::string unique = state_->names.unique(name);
   auto& proto = *state_->graph().add_initializer();
   if (tensor.bytes() <= kSmall) {
     tensor_to_proto(tensor.view(), unique, &proto);
@@ -162,7 +157,7 @@ Value GraphBuilder::scalar(float value, const std::string& hint) {
 Value GraphBuilder::node(const std::string& op, const std::vector<Value>& inputs, DType dtype,
                          const Shape& shape, const std::vector<Attr>& attributes) {
   auto* node = state_->graph().add_node();
-  const std::string name = state_->unique(state_->scoped(op));
+  const std::string name = state_->names.unique(state_->scoped(op));
   node->set_op_type(op);
   node->set_name(name);
   for (const auto& in : inputs) node->add_input(in.name);

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "builder/quantize/excluded.h"
+
 namespace edgeclip::builder {
 
 using namespace engine;
@@ -45,10 +47,7 @@ int quantize_tables(Graph& graph, const std::vector<std::string>& exclude, std::
     if (!constant || constant->dtype() != DType::f32 || constant->shape().size() != 2 ||
         constant->elements() < smallest || graph.consumers(table).size() != 1 || graph.is_output(table))
       continue;
-    const auto stays = [&](const std::string& part) {
-      return !part.empty() && graph.value(table).name.find(part) != std::string::npos;
-    };
-    if (std::any_of(exclude.begin(), exclude.end(), stays)) continue;
+    if (has_excluded_part(graph.value(table).name, exclude)) continue;
     auto quantized = quantize(*constant);
     if (!quantized) continue;
     const std::string name = graph.value(table).name;

@@ -11,6 +11,7 @@
 #include "builder/import/onnx_import.h"
 #include "builder/quantize/calibrate_graph.h"
 #include "builder/quantize/calibration_samples.h"
+#include "builder/quantize/qdq_rewriter.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/quantize.h"
 #include "data/dataset/dataset.h"
@@ -119,7 +120,9 @@ std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::
                                                          const CalibrationSamples& samples,
                                                          const CalibrationOptions& options) {
   std::set<std::string> wanted;
-  for (const auto& matmul : find_quantizable(onnx_ir::read_model(file), options.exclude))
+  const ::onnx::ModelProto model = onnx_ir::read_model(file);
+  require_scales_per_channel(model, file);  // before the minutes that follow
+  for (const auto& matmul : find_quantizable(model, options.exclude))
     wanted.insert(matmul.activation);
   if (wanted.empty()) return {};
   return calibrate_graph(import_onnx(file), wanted, samples, options, file.string());

@@ -111,17 +111,18 @@ TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bu
       invalid_input("--calibration {}: has no effect, {} is int8 already; leave it out", options.calibration,
                     options.bundle);
     if (bundle.quantization.method == "static") return {};
-    TowerQuantizations towers{uncalibrated(options, options.bundle, "image tower"),
-                              uncalibrated(options, options.bundle, "text tower")};
+  } else if (!quantizes(options)) {
+    return {};
+  }
+  TowerQuantizations towers{uncalibrated(options, options.bundle, "image tower"),
+                            uncalibrated(options, options.bundle, "text tower")};
+  if (bundle.precision == "int8") {
     for (auto* tower : {&towers.image, &towers.text}) {
       (*tower)->options.exclude = bundle.quantization.exclude;
       (*tower)->weight_bits = bundle.quantization.weight_bits;  // the same integers come out again
     }
     return towers;
   }
-  if (!quantizes(options)) return {};
-  TowerQuantizations towers{uncalibrated(options, options.bundle, "image tower"),
-                            uncalibrated(options, options.bundle, "text tower")};
   if (options.calibration.empty()) {
     refuse_without_samples(options, "DATASET");
   } else if (is_folder(options.calibration)) {

@@ -40,18 +40,9 @@ void require_scales_per_channel(const ::onnx::ModelProto& model, const std::file
       invalid_input("{}: opset {} has no scales per column; export with opset 13 or later", file.string(), opset.version());
 }
 
-QdqRewriter::QdqRewriter(::onnx::ModelProto& model, const std::filesystem::path& file) : model_(model), file_(file) {
+QdqRewriter::QdqRewriter(::onnx::ModelProto& model, const std::filesystem::path& file) : model_(model), file_(file), names_(model.graph()) {
   require_scales_per_channel(model, file);
-  const GraphProto& graph = model.graph();
-  for (const auto& value : graph.input()) names_.insert(value.name());
-  for (const auto& tensor : graph.initializer()) {
-    names_.insert(tensor.name());
-    initializers_[tensor.name()] = &tensor;
-  }
-  for (const auto& node : graph.node()) {
-    names_.insert(node.name());
-    names_.insert(node.output().begin(), node.output().end());
-  }
+  for (const auto& tensor : model.graph().initializer()) initializers_[tensor.name()] = &tensor;
 }
 
 std::string QdqRewriter::activation(const std::string& name, const ActivationScale& s) {
@@ -59,8 +50,8 @@ std::string QdqRewriter::activation(const std::string& name, const ActivationSca
   if (!done.empty()) return done;
   const std::string scale = constant(name + "/scale", Tensor::from<float>({}, {s.scale}));
   const std::string zero_point = constant(name + "/zero_point", Tensor::from<std::uint8_t>({}, {s.zero_point}));
-  const std::string quantized = unique(name + "/quantized");
-  done = unique(name + "/dequantized");
+  const std::string quantized = names_.unique(name + "/quantized");
+  done = names_.unique(name + "/dequantized");
   add(node("QuantizeLinear", {name, scale, zero_point}, quantized));
   add(node("DequantizeLinear", {quantized, scale, zero_point}, done));
   return done;
@@ -75,7 +66,7 @@ std::string QdqRewriter::weights(const std::string& name, int axis, int bits) {
   const std::string values = constant(name + "/quantized", q.values);
   const std::string scales = constant(name + "/scale", q.scales);
   const std::string zero_points = constant(name + "/zero_point", Tensor(DType::i8, q.scales.shape()));
-  done = unique(name + "/dequantized");
+  done = names_.unique(name + "/dequantized");
   NodeProto dequantize = node("DequantizeLinear", {values, scales, zero_points}, done);
   auto* attribute = dequantize.add_attribute();
   attribute->set_name("axis");
@@ -100,14 +91,9 @@ void QdqRewriter::finish() {
   graph.clear_value_info();
 }
 
-std::string QdqRewriter::unique(std::string name) {
-  while (!names_.insert(name).second) name += "_";
-  return name;
-}
-
 std::string QdqRewriter::constant(const std::string& name, const Tensor& tensor) {
   constants_.emplace_back();
-  const std::string own = unique(name);
+  const std::string own = names_.unique(name);
   onnx_ir::tensor_to_proto(tensor.view(), own, &constants_.back());
   return own;
 }
@@ -115,7 +101,7 @@ std::string QdqRewriter::constant(const std::string& name, const Tensor& tensor)
 NodeProto QdqRewriter::node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output) {
   NodeProto out;
   out.set_op_type(op);
-  out.set_name(unique(output + "/" + op));
+  out.set_name(names_.unique(output + "/" + op));
   for (const std::string& input : inputs) out.add_input(input);
   out.add_output(output);
   return out;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "builder/quantize/quant_math.h"
+#include "onnx/unique_names.h"
 
 namespace edgeclip::builder {
 
@@ -33,13 +34,12 @@ class QdqRewriter {
   void finish();
 
  private:
-  std::string unique(std::string name);
   std::string constant(const std::string& name, const Tensor& tensor);
   ::onnx::NodeProto node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output);
 
   ::onnx::ModelProto& model_;
   const std::filesystem::path file_;
-  std::set<std::string> names_;
+  onnx_ir::UniqueNames names_;
   std::map<std::string, const ::onnx::TensorProto*> initializers_;
   std::map<std::string, std::string> dequantized_;
   std::set<std::string> replaced_;  ///< weights

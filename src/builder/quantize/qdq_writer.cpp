@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_rewriter.h"
 
 namespace edgeclip::builder {
@@ -20,11 +21,6 @@ constexpr int kTableBits = 8;  ///< 7 are for sums of products, and a table is o
 bool is_float(const TensorProto& tensor) { return tensor.data_type() == TensorProto::FLOAT; }
 
 bool is_standard(const NodeProto& node) { return node.domain().empty() || node.domain() == "ai.onnx"; }
-
-bool excluded(const std::string& name, const std::vector<std::string>& exclude) {
-  return std::any_of(exclude.begin(), exclude.end(),
-                     [&](const std::string& part) { return !part.empty() && name.find(part) != std::string::npos; });
-}
 
 /// float32 initializers that no caller may replace.
 std::map<std::string, const TensorProto*> constants_of(const GraphProto& graph) {
@@ -62,7 +58,7 @@ std::vector<QuantizableMatMul> find_quantizable(const ModelProto& model,
     const NodeProto& node = graph.node(i);
     if (node.op_type() != "MatMul" || !is_standard(node)) continue;
     if (node.input_size() != 2 || !is_matrix(node.input(1)) || is_matrix(node.input(0))) continue;
-    if (excluded(node.name(), exclude) || excluded(node.input(1), exclude)) continue;
+    if (has_excluded_part(node.name(), exclude) || has_excluded_part(node.input(1), exclude)) continue;
     out.push_back({i, node.name(), node.input(0), node.input(1)});
   }
   return out;
@@ -108,13 +104,13 @@ Int8Weights store_int8_weights(ModelProto& model, const Int8WeightsOptions& opti
       ++counts.products;
     } else if (const TensorProto* filters = weights_of(node, 1);
                options.layers && node.op_type() == "Conv" && filters != nullptr && filters->dims_size() >= 3 &&
-               !excluded(node.name(), options.exclude) && !excluded(filters->name(), options.exclude)) {
+               !has_excluded_part(node.name(), options.exclude) && !has_excluded_part(filters->name(), options.exclude)) {
       node.set_input(1, rewriter.weights(filters->name(), 0, options.bits));
       ++counts.convolutions;
     } else if (const TensorProto* table = weights_of(node, 0);
                node.op_type() == "Gather" && gathers_rows(node) && table != nullptr && table->dims_size() == 2 &&
-               elements_of(*table) >= options.smallest_table && !excluded(node.name(), options.exclude) &&
-               !excluded(table->name(), options.exclude)) {
+               elements_of(*table) >= options.smallest_table && !has_excluded_part(node.name(), options.exclude) &&
+               !has_excluded_part(table->name(), options.exclude)) {
       node.set_input(0, rewriter.weights(table->name(), 0, kTableBits));
       ++counts.tables;
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "builder/quantize/excluded.h"
+
 namespace edgeclip::builder {
 
 using namespace engine;
@@ -15,11 +17,7 @@ bool is_excluded(const Graph& graph, const Node& node, const std::vector<std::st
   std::vector<std::string> names = node.origins;
   names.push_back(node.name);
   names.push_back(graph.value(node.inputs[1]).name);
-  return std::any_of(exclude.begin(), exclude.end(), [&](const std::string& part) {
-    return !part.empty() && std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      return name.find(part) != std::string::npos;
-    });
-  });
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return has_excluded_part(name, exclude); });
 }
 
 }  // namespace

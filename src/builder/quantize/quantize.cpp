@@ -12,7 +12,6 @@
 #include "base/measure.h"
 #include "base/nearest.h"
 #include "base/signals.h"
-#include "builder/quantize/qdq_rewriter.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/static_quantize.h"
 #include "bundle/bundle.h"
@@ -50,17 +49,20 @@ void refuse_calibration(const QuantizeOptions& options) {
 /// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
 void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
   const std::vector<std::string> usual = QuantizeOptions().exclude;
+  std::vector<std::string> unusual;
+  for (const std::string& part : options.exclude)
+    if (std::find(usual.begin(), usual.end(), part) == usual.end()) unusual.push_back(part);
+  if (unusual.empty()) return;  // without reading the models once more
   std::string names;  // of nodes that would be quantized and of their weights
   for (const auto& file : {bundle.image_onnx(), bundle.text_onnx()}) {
     const auto model = onnx_ir::read_model(file);
-    require_scales_per_channel(model, file);  // before the calibration, which takes minutes
     for (const auto& matmul : find_quantizable(model, {})) names += matmul.name + "\n" + matmul.weights + "\n";
     for (const auto& node : model.graph().node())
       if (((options.method == "dynamic" && node.op_type() == "Conv") || node.op_type() == "Gather") && node.input_size() > 1)
         names += node.name() + "\n" + node.input(node.op_type() == "Conv" ? 1 : 0) + "\n";
   }
-  for (const std::string& part : options.exclude)
-    if (std::find(usual.begin(), usual.end(), part) == usual.end() && names.find(part) == std::string::npos)
+  for (const std::string& part : unusual)
+    if (names.find(part) == std::string::npos)
       invalid_input("--exclude {}: is in the name of no node or weight of {} that would be quantized", part,
                     bundle.directory.string());
 }

@@ -12,7 +12,10 @@ struct Options : builder::QuantizeOptions {
   void fields(Visitor& v) {
     v("bundle", bundle, "fp32 bundle to quantize");
     v("out", out, "bundle to write");
-    v("method", method, "static: activation ranges are calibrated; dynamic: weights alone are int8, activations by a scale for every row at run time", {"static", "dynamic"});
+    v("method", method,
+      "static: activation ranges are calibrated; dynamic: weights alone are int8, activations by a scale for every row at "
+      "run time",
+      {"static", "dynamic"});
     v("data", data, "static: prepared dataset whose images and captions calibrate");
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split used for calibration");

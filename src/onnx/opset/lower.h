@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "onnx/unique_names.h"
+
 /// One emission, several operator sets: graphs are built in the language of kWrittenOpset and taken down step by step, each step a
 /// file: an operator that the next lower set does not have, or has in another form.
 namespace edgeclip::onnx_ir {
@@ -37,12 +39,11 @@ class NodeRewriter {
   ::onnx::NodeProto& last() { return *nodes_.Mutable(nodes_.size() - 1); }
 
  private:
-  std::string unique(const std::string& wanted);
   ::onnx::NodeProto& add(const std::string& op, const std::vector<std::string>& inputs);
 
   ::onnx::GraphProto& graph_;
   google::protobuf::RepeatedPtrField<::onnx::NodeProto> nodes_;
-  std::vector<std::string> names_;  ///< sorted
+  UniqueNames names_;
 };
 
 void set_integer(::onnx::NodeProto& node, const std::string& name, std::int64_t value);

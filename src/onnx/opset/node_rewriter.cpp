@@ -11,15 +11,7 @@ namespace edgeclip::onnx_ir {
 using ::onnx::AttributeProto;
 using ::onnx::NodeProto;
 
-NodeRewriter::NodeRewriter(::onnx::GraphProto& graph) : graph_(graph) {
-  for (const auto& input : graph.input()) names_.push_back(input.name());
-  for (const auto& tensor : graph.initializer()) names_.push_back(tensor.name());
-  for (const auto& node : graph.node()) {
-    names_.push_back(node.name());
-    names_.insert(names_.end(), node.output().begin(), node.output().end());
-  }
-  std::sort(names_.begin(), names_.end());
-}
+NodeRewriter::NodeRewriter(::onnx::GraphProto& graph) : graph_(graph), names_(graph) {}
 
 void NodeRewriter::rewrite(const std::string& op, void (*rewrite)(const NodeProto&, NodeRewriter&)) {
   nodes_.Clear();
@@ -55,7 +47,7 @@ NodeProto& NodeRewriter::replace(const NodeProto& node, const std::string& op, c
 }
 
 std::string NodeRewriter::add_within(const NodeProto& of, const std::string& op, const std::vector<std::string>& inputs) {
-  const std::string name = unique(of.name() + "/" + op);
+  const std::string name = names_.unique(of.name() + "/" + op);
   NodeProto& node = add(op, inputs);
   node.set_name(name);
   node.add_output(name);
@@ -63,13 +55,13 @@ std::string NodeRewriter::add_within(const NodeProto& of, const std::string& op,
 }
 
 std::string NodeRewriter::scalar(const NodeProto& of, float value, const std::string& hint) {
-  const std::string name = unique(of.name() + "/" + hint);
+  const std::string name = names_.unique(of.name() + "/" + hint);
   tensor_to_proto(Tensor::from<float>({}, {value}).view(), name, graph_.add_initializer());
   return name;
 }
 
 std::string NodeRewriter::integers(const NodeProto& of, const std::vector<std::int64_t>& values, const std::string& hint) {
-  const std::string name = unique(of.name() + "/" + hint);
+  const std::string name = names_.unique(of.name() + "/" + hint);
   tensor_to_proto(Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values).view(), name,
                   graph_.add_initializer());
   return name;
@@ -85,18 +77,6 @@ std::vector<std::int64_t> NodeRewriter::values_of(const std::string& initializer
   }
   EDGECLIP_CHECK(false, "{} is no initializer", initializer);
   return {};
-}
-
-std::string NodeRewriter::unique(const std::string& wanted) {
-  std::string name = wanted;
-  for (int n = 1;; ++n) {
-    const auto place = std::lower_bound(names_.begin(), names_.end(), name);
-    if (place == names_.end() || *place != name) {
-      names_.insert(place, name);
-      return name;
-    }
-    name = fmt::format("{}_{}", wanted, n);
-  }
 }
 
 void set_integer(NodeProto& node, const std::string& name, std::int64_t value) {
