@@ -33,6 +33,14 @@ std::string foreign_entry(const RecoveryFolder& folder) {
   return "";
 }
 
+/// The pruned checkpoint lies beside its run, wherever both were moved since.
+void init_lies_at(const std::string& pruned, const fs::path& run_json) {
+  Json run = read_json(run_json);
+  if (run.value("init", "") == pruned) return;
+  run["init"] = pruned;
+  write_json(run_json, run);
+}
+
 }  // namespace
 
 RecoveryFolder::RecoveryFolder(const fs::path& out) : out_(out), directory_(beside(out)) {}
@@ -67,14 +75,6 @@ void RecoveryFolder::remove() const {
   fs::rename(directory_, away, error);
   if (error) throw_io_error(directory_, "cannot be removed", error.value(), "it is no longer needed");
   remove_tree(away.c_str());
-}
-
-/// The pruned checkpoint lies beside its run, wherever both were moved since.
-static void init_lies_at(const std::string& pruned, const fs::path& run_json) {
-  Json run = read_json(run_json);
-  if (run.value("init", "") == pruned) return;
-  run["init"] = pruned;
-  write_json(run_json, run);
 }
 
 Json recover(const PruneOptions& options, const PrunePaths& paths, const RecoveryFolder& folder, AtomicDirectory& out) {

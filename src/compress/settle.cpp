@@ -1,6 +1,3 @@
-#include <filesystem>
-
-#include "base/error.h"
 #include "compress/prune.h"
 #include "compress/recovery.h"
 #include "train/asked_options.h"
@@ -8,31 +5,13 @@
 
 namespace edgeclip {
 
-namespace {
-
-namespace fs = std::filesystem;
-
-/// The checkpoint that was pruned, which the user need not repeat.
-std::string started_from(const Json& started, const std::string& asked, const std::string& where) {
-  const auto checkpoint = json_get<std::string>(started, "checkpoint", where);
-  if (!asked.empty() && asked != checkpoint && fs::weakly_canonical(asked) != fs::weakly_canonical(checkpoint))
-    invalid_input("--checkpoint {}: {} was started with {}; leave --checkpoint out", asked, where, checkpoint);
-  return checkpoint;
-}
-
-}  // namespace
-
 void settle_pruning(PruneOptions& options, PrunePaths& paths) {
   if (!paths.resume) return;
   const RecoveryFolder folder(paths.out);
   const Json started = folder.description();
   const std::string where = folder.prune_json().string();
-  paths.checkpoint = started_from(started, paths.checkpoint, where);
-  if (paths.data.empty()) {
-    paths.data = json_get<std::string>(started, "data", where);
-    if (!fs::exists(paths.data))
-      invalid_input("{}: data: {} is not there; name the dataset with --data", where, paths.data);
-  }
+  paths.checkpoint = remembered_path(started, "checkpoint", paths.checkpoint, where);
+  paths.data = remembered_data(started, paths.data, where);
   if (paths.image_root.empty()) paths.image_root = json_get<std::string>(started, "image_root", where);
   paths.overwrite = paths.overwrite || json_get<bool>(started, "overwrite", where);
 

@@ -145,6 +145,23 @@ void copy_run_log(const fs::path& run, const fs::path& to) {
     if (fs::exists(run / name)) fs::copy(run / name, to / name, fs::copy_options::recursive);
 }
 
+std::string remembered_path(const Json& record, const char* key, const std::string& asked, const std::string& where) {
+  const Json& saved = json_at(record, key, where);
+  const std::string before = saved.is_string() ? saved.get<std::string>() : "";
+  if (asked.empty() || asked == before) return before;
+  if (before.empty() || fs::weakly_canonical(asked) != fs::weakly_canonical(before))
+    invalid_input("--{0} {1}: {2} was started {3}; leave --{0} out", key, asked, where,
+                  before.empty() ? "without one" : "with " + before);
+  return asked;
+}
+
+std::string remembered_data(const Json& record, const std::string& asked, const std::string& where) {
+  if (!asked.empty()) return asked;
+  const auto data = json_get<std::string>(record, "data", where);
+  if (!fs::exists(data)) invalid_input("{}: data: {} is not there; name the dataset with --data", where, data);
+  return data;
+}
+
 void accept_free_options(Json& before, const Json& now) {
   for (const char* key : {"about", "saving"})
     if (now.contains(key)) before[key] = now[key];

@@ -72,6 +72,12 @@ Json read_run_description(const std::filesystem::path& run);
 /// folder `to`, where `report` finds it.
 void copy_run_log(const std::filesystem::path& run, const std::filesystem::path& to);
 
+/// The path that a run (or a pruning) was started with, which the user need not repeat: record[key], "" where that is null.  Throws
+/// InvalidInput if --key asks for another place.  where: record's file.
+std::string remembered_path(const Json& record, const char* key, const std::string& asked, const std::string& where);
+/// Its dataset: the one that is asked for, which may have moved, or else record["data"], which must be there.
+std::string remembered_data(const Json& record, const std::string& asked, const std::string& where);
+
 /// Puts those options of `now` that change no step of a run into the ones it was started with, so that
 /// require_same_options() lets them differ.
 void accept_free_options(Json& before, const Json& now);

@@ -28,18 +28,7 @@ void require_asked(const Json& asked, const Json& is, const std::string& part, c
 
 Json part_of(const Json& asked, const char* key) { return asked.contains(key) ? asked[key] : Json::object(); }
 
-/// The run's --init, which the user need not repeat.
-std::string init_of(const Json& run, const std::string& asked, const std::string& where) {
-  const Json& saved = json_at(run, "init", where);
-  const std::string init = saved.is_string() ? saved.get<std::string>() : "";
-  if (asked.empty() || asked == init) return init;
-  if (init.empty() || fs::weakly_canonical(asked) != fs::weakly_canonical(init))
-    invalid_input("--init {}: {} was started {}; leave --init out", asked, where,
-                  init.empty() ? "without one" : "with " + init);
-  return asked;
-}
-
-/// The run's adapter of --init, likewise.
+/// The run's adapter of --init, which the user need not repeat.
 std::string adapter_of(const Json& run, const std::string& asked, const std::string& where) {
   const std::string adapter = run.contains("adapter") ? json_get<std::string>(run, "adapter", where) : "";
   if (!asked.empty() && asked != adapter)
@@ -64,12 +53,8 @@ void settle_older_run(Json& started, const std::string& init) {
 void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   const std::string where = (fs::path(paths.out) / "run.json").string();
   const Json run = read_run_description(paths.out);
-  if (paths.data.empty()) {
-    paths.data = json_get<std::string>(run, "data", where);
-    if (!fs::exists(paths.data))
-      invalid_input("{}: data: {} is not there; name the dataset with --data", where, paths.data);
-  }
-  paths.init = init_of(run, paths.init, where);
+  paths.data = remembered_data(run, paths.data, where);
+  paths.init = remembered_path(run, "init", paths.init, where);
   paths.adapter = adapter_of(run, paths.adapter, where);
 
   TrainOptions before;  // what an older edgeclip did not know yet has its default

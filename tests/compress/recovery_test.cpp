@@ -121,6 +121,14 @@ TEST_F(RecoveryTest, GoesOnFromWhereverItWasKilled) {
   again("after the result was written");
 }
 
+TEST_F(RecoveryTest, GoesOnWhereItWasMovedTo) {
+  interrupt(recovering(), paths("here/pruned"), 9);
+  fs::rename(at("here"), at("there"));
+  prune(recovering(), resuming("there/pruned"));
+  EXPECT_EQ(weights("there/pruned"), uninterrupted());
+  EXPECT_FALSE(fs::exists(at("there/pruned.recovery")));
+}
+
 TEST_F(RecoveryTest, KeepsTheOlderCheckpointUntilItIsDone) {
   prune(options(), paths("older"));
   const std::string before = weights("older");

@@ -4,15 +4,13 @@
 Killed in a step, in a save, in a validation or before anything was saved; with one and two threads of the loader, a moving average, a loss with weights of
 its own, dropout, parts of a batch.  Then a disk that fills up in the middle of a save: the state before it is whole and is gone on from."""
 
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from support import Table, contents, main, names, remove, run, shown, start
+from support import SmallDisk, Table, contents, main, names, remove, run, shown, start
 
 STEPS, TIMES = 40, 20
 OPTIONS = ["--steps", STEPS, "--batch", 8, "--micro-batch", 3, "--validate-every", 17, "--seed", 4, "--precision", "fp32", "--threads", 1,
@@ -61,29 +59,20 @@ def body(programs, world, work, arguments):
     table.row("some were killed before the first save, most after it", None, f"{moments.count(False)} and {moments.count(True)}")
 
     # A disk of its own that is full after some saves.
-    disk = work / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", disk], stderr=subprocess.DEVNULL).returncode != 0:
-        table.row("a disk that fills up", None, "skipped: no right to mount")
-        return table.end()
-    try:
-        out = disk / "run"
+    with SmallDisk(work / "disk", "12m") as disk:
+        if not disk.there:
+            table.row("a disk that fills up", None, "skipped: no right to mount")
+            return table.end()
+        out = disk.folder / "run"
         process = start(command(out, 1))
         while process.poll() is None and not (out / "state.safetensors").exists():
             time.sleep(0.02)
-        filler = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
-        try:
-            while os.write(filler, b"x" * 4096):
-                pass
-        except OSError:
-            os.close(filler)
-        out_text, err = process.communicate()
+        disk.fill()
+        _, err = process.communicate()
         table.row("a disk that fills up in the middle ends the run", process.returncode == 4, shown(err.decode()))
-        (disk / "filler").unlink()
+        disk.free()
         result = run([*command(out, 1), "--resume"])
         table.row("  and the state before is gone on from", result.code == 0 and weights(out) == expected, shown(result.err))
-    finally:
-        subprocess.run(["umount", disk], check=False)
     return table.end()
 
 

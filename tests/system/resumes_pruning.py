@@ -4,14 +4,12 @@
 Killed while the scores are computed (then nothing is to resume, and the same command starts anew), in a step of the recovery, in a save, in a validation,
 while the result is written and while what it was made from is removed; by SIGKILL, and by SIGINT, which ends it with 130.  Then a disk that fills up."""
 
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 
-from support import Table, contents, main, names, remove, run, shown, start
+from support import SmallDisk, Table, contents, main, names, remove, run, shown, start
 
 TIMES = 20
 OPTIONS = ["--set", "recovery.steps=40", "--set", "recovery.batch=8", "--set", "recovery.micro_batch=3", "--set", "recovery.validate_every=17", "--set",
@@ -108,29 +106,20 @@ def body(programs, world, work, arguments):
         remove(path)
 
     # A disk of its own that is full after some saves.
-    disk = work / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", disk], stderr=subprocess.DEVNULL).returncode != 0:
-        table.row("a disk that fills up", None, "skipped: no right to mount")
-        return table.end()
-    try:
-        out, beside = disk / "out", disk / "out.recovery"
+    with SmallDisk(work / "disk", "24m") as disk:
+        if not disk.there:
+            table.row("a disk that fills up", None, "skipped: no right to mount")
+            return table.end()
+        out, beside = disk.folder / "out", disk.folder / "out.recovery"
         process = start(command(out))
         while process.poll() is None and not (beside / "run/state.safetensors").exists():
             time.sleep(0.001)
-        filler = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
-        try:
-            while os.write(filler, b"x" * 4096):
-                pass
-        except OSError:
-            os.close(filler)
+        disk.fill()
         _, err = process.communicate()
         table.row("a disk that fills up in the recovery ends it", process.returncode == 4 and not out.exists(), shown(err.decode()))
-        (disk / "filler").unlink()
+        disk.free()
         result = run(resume(out))
         table.row("  and it goes on from the state before", result.code == 0 and weights(out) == expected, shown(result.err))
-    finally:
-        subprocess.run(["umount", disk], check=False)
     return table.end()
 
 

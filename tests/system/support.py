@@ -132,6 +132,34 @@ def remove(path):
         path.unlink()
 
 
+class SmallDisk:
+    """A disk of its own (tmpfs) below `folder`, to be filled up.  `there` says whether the system lets us have one."""
+
+    def __init__(self, folder, size):
+        self.folder = folder
+        folder.mkdir()
+        self.there = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder],
+                                    stderr=subprocess.DEVNULL).returncode == 0
+
+    def fill(self):
+        filler = os.open(self.folder / "filler", os.O_WRONLY | os.O_CREAT)
+        try:
+            while os.write(filler, b"x" * 4096):
+                pass
+        except OSError:
+            os.close(filler)
+
+    def free(self):
+        (self.folder / "filler").unlink()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.there:
+            subprocess.run(["umount", self.folder], check=False)
+
+
 def place(source, to):
     """`to` becomes a copy of `source`, a file or folder."""
     remove(to)
