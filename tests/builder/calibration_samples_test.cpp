@@ -142,6 +142,27 @@ TEST_F(FolderSamples, AValueInsideThatIsNotFiniteIsNamed) {
   EXPECT_NE(text.find("x.npy: sample 1: m.onnx: model: value \"" + name + "\": values are not finite"),
             std::string::npos)
       << text;
+  const auto& nodes = m.graph.nodes();
+  EXPECT_NE(text.find("node \"" + nodes[0].name + "\" (Sqrt) is the first that gives such"), std::string::npos) << text;
+}
+
+TEST_F(FolderSamples, TheNodeThatIsToBlameMayBeFarFromTheLayer) {
+  GraphMaker m;
+  const auto x = m.input("x", DType::f32, {-1, 2}, {"batch", ""});
+  const auto w = m.graph.add_constant("w", Tensor::from<float>({2, 2}, std::vector<float>(4, 0.25F)));
+  const auto zero = m.graph.add_constant("zero", Tensor::from<float>({}, {0}));
+  // Minus infinity is what masks are made of: the logarithm is not to blame, the product with 0 is.
+  const auto log = m.node("Log", {x});
+  const auto bad = m.node("Mul", {log, zero});
+  const auto later = m.node("Neg", {bad});
+  m.graph.outputs = {m.node("MatMul", {later, w})};
+  m.graph.nodes()[1].name = "layers.0/bad";
+  write_npy(dir_ / "x.npy", Tensor::from<float>({2, 2}, {1, 1, 1, 0}));
+  const auto samples = folder_samples(dir_.path(), m.graph);
+  const std::string name = m.graph.value(later).name, text = test::invalid_input_of([&] {
+                      calibrate_graph(m.graph, {name}, *samples, {}, "m.onnx: model");
+                    });
+  EXPECT_NE(text.find("node \"layers.0/bad\" (Mul) is the first that gives such"), std::string::npos) << text;
 }
 
 TEST_F(FolderSamples, RangesAreOfAllThatLayersSee) {

@@ -7,7 +7,7 @@
 #include "builder/build_plan.h"
 #include "builder/passes/passes.h"
 #include "builder/quantize/quantize.h"
-#include "builder/quantize/static_quantize.h"
+#include "builder/quantize/calibration.h"
 #include "builder/transformer_bundle.h"
 #include "builder/verify.h"
 #include "engine/plan/plan.h"
@@ -17,6 +17,7 @@ namespace edgeclip::builder {
 
 using namespace engine;
 namespace test = engine::test;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -254,20 +255,59 @@ TEST_F(QuantizeBundle, BadInputIsOneLineAndLeavesNothing) {
   EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("fp32"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(bad.out));
 
-  Calibration foreign;
-  foreign.image["elsewhere"] = {};
-  const Bundle bundle = open_bundle(*home_ / "bundle");
-  const test::TempDir dir;
-  EXPECT_NE(
-      invalid_input_of([&] { write_quantized_models(bundle, foreign, dir.path()); }).find("another model"),
-      std::string::npos);
+  for (const char* image : {"0.png", "1.png"}) {  // one that is not there, and one that is none
+    const fs::path dataset = *home_ / (std::string("without_") + image);
+    fs::copy(*home_ / "dataset", dataset, fs::copy_options::recursive);
+    fs::remove(dataset / "images" / image);
+    if (image[0] == '1') test::write_text(dataset / "images" / image, "no picture");
+    bad = options("bad");
+    bad.data = dataset.string();
+    const std::string text = invalid_input_of([&] { quantize_bundle(bad); });
+    EXPECT_NE(text.find(image), std::string::npos) << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+    EXPECT_FALSE(fs::exists(bad.out));
+  }
+  {
+    const fs::path dataset = *home_ / "empty";
+    fs::copy(*home_ / "dataset", dataset, fs::copy_options::recursive);
+    write_dataset(dataset, {.pairs = {{"test", 0, "images/0.png", "a person", -1}}, .tokenizer = "train:40", .context_length = 8});
+    bad = options("bad");
+    bad.data = dataset.string();
+    const std::string text = invalid_input_of([&] { quantize_bundle(bad); });
+    EXPECT_NE(text.find("has no images of split \"train\""), std::string::npos) << text;
+  }
+}
 
-  quantize_bundle(options("whole"));
-  Calibration half = Calibration::read(*home_ / "whole/calibration.json");
-  half.text.clear();
-  EXPECT_NE(
-      invalid_input_of([&] { write_quantized_models(bundle, half, dir.path()); }).find("for one tower only"),
-      std::string::npos);
+TEST_F(QuantizeBundle, ACalibrationFileIsUsedAgain) {
+  QuantizeOptions first = options("first");
+  first.weight_bits = 7;
+  first.exclude = {"layers.0", "projection"};
+  const Json report = quantize_bundle(first);
+  QuantizeOptions second = options("second");
+  second.data.clear();
+  second.samples = QuantizeOptions().samples;
+  second.calibration = (*home_ / "first/calibration.json").string();
+  const Json again = quantize_bundle(second);
+  for (const char* key : {"quantized", "weight_bits", "samples", "data", "range"}) EXPECT_EQ(again[key], report[key]) << key;
+  for (const char* file : {"image.onnx", "text.onnx", "calibration.json"})
+    EXPECT_EQ(hash_file(*home_ / "first" / file), hash_file(*home_ / "second" / file)) << file;
+  EXPECT_EQ(open_bundle(second.out).quantization.exclude, first.exclude);
+
+  second.overwrite = true;
+  const auto refused = [&](const std::string& part) {
+    const std::string text = invalid_input_of([&] { quantize_bundle(second); });
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  Calibration bad = Calibration::read(second.calibration);
+  bad.text.clear();
+  bad.image.erase(bad.image.begin());
+  write_json(*home_ / "half.json", bad.to_json());
+  second.calibration = (*home_ / "half.json").string();
+  refused("half.json: tensors.image: has no range of");
+  second.weight_bits = 7;
+  refused("--weight-bits");
+  second.data = first.data;
+  refused("--data");
 }
 
 }  // namespace

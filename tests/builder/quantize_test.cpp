@@ -271,6 +271,12 @@ TEST(CalibrationFile, RoundTripsAndRefusesDamage) {
             std::string::npos);
   EXPECT_NE(message([](Json& j) { j["tensors"].erase("text"); }).find("text"), std::string::npos);
   EXPECT_NE(message([](Json& j) { j["exclude"] = Json::array({1}); }).find("exclude"), std::string::npos);
+  EXPECT_NE(message([](Json& j) { j["tensors"]["image"]["a"]["scale"] = nullptr; }).find("a number, not null"), std::string::npos);
+  EXPECT_NE(message([](Json& j) { j["tensors"]["image"]["a"]["min"] = 64; }).find("image.a: min 64 is above max 63"),
+            std::string::npos);
+  EXPECT_NE(message([](Json& j) { j["method"] = "entropi"; }).find("did you mean \"entropy\""), std::string::npos);
+  EXPECT_NE(message([](Json& j) { j["samples"] = 0; }).find("samples"), std::string::npos);
+  EXPECT_NE(message([](Json& j) { j["percentile"] = 10; }).find("percentile"), std::string::npos);
 }
 
 TEST(QuantizeOptions, AreCheckedBeforeAnyWork) {

@@ -309,12 +309,29 @@ TEST_F(QuantizedBundle, TakesWhatQuantizeWroteAndNothingOfAnotherModel) {
   other.bundle = quantize.out;
   EXPECT_NE(message(other).find("holds an int8 model"), std::string::npos);
 
-  calibration.text.clear();
-  write_json(*home_ / "half.json", calibration.to_json());
-  EXPECT_NE(message(options("int8", "half.json")).find("for one tower only"), std::string::npos);
-  calibration.text["elsewhere"] = {};
-  write_json(*home_ / "foreign.json", calibration.to_json());
-  EXPECT_NE(message(options("int8", "foreign.json")).find("text tower"), std::string::npos);
+  const auto refused = [&](const Calibration& bad, const std::string& part) {
+    write_json(*home_ / "bad.json", bad.to_json());
+    const std::string text = message(options("int8", "bad.json"));
+    EXPECT_NE(text.find("bad.json: " + part), std::string::npos) << text;
+    EXPECT_NE(text.find("calibrate again with quantize --data DATASET"), std::string::npos) << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos);
+  };
+  Calibration bad = calibration;
+  bad.text.clear();
+  refused(bad, "tensors.text: is empty, and products of text.onnx read 4 values; the file was made for one tower only");
+  bad = calibration;
+  const std::string lost = bad.image.begin()->first;
+  bad.image.erase(lost);
+  refused(bad, "tensors.image: has no range of \"" + lost + "\", which products of image.onnx read");
+  bad = calibration;
+  bad.text["elsewhere"] = {};
+  refused(bad, "tensors.text: names \"elsewhere\", which no product of text.onnx reads; the file was made for another model");
+  // What is excluded needs no range, and may have one.
+  bad = calibration;
+  bad.options.exclude.push_back("layers.0");
+  bad.text.clear();
+  write_json(*home_ / "fewer.json", bad.to_json());
+  EXPECT_EQ(build_plan(options("int8", "fewer.json"))["text"]["int8_layers"], 0);
 }
 
 TEST_F(QuantizedBundle, ItsDatasetCalibratesAnyModelOfOneImage) {

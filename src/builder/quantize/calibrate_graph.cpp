@@ -1,6 +1,8 @@
 #include "builder/quantize/calibrate_graph.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/progress.h"
 #include "base/signals.h"
@@ -71,6 +73,28 @@ std::optional<std::int64_t> refused_row(Context& context, Recorder& recorder, co
   return {};
 }
 
+bool has_nan_or_overflow(const OutputView& value) {
+  const float* const x = value.view().as<float>();
+  // Minus infinity is what masks are made of.
+  return std::any_of(x, x + value.view().elements(), [](float v) { return std::isnan(v) || v == std::numeric_limits<float>::infinity(); });
+}
+
+/// For a run that met values that are not finite: "; node ... is the first that gives such", or "" if none does.
+std::string first_not_finite(Context& context, const std::vector<TensorView>& inputs) {
+  std::string found;
+  context.set_observer([&](const NodeRun& run) {
+    if (!found.empty()) return;
+    for (const auto& output : run.outputs)
+      if (output.data && output.dtype == DType::f32 && has_nan_or_overflow(output))
+        found = fmt::format("; node \"{}\" ({}) is the first that gives such", run.node.name, run.node.op);
+  });
+  try {
+    context.run(inputs);
+  } catch (const InvalidInput&) {  // which is told already
+  }
+  return found;
+}
+
 }  // namespace
 
 SessionOptions calibration_session_options() {
@@ -99,7 +123,7 @@ std::map<std::string, TensorCalibration> calibrate_graph(Graph graph, const std:
       context.run(views);
     } catch (const InvalidInput& error) {
       const auto row = refused_row(context, recorder, session.graph(), inputs);
-      const std::string what = error.what();
+      const std::string what = error.what() + first_not_finite(context, views);
       invalid_input("{}: {}{}", samples.name(i, row), what.rfind(where, 0) == 0 ? "" : where + ": ", what);
     }
     progress.advance();

@@ -48,9 +48,13 @@ struct Calibration {
   std::map<std::string, TensorCalibration> image, text;
 
   Json to_json() const;
-  /// Throws InvalidInput naming file and key.
+  /// Throws InvalidInput naming file and key.  Whether it is of a model: require_calibration_of().
   static Calibration read(const std::filesystem::path& file);
 };
+
+/// Throws InvalidInput (where: the calibration's file) unless the calibration is of this fp32 bundle and complete: it has a
+/// range of every value that products of the towers read which are not excluded, and none of a value that no product reads.
+void require_calibration_of(const Bundle& bundle, const Calibration& calibration, const std::string& where);
 
 /// The range of a histogram as the options say.
 ActivationScale choose_scale(const Histogram& histogram, const CalibrationOptions& options);

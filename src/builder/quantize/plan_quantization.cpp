@@ -46,7 +46,7 @@ void refuse_without_samples(const BuildOptions& options, const char* remedy) {
     invalid_input("--precision mixed: measures every layer on samples; give --calibration {}", remedy);
 }
 
-void calibrate_by_file(const BuildOptions& options, TowerQuantizations& towers) {
+void calibrate_by_file(const BuildOptions& options, const Bundle& bundle, TowerQuantizations& towers) {
   if (!options.image_root.empty())
     invalid_input("--image-root {}: goes with a dataset; --calibration {} is none", options.image_root,
                   options.calibration);
@@ -55,6 +55,7 @@ void calibrate_by_file(const BuildOptions& options, TowerQuantizations& towers) 
                   options.calibrator, options.calibration);
   refuse_without_samples(options, "DATASET");
   const Calibration file = Calibration::read(options.calibration);
+  require_calibration_of(bundle, file, options.calibration);
   for (auto* tower : {&towers.image, &towers.text}) {
     (*tower)->options = file.options;
     (*tower)->weight_bits = file.weight_bits;
@@ -134,7 +135,7 @@ TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bu
     towers.image->samples = dataset_images(dataset, calibration, bundle.card.image, kCalibrationBatch);
     towers.text->samples = dataset_texts(dataset, calibration, tokenizer, bundle.card.context_length);
   } else {
-    calibrate_by_file(options, towers);
+    calibrate_by_file(options, bundle, towers);
   }
   return towers;
 }

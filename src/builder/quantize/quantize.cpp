@@ -10,7 +10,6 @@
 #include "base/io_error.h"
 #include "base/log.h"
 #include "base/measure.h"
-#include "base/nearest.h"
 #include "base/signals.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/static_quantize.h"
@@ -21,30 +20,6 @@ namespace edgeclip::builder {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string calibrator_of(const QuantizeOptions& options) {
-  check_calibrator(options.calibrator, "--calibrator");
-  if (options.range.empty()) return options.calibrator;
-  check_calibrator(options.range, "--range");
-  if (options.calibrator != QuantizeOptions().calibrator && options.calibrator != options.range)
-    invalid_input("--range {}: is the older name of --calibrator, which is {}; give one of them",
-                  options.range, options.calibrator);
-  return options.range;
-}
-
-void refuse_calibration(const QuantizeOptions& options) {
-  const QuantizeOptions usual;
-  const auto refuse = [](bool given, const char* option) {
-    if (given) invalid_input("--{}: calibrates, and --method dynamic does without; leave it out", option);
-  };
-  refuse(!options.data.empty(), "data");
-  refuse(!options.image_root.empty(), "image-root");
-  refuse(options.split != usual.split, "split");
-  refuse(options.samples != usual.samples, "samples");
-  refuse(options.calibrator != usual.calibrator, "calibrator");
-  refuse(!options.range.empty(), "range");
-  refuse(options.percentile != usual.percentile, "percentile");
-}
 
 /// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
 void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
@@ -67,16 +42,22 @@ void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
                     bundle.directory.string());
 }
 
-CalibrationOptions calibration_options(const QuantizeOptions& options, const std::string& calibrator) {
-  CalibrationOptions calibration;
-  calibration.data = options.data;
-  calibration.image_root = options.image_root;
-  calibration.split = options.split;
-  calibration.samples = options.samples;
-  calibration.calibrator = calibrator;
-  calibration.percentile = options.percentile;
-  calibration.exclude = options.exclude;
-  return calibration;
+/// From the file, or from a run over the dataset.
+Calibration calibration_of(const Bundle& bundle, const QuantizeOptions& options) {
+  if (!options.calibration.empty()) {
+    Calibration file = Calibration::read(options.calibration);
+    require_calibration_of(bundle, file, options.calibration);
+    return file;
+  }
+  CalibrationOptions how;
+  how.data = options.data;
+  how.image_root = options.image_root;
+  how.split = options.split;
+  how.samples = options.samples;
+  how.calibrator = calibrator_of(options);
+  how.percentile = options.percentile;
+  how.exclude = options.exclude;
+  return calibrate(bundle, how, options.weight_bits);
 }
 
 /// Layers that became int8.
@@ -104,15 +85,7 @@ std::uintmax_t model_bytes(const fs::path& file) {
 
 Json quantize_bundle(const QuantizeOptions& options) {
   const bool dynamic = options.method == "dynamic";
-  if (!dynamic && options.method != "static")
-    invalid_input("--method {}: unknown{}", options.method, did_you_mean(options.method, {"static", "dynamic"}));
-  if (options.weight_bits != 7 && options.weight_bits != 8)
-    invalid_input("--weight-bits {}: must be 7 or 8", options.weight_bits);
-  if (dynamic) refuse_calibration(options);
-  const std::string calibrator = dynamic ? "" : calibrator_of(options);
-  if (!dynamic && calibrator != "percentile" && options.percentile != QuantizeOptions().percentile)
-    invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out", options.percentile, calibrator);
-  if (!dynamic && options.data.empty()) invalid_input("--method static needs --data DATASET to calibrate with");
+  check_quantize_options(options);
 
   const Stopwatch clock;
   Bundle bundle = open_bundle(options.bundle);
@@ -120,9 +93,11 @@ Json quantize_bundle(const QuantizeOptions& options) {
     invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", options.bundle,
                   bundle.precision);
   require_exclusions(bundle, options);
-  AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.bundle, options.data}});
+  AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.bundle, options.data, options.calibration}});
 
-  Json report = {{"method", options.method}, {"weight_bits", options.weight_bits}};
+  BundleQuantization done = {options.method, options.weight_bits, options.exclude};
+  Json calibrated = Json::object();  // what static adds to report and provenance
+  Json report = {{"method", options.method}};
   if (dynamic) {
     int layers = 0;
     for (const char* tower : {"image", "text"}) {
@@ -134,13 +109,20 @@ Json quantize_bundle(const QuantizeOptions& options) {
       invalid_input("{}: no product or convolution is left to quantize; leave fewer out (--exclude {})", options.bundle,
                     fmt::join(options.exclude, " "));
   } else {
-    const Calibration calibration = calibrate(bundle, calibration_options(options, calibrator), options.weight_bits);
+    const Calibration calibration = calibration_of(bundle, options);
     const QuantizedCounts counts = write_quantized_models(bundle, calibration, out.work());
     report["quantized"] = {{"image", counts.image}, {"text", counts.text}};
-    report["range"] = calibrator;
-    report["percentile"] = options.percentile;
-    report["samples"] = calibration.options.samples;
+    done.weight_bits = calibration.weight_bits;
+    done.exclude = calibration.options.exclude;
+    calibrated = {{"data", calibration.options.data},
+                  {"split", calibration.options.split},
+                  {"samples", calibration.options.samples},
+                  {"range", calibration.options.calibrator},
+                  {"percentile", calibration.options.percentile}};
+    if (!options.calibration.empty()) calibrated["calibration"] = options.calibration;
   }
+  report["weight_bits"] = done.weight_bits;
+  report.update(calibrated);
 
   std::error_code error;
   fs::copy(bundle.tokenizer(), out.work() / "tokenizer", fs::copy_options::recursive, error);
@@ -152,17 +134,12 @@ Json quantize_bundle(const QuantizeOptions& options) {
                              {"int8", model_bytes(out.work() / file)}};
 
   bundle.precision = "int8";
-  bundle.quantization = {options.method, options.weight_bits, options.exclude};
+  bundle.quantization = done;
   if (!bundle.provenance.is_array()) bundle.provenance = Json::array();
   Json provenance = {{"command", "quantize"},           {"version", version()},
                      {"bundle", options.bundle},         {"method", options.method},
-                     {"weight_bits", options.weight_bits}, {"exclude", options.exclude}};
-  if (!dynamic)
-    provenance.update({{"data", options.data},
-                       {"split", options.split},
-                       {"samples", report["samples"]},
-                       {"range", calibrator},
-                       {"percentile", options.percentile}});
+                     {"weight_bits", done.weight_bits}, {"exclude", done.exclude}};
+  provenance.update(calibrated);
   bundle.provenance.push_back(std::move(provenance));
   write_bundle_json(out.work(), bundle);
   out.commit();

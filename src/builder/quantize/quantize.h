@@ -1,33 +1,13 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "base/json.h"
+#include "builder/quantize/quantize_options.h"
 
 namespace edgeclip::builder {
 
-struct QuantizeOptions {
-  std::string bundle, out;
-  bool overwrite = false;  ///< a bundle at `out` may be replaced
-  std::string method =
-      "static";            ///< "static": calibrated activations | "dynamic": weights alone, activations as they come
-  std::string data;        ///< static: prepared dataset for calibration
-  std::string image_root;  ///< of its images, where they were moved; else ""
-  std::string split = "train";
-  int samples = 256;                      ///< images and captions used
-  std::string calibrator = "percentile";  ///< of activations' ranges: calibrators()
-  std::string range;                      ///< older name of `calibrator`; "" where that is used
-  double percentile = 99.99;  ///< calibrator percentile: that share of values is kept, the rest clipped
-  int weight_bits = 8;  ///< 8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy
-  /// Parts of node or weight names that stay float32.  The projections cost next to nothing (one row per
-  /// item) and their rounding goes straight into the embedding: on a small transformer the worst cosine rose
-  /// from 0.995 to 0.999.
-  std::vector<std::string> exclude = {"visual_projection", "text_projection"};
-};
-
 /// Writes a bundle of int8 ONNX files that other runtimes load too.
-///   static   Q/DQ pairs around products: int8 weights with a scale per column, activations calibrated per tensor; calibration.json
+///   static   Q/DQ pairs around products: int8 weights with a scale per column, activations calibrated per tensor, or taken from a
+///            calibration.json; a calibration.json
 ///   dynamic  int8 weights of products and convolutions behind DequantizeLinear; a plan of it multiplies products in int8, with a
 ///            scale for every row (token, patch) found at run time, which plain Q/DQ cannot say.  No data is needed
 /// Token tables have a scale per row.  Returns the report.

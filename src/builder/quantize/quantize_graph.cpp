@@ -108,11 +108,6 @@ QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
       candidates.push_back(layer);
   }
   layers.activations = scales_of(graph, candidates, how);
-  if (how.ranges && layers.activations.empty() && !candidates.empty())
-    invalid_input(
-        "{}: the calibration names none of the activations of the {}; it was made for another model, or for "
-        "one tower only; calibrate again",
-        how.where, how.label);
 
   QuantizedGraph done;
   if (how.min_sqnr) {

@@ -48,8 +48,7 @@ struct QuantizedGraph {
 /// Convolutions that read an input of the graph do not become int8 (mixed: they become bf16): what they see is what calibration knows
 /// least of, their rounding goes through everything behind them, and they are a few percent of the work.  A
 /// product of an image's patches (passes/patch_embedding.cpp) has a scale for every patch, calibrated or not.
-/// Throws InvalidInput if no range is of a layer of the graph (they are of another model, or of one tower
-/// only).
+/// ranges: require_calibration_of() is for the caller.
 QuantizedGraph quantize_graph(engine::Graph& graph, const GraphQuantization& how);
 
 /// Products and convolutions with constant weights in the graph as it is now, for the report:

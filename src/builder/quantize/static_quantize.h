@@ -14,9 +14,7 @@ struct QuantizedCounts {
 };
 
 /// Writes image.onnx and text.onnx with Q/DQ pairs, and calibration.json, into the folder `out` (which
-/// exists). bundle: fp32.  A tower without calibrated tensors stays float32.  Throws InvalidInput if the
-/// bundle is not fp32, or if the calibration of a tower names none of its activations (it was made for
-/// another model).
+/// exists). bundle: fp32.  calibration: of it (require_calibration_of()).  A tower of which everything is excluded stays float32.
 QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& calibration,
                                        const std::filesystem::path& out);
 

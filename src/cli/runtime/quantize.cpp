@@ -17,6 +17,7 @@ struct Options : builder::QuantizeOptions {
       "run time",
       {"static", "dynamic"});
     v("data", data, "static: prepared dataset whose images and captions calibrate");
+    v("calibration", calibration, "static: a calibration.json of the same model, instead of --data");
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split used for calibration");
     v("samples", samples, "images and captions used for calibration");

@@ -1,0 +1,115 @@
+#include <onnx/onnx_pb.h>
+
+#include <cmath>
+#include <set>
+
+#include "builder/quantize/calibration.h"
+#include "builder/quantize/calibration_samples.h"
+#include "builder/quantize/qdq_writer.h"
+#include "onnx/graph_builder.h"
+
+namespace edgeclip::builder {
+namespace {
+
+constexpr int kFormat = 1;
+
+using Tensors = std::map<std::string, TensorCalibration>;
+
+Json tensors_to_json(const Tensors& tensors) {
+  Json out = Json::object();
+  for (const auto& [name, t] : tensors)
+    out[name] = {
+        {"scale", t.scale.scale}, {"zero_point", t.scale.zero_point}, {"min", t.min}, {"max", t.max}};
+  return out;
+}
+
+Tensors tensors_from_json(const Json& tensors, const std::string& where) {
+  if (!tensors.is_object()) invalid_input("{}: expected an object, found {}", where, json_kind(tensors));
+  Tensors out;
+  for (const auto& [name, entry] : tensors.items()) {
+    const std::string at = where + "." + name;
+    TensorCalibration t;
+    t.scale.scale = static_cast<float>(json_get<double>(entry, "scale", at));
+    t.scale.zero_point = json_get<std::uint8_t>(entry, "zero_point", at);
+    t.min = json_get<double>(entry, "min", at);
+    t.max = json_get<double>(entry, "max", at);
+    if (!(t.scale.scale > 0) || !std::isfinite(t.scale.scale))
+      invalid_input("{}.scale: must be positive", at);
+    if (t.min > t.max) invalid_input("{}: min {} is above max {}; calibrate again", at, t.min, t.max);
+    out[name] = t;
+  }
+  return out;
+}
+
+constexpr const char* kRemedy = "calibrate again with quantize --data DATASET";
+
+void require_tower(const Tensors& tensors, const char* tower, const std::filesystem::path& file,
+                   const std::vector<std::string>& exclude, const std::string& where) {
+  const ::onnx::ModelProto model = onnx_ir::read_model(file);
+  std::set<std::string> needed, possible;
+  for (const auto& product : find_quantizable(model, exclude)) needed.insert(product.activation);
+  for (const auto& product : find_quantizable(model, {})) possible.insert(product.activation);
+  const std::string at = fmt::format("{}: tensors.{}", where, tower);
+  if (tensors.empty() && !needed.empty())
+    invalid_input("{}: is empty, and products of {} read {} values; the file was made for one tower only: {}", at,
+                  file.filename().string(), needed.size(), kRemedy);
+  for (const auto& [name, tensor] : tensors)
+    if (!possible.count(name))
+      invalid_input("{}: names \"{}\", which no product of {} reads; the file was made for another model: {}", at, name,
+                    file.filename().string(), kRemedy);
+  for (const std::string& name : needed)
+    if (!tensors.count(name))
+      invalid_input("{}: has no range of \"{}\", which products of {} read; {}", at, name, file.filename().string(), kRemedy);
+}
+
+}  // namespace
+
+Json Calibration::to_json() const {
+  Json json = Json::object();
+  json["format"] = kFormat;
+  json["method"] = options.calibrator;
+  json["percentile"] = options.percentile;
+  json["samples"] = options.samples;
+  json["dataset"] = options.data;
+  json["split"] = options.split;
+  json["weight_bits"] = weight_bits;
+  json["exclude"] = options.exclude;
+  json["tensors"] = {{"image", tensors_to_json(image)}, {"text", tensors_to_json(text)}};
+  return json;
+}
+
+Calibration Calibration::read(const std::filesystem::path& file) {
+  const Json json = read_json(file);
+  const std::string where = file.string();
+  const int format = json_get<int>(json, "format", where);
+  if (format != kFormat)
+    invalid_input("{}: format {} is not the one this build reads ({}); calibrate again", where, format,
+                  kFormat);
+  Calibration out;
+  out.options.calibrator = json_get<std::string>(json, "method", where);
+  out.options.percentile = json_get<double>(json, "percentile", where);
+  out.options.samples = json_get<int>(json, "samples", where);
+  out.options.data = json_get<std::string>(json, "dataset", where);
+  out.options.split = json_get<std::string>(json, "split", where);
+  check_calibration_options(out.options, where + ": ");
+  out.weight_bits = json_get<int>(json, "weight_bits", where);
+  if (out.weight_bits != 7 && out.weight_bits != 8) invalid_input("{}: weight_bits must be 7 or 8", where);
+  const Json& exclude = json_at(json, "exclude", where);
+  out.options.exclude.clear();
+  if (!exclude.is_array()) json_type_error(exclude, "exclude", where, "a list of strings");
+  for (const Json& part : exclude) {
+    if (!part.is_string()) json_type_error(part, "exclude", where, "a list of strings");
+    out.options.exclude.push_back(part.get<std::string>());
+  }
+  const Json& tensors = json_at(json, "tensors", where);
+  out.image = tensors_from_json(json_at(tensors, "image", where + ": tensors"), where + ": tensors.image");
+  out.text = tensors_from_json(json_at(tensors, "text", where + ": tensors"), where + ": tensors.text");
+  return out;
+}
+
+void require_calibration_of(const Bundle& bundle, const Calibration& calibration, const std::string& where) {
+  require_tower(calibration.image, "image", bundle.image_onnx(), calibration.options.exclude, where);
+  require_tower(calibration.text, "text", bundle.text_onnx(), calibration.options.exclude, where);
+}
+
+}  // namespace edgeclip::builder
