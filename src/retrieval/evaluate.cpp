@@ -66,51 +66,67 @@ class TimedEncoder : public Encoder {
 
 }  // namespace
 
-Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options) {
-  if (options.batch < 1) invalid_input("batch: {} is not at least 1", options.batch);
-  std::vector<std::filesystem::path> paths;
-  std::vector<std::string> captions, names;
-  std::vector<std::int64_t> image_ids, caption_ids;
-  for (const std::int64_t index : dataset.split(options.split)) {
-    const ImageItem& image = dataset.images[static_cast<std::size_t>(index)];
-    paths.push_back(dataset.image_path(image.path));
-    names.push_back(std::filesystem::absolute(paths.back()).lexically_normal().string());
-    image_ids.push_back(image.id);
+EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, std::int64_t most_images) {
+  const std::vector<std::int64_t> all = dataset.split(split);
+  const auto n = static_cast<std::int64_t>(all.size()), count = most_images > 0 ? std::min(n, most_images) : n;
+  EvaluationSet set;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const ImageItem& image = dataset.images[static_cast<std::size_t>(all[static_cast<std::size_t>(i * n / count)])];
+    set.images.push_back(dataset.image_path(image.path));
+    set.image_ids.push_back(image.id);
     for (const std::int64_t row : image.rows) {
-      captions.push_back(dataset.pairs[static_cast<std::size_t>(row)].caption);
-      caption_ids.push_back(dataset.pairs[static_cast<std::size_t>(row)].id);
+      set.captions.push_back(dataset.pairs[static_cast<std::size_t>(row)].caption);
+      set.caption_ids.push_back(dataset.pairs[static_cast<std::size_t>(row)].id);
     }
   }
+  return set;
+}
+
+namespace {
+
+/// Places of those that are asked for.
+std::vector<std::int64_t> queries_of(const std::vector<std::int64_t>& ids, const EvaluateOptions& options) {
   const std::set<std::int64_t> only(options.only_ids.begin(), options.only_ids.end());
-  const auto queries_of = [&](const std::vector<std::int64_t>& ids) {
-    std::vector<std::int64_t> queries;
-    for (std::size_t i = 0; i < ids.size(); ++i)
-      if (only.empty() || only.count(ids[i])) queries.push_back(static_cast<std::int64_t>(i));
-    return queries;
-  };
-  const auto text_queries = queries_of(caption_ids), image_queries = queries_of(image_ids);
-  if (text_queries.empty())
-    invalid_input("{}: split \"{}\" has no captions of the identities asked for", dataset.name,
-                  options.split);
+  std::vector<std::int64_t> queries;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (only.empty() || only.count(ids[i])) queries.push_back(static_cast<std::int64_t>(i));
+  return queries;
+}
 
-  Progress progress("evaluating", static_cast<std::int64_t>(paths.size()), "images");
-  TimedEncoder timed(encoder);
-  const Tensor images =
-      encode_image_files(timed, paths, options.batch, [&](std::int64_t n) { progress.advance(n); });
-  progress.finish();
-  const Tensor texts = encode_texts(encoder, captions, options.batch);
+}  // namespace
 
+Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, const Tensor& texts,
+                               const EvaluateOptions& options) {
+  const auto text_queries = queries_of(set.caption_ids, options);
   Evaluation result;
   result.queries = static_cast<std::int64_t>(text_queries.size());
-  result.gallery = static_cast<std::int64_t>(paths.size());
-  result.image_ms = timed.median_ms();
-  result.text_to_image = measure(texts, caption_ids, text_queries, images, image_ids);
-  result.image_to_text = measure(images, image_ids, image_queries, texts, caption_ids);
+  result.gallery = static_cast<std::int64_t>(set.images.size());
+  result.text_to_image = measure(texts, set.caption_ids, text_queries, images, set.image_ids);
+  result.image_to_text = measure(images, set.image_ids, queries_of(set.image_ids, options), texts, set.caption_ids);
   std::vector<std::int64_t> query_ids;
-  for (const std::int64_t q : text_queries) query_ids.push_back(caption_ids[static_cast<std::size_t>(q)]);
-  result.chance = chance_metrics(query_ids, image_ids);
-  result.examples = example_retrievals({texts, images, captions, caption_ids, image_ids, names}, text_queries,
+  for (const std::int64_t q : text_queries) query_ids.push_back(set.caption_ids[static_cast<std::size_t>(q)]);
+  result.chance = chance_metrics(query_ids, set.image_ids);
+  std::vector<std::string> names;
+  for (const auto& path : set.images) names.push_back(std::filesystem::absolute(path).lexically_normal().string());
+  result.examples = example_retrievals({texts, images, set.captions, set.caption_ids, set.image_ids, names}, text_queries,
                                        options.examples, options.example_results);
+  return result;
+}
+
+Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options) {
+  if (options.batch < 1) invalid_input("batch: {} is not at least 1", options.batch);
+  const EvaluationSet set = evaluation_set(dataset, options.split);
+  if (queries_of(set.caption_ids, options).empty())
+    invalid_input("{}: split \"{}\" has no captions of the identities asked for", dataset.name,
+                  options.split);
+  Progress progress("evaluating", static_cast<std::int64_t>(set.images.size()), "images");
+  TimedEncoder timed(encoder);
+  const Tensor images =
+      encode_image_files(timed, set.images, options.batch, [&](std::int64_t n) { progress.advance(n); });
+  progress.finish();
+  const Tensor texts = encode_texts(encoder, set.captions, options.batch);
+  Evaluation result = evaluate_embeddings(set, images, texts, options);
+  result.image_ms = timed.median_ms();
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,21 @@ struct EvaluateOptions {
   int examples = 0;         ///< queries to be shown with what was found for them
   int example_results = 5;  ///< images of each
 };
+
+/// What a split asks of a model.
+struct EvaluationSet {
+  std::vector<std::filesystem::path> images;
+  std::vector<std::string> captions;
+  std::vector<std::int64_t> image_ids, caption_ids;  ///< the person of each
+};
+
+/// The images of a split with their captions; most_images > 0: so many at most, evenly spread.  Throws InvalidInput if the dataset
+/// has no such split.
+EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, std::int64_t most_images = 0);
+
+/// Of unit rows (images, D) and (captions, D) of the set: what evaluate() measures, without encoding.
+Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, const Tensor& texts,
+                               const EvaluateOptions& options);
 
 /// Encodes every image and every distinct caption of the split and measures both directions: each caption
 /// against all images, each image against all captions.  The identity of a pair says what is relevant.

@@ -10,6 +10,7 @@
 #include "builder/import/onnx_import.h"
 #include "builder/quantize/calibrate_graph.h"
 #include "builder/quantize/calibration_samples.h"
+#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_rewriter.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/quantize.h"
@@ -69,8 +70,11 @@ Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, i
   out.options = options;
   out.options.samples = static_cast<int>(images->samples());
   out.weight_bits = weight_bits;
-  out.image = calibrate_tower(bundle.image_onnx(), *images, options);
-  out.text = calibrate_tower(bundle.text_onnx(), *texts, options);
+  CalibrationOptions of_tower = options;
+  of_tower.exclude = excluded_of(options.exclude, "image");
+  out.image = calibrate_tower(bundle.image_onnx(), *images, of_tower);
+  of_tower.exclude = excluded_of(options.exclude, "text");
+  out.text = calibrate_tower(bundle.text_onnx(), *texts, of_tower);
   if (out.image.empty() && out.text.empty())
     invalid_input("{}: no MatMul with a constant weight matrix is left to quantize; check the exclude list",
                   bundle.directory.string());

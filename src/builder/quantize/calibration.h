@@ -22,7 +22,7 @@ struct CalibrationOptions {
   std::string calibrator = "percentile";  ///< calibrators()
   double percentile = 99.99;              ///< of calibrator percentile
   std::vector<std::string> exclude = {"visual_projection",
-                                      "text_projection"};  ///< parts of names that stay float32
+                                      "text_projection"};  ///< parts of names that stay float32; of a bundle: excluded_of()
 };
 
 /// How the range of an activation follows from the histogram of its values:

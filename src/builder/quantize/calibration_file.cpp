@@ -5,6 +5,7 @@
 
 #include "builder/quantize/calibration.h"
 #include "builder/quantize/calibration_samples.h"
+#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_writer.h"
 #include "onnx/graph_builder.h"
 
@@ -47,7 +48,7 @@ void require_tower(const Tensors& tensors, const char* tower, const std::filesys
                    const std::vector<std::string>& exclude, const std::string& where) {
   const ::onnx::ModelProto model = onnx_ir::read_model(file);
   std::set<std::string> needed, possible;
-  for (const auto& product : find_quantizable(model, exclude)) needed.insert(product.activation);
+  for (const auto& product : find_quantizable(model, excluded_of(exclude, tower))) needed.insert(product.activation);
   for (const auto& product : find_quantizable(model, {})) possible.insert(product.activation);
   const std::string at = fmt::format("{}: tensors.{}", where, tower);
   if (tensors.empty() && !needed.empty())

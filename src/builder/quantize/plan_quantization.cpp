@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "builder/quantize/calibration_samples.h"
+#include "builder/quantize/excluded.h"
 
 namespace edgeclip::builder {
 
@@ -56,8 +57,9 @@ void calibrate_by_file(const BuildOptions& options, const Bundle& bundle, TowerQ
   refuse_without_samples(options, "DATASET");
   const Calibration file = Calibration::read(options.calibration);
   require_calibration_of(bundle, file, options.calibration);
-  for (auto* tower : {&towers.image, &towers.text}) {
+  for (const auto& [tower, name] : {std::pair(&towers.image, "image"), std::pair(&towers.text, "text")}) {
     (*tower)->options = file.options;
+    (*tower)->options.exclude = excluded_of(file.options.exclude, name);
     (*tower)->weight_bits = file.weight_bits;
   }
   towers.image->ranges = file.image;
@@ -118,8 +120,8 @@ TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bu
   TowerQuantizations towers{uncalibrated(options, options.bundle, "image tower"),
                             uncalibrated(options, options.bundle, "text tower")};
   if (bundle.precision == "int8") {
-    for (auto* tower : {&towers.image, &towers.text}) {
-      (*tower)->options.exclude = bundle.quantization.exclude;
+    for (const auto& [tower, name] : {std::pair(&towers.image, "image"), std::pair(&towers.text, "text")}) {
+      (*tower)->options.exclude = excluded_of(bundle.quantization.exclude, name);
       (*tower)->weight_bits = bundle.quantization.weight_bits;  // the same integers come out again
     }
     return towers;

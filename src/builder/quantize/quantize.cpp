@@ -3,22 +3,20 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <map>
+#include <optional>
 
 #include "base/atomic_output.h"
-#include "base/build_info.h"
-#include "base/io_error.h"
-#include "base/log.h"
 #include "base/measure.h"
-#include "base/signals.h"
+#include "base/report_file.h"
+#include "builder/quantize/choose_layers.h"
+#include "builder/quantize/excluded.h"
+#include "builder/quantize/int8_bundle.h"
 #include "builder/quantize/qdq_writer.h"
-#include "builder/quantize/static_quantize.h"
 #include "bundle/bundle.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
-namespace fs = std::filesystem;
-
 namespace {
 
 /// A part that is in no name would leave nothing out.  The usual parts are those of our own exports.
@@ -28,18 +26,23 @@ void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
   for (const std::string& part : options.exclude)
     if (std::find(usual.begin(), usual.end(), part) == usual.end()) unusual.push_back(part);
   if (unusual.empty()) return;  // without reading the models once more
-  std::string names;  // of nodes that would be quantized and of their weights
-  for (const auto& file : {bundle.image_onnx(), bundle.text_onnx()}) {
-    const auto model = onnx_ir::read_model(file);
-    for (const auto& matmul : find_quantizable(model, {})) names += matmul.name + "\n" + matmul.weights + "\n";
+  std::map<std::string, std::vector<std::string>> names;  // of nodes that would be quantized and of their weights, by tower
+  for (const char* tower : {"image", "text"}) {
+    const auto model = onnx_ir::read_model(bundle.directory / (std::string(tower) + ".onnx"));
+    std::vector<std::string>& own = names[tower];
+    for (const auto& matmul : find_quantizable(model, {})) own.insert(own.end(), {matmul.name, matmul.weights});
     for (const auto& node : model.graph().node())
       if (((options.method == "dynamic" && node.op_type() == "Conv") || node.op_type() == "Gather") && node.input_size() > 1)
-        names += node.name() + "\n" + node.input(node.op_type() == "Conv" ? 1 : 0) + "\n";
+        own.insert(own.end(), {node.name(), node.input(node.op_type() == "Conv" ? 1 : 0)});
   }
-  for (const std::string& part : unusual)
-    if (names.find(part) == std::string::npos)
+  for (const std::string& part : unusual) {
+    bool found = false;
+    for (const auto& [tower, own] : names)
+      for (const std::string& name : own) found = found || has_excluded_part(name, excluded_of({part}, tower));
+    if (!found)
       invalid_input("--exclude {}: is in the name of no node or weight of {} that would be quantized", part,
                     bundle.directory.string());
+  }
 }
 
 /// From the file, or from a run over the dataset.
@@ -60,89 +63,36 @@ Calibration calibration_of(const Bundle& bundle, const QuantizeOptions& options)
   return calibrate(bundle, how, options.weight_bits);
 }
 
-/// Layers that became int8.
-int write_int8_weights(const Bundle& bundle, const std::string& tower, const QuantizeOptions& options, const fs::path& out) {
-  throw_if_interrupted();
-  const std::string name = tower + ".onnx";
-  const fs::path file = bundle.directory / name;
-  ::onnx::ModelProto model = onnx_ir::read_model(file);
-  const Int8Weights counts = store_int8_weights(model, {/*layers=*/true, options.exclude, options.weight_bits}, file);
-  if (!onnx_ir::check_model(model, name)) spdlog::info("{}: libonnx's checker does not know its opset yet", name);
-  onnx_ir::write_model(out / name, model);
-  spdlog::info("{}: weights of {} products, {} convolutions and {} tables are int8", name, counts.products,
-               counts.convolutions, counts.tables);
-  return counts.products + counts.convolutions;
-}
-
-/// With what lies beside it.
-std::uintmax_t model_bytes(const fs::path& file) {
-  fs::path beside = file;
-  beside += ".data";
-  return fs::file_size(file) + (fs::exists(beside) ? fs::file_size(beside) : 0);
-}
-
 }  // namespace
 
-Json quantize_bundle(const QuantizeOptions& options) {
-  const bool dynamic = options.method == "dynamic";
+Json quantize_bundle(const QuantizeOptions& options, const OpenProbe& open_probe) {
   check_quantize_options(options);
-
   const Stopwatch clock;
-  Bundle bundle = open_bundle(options.bundle);
+  const Bundle bundle = open_bundle(options.bundle);
   if (bundle.precision != "fp32")
     invalid_input("{}: is {} already; quantize the fp32 bundle it was made from", options.bundle,
                   bundle.precision);
   require_exclusions(bundle, options);
-  AtomicDirectory out(options.out, "bundle.json", {options.overwrite, {options.bundle, options.data, options.calibration}});
+  const std::vector<std::string> inputs = {options.bundle, options.data, options.calibration};
+  if (!options.sensitivity.empty()) require_result_output(options.sensitivity, ReportKind::kJson, inputs, options.overwrite);
+  std::optional<AtomicDirectory> out;
+  if (!options.out.empty()) out.emplace(options.out, "bundle.json", FolderRules{options.overwrite, {options.bundle, options.data, options.calibration}});
 
-  BundleQuantization done = {options.method, options.weight_bits, options.exclude};
-  Json calibrated = Json::object();  // what static adds to report and provenance
   Json report = {{"method", options.method}};
-  if (dynamic) {
-    int layers = 0;
-    for (const char* tower : {"image", "text"}) {
-      const int of_tower = write_int8_weights(bundle, tower, options, out.work());
-      report["quantized"][tower] = of_tower;
-      layers += of_tower;
-    }
-    if (layers == 0)
-      invalid_input("{}: no product or convolution is left to quantize; leave fewer out (--exclude {})", options.bundle,
-                    fmt::join(options.exclude, " "));
-  } else {
-    const Calibration calibration = calibration_of(bundle, options);
-    const QuantizedCounts counts = write_quantized_models(bundle, calibration, out.work());
-    report["quantized"] = {{"image", counts.image}, {"text", counts.text}};
-    done.weight_bits = calibration.weight_bits;
-    done.exclude = calibration.options.exclude;
-    calibrated = {{"data", calibration.options.data},
-                  {"split", calibration.options.split},
-                  {"samples", calibration.options.samples},
-                  {"range", calibration.options.calibrator},
-                  {"percentile", calibration.options.percentile}};
-    if (!options.calibration.empty()) calibrated["calibration"] = options.calibration;
+  std::optional<Calibration> calibration;
+  if (options.method == "static") calibration = calibration_of(bundle, options);
+  QuantizeOptions settled = options;
+  std::vector<std::string>& exclude = calibration ? calibration->options.exclude : settled.exclude;
+  if (measures_retrieval(options)) {
+    const ChosenLayers chosen = choose_layers(bundle, options, calibration, open_probe);
+    exclude.insert(exclude.end(), chosen.exclude.begin(), chosen.exclude.end());
+    if (!chosen.sensitivity.is_null()) write_json(options.sensitivity, chosen.sensitivity);
+    if (!chosen.mixed.is_null()) report["mixed"] = chosen.mixed;
   }
-  report["weight_bits"] = done.weight_bits;
-  report.update(calibrated);
-
-  std::error_code error;
-  fs::copy(bundle.tokenizer(), out.work() / "tokenizer", fs::copy_options::recursive, error);
-  if (!error) fs::copy_file(bundle.reference(), out.work() / "reference.safetensors", error);
-  if (error) throw_output_error(options.out, error.value());
-
-  for (const char* file : {"image.onnx", "text.onnx"})
-    report["bytes"][file] = {{"fp32", model_bytes(bundle.directory / file)},
-                             {"int8", model_bytes(out.work() / file)}};
-
-  bundle.precision = "int8";
-  bundle.quantization = done;
-  if (!bundle.provenance.is_array()) bundle.provenance = Json::array();
-  Json provenance = {{"command", "quantize"},           {"version", version()},
-                     {"bundle", options.bundle},         {"method", options.method},
-                     {"weight_bits", done.weight_bits}, {"exclude", done.exclude}};
-  provenance.update(calibrated);
-  bundle.provenance.push_back(std::move(provenance));
-  write_bundle_json(out.work(), bundle);
-  out.commit();
+  if (out) {
+    report.update(write_int8_bundle(bundle, settled, calibration, report.value("mixed", Json()), out->work()));
+    out->commit();
+  }
   report["seconds"] = clock.seconds();
   return report;
 }

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "builder/quantize/quantize_options.h"
+#include "builder/quantize/retrieval_probe.h"
 
 namespace edgeclip::builder {
 
@@ -10,7 +11,9 @@ namespace edgeclip::builder {
 ///            calibration.json; a calibration.json
 ///   dynamic  int8 weights of products and convolutions behind DequantizeLinear; a plan of it multiplies products in int8, with a
 ///            scale for every row (token, patch) found at run time, which plain Q/DQ cannot say.  No data is needed
-/// Token tables have a scale per row.  Returns the report.
-Json quantize_bundle(const QuantizeOptions& options);
+/// Token tables have a scale per row.  --sensitivity writes its file; --max-recall-loss leaves layers in float32, which the report
+/// names under "mixed".  open_probe: for these two; not called without.  Returns the report.  Throws CheckNotMet if int8 cannot keep
+/// to --max-recall-loss.
+Json quantize_bundle(const QuantizeOptions& options, const OpenProbe& open_probe = {});
 
 }  // namespace edgeclip::builder

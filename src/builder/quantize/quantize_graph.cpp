@@ -92,12 +92,11 @@ void say_how_many(const GraphQuantization& how, int done, std::size_t all, std::
 
 }  // namespace
 
-QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
-  const bool calibrated = how.samples || how.ranges;
+LayerQuantization layer_quantization(const Graph& graph, const GraphQuantization& how) {
   LayerQuantization layers;
   layers.exclude = how.options.exclude;
   layers.weight_bits = how.weight_bits;
-  layers.per_row = !calibrated;
+  layers.per_row = !how.samples && !how.ranges;
   std::vector<QuantizableLayer> candidates;
   for (const QuantizableLayer& layer : quantizable_layers(graph, how.options.exclude)) {
     if (layer.convolution && is_input(graph, layer.activation))
@@ -108,7 +107,15 @@ QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
       candidates.push_back(layer);
   }
   layers.activations = scales_of(graph, candidates, how);
+  return layers;
+}
 
+QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
+  LayerQuantization layers = layer_quantization(graph, how);
+  std::int64_t uncalibrated = 0;
+  if (layers.per_row)
+    for (const QuantizableLayer& layer : quantizable_layers(graph, how.options.exclude))
+      uncalibrated += layer.convolution && !layers.stay.count(layer.key) ? 1 : 0;
   QuantizedGraph done;
   if (how.min_sqnr) {
     EDGECLIP_CHECK(how.samples, "mixed without samples");
@@ -118,9 +125,6 @@ QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
   }
   const std::size_t all = quantizable_layers(graph).size();
   done.layers = quantize_layers(graph, layers, how.where);
-  const auto uncalibrated =
-      std::count_if(candidates.begin(), candidates.end(),
-                    [&](const QuantizableLayer& layer) { return !calibrated && layer.convolution; });
   say_how_many(how, done.layers, all, uncalibrated);
   return done;
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "builder/quantize/calibration.h"
 #include "builder/quantize/calibration_samples.h"
+#include "builder/quantize/quantize_layers.h"
 #include "engine/graph/graph.h"
 
 namespace edgeclip::builder {
@@ -38,6 +39,9 @@ struct QuantizedGraph {
   int layers = 0;                      ///< that became int8
   std::map<std::string, double> sqnr;  ///< dB by QuantizableLayer::key, where it was measured
 };
+
+/// What quantize_graph() asks quantize_layers() for, without min_sqnr: runs the samples, if there are some.
+LayerQuantization layer_quantization(const engine::Graph& graph, const GraphQuantization& how);
 
 /// Quantizes the layers of an optimized graph (quantize_layers()), and warns where that leaves all of it
 /// float32, or convolutions for want of ranges:

@@ -1,7 +1,6 @@
 #include "builder/quantize/quantize_layers.h"
 
 #include "builder/passes/activation_by.h"
-#include "builder/quantize/quantizable_layers.h"
 #include "engine/ops/quant_matmul.h"
 
 namespace edgeclip::builder {
@@ -9,6 +8,10 @@ namespace edgeclip::builder {
 using namespace engine;
 
 namespace {
+
+bool is_by_row(const QuantizableLayer& layer, const LayerQuantization& how) {
+  return !layer.convolution && how.by_row.count(layer.key) != 0;
+}
 
 class LayerQuantizer {
  public:
@@ -21,9 +24,9 @@ class LayerQuantizer {
     find_residuals(layers);
     for (const QuantizableLayer& layer : layers) {
       const auto scale = how_.activations.find(graph_.value(layer.activation).name);
-      const bool calibrated = !is_by_row(layer) && scale != how_.activations.end();
+      const bool calibrated = !is_by_row(layer, how_) && scale != how_.activations.end();
       at_ = layer.node + inserted_;
-      if (stays(layer)) continue;
+      if (!becomes_int8(graph_, layer, how_)) continue;
       if (calibrated)
         quantize(layer, scale->second);
       else
@@ -42,14 +45,7 @@ class LayerQuantizer {
     ValueId values = kNoValue, scales = kNoValue, zero_points = kNoValue;
   };
 
-  bool is_by_row(const QuantizableLayer& layer) const {
-    return !layer.convolution && how_.by_row.count(layer.key) != 0;
-  }
   bool is_calibrated(ValueId x) const { return how_.activations.count(graph_.value(x).name) != 0; }
-  bool stays(const QuantizableLayer& layer) const {
-    if (how_.stay.count(layer.key)) return true;
-    return !is_by_row(layer) && !is_calibrated(layer.activation) && (layer.convolution || !how_.per_row);
-  }
 
   /// What convolutions add as bytes: values that are bytes anyway, and for all of their readers.  Elsewhere the float32 sum
   /// costs less than it would to quantize for it.
@@ -57,7 +53,7 @@ class LayerQuantizer {
     std::map<std::size_t, const QuantizableLayer*> int8;  // by node
     std::set<ValueId> made;                               // by int8 layers
     for (const QuantizableLayer& layer : layers) {
-      if (stays(layer)) continue;
+      if (!becomes_int8(graph_, layer, how_)) continue;
       int8[layer.node] = &layer;
       made.insert(graph_.nodes()[layer.node].outputs[0]);
     }
@@ -67,7 +63,7 @@ class LayerQuantizer {
       bool all = true, reads = made.count(x) != 0;
       for (const std::size_t i : graph_.consumers(x)) {
         const auto reader = int8.find(i);
-        const bool activation = reader != int8.end() && reader->second->activation == x && !is_by_row(*reader->second),
+        const bool activation = reader != int8.end() && reader->second->activation == x && !is_by_row(*reader->second, how_),
                    added = reader != int8.end() && reader->second->residual == x &&
                            adds_bytes(activation_of(graph_.nodes()[i]).kind);
         all = all && (activation || added);
@@ -238,6 +234,11 @@ class LayerQuantizer {
 };
 
 }  // namespace
+
+bool becomes_int8(const Graph& graph, const QuantizableLayer& layer, const LayerQuantization& how) {
+  if (how.stay.count(layer.key)) return false;
+  return is_by_row(layer, how) || how.activations.count(graph.value(layer.activation).name) != 0 || (!layer.convolution && how.per_row);
+}
 
 int quantize_layers(Graph& graph, const LayerQuantization& how, const std::string& where) {
   return LayerQuantizer(graph, how, where).run();

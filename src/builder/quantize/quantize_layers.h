@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "builder/quantize/quant_math.h"
+#include "builder/quantize/quantizable_layers.h"
 #include "engine/graph/graph.h"
 
 namespace edgeclip::builder {
@@ -19,6 +20,9 @@ struct LayerQuantization {
   std::vector<std::string> exclude;  ///< as quantizable_layers() takes it
   int weight_bits = 8;               ///< quantize_weights()
 };
+
+/// Whether quantize_layers() rewrites this layer of the graph.
+bool becomes_int8(const engine::Graph& graph, const QuantizableLayer& layer, const LayerQuantization& how);
 
 /// x ─► MatMul | FusedMatMul | Conv | FusedConv(W) ─► y
 ///   ⇒  x ─► QuantizeLinear(calibrated) ─► QuantMatMul | QuantConv(W int8, a scale per channel) ─► y

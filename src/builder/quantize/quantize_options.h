@@ -22,11 +22,19 @@ struct QuantizeOptions {
   /// Parts of node or weight names that stay float32.  The projections cost next to nothing (one row per
   /// item) and their rounding goes straight into the embedding: on a small transformer the worst cosine rose
   /// from 0.995 to 0.999.
+  /// "=NAME" is a whole name, "image:..." and "text:..." are of that tower alone.
   std::vector<std::string> exclude = {"visual_projection", "text_projection"};
+  std::string sensitivity;       ///< JSON file for what each layer costs; `out` may then be left out
+  double max_recall_loss = -1;   ///< points of R@1; from 0 on: as few layers stay float32 as keep within it
+  std::string score_split = "val";  ///< of `data`, whose retrieval the two above measure
+  int score_samples = 500;          ///< images of it, with their captions, at most
 };
 
 /// Throws InvalidInput naming the option that is impossible, or would have no effect beside others.
 void check_quantize_options(const QuantizeOptions& options);
+
+/// Whether layers are tried out: --sensitivity, --max-recall-loss.
+bool measures_retrieval(const QuantizeOptions& options);
 
 /// The calibrator in force: `calibrator`, or its older name.
 std::string calibrator_of(const QuantizeOptions& options);

@@ -2,23 +2,31 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <set>
+
 #include "base/log.h"
 #include "base/signals.h"
+#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_writer.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
 namespace {
 
-int write_tower(const std::filesystem::path& file, const std::map<std::string, TensorCalibration>& tensors,
-                const Calibration& calibration, const std::filesystem::path& out) {
+/// tensors: those that nothing quantized reads go.
+int write_tower(const std::filesystem::path& file, const char* tower, const Calibration& calibration, std::map<std::string, TensorCalibration>& tensors,
+                const std::filesystem::path& out) {
   throw_if_interrupted();
+  const std::vector<std::string> exclude = excluded_of(calibration.options.exclude, tower);
   std::map<std::string, ActivationScale> scales;
   for (const auto& [name, tensor] : tensors) scales[name] = tensor.scale;
   ::onnx::ModelProto model = onnx_ir::read_model(file);
   const auto all = find_quantizable(model, {});
-  const int count = insert_qdq(model, scales, calibration.options.exclude, calibration.weight_bits, file);
-  store_int8_weights(model, {/*layers=*/false, calibration.options.exclude}, file);
+  std::set<std::string> read;
+  for (const auto& product : find_quantizable(model, exclude)) read.insert(product.activation);
+  std::erase_if(tensors, [&](const auto& tensor) { return read.count(tensor.first) == 0; });
+  const int count = insert_qdq(model, scales, exclude, calibration.weight_bits, file);
+  store_int8_weights(model, {/*layers=*/false, exclude}, file);
   if (!onnx_ir::check_model(model, out.string()))
     spdlog::info("{}: libonnx's checker does not know its opset yet", out.filename().string());
   onnx_ir::write_model(out, model);
@@ -32,9 +40,13 @@ int write_tower(const std::filesystem::path& file, const std::map<std::string, T
 QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& calibration,
                                        const std::filesystem::path& out) {
   QuantizedCounts counts;
-  counts.image = write_tower(bundle.image_onnx(), calibration.image, calibration, out / "image.onnx");
-  counts.text = write_tower(bundle.text_onnx(), calibration.text, calibration, out / "text.onnx");
-  write_json(out / "calibration.json", calibration.to_json());
+  Calibration used = calibration;
+  counts.image = write_tower(bundle.image_onnx(), "image", calibration, used.image, out / "image.onnx");
+  counts.text = write_tower(bundle.text_onnx(), "text", calibration, used.text, out / "text.onnx");
+  if (counts.image + counts.text == 0)
+    invalid_input("{}: no product is left to quantize; leave fewer out (--exclude {})", bundle.directory.string(),
+                  fmt::join(calibration.options.exclude, " "));
+  write_json(out / "calibration.json", used.to_json());
   return counts;
 }
 
