@@ -106,6 +106,26 @@ TEST_F(QuantizeBundle, EveryProductIsFused) {
   }
 }
 
+TEST_F(QuantizeBundle, PatchesAreExcludedByTheirName) {
+  const auto patches = [](const fs::path& directory) {
+    const Graph graph = import_onnx(directory / "image.onnx");
+    for (const Node& node : graph.nodes())
+      if (node.is("Conv")) return graph.value(node.inputs[1]).is_constant();
+    return false;
+  };
+  quantize_bundle(options("patches"));
+  EXPECT_FALSE(patches(*home_ / "patches")) << "int8 behind DequantizeLinear";
+  QuantizeOptions without = options("no_patches");
+  without.exclude = {"projection", "patches.weight"};
+  quantize_bundle(without);
+  EXPECT_TRUE(patches(*home_ / "no_patches"));
+  BuildOptions build;
+  build.bundle = without.out;
+  build.out = (*home_ / "plan_without").string();
+  build.precision = "int8";
+  EXPECT_EQ(build_plan(build)["image"]["int8_layers"], 12);
+}
+
 TEST_F(QuantizeBundle, FastKernelsAgreeWithReadableOnes) {
   quantize_bundle(options("kernels"));
   const Bundle bundle = open_bundle(*home_ / "kernels");
@@ -157,7 +177,10 @@ TEST_F(QuantizeBundle, PlansAreBuiltFromQdqDatasetAndCalibrationAlike) {
     build.out = (*home_ / out).string();
     build.precision = "int8";
     build.calibration = calibration.empty() ? "" : (*home_ / calibration).string();
-    build_plan(build);
+    const Json report = build_plan(build);
+    EXPECT_EQ(report["image"]["int8_layers"], calibration.empty() ? 13 : 11) << "Q/DQ pairs stand between q, k and v";
+    EXPECT_EQ(report["image"]["layers"][0]["activations"], "row") << "the patches";
+    EXPECT_EQ(report["image"]["layers"][1]["activations"], "tensor");
     const PlanInfo plan = open_plan_info(build.out);
     EXPECT_EQ(plan.precision, "int8");
     const Session session(open_plan_graph(plan, "image"), {});
@@ -165,8 +188,8 @@ TEST_F(QuantizeBundle, PlansAreBuiltFromQdqDatasetAndCalibrationAlike) {
     return context.run({pixels.view()}).at(0);
   };
   const Tensor qdq = build("for_plan", "", "plan_qdq");
-  // Equal but for the patches, which are float in the file and int8 with a scale each in a plan.
-  EXPECT_LE(test::max_difference(qdq, build("bundle", "for_plan/calibration.json", "plan_file")), 0.03);
+  // Patches too, which the file has as int8 weights alone, and a plan with a scale for each.
+  EXPECT_LE(test::max_difference(qdq, build("bundle", "for_plan/calibration.json", "plan_file")), 1e-6);
   // All 24 training pictures instead of 20: nearly the same scales.
   EXPECT_LE(test::max_difference(qdq, build("bundle", "dataset", "plan_data")), 0.05);
 }

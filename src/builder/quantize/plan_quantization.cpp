@@ -113,7 +113,6 @@ TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bu
     if (!options.calibration.empty())
       invalid_input("--calibration {}: has no effect, {} is int8 already; leave it out", options.calibration,
                     options.bundle);
-    if (bundle.quantization.method == "static") return {};
   } else if (!quantizes(options)) {
     return {};
   }
@@ -123,6 +122,8 @@ TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bu
     for (const auto& [tower, name] : {std::pair(&towers.image, "image"), std::pair(&towers.text, "text")}) {
       (*tower)->options.exclude = excluded_of(bundle.quantization.exclude, name);
       (*tower)->weight_bits = bundle.quantization.weight_bits;  // the same integers come out again
+      // Its Q/DQ pairs say what is int8, but for patches, for which ONNX has no words.
+      if (bundle.quantization.method == "static") (*tower)->ranges.emplace();
     }
     return towers;
   }

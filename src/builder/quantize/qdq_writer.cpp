@@ -43,6 +43,24 @@ bool gathers_rows(const NodeProto& node) {
   return true;
 }
 
+const ::onnx::AttributeProto* attribute_of(const NodeProto& node, const char* name) {
+  for (const auto& attribute : node.attribute())
+    if (attribute.name() == name) return &attribute;
+  return nullptr;
+}
+
+/// Whether it cuts an image, which is an input of the graph, into patches.
+bool is_patch_embedding(const NodeProto& node, const GraphProto& graph) {
+  if (node.op_type() != "Conv" || !is_standard(node)) return false;
+  const auto is_input = [&](const auto& input) { return input.name() == node.input(0); };
+  if (std::none_of(graph.input().begin(), graph.input().end(), is_input)) return false;
+  const auto *kernel = attribute_of(node, "kernel_shape"), *strides = attribute_of(node, "strides"), *pads = attribute_of(node, "pads"),
+             *group = attribute_of(node, "group");
+  if (kernel == nullptr || strides == nullptr || (group != nullptr && group->i() != 1)) return false;
+  if (pads != nullptr && std::any_of(pads->ints().begin(), pads->ints().end(), [](auto pad) { return pad != 0; })) return false;
+  return std::equal(kernel->ints().begin(), kernel->ints().end(), strides->ints().begin(), strides->ints().end());
+}
+
 }  // namespace
 
 std::vector<QuantizableMatMul> find_quantizable(const ModelProto& model,
@@ -103,7 +121,7 @@ Int8Weights store_int8_weights(ModelProto& model, const Int8WeightsOptions& opti
       node.set_input(1, rewriter.weights(node.input(1), 1, options.bits));
       ++counts.products;
     } else if (const TensorProto* filters = weights_of(node, 1);
-               options.layers && node.op_type() == "Conv" && filters != nullptr && filters->dims_size() >= 3 &&
+               (options.layers || is_patch_embedding(node, graph)) && node.op_type() == "Conv" && filters != nullptr && filters->dims_size() >= 3 &&
                !has_excluded_part(node.name(), options.exclude) && !has_excluded_part(filters->name(), options.exclude)) {
       node.set_input(1, rewriter.weights(filters->name(), 0, options.bits));
       ++counts.convolutions;

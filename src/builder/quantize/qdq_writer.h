@@ -36,7 +36,7 @@ int insert_qdq(::onnx::ModelProto& model, const std::map<std::string, Activation
                const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file);
 
 struct Int8WeightsOptions {
-  bool layers = true;                ///< products' and convolutions' weights; false: tables alone
+  bool layers = true;                ///< products' and convolutions' weights; false: tables, and of convolutions patch embeddings
   std::vector<std::string> exclude;  ///< as find_quantizable() takes it
   int bits = 8;                      ///< quantize_weights(), of layers
   std::int64_t smallest_table = kSmallestInt8Table;  ///< elements
@@ -47,6 +47,7 @@ struct Int8Weights {
 
 /// Stores weights as int8, with float32 arithmetic behind them as far as ONNX says it:
 ///   W int8 ─► DequantizeLinear(a scale per column, of a Conv per filter) ─► MatMul | Conv
+///   A patch embedding is a Conv that cuts an input of the graph into patches: kernel and stride are the same, without padding.
 ///   table int8 ─► DequantizeLinear(a scale per row) ─► Gather (axis 0), of smallest_table elements or more
 /// What a runtime does with the activations is its own: a plan of int8 finds a scale for every row as it comes.  Throws as
 /// insert_qdq().

@@ -32,7 +32,7 @@ void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
     std::vector<std::string>& own = names[tower];
     for (const auto& matmul : find_quantizable(model, {})) own.insert(own.end(), {matmul.name, matmul.weights});
     for (const auto& node : model.graph().node())
-      if (((options.method == "dynamic" && node.op_type() == "Conv") || node.op_type() == "Gather") && node.input_size() > 1)
+      if ((node.op_type() == "Conv" || node.op_type() == "Gather") && node.input_size() > 1)
         own.insert(own.end(), {node.name(), node.input(node.op_type() == "Conv" ? 1 : 0)});
   }
   for (const std::string& part : unusual) {

@@ -123,9 +123,12 @@ QuantizedGraph quantize_graph(Graph& graph, const GraphQuantization& how) {
     for (const auto& [key, ratio] : done.sqnr)
       if (!(ratio >= *how.min_sqnr)) layers.stay.insert(key);
   }
-  const std::size_t all = quantizable_layers(graph).size();
+  const auto int8_already = std::count_if(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
+    return node.is("QuantMatMul", "edgeclip") || node.is("QuantConv", "edgeclip");
+  });
+  const std::size_t all = quantizable_layers(graph).size() + static_cast<std::size_t>(int8_already);
   done.layers = quantize_layers(graph, layers, how.where);
-  say_how_many(how, done.layers, all, uncalibrated);
+  say_how_many(how, done.layers + static_cast<int>(int8_already), all, uncalibrated);
   return done;
 }
 

@@ -36,7 +36,7 @@ struct GraphQuantization {
 };
 
 struct QuantizedGraph {
-  int layers = 0;                      ///< that became int8
+  int layers = 0;                      ///< that became int8, beside those that were
   std::map<std::string, double> sqnr;  ///< dB by QuantizableLayer::key, where it was measured
 };
 
@@ -51,7 +51,8 @@ LayerQuantization layer_quantization(const engine::Graph& graph, const GraphQuan
 ///   min_sqnr                        of these the layers whose SQNR (measure_sqnr()) is at least that
 /// Convolutions that read an input of the graph do not become int8 (mixed: they become bf16): what they see is what calibration knows
 /// least of, their rounding goes through everything behind them, and they are a few percent of the work.  A
-/// product of an image's patches (passes/patch_embedding.cpp) has a scale for every patch, calibrated or not.
+/// product of an image's patches (passes/patch_embedding.cpp) has a scale for every patch, calibrated or not, and so it has in a graph
+/// whose Q/DQ pairs made the other layers int8 before (ranges without any).
 /// ranges: require_calibration_of() is for the caller.
 QuantizedGraph quantize_graph(engine::Graph& graph, const GraphQuantization& how);
 

@@ -26,7 +26,7 @@ int write_tower(const std::filesystem::path& file, const char* tower, const Cali
   for (const auto& product : find_quantizable(model, exclude)) read.insert(product.activation);
   std::erase_if(tensors, [&](const auto& tensor) { return read.count(tensor.first) == 0; });
   const int count = insert_qdq(model, scales, exclude, calibration.weight_bits, file);
-  store_int8_weights(model, {/*layers=*/false, exclude}, file);
+  store_int8_weights(model, {/*layers=*/false, exclude, calibration.weight_bits}, file);
   if (!onnx_ir::check_model(model, out.string()))
     spdlog::info("{}: libonnx's checker does not know its opset yet", out.filename().string());
   onnx_ir::write_model(out, model);
