@@ -9,6 +9,7 @@
 #include "builder/import/onnx_import.h"
 #include "builder/precision/apply_precision.h"
 #include "builder/quantize/plan_quantization.h"
+#include "builder/quantize/smooth.h"
 #include "bundle/bundle.h"
 #include "engine/plan/plan.h"
 
@@ -37,6 +38,8 @@ Json build_tower(const TowerModel& tower, const BuildOptions& options, const std
       graph.value(graph.inputs[0]).name != tower.input)
     invalid_input("{}: a {} tower has one input, {}, and one output; export the bundle again",
                   tower.onnx.string(), tower.name, tower.input);
+  if (tower.quantization && tower.quantization->ranges)
+    set_constants(graph, smoothed_constants(graph, *tower.quantization->ranges, options.calibration));
   std::vector<GraphProfile> profiles;
   for (const int batch : batches) {
     Shape shape = tower.shape;

@@ -123,7 +123,7 @@ TEST_F(ChooseLayers, ACandidateIsWhatAPlanOfItWouldBe) {
     ASSERT_EQ(tower.layers().size(), 4 + 6 + 1u) << "q, k and v are one, but in the last block";
     std::set<std::string> all;
     for (const auto& layer : tower.layers()) all.insert(layer.key);
-    EXPECT_EQ(distance(tower.tower({}, false)(pixels().view()), of_plan("fp32", "")), 0);
+    EXPECT_LT(distance(tower.tower({}, false)(pixels().view()), of_plan("fp32", "")), calibrated ? 1e-9 : 1e-30) << "smooth or not";
     EXPECT_EQ(distance(tower.tower(all, true)(pixels().view()), of_plan("int8", calibrated ? "int8/calibration.json" : "")), 0);
   }
 }

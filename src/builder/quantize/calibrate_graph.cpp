@@ -18,8 +18,8 @@ namespace {
 /// Histograms of values by name; one run of the graph at a time.
 class Recorder {
  public:
-  Recorder(const std::set<std::string>& wanted, std::string where)
-      : wanted_(wanted), where_(std::move(where)) {}
+  Recorder(const std::set<std::string>& wanted, std::string where, bool by_channel)
+      : wanted_(wanted), where_(std::move(where)), by_channel_(by_channel) {}
 
   void start_run() { seen_.clear(); }
 
@@ -32,19 +32,53 @@ class Recorder {
   }
 
   const std::map<std::string, Histogram>& histograms() const { return histograms_; }
+  std::map<std::string, ChannelStatistics> channels() const {
+    std::map<std::string, ChannelStatistics> all;
+    for (const auto& [name, sums] : channels_) {
+      ChannelStatistics& one = all[name];
+      one.most = sums.most;
+      for (const double sum : sums.sum) one.mean.push_back(static_cast<float>(sum / static_cast<double>(sums.rows)));
+    }
+    return all;
+  }
 
  private:
+  struct Sums {
+    std::vector<double> sum;
+    std::vector<float> most;
+    std::int64_t rows = 0;
+  };
+
+  void add_channels(const std::string& name, const TensorView& x) {
+    if (x.shape.empty() || x.elements() == 0) return;
+    const auto width = static_cast<std::size_t>(x.shape.back());
+    Sums& sums = channels_[name];
+    sums.sum.resize(width);  // the same in all runs: that of the weights that read it
+    sums.most.resize(width);
+    const float* value = x.as<float>();
+    const std::int64_t rows = x.elements() / x.shape.back();
+    sums.rows += rows;
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (std::size_t j = 0; j < width; ++j, ++value) {
+        sums.sum[j] += static_cast<double>(*value);
+        sums.most[j] = std::max(sums.most[j], std::abs(*value));
+      }
+  }
+
   void record(const Graph& graph, ValueId id, const TensorView& x) {
     const std::string& name = graph.value(id).name;
     // Several layers may read one value.
     if (!wanted_.count(name) || !seen_.insert(name).second) return;
     histograms_[name].add(x.as<float>(), x.elements(), where_ + ": value \"" + name + "\"");
+    if (by_channel_) add_channels(name, x);
   }
 
   const std::set<std::string>& wanted_;
   const std::string where_;
+  const bool by_channel_;
   std::set<std::string> seen_;
   std::map<std::string, Histogram> histograms_;
+  std::map<std::string, Sums> channels_;
 };
 
 /// The first row that the graph refuses by itself; nothing where rows cannot run alone.
@@ -107,10 +141,11 @@ SessionOptions calibration_session_options() {
 std::map<std::string, TensorCalibration> calibrate_graph(Graph graph, const std::set<std::string>& wanted,
                                                          const CalibrationSamples& samples,
                                                          const CalibrationOptions& options,
-                                                         const std::string& where) {
+                                                         const std::string& where,
+                                                         std::map<std::string, ChannelStatistics>* channels) {
   const Session session(std::move(graph), calibration_session_options());
   Context context(session);
-  Recorder recorder(wanted, where);
+  Recorder recorder(wanted, where, channels != nullptr);
   context.set_observer([&](const NodeRun& run) { recorder.observe(session.graph(), run); });
   Progress progress("calibrate", samples.batches(), "batches");
   for (std::int64_t i = 0; i < samples.batches(); ++i) {
@@ -131,6 +166,7 @@ std::map<std::string, TensorCalibration> calibrate_graph(Graph graph, const std:
   std::map<std::string, TensorCalibration> calibrations;
   for (const auto& [name, histogram] : recorder.histograms())
     calibrations[name] = {choose_scale(histogram, options), histogram.min(), histogram.max()};
+  if (channels != nullptr) *channels = recorder.channels();
   return calibrations;
 }
 

@@ -13,7 +13,7 @@
 #include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_rewriter.h"
 #include "builder/quantize/qdq_writer.h"
-#include "builder/quantize/quantize.h"
+#include "builder/quantize/smooth.h"
 #include "data/dataset/dataset.h"
 #include "data/text/tokenizer.h"
 #include "onnx/graph_builder.h"
@@ -53,7 +53,23 @@ std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::
   for (const auto& matmul : find_quantizable(model, options.exclude))
     wanted.insert(matmul.activation);
   if (wanted.empty()) return {};
-  return calibrate_graph(import_onnx(file), wanted, samples, options, file.string());
+  Graph graph = import_onnx(file);
+  std::map<std::string, ChannelStatistics> channels;
+  std::map<std::string, std::vector<float>> factors;
+  if (options.smooth > 0) {
+    calibrate_graph(graph, wanted, samples, options, file.string(), &channels);
+    std::map<std::string, std::vector<float>> most;
+    for (auto& [name, seen] : channels) most[name] = std::move(seen.most);
+    factors = smoothing_factors(graph, most, options.smooth);
+    std::map<std::string, TensorCalibration> smooth;
+    for (const auto& [name, factor] : factors) smooth[name].smooth = factor;
+    set_constants(graph, smoothed_constants(graph, smooth, file.string()));
+  }
+  auto tensors = calibrate_graph(graph, wanted, samples, options, file.string(), options.bias_correction ? &channels : nullptr);
+  for (auto& [name, factor] : factors) tensors.at(name).smooth = std::move(factor);
+  if (options.bias_correction)
+    for (auto& [name, tensor] : tensors) tensor.mean = channels.at(name).mean;
+  return tensors;
 }
 
 }  // namespace

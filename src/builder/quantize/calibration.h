@@ -21,6 +21,8 @@ struct CalibrationOptions {
   int samples = 256;                      ///< images, and as many captions
   std::string calibrator = "percentile";  ///< calibrators()
   double percentile = 99.99;              ///< of calibrator percentile
+  double smooth = 0;                      ///< of a bundle: alpha of smoothing_factors(); 0: none
+  bool bias_correction = false;           ///< of a bundle: means are recorded, for corrected_bias()
   std::vector<std::string> exclude = {"visual_projection",
                                       "text_projection"};  ///< parts of names that stay float32; of a bundle: excluded_of()
 };
@@ -39,6 +41,13 @@ void check_calibrator(const std::string& name, const std::string& option);
 struct TensorCalibration {
   ActivationScale scale;
   double min = 0, max = 0;  ///< seen
+  std::vector<float> smooth{};  ///< smoothing_factors() by which the value is divided, which all of this is said of; or empty
+  std::vector<float> mean{};    ///< of each channel, for the biases of products that read it; or empty
+};
+
+/// What was seen of a value by channel, its last axis.
+struct ChannelStatistics {
+  std::vector<float> mean, most;  ///< most: largest magnitude
 };
 
 /// calibration.json: what quantization needs besides the weights, keyed by the ONNX name of the activation.

@@ -1,6 +1,8 @@
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "builder/quantize/calibration.h"
@@ -12,15 +14,39 @@
 namespace edgeclip::builder {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 1, kFormatOfSmooth = 2;  ///< 2: the ranges hold behind factors, which older builds do not know
+
+/// Short, and the same number when it is read.
+Json numbers_to_json(const std::vector<float>& values) {
+  Json out = Json::array();
+  for (const float value : values) out.push_back(std::stod(fmt::format("{}", value)));
+  return out;
+}
+
+/// Of a key that may be missing; least: all of them are above it.
+std::vector<float> numbers_from_json(const Json& entry, const char* key, const std::string& at, double least) {
+  std::vector<float> out;
+  if (!entry.contains(key)) return out;
+  if (!entry[key].is_array()) json_type_error(entry[key], key, at, "a list of numbers");
+  for (const Json& number : entry[key]) {
+    if (!number.is_number()) json_type_error(number, key, at, "a list of numbers");
+    out.push_back(number.get<float>());
+    if (!std::isfinite(out.back()) || !(static_cast<double>(out.back()) > least))
+      invalid_input("{}.{}: holds {}; calibrate again", at, key, number.dump());
+  }
+  return out;
+}
 
 using Tensors = std::map<std::string, TensorCalibration>;
 
 Json tensors_to_json(const Tensors& tensors) {
   Json out = Json::object();
-  for (const auto& [name, t] : tensors)
+  for (const auto& [name, t] : tensors) {
     out[name] = {
         {"scale", t.scale.scale}, {"zero_point", t.scale.zero_point}, {"min", t.min}, {"max", t.max}};
+    if (!t.smooth.empty()) out[name]["smooth"] = numbers_to_json(t.smooth);
+    if (!t.mean.empty()) out[name]["mean"] = numbers_to_json(t.mean);
+  }
   return out;
 }
 
@@ -37,6 +63,8 @@ Tensors tensors_from_json(const Json& tensors, const std::string& where) {
     if (!(t.scale.scale > 0) || !std::isfinite(t.scale.scale))
       invalid_input("{}.scale: must be positive", at);
     if (t.min > t.max) invalid_input("{}: min {} is above max {}; calibrate again", at, t.min, t.max);
+    t.smooth = numbers_from_json(entry, "smooth", at, 0);
+    t.mean = numbers_from_json(entry, "mean", at, -std::numeric_limits<double>::infinity());
     out[name] = t;
   }
   return out;
@@ -67,7 +95,10 @@ void require_tower(const Tensors& tensors, const char* tower, const std::filesys
 
 Json Calibration::to_json() const {
   Json json = Json::object();
-  json["format"] = kFormat;
+  const auto is_smooth = [](const Tensors& tensors) {
+    return std::any_of(tensors.begin(), tensors.end(), [](const auto& tensor) { return !tensor.second.smooth.empty(); });
+  };
+  json["format"] = is_smooth(image) || is_smooth(text) ? kFormatOfSmooth : kFormat;
   json["method"] = options.calibrator;
   json["percentile"] = options.percentile;
   json["samples"] = options.samples;
@@ -75,6 +106,8 @@ Json Calibration::to_json() const {
   json["split"] = options.split;
   json["weight_bits"] = weight_bits;
   json["exclude"] = options.exclude;
+  json["smooth"] = options.smooth;
+  json["bias_correction"] = options.bias_correction;
   json["tensors"] = {{"image", tensors_to_json(image)}, {"text", tensors_to_json(text)}};
   return json;
 }
@@ -83,9 +116,9 @@ Calibration Calibration::read(const std::filesystem::path& file) {
   const Json json = read_json(file);
   const std::string where = file.string();
   const int format = json_get<int>(json, "format", where);
-  if (format != kFormat)
-    invalid_input("{}: format {} is not the one this build reads ({}); calibrate again", where, format,
-                  kFormat);
+  if (format != kFormat && format != kFormatOfSmooth)
+    invalid_input("{}: format {} is none that this build reads ({} and {}); calibrate again", where, format, kFormat,
+                  kFormatOfSmooth);
   Calibration out;
   out.options.calibrator = json_get<std::string>(json, "method", where);
   out.options.percentile = json_get<double>(json, "percentile", where);
@@ -93,6 +126,9 @@ Calibration Calibration::read(const std::filesystem::path& file) {
   out.options.data = json_get<std::string>(json, "dataset", where);
   out.options.split = json_get<std::string>(json, "split", where);
   check_calibration_options(out.options, where + ": ");
+  // Of files of format 1 without them.
+  if (json.contains("smooth")) out.options.smooth = json_get<double>(json, "smooth", where);
+  if (json.contains("bias_correction")) out.options.bias_correction = json_get<bool>(json, "bias_correction", where);
   out.weight_bits = json_get<int>(json, "weight_bits", where);
   if (out.weight_bits != 7 && out.weight_bits != 8) invalid_input("{}: weight_bits must be 7 or 8", where);
   const Json& exclude = json_at(json, "exclude", where);

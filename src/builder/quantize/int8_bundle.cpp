@@ -66,7 +66,9 @@ Json write_int8_bundle(Bundle bundle, const QuantizeOptions& options, const std:
                   {"split", calibration->options.split},
                   {"samples", calibration->options.samples},
                   {"range", calibration->options.calibrator},
-                  {"percentile", calibration->options.percentile}};
+                  {"percentile", calibration->options.percentile},
+                  {"smooth", calibration->options.smooth},
+                  {"bias_correction", calibration->options.bias_correction}};
     if (!options.calibration.empty()) calibrated["calibration"] = options.calibration;
   } else {
     report["quantized"] = write_dynamic(bundle, options, work);

@@ -60,9 +60,7 @@ std::string QdqRewriter::activation(const std::string& name, const ActivationSca
 std::string QdqRewriter::weights(const std::string& name, int axis, int bits) {
   auto& done = dequantized_[name];
   if (!done.empty()) return done;
-  const std::string where = place_of(file_, name);
-  const Tensor tensor = onnx_ir::tensor_from_proto(*initializers_.at(name), file_.parent_path(), where);
-  const QuantizedWeights q = quantize_weights(tensor.view(), static_cast<std::size_t>(axis), bits, where);
+  const QuantizedWeights q = quantize_weights(read(name).view(), static_cast<std::size_t>(axis), bits, place_of(file_, name));
   const std::string values = constant(name + "/quantized", q.values);
   const std::string scales = constant(name + "/scale", q.scales);
   const std::string zero_points = constant(name + "/zero_point", Tensor(DType::i8, q.scales.shape()));
@@ -75,6 +73,17 @@ std::string QdqRewriter::weights(const std::string& name, int axis, int bits) {
   add(std::move(dequantize));
   replaced_.insert(name);
   return done;
+}
+
+std::string QdqRewriter::bias(const std::string& bias, const std::string& weights, int bits, const std::vector<float>& mean) {
+  const Tensor floats = read(weights);
+  const Tensor made = corrected_bias(read(bias).view(), floats.view(), quantize_weights(floats.view(), 1, bits, place_of(file_, weights)), mean);
+  replaced_.insert(bias);
+  return constant(bias + "/corrected", made);
+}
+
+Tensor QdqRewriter::read(const std::string& initializer) const {
+  return onnx_ir::tensor_from_proto(*initializers_.at(initializer), file_.parent_path(), place_of(file_, initializer));
 }
 
 void QdqRewriter::finish() {

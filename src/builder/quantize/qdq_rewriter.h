@@ -28,6 +28,8 @@ class QdqRewriter {
   /// The name of the float32 initializer behind a DequantizeLinear of int8 with a scale along `axis` (the first or the last).
   /// bits: see quantize_weights().
   std::string weights(const std::string& name, int axis, int bits);
+  /// The name of a copy of the initializer `bias` that is corrected_bias() for weights() of `weights`, (K, N).
+  std::string bias(const std::string& bias, const std::string& weights, int bits, const std::vector<float>& mean);
   void add(::onnx::NodeProto node) { *nodes_.Add() = std::move(node); }
   /// The nodes that were added take the place of the graph's; float32 weights that nobody reads any more go, external data is taken
   /// in: the new file lies in another folder.
@@ -35,6 +37,7 @@ class QdqRewriter {
 
  private:
   std::string constant(const std::string& name, const Tensor& tensor);
+  Tensor read(const std::string& initializer) const;
   ::onnx::NodeProto node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output);
 
   ::onnx::ModelProto& model_;

@@ -43,6 +43,33 @@ bool gathers_rows(const NodeProto& node) {
   return true;
 }
 
+struct BiasOf {
+  int node = 0;   ///< an Add
+  int input = 0;  ///< of it, the bias
+};
+
+/// The Adds that alone read an output of these products, with a vector of constants, by the product's index.
+std::map<int, BiasOf> biases_of(const GraphProto& graph, const std::map<int, QuantizableMatMul>& products) {
+  const auto constants = constants_of(graph);
+  std::map<std::string, int> outputs, readers;
+  for (const auto& [i, product] : products) outputs[graph.node(i).output(0)] = i;
+  for (const auto& output : graph.output()) ++readers[output.name()];
+  for (const auto& node : graph.node())
+    for (const auto& input : node.input()) ++readers[input];
+  std::map<int, BiasOf> biases;
+  for (int i = 0; i < graph.node_size(); ++i) {
+    const NodeProto& node = graph.node(i);
+    if (node.op_type() != "Add" || !is_standard(node) || node.input_size() != 2) continue;
+    for (const int input : {0, 1}) {
+      const auto product = outputs.find(node.input(1 - input));
+      const auto bias = constants.find(node.input(input));
+      if (product == outputs.end() || bias == constants.end() || bias->second->dims_size() != 1 || readers[product->first] != 1) continue;
+      if (bias->second->dims(0) == constants.at(products.at(product->second).weights)->dims(1)) biases[product->second] = {i, input};
+    }
+  }
+  return biases;
+}
+
 const ::onnx::AttributeProto* attribute_of(const NodeProto& node, const char* name) {
   for (const auto& attribute : node.attribute())
     if (attribute.name() == name) return &attribute;
@@ -83,14 +110,23 @@ std::vector<QuantizableMatMul> find_quantizable(const ModelProto& model,
 }
 
 int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& activations,
-               const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file) {
+               const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file,
+               const std::map<std::string, std::vector<float>>& means) {
   QdqRewriter rewriter(model, file);
   const GraphProto& graph = model.graph();
   std::map<int, QuantizableMatMul> chosen;
   for (auto& matmul : find_quantizable(model, exclude))
     if (activations.count(matmul.activation)) chosen.emplace(matmul.node, matmul);
+  std::map<int, std::pair<int, std::string>> corrected;  // by the Add's index: which input, and its new name
+  if (!means.empty())
+    for (const auto& [i, bias] : biases_of(graph, chosen)) {
+      const auto mean = means.find(chosen.at(i).activation);
+      if (mean != means.end())
+        corrected[bias.node] = {bias.input, rewriter.bias(graph.node(bias.node).input(bias.input), chosen.at(i).weights, bits, mean->second)};
+    }
   for (int i = 0; i < graph.node_size(); ++i) {
     NodeProto node = graph.node(i);
+    if (const auto it = corrected.find(i); it != corrected.end()) node.set_input(it->second.first, it->second.second);
     if (const auto it = chosen.find(i); it != chosen.end()) {
       const QuantizableMatMul& matmul = it->second;
       node.set_input(0, rewriter.activation(matmul.activation, activations.at(matmul.activation)));

@@ -31,9 +31,11 @@ std::vector<QuantizableMatMul> find_quantizable(const ::onnx::ModelProto& model,
 /// Activations and weights with several readers are quantized once; float32 weights that nobody reads any
 /// more go. External data is taken in; everything else stays as it was.  bits: 7 or 8, see
 /// quantize_weights().  Returns how many MatMuls were rewritten.  file: where the model was read, for
-/// external data and messages.  Throws InvalidInput if its opset is older than 13 (no scales per column).
+/// external data and messages.  means: by activation, for which the bias that an Add behind the product adds becomes corrected_bias();
+/// without such an Add there is nothing to correct.  Throws InvalidInput if its opset is older than 13 (no scales per column).
 int insert_qdq(::onnx::ModelProto& model, const std::map<std::string, ActivationScale>& activations,
-               const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file);
+               const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file,
+               const std::map<std::string, std::vector<float>>& means = {});
 
 struct Int8WeightsOptions {
   bool layers = true;                ///< products' and convolutions' weights; false: tables, and of convolutions patch embeddings

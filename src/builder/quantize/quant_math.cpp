@@ -48,4 +48,22 @@ QuantizedWeights quantize_weights(const TensorView& weights, std::size_t axis, i
   return out;
 }
 
+Tensor corrected_bias(const TensorView& bias, const TensorView& weights, const QuantizedWeights& quantized,
+                      const std::vector<float>& mean) {
+  const std::int64_t rows = weights.shape.at(0), columns = weights.shape.at(1);
+  EDGECLIP_CHECK(static_cast<std::int64_t>(mean.size()) == rows && bias.elements() == columns, "{} means and {} biases for {}",
+                 mean.size(), bias.elements(), shape_string(weights.shape));
+  std::vector<double> moved(static_cast<std::size_t>(columns));
+  const float *w = weights.as<float>(), *scale = quantized.scales.data<float>();
+  const std::int8_t* q = quantized.values.data<std::int8_t>();
+  for (std::int64_t k = 0; k < rows; ++k)
+    for (std::int64_t n = 0; n < columns; ++n, ++w, ++q)
+      moved[static_cast<std::size_t>(n)] += static_cast<double>(mean[static_cast<std::size_t>(k)]) *
+                                            (static_cast<double>(scale[n]) * *q - static_cast<double>(*w));
+  Tensor made(DType::f32, bias.shape);
+  for (std::int64_t n = 0; n < columns; ++n)
+    made.data<float>()[n] = static_cast<float>(static_cast<double>(bias.as<float>()[n]) - moved[static_cast<std::size_t>(n)]);
+  return made;
+}
+
 }  // namespace edgeclip::builder

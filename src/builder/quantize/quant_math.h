@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/tensor.h"
 
@@ -36,5 +37,11 @@ struct QuantizedWeights {
 /// scale 1.  Throws InvalidInput (where) if a weight is not finite.
 QuantizedWeights quantize_weights(const TensorView& weights, std::size_t axis, int bits,
                                   const std::string& where);
+
+/// What the bias of a product by (K, N) weights has to be for its outputs to keep their mean: rounding moves the mean of output n by
+/// sum_k mean_k (s_n q_kn - w_kn), which is taken off.  M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+/// Correction", arXiv:1906.04721, sec. 4.2.  bias: (N); mean: of the K channels of what is multiplied.
+Tensor corrected_bias(const TensorView& bias, const TensorView& weights, const QuantizedWeights& quantized,
+                      const std::vector<float>& mean);
 
 }  // namespace edgeclip::builder

@@ -59,6 +59,8 @@ Calibration calibration_of(const Bundle& bundle, const QuantizeOptions& options)
   how.samples = options.samples;
   how.calibrator = calibrator_of(options);
   how.percentile = options.percentile;
+  how.smooth = options.smooth;
+  how.bias_correction = options.bias_correction;
   how.exclude = options.exclude;
   return calibrate(bundle, how, options.weight_bits);
 }

@@ -48,10 +48,9 @@ Ranges::const_iterator range_of(const Graph& graph, ValueId id, const Ranges& ra
   }
 }
 
-/// Scales of the layers' activations by name, from samples or ranges; empty without either.
-std::map<std::string, ActivationScale> scales_of(const Graph& graph,
-                                                 const std::vector<QuantizableLayer>& layers,
-                                                 const GraphQuantization& how) {
+/// Scales (and means) of the layers' activations by name, from samples or ranges; nothing without either.
+void find_scales(const Graph& graph, const std::vector<QuantizableLayer>& layers, const GraphQuantization& how,
+                 LayerQuantization* quantization) {
   std::set<std::string> wanted;
   for (const QuantizableLayer& layer : layers) {
     wanted.insert(graph.value(layer.activation).name);
@@ -61,14 +60,14 @@ std::map<std::string, ActivationScale> scales_of(const Graph& graph,
   if (how.ranges) found = *how.ranges;
   if (how.samples && !wanted.empty())
     found = calibrate_graph(graph, wanted, *how.samples, how.options, how.where + ": " + how.label);
-  std::map<std::string, ActivationScale> scales;
   for (const QuantizableLayer& layer : layers)
     for (const ValueId id : {layer.activation, layer.residual}) {
       if (id == kNoValue) continue;
-      if (const auto range = range_of(graph, id, found); range != found.end())
-        scales[graph.value(id).name] = range->second.scale;
+      const auto range = range_of(graph, id, found);
+      if (range == found.end()) continue;
+      quantization->activations[graph.value(id).name] = range->second.scale;
+      if (!range->second.mean.empty()) quantization->means[graph.value(id).name] = range->second.mean;
     }
-  return scales;
 }
 
 /// all: products and convolutions of the graph; uncalibrated: convolutions that only want for ranges.
@@ -106,7 +105,7 @@ LayerQuantization layer_quantization(const Graph& graph, const GraphQuantization
     else
       candidates.push_back(layer);
   }
-  layers.activations = scales_of(graph, candidates, how);
+  find_scales(graph, candidates, how, &layers);
   return layers;
 }
 

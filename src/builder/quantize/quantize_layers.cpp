@@ -86,6 +86,7 @@ class LayerQuantizer {
     const ValueId residual =
         of_residual == how_.activations.end() ? layer.residual : quantized(layer.residual, of_residual->second);
     const Weights w = weights(layer);
+    const ValueId bias = bias_of(layer, w);
     Node& node = graph_.nodes()[at_];
     const auto input = [&](std::size_t i) { return node.has_input(i) ? node.inputs[i] : kNoValue; };
     node.attributes[layer.convolution ? "x_scale" : "a_scale"] = scale.scale;
@@ -95,7 +96,7 @@ class LayerQuantizer {
       node.attributes["residual_scale"] = of_residual->second.scale;
       node.attributes["residual_zero_point"] = static_cast<std::int64_t>(of_residual->second.zero_point);
     }
-    become(node, layer, {x, w.values, w.scales, input(2), layer.convolution ? residual : input(3)});
+    become(node, layer, {x, w.values, w.scales, bias, layer.convolution ? residual : input(3)});
   }
 
   void quantize_by_row(const QuantizableLayer& layer) {
@@ -108,6 +109,19 @@ class LayerQuantizer {
     node.attributes["a_zero_point"] = std::int64_t{0};
     become(node, layer,
            {x->second.values, w.values, w.scales, input(2), input(3), x->second.scales, x->second.zero_points});
+  }
+
+  /// Input 2, corrected where means say so.
+  ValueId bias_of(const QuantizableLayer& layer, const Weights& w) {
+    const Node& node = graph_.nodes()[at_];
+    const ValueId bias = node.has_input(2) ? node.inputs[2] : kNoValue;
+    const auto mean = how_.means.find(graph_.value(layer.activation).name);
+    if (layer.convolution || bias == kNoValue || mean == how_.means.end() || !graph_.value(bias).is_constant()) return bias;
+    const Tensor &floats = *graph_.value(bias).constant, &matrix = *graph_.value(layer.weights).constant;
+    if (static_cast<std::int64_t>(mean->second.size()) != matrix.dim(0) || floats.elements() != matrix.dim(1)) return bias;
+    const QuantizedWeights q{*graph_.value(w.values).constant, *graph_.value(w.scales).constant};
+    Tensor made = corrected_bias(floats.view(), matrix.view(), q, mean->second);
+    return graph_.add_constant(graph_.value(bias).name + "/corrected", std::move(made));
   }
 
   void become(Node& node, const QuantizableLayer& layer, std::vector<ValueId> inputs) {

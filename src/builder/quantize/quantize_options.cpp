@@ -23,6 +23,8 @@ void refuse_calibrating(const QuantizeOptions& options, const std::string& why) 
   refuse(options.calibrator != usual.calibrator, "calibrator");
   refuse(!options.range.empty(), "range");
   refuse(options.percentile != usual.percentile, "percentile");
+  refuse(options.smooth != usual.smooth, "smooth");
+  refuse(options.bias_correction != usual.bias_correction, "bias-correction");
 }
 
 void check_measuring(const QuantizeOptions& options) {
@@ -54,6 +56,8 @@ void check_static(const QuantizeOptions& options) {
   const std::string calibrator = calibrator_of(options);
   if (calibrator != "percentile" && options.percentile != QuantizeOptions().percentile)
     invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out", options.percentile, calibrator);
+  if (!(options.smooth >= 0 && options.smooth <= 1))
+    invalid_input("--smooth {}: must be from 0 (off) to 1", options.smooth);
   if (options.data.empty())
     invalid_input("--method static needs --data DATASET to calibrate with, or --calibration FILE.json of the same model");
 }

@@ -18,6 +18,8 @@ struct QuantizeOptions {
   std::string calibrator = "percentile";  ///< of activations' ranges: calibrators()
   std::string range;                      ///< older name of `calibrator`; "" where that is used
   double percentile = 99.99;  ///< calibrator percentile: that share of values is kept, the rest clipped
+  double smooth = 0.5;  ///< static: alpha of smoothing_factors(), 0 to 1; 0: none
+  bool bias_correction = true;  ///< static: corrected_bias()
   int weight_bits = 8;  ///< 8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy
   /// Parts of node or weight names that stay float32.  The projections cost next to nothing (one row per
   /// item) and their rounding goes straight into the embedding: on a small transformer the worst cosine rose

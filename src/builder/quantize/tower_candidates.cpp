@@ -5,6 +5,7 @@
 #include "builder/passes/requantize.h"
 #include "builder/precision/quantize_tables.h"
 #include "builder/quantize/calibrate_graph.h"
+#include "builder/quantize/smooth.h"
 #include "engine/runtime/context_pool.h"
 
 namespace edgeclip::builder {
@@ -31,6 +32,7 @@ struct OpenTower {
 
 TowerCandidates::TowerCandidates(Graph graph, GraphQuantization how) : graph_(std::move(graph)), how_(std::move(how)) {
   const std::set<std::string> products = nodes_of_weights(graph_);
+  if (how_.ranges) set_constants(graph_, smoothed_constants(graph_, *how_.ranges, how_.where));
   optimize(graph_);
   quantization_ = layer_quantization(graph_, how_);
   for (const QuantizableLayer& layer : quantizable_layers(graph_, how_.options.exclude)) {

@@ -26,6 +26,10 @@ struct Options : builder::QuantizeOptions {
       {"minmax", "percentile", "entropy", "mse"});
     v("range", range, "older name of calibrator");
     v("percentile", percentile, "calibrator percentile: that share of values is kept, the rest is clipped");
+    v("smooth", smooth,
+      "static: activations behind a LayerNorm are made even, channel by channel, at the expense of the weights that read them "
+      "(SmoothQuant): how far, from 0 (off) to 1");
+    v("bias_correction", bias_correction, "static: biases take back what rounding of weights does to the mean of outputs");
     v("weight_bits", weight_bits,
       "8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy");
     v("exclude", exclude, "part of node or weight names that stay float32, or =NAME for a whole name; image: or text: before it: of that tower "
