@@ -4,13 +4,9 @@
 #include <cmath>
 
 #include "base/signals.h"
+#include "builder/quantize/measure_sqnr.h"
 
 namespace edgeclip::builder {
-namespace {
-
-constexpr double kMostDecibels = 200;  // nothing measured in float32 comes near
-
-}  // namespace
 
 BundleCandidates::BundleCandidates(TowerCandidates image, TowerCandidates text, RetrievalProbe probe)
     : image_(std::move(image)), text_(std::move(text)), probe_(std::move(probe)) {

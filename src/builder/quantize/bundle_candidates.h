@@ -29,8 +29,8 @@ class BundleCandidates {
   const RetrievalProbe& probe() const { return probe_; }
   /// With the layers of `int8`, and with tables: of both towers.
   RetrievalScore score(const Choice& int8, bool tables);
-  /// 10 log10(sum e^2 / sum (e - e_q)^2) in dB of the embeddings of the layer's tower, with this layer alone in int8; 200 where there
-  /// is no noise.
+  /// 10 log10(sum e^2 / sum (e - e_q)^2) in dB of the embeddings of the layer's tower, with this layer alone in int8;
+  /// kMostDecibels where there is no noise.
   double sqnr(std::size_t layer);
   /// How often a tower was run over all images or captions.
   int runs() const { return runs_; }

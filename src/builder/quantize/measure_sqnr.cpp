@@ -17,7 +17,6 @@ using namespace engine;
 namespace {
 
 constexpr std::int64_t kSamples = 16;
-constexpr double kMostDecibels = 200;  // nothing measured in float32 comes near
 
 /// One layer in its quantized form, and what it was compared with so far.
 struct MeasuredLayer {
