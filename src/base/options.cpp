@@ -73,6 +73,7 @@ struct KeysVisitor final : FieldVisitor {
 
 struct PrintVisitor final : FieldVisitor {
   void visit(const char* key, Field field, const char*, Choices) override { json[key] = print_field(field); }
+  bool writes() const override { return true; }
   Json json = Json::object();
 };
 

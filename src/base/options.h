@@ -92,9 +92,15 @@ class FieldVisitor {
   void operator()(const char* key, T& value, const char* doc, Choices choices = {}) {
     visit(key, detail::field_of(value), doc, choices);
   }
+  /// A field that is written only where it is not `usual`: what few files have need not stand in all of them.
+  template <class T>
+  void unless(const T& usual, const char* key, T& value, const char* doc) {
+    if (!writes() || value != usual) visit(key, detail::field_of(value), doc, {});
+  }
 
  protected:
   ~FieldVisitor() = default;
+  virtual bool writes() const { return false; }
   virtual void visit(const char* key, detail::Field field, const char* doc, Choices choices) = 0;
 };
 

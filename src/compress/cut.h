@@ -1,14 +1,21 @@
 #pragma once
 
-#include "model/linear.h"
+#include <torch/torch.h>
 
-/// Cutting a linear layer down.  It must have no adapter; whether its parameters train stays, gradients go.
+#include "compress/prune.h"
+
 namespace edgeclip {
 
-/// Keeps the given output rows (pruning of neurons): weight and bias shrink.  index: (n) int64.
-void keep_outputs(Linear& layer, const torch::Tensor& index);
+struct Cut {
+  Checkpoint checkpoint;
+  Json dataset = Json::object();  ///< "name", "hash"
+  Json report = Json::object();   ///< as prune() returns it, up to here
+};
 
-/// Keeps the given input columns.
-void keep_inputs(Linear& layer, const torch::Tensor& index);
+/// One round of a pruning: of 1 to options.rounds, each takes the network as far as that part of the way.  `from` is what the round
+/// before left, `earlier` its report; null in the first.  All that "before" says, and what the floors are of, is the network before the
+/// first round.
+Cut cut(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& hooks, Checkpoint from, int round, const Json& earlier,
+        const torch::Device& device);
 
 }  // namespace edgeclip

@@ -7,104 +7,109 @@ namespace edgeclip {
 
 namespace {
 
-/// For its lifetime the MLPs keep what their second layer sees.
-class KeepHidden {
+/// For its lifetime the taps are on; what they saw is gone afterwards.
+class OpenTaps {
  public:
-  explicit KeepHidden(std::vector<MlpLayer>& layers) : layers_(layers) { set(true); }
-  ~KeepHidden() { set(false); }
-  KeepHidden(const KeepHidden&) = delete;
-  KeepHidden& operator=(const KeepHidden&) = delete;
+  explicit OpenTaps(const std::vector<PruneGroup>& groups) : groups_(groups) { set(true); }
+  ~OpenTaps() { set(false); }
+  OpenTaps(const OpenTaps&) = delete;
+  OpenTaps& operator=(const OpenTaps&) = delete;
 
  private:
   void set(bool on) {
-    for (MlpLayer& layer : layers_) {
-      layer.mlp->keep_hidden = on;
-      layer.mlp->hidden = torch::Tensor();
-    }
+    for (const PruneGroup& group : groups_)
+      for (Tap* tap : group.taps) {
+        tap->on = on;
+        tap->seen.clear();
+      }
   }
-  std::vector<MlpLayer>& layers_;
+  const std::vector<PruneGroup>& groups_;
 };
+
+/// (N, units, values of a unit): each row, or each place of an image.
+torch::Tensor by_units(const torch::Tensor& seen, std::int64_t units) {
+  const torch::Tensor rows = seen.dim() == 4 ? seen.permute({0, 2, 3, 1}).flatten(0, 2) : seen;
+  return rows.view({rows.size(0), units, -1}).to(torch::kFloat);
+}
 
 }  // namespace
 
-std::vector<MlpLayer> mlp_layers(const DualEncoder& model) {
-  std::vector<MlpLayer> layers;
-  for (PruneGroup& group : model->vision_model->prune_groups("vision_model"))
-    layers.push_back({std::move(group.name), true, group.mlp});
-  for (PruneGroup& group : model->text_model->prune_groups("text_model"))
-    layers.push_back({std::move(group.name), false, group.mlp});
-  return layers;
-}
-
-NeuronImportance::NeuronImportance(DualEncoder model, std::string kind)
-    : model_(std::move(model)), kind_(std::move(kind)), layers_(mlp_layers(model_)) {
+UnitImportance::UnitImportance(DualEncoder model, std::vector<PruneGroup> groups, std::string kind)
+    : model_(std::move(model)), groups_(std::move(groups)), kind_(std::move(kind)) {
   EDGECLIP_CHECK(!model_->has_lora());
-  EDGECLIP_CHECK(kind_ == "taylor" || kind_ == "magnitude", "importance {}", kind_);
-  for (const MlpLayer& layer : layers_) {
-    const torch::Tensor& weight = layer.mlp->fc1->weight;
-    tokens_.push_back(0);
-    sums_.push_back(torch::zeros({weight.size(0)}, weight.options().dtype(torch::kFloat)));
-  }
+  EDGECLIP_CHECK(kind_ == "taylor" || kind_ == "activation" || kind_ == "magnitude", "importance {}", kind_);
+  for (const PruneGroup& group : groups_)
+    sums_.push_back(torch::zeros({group.units}, model_->logit_scale.options().dtype(torch::kFloat).requires_grad(false)));
 }
 
-void NeuronImportance::add(const Batch& batch, Objective& objective) {
+void UnitImportance::add(const Batch& batch, Objective& objective) {
+  ++batches_;
+  if (kind_ == "magnitude") return;
   const Inputs inputs = inputs_of(batch, model_->logit_scale.device());
-
   const EvalMode model_evaluates(*model_), objective_evaluates(*objective);
-  const KeepHidden keep(layers_);
+  const OpenTaps open(groups_);
   const Features features = objective->features(model_, inputs, /*bf16=*/false);
-  std::vector<torch::Tensor> hidden, gradients;
-  for (const MlpLayer& layer : layers_) hidden.push_back(layer.mlp->hidden);
-  if (kind_ == "taylor") {
+  std::vector<torch::Tensor> seen, gradients;
+  std::vector<std::size_t> owners;
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (const Tap* tap : groups_[g].taps)
+      for (const torch::Tensor& values : tap->seen) {
+        seen.push_back(values);
+        owners.push_back(g);
+      }
+  if (kind_ == "taylor" && !seen.empty()) {
     const torch::Tensor loss = objective->forward(features).total;
     EDGECLIP_CHECK(loss.defined(), "taylor with losses that are measured in training alone");
-    gradients = torch::autograd::grad({loss}, hidden);
+    gradients = torch::autograd::grad({loss}, seen, /*grad_outputs=*/{}, /*retain_graph=*/false, /*create_graph=*/false,
+                                      /*allow_unused=*/true);
   }
 
   const torch::NoGradGuard no_grad;
   const torch::Tensor valid = model_->text_model->valid_tokens(inputs.tokens);  // (B, T)
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    torch::Tensor h = hidden[i].detach().abs();
-    if (kind_ == "taylor") h = h * gradients[i].abs();
-    const std::int64_t sequences = (layers_[i].vision ? inputs.pixels : inputs.tokens).size(0);
-    const double rows = layers_[i].vision ? static_cast<double>(h.size(0)) : valid.sum().item<double>();
-    const double length = rows / static_cast<double>(sequences);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    const PruneGroup& group = groups_[owners[i]];
+    torch::Tensor score = by_units(seen[i].detach(), group.units);
+    if (kind_ == "activation") {
+      score = score.abs().sum(-1) * unit_norms(group, /*readers_alone=*/true);
+    } else {
+      if (!gradients[i].defined()) continue;  // of a view that no measured loss looks at
+      score = (score * by_units(gradients[i], group.units)).sum(-1).abs();
+    }
     // On the CPU no row is padding; elsewhere captions are padded to the longest.
-    if (!layers_[i].vision && !h.device().is_cpu())
-      h = h * valid.slice(1, 0, h.size(0) / sequences).flatten().unsqueeze(1);
-    torch::Tensor score = h.sum(0);
-    if (kind_ == "magnitude") score = score * layers_[i].mlp->fc2->weight.detach().norm(2, 0);
-    sums_[i] += score;
-    tokens_[i] += length;
+    if (!group.vision && !score.device().is_cpu())
+      score = score * valid.slice(1, 0, score.size(0) / valid.size(0)).flatten().unsqueeze(1);
+    sums_[owners[i]] += score.sum(0);
   }
-  ++batches_;
 }
 
-std::vector<torch::Tensor> NeuronImportance::scores() const {
+/// (units): the norm of each unit's weights.
+torch::Tensor UnitImportance::unit_norms(const PruneGroup& group, bool readers_alone) const {
+  const auto parameters = model_->named_parameters();
+  torch::Tensor squares = sums_.front().new_zeros({group.units});
+  for (const TensorSlice& slice : group.slices) {
+    if (slice.applied == 0 || (readers_alone && !slice.reads)) continue;
+    const torch::Tensor weight = parameters[slice.tensor].detach().to(torch::kFloat).transpose(0, slice.dim).flatten(1);
+    squares += weight.reshape({group.units, -1}).square().sum(1);
+  }
+  return squares.sqrt();
+}
+
+std::vector<torch::Tensor> UnitImportance::scores() const {
   EDGECLIP_CHECK(batches_ > 0);
+  const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> means;
-  for (std::size_t i = 0; i < sums_.size(); ++i) {
-    means.push_back(sums_[i] / static_cast<double>(batches_));
+  for (std::size_t g = 0; g < sums_.size(); ++g) {
+    means.push_back(kind_ == "magnitude" ? unit_norms(groups_[g], false) : sums_[g] / static_cast<double>(batches_));
     if (const torch::Tensor odd = means.back().isfinite().logical_not().nonzero(); odd.size(0) > 0) {
-      const auto neuron = odd[0].item<std::int64_t>();
+      const auto unit = odd[0].item<std::int64_t>();
       invalid_input(
-          "importance {}: {}: the score of neuron {} is {} on the calibration batches ({} of {} are no numbers); look for "
+          "importance {}: {}: the score of number {} of its {} is {} on the calibration batches ({} of {} are no numbers); look for "
           "weights of the checkpoint that are not finite, or train it again with a lower rate",
-          kind_, layers_[i].name, neuron, means.back()[neuron].item<float>(), odd.size(0), means.back().size(0));
+          kind_, groups_[g].name, unit, prune_kind_name(groups_[g].kind), means.back()[unit].item<float>(), odd.size(0),
+          means.back().size(0));
     }
   }
   return means;
-}
-
-std::vector<double> NeuronImportance::macs_per_neuron() const {
-  EDGECLIP_CHECK(batches_ > 0);
-  std::vector<double> macs;
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const Mlp& mlp = layers_[i].mlp;
-    macs.push_back(tokens_[i] / static_cast<double>(batches_) *
-                   static_cast<double>(mlp->fc1->weight.size(1) + mlp->fc2->weight.size(0)));
-  }
-  return macs;
 }
 
 }  // namespace edgeclip

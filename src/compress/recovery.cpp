@@ -27,7 +27,7 @@ fs::path beside(const fs::path& out) {
 std::string foreign_entry(const RecoveryFolder& folder) {
   for (const auto& entry : fs::directory_iterator(folder.directory())) {
     const fs::path& path = entry.path();
-    if (path != folder.prune_json() && path != folder.pruned() && path != folder.run() && !is_temporary(path.filename()))
+    if (path != folder.prune_json() && path != folder.pruned() && path != folder.run() && path != folder.rounds() && !is_temporary(path.filename()))
       return path.filename().string();
   }
   return "";
@@ -66,7 +66,7 @@ void RecoveryFolder::remove() const {
   if (!exists()) return;
   if (const std::string other = foreign_entry(*this); !other.empty()) {
     spdlog::warn("{}: stays, as it holds \"{}\", which edgeclip did not write", directory_.string(), other);
-    for (const fs::path& own : {run(), pruned(), prune_json()}) remove_tree(own.c_str());
+    for (const fs::path& own : {run(), pruned(), rounds(), prune_json()}) remove_tree(own.c_str());
     return;
   }
   const fs::path away = temporary_of(directory_);  // whoever comes next removes what a killed process leaves there
@@ -77,7 +77,12 @@ void RecoveryFolder::remove() const {
   remove_tree(away.c_str());
 }
 
-Json recover(const PruneOptions& options, const PrunePaths& paths, const RecoveryFolder& folder, AtomicDirectory& out) {
+void RecoveryFolder::copy_logs(const fs::path& to, int round) const {
+  if (fs::exists(rounds())) fs::copy(rounds(), to, fs::copy_options::recursive);
+  copy_run_log(run(), to / std::to_string(round));
+}
+
+Json recover_round(const PruneOptions& options, const PrunePaths& paths, const RecoveryFolder& folder) {
   TrainPaths training;
   training.data = paths.data;
   training.out = folder.run().string();
@@ -91,15 +96,21 @@ Json recover(const PruneOptions& options, const PrunePaths& paths, const Recover
   } else {
     remove_tree(folder.run().c_str());  // of one that was killed before it had saved its state
   }
-  Json report;
+  TrainOptions recovery = options.recovery;
+  recovery.keep_zeros = recovery.keep_zeros || options.sparsifies();
   try {
-    report = train(options.recovery, training);
+    return train(recovery, training);
   } catch (const InvalidInput& error) {  // it names its options as `train` does
     throw InvalidInput(std::string("recovery: ") + error.what());
   }
+}
+
+Json recover(const PruneOptions& options, const PrunePaths& paths, const RecoveryFolder& folder, AtomicDirectory& out) {
+  Json report = recover_round(options, paths, folder);
   // An adapter's checkpoint too holds its weights whole: the base that the run had goes with the folder.
   const Checkpoint best = load_checkpoint(folder.run() / "best");
   copy_run_log(folder.run(), out.work() / kRecoveryLog);
+  if (fs::exists(folder.rounds())) fs::copy(folder.rounds(), out.work() / kRecoveryLog / kRoundLogs, fs::copy_options::recursive);
   save_checkpoint(out, best);
   folder.remove();
   report["out"] = (fs::path(paths.out) / kRecoveryLog).string();

@@ -5,12 +5,12 @@
 namespace edgeclip {
 
 // x ─► q ─► Mul(1/√d) ─► (B, h, T, d) ─►┐
-// ├──► k ──────────────► (B, h, d, T) ─► MatMul [─► Add(mask)] ─► Softmax ─► MatMul ─► (B, T, W) ─► out_proj
+// ├──► k ──────────────► (B, h, d, T) ─► MatMul [─► Add(mask)] ─► Softmax ─► MatMul ─► (B, T, h d) ─► out_proj
 // └──► v ──────────────► (B, h, T, d) ──────────────────────────────────────►┘
 Value emit_attention(GraphBuilder& g, const Attention& attention, const Value& x, const Value* mask,
                      const BlockStyle& names, const std::string& name) {
   const GraphBuilder::Scope scope(g, names.attention);
-  const std::int64_t heads = attention->heads, d = attention->width / attention->heads;
+  const std::int64_t heads = attention->heads, d = attention->head_width;
   const auto split = [&](const Value& t, const std::vector<std::int64_t>& perm) {
     return g.transpose(g.reshape(t, {0, 0, heads, d}), perm);
   };
@@ -22,7 +22,7 @@ Value emit_attention(GraphBuilder& g, const Attention& attention, const Value& x
   Value scores = g.matmul(q, k);
   if (mask) scores = g.add(scores, *mask);
   const Value mixed = g.transpose(g.matmul(g.softmax(scores, -1), v), {0, 2, 1, 3});
-  return emit_linear(g, attention->out_proj, g.reshape(mixed, {0, 0, attention->width}),
+  return emit_linear(g, attention->out_proj, g.reshape(mixed, {0, 0, attention->inner()}),
                      name + "." + names.out);
 }
 

@@ -25,6 +25,8 @@ Json tower_config(const Tower& tower, const char* model_type, const std::string&
     if (size != tower.intermediate_size.front())
       invalid_input("{}: its layers have different numbers of MLP neurons, which a CLIPModel cannot have",
                     where);
+  if (!tower.layer_heads.empty())
+    invalid_input("{}: heads were cut off its layers, which a CLIPModel cannot have", where);
   return {{"model_type", model_type},
           {"hidden_size", tower.hidden_size},
           {"num_hidden_layers", tower.num_hidden_layers},

@@ -34,7 +34,7 @@ const char* type_name(torch::ScalarType type) {
 
 std::int64_t attention_macs(const Attention& attention, std::int64_t batch, std::int64_t tokens) {
   std::int64_t macs =
-      mac_product({2, batch, tokens, tokens, attention->width});  // QK^T, then weights times V
+      mac_product({2, batch, tokens, tokens, attention->inner()});  // QK^T, then weights times V
   for (const Linear& layer : {attention->q_proj, attention->k_proj, attention->v_proj, attention->out_proj})
     macs += linear_macs(layer, mac_product({batch, tokens}));
   return macs;

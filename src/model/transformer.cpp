@@ -20,21 +20,22 @@ torch::nn::LayerNorm layer_norm(int width, double eps) {
 }
 
 AttentionImpl::AttentionImpl(const BlockOptions& options)
-    : width(options.width), heads(options.heads), dropout_(options.attention_dropout) {
-  EDGECLIP_CHECK(heads > 0 && width % heads == 0, "{} heads of width {}", heads, width);
+    : heads(options.heads), head_width(options.head_width), dropout_(options.attention_dropout) {
+  EDGECLIP_CHECK(heads > 0 && head_width > 0, "{} heads of width {}", heads, head_width);
   const BlockStyle& names = *options.style;
-  q_proj = register_module(names.query, Linear(width, width));
-  k_proj = register_module(names.key, Linear(width, width));
-  v_proj = register_module(names.value, Linear(width, width));
-  out_proj = register_module(names.out, Linear(width, width));
+  q_proj = register_module(names.query, Linear(options.width, inner()));
+  k_proj = register_module(names.key, Linear(options.width, inner()));
+  v_proj = register_module(names.value, Linear(options.width, inner()));
+  out_proj = register_module(names.out, Linear(inner(), options.width));
 }
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
                                      const torch::Tensor& at) {
   const torch::Tensor asking = at.defined() ? x.index_select(0, at) : x;
-  const torch::Tensor mixed = ops::attention(q_proj(asking, compute), k_proj(x, compute), v_proj(x, compute),
-                                             heads, sequences, is_training() ? dropout_ : 0);
-  return out_proj(mixed, compute);
+  const torch::Tensor y = ops::attention(q_proj(asking, compute), k_proj(x, compute), v_proj(x, compute), heads, sequences,
+                                         is_training() ? dropout_ : 0);
+  mixed.pass(y);
+  return out_proj(y, compute);
 }
 
 MlpImpl::MlpImpl(const BlockOptions& options) : activation(options.activation), dropout_(options.dropout) {
@@ -44,7 +45,7 @@ MlpImpl::MlpImpl(const BlockOptions& options) : activation(options.activation), 
 
 torch::Tensor MlpImpl::forward(const torch::Tensor& x, ComputeType compute) {
   const torch::Tensor h = activate(activation, fc1(x, compute));
-  if (keep_hidden) hidden = h;
+  hidden.pass(h);
   const torch::Tensor y = fc2(h, compute);
   return dropout_ > 0 ? torch::dropout(y, dropout_, is_training()) : y;
 }
@@ -83,8 +84,9 @@ template <class TowerConfig>
 TransformerImpl::TransformerImpl(const TowerConfig& config, BlockOptions options) : style(*options.style) {
   layers = register_module(style.layers, torch::nn::ModuleList());
   options.width = config.hidden_size;
-  options.heads = config.num_attention_heads;
+  options.head_width = config.hidden_size / config.num_attention_heads;
   for (int i = 0; i < config.num_hidden_layers; ++i) {
+    options.heads = heads_of(config, i);
     options.neurons = intermediate_of(config.intermediate_size, i);
     layers->push_back(EncoderLayer(options));
   }
@@ -113,7 +115,7 @@ torch::Tensor TransformerImpl::forward(torch::Tensor x, const Sequences& sequenc
 torch::Tensor TransformerImpl::rows_at(const torch::Tensor& at, torch::Tensor x, const Sequences& sequences,
                                        ComputeType compute, std::vector<torch::Tensor>* hidden) {
   const std::size_t last = layers->size() - 1;
-  if (hidden || layer(last)->mlp->keep_hidden)
+  if (hidden || layer(last)->mlp->hidden.on || layer(last)->self_attn->mixed.on)  // who looks there wants all rows
     return forward(x, sequences, compute, hidden).index_select(0, at);
   for (std::size_t i = 0; i < last; ++i) x = block(i, x, sequences, compute, {});
   return block(last, x, sequences, compute, at);

@@ -4,6 +4,7 @@
 
 #include "model/linear.h"
 #include "model/sequences.h"
+#include "model/tap.h"
 
 /// Transformer blocks, with the parameter names of the library that a tower comes from.
 namespace edgeclip {
@@ -20,7 +21,9 @@ extern const BlockStyle kDistilBertBlock;  ///< Hugging Face's DistilBERT Transf
 
 struct BlockOptions {
   const BlockStyle* style = &kClipBlock;
-  int width = 0, heads = 0, neurons = 0;
+  int width = 0;       ///< of the stream between blocks
+  int head_width = 0;  ///< of one head
+  int heads = 0, neurons = 0;
   std::string activation;
   double norm_eps = 1e-5;
   double dropout = 0, attention_dropout = 0;  ///< after fc2; of attention weights; in training
@@ -34,7 +37,9 @@ class AttentionImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const Sequences& sequences, ComputeType compute,
                         const torch::Tensor& at = {});
 
-  const int width, heads;
+  const int heads, head_width;
+  int inner() const { return heads * head_width; }  ///< values of a row that is mixed
+  Tap mixed;                                        ///< what out_proj saw, (N, inner), heads side by side
   Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, out_proj{nullptr};
 
  private:
@@ -50,8 +55,7 @@ class MlpImpl : public torch::nn::Module {
 
   const std::string activation;
   Linear fc1{nullptr}, fc2{nullptr};
-  bool keep_hidden = false;  ///< then forward leaves in `hidden` what fc2 saw, (N, neurons), with its graph
-  torch::Tensor hidden;
+  Tap hidden;  ///< what fc2 saw, (N, neurons)
 
  private:
   const double dropout_;

@@ -32,10 +32,11 @@ Kept transformer(const Tower& tower, double positions, const KeptParts& parts, b
   const double width = tower.hidden_size;
   for (int layer = 0; layer < tower.num_hidden_layers; ++layer) {
     const double neurons = intermediate_of(tower.intermediate_size, layer);
+    const double mixed = static_cast<double>(heads_of(tower, layer)) * tower.hidden_size / tower.num_attention_heads;
     // The residual stream is float32; attention's weights are computed again.
     double block = positions * (2 * parts.graph * width * wide +
-                                narrow * (parts.graph * (3 * width + neurons) +
-                                          (parts.attention_in + parts.context + parts.mlp_in) * width + parts.hidden * neurons));
+                                narrow * (parts.graph * (3 * mixed + neurons) + parts.context * mixed +
+                                          (parts.attention_in + parts.mlp_in) * width + parts.hidden * neurons));
     kept.largest_block = std::max(kept.largest_block, block);
     if (pools_one_row && layer + 1 == tower.num_hidden_layers)
       block = positions * width * (parts.graph * (wide + 2 * narrow) + parts.attention_in * narrow);
@@ -51,14 +52,16 @@ Kept resnet(const VisionConfig& tower, double bytes) {
   double height = tower.image_height / 4.0, width = tower.image_width / 4.0;  // behind stem and pooling
   kept.rest = 2 * 4 * height * width * tower.embedding_size + height * width * tower.embedding_size;
   double in = tower.embedding_size;
+  std::size_t index = 0;
   for (std::size_t stage = 0; stage < tower.hidden_sizes.size(); ++stage) {
     const double out = tower.hidden_sizes[stage];
-    for (int i = 0; i < tower.depths[stage]; ++i) {
+    for (int i = 0; i < tower.depths[stage]; ++i, ++index) {
+      const auto [first, second] = inner_sizes_of(tower, stage, index);
       const bool halves = i == 0 && stage > 0;
       const double before = height * width;
       if (halves) height /= 2, width /= 2;
       // 1x1 before a stride, 3x3 and 1x1 behind it; the first block's input is projected.
-      const double block = 2 * (before * out / 4 + height * width * (out / 4 + out + (i == 0 ? out : 0))) +
+      const double block = 2 * (before * first + height * width * (second + out + (i == 0 ? out : 0))) +
                            height * width * out;
       kept.blocks += block;
       kept.largest_block = std::max(kept.largest_block, block);

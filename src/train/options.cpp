@@ -70,6 +70,9 @@ void TrainOptions::validate(const std::string& where) const {
     invalid_input(
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
         base_type);
+  if (keep_zeros && lora_mode != "none")
+    invalid_input("{0}keep_zeros: an adapter fills the zeros of the weights that it is added to; set {0}lora_mode to none, or leave it out",
+                  where);
   if (saving.base && lora_mode == "none")
     invalid_input("{}saving.base: only an adapter (lora_mode) leaves a base out; leave it out", where);
   if (!train.empty() && lora_mode == "none")

@@ -66,6 +66,7 @@ struct TrainOptions {
   std::vector<std::string> train;   ///< modules and parameters that train whole beside an adapter
   std::string base_type = "fp32";   ///< of the frozen base of an adapter: "fp32" | "bf16" (half the memory)
   std::vector<std::string> freeze;  ///< modules and parameters that do not train (model/freeze.h)
+  bool keep_zeros = false;          ///< weights that are 0 stay 0 (train/zero_weights.h)
   bool gradient_checkpointing = false;  ///< less memory for one more forward pass (model/recompute.h)
   OptimizerOptions optimizer;
   ImageTransform image;  ///< height and width are model.vision's; with --init: the checkpoint's but for what
@@ -109,6 +110,8 @@ struct TrainOptions {
     v("freeze", freeze,
       "what does not train: names of modules or parameters; * stands for anything, 0-8 for these numbers, or "
       "re:EXPRESSION");
+    v("keep_zeros", keep_zeros,
+      "weights of linear layers and convolutions that are 0 do not train: a network that was pruned by magnitude stays sparse");
     v("gradient_checkpointing", gradient_checkpointing,
       "keep each block's input alone and compute it again in the backward pass: less memory, more time");
     v("optimizer", optimizer, "AdamW and the schedule of its rate");

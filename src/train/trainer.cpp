@@ -12,6 +12,7 @@
 #include "train/precision.h"
 #include "train/score.h"
 #include "train/start.h"
+#include "train/zero_weights.h"
 
 namespace edgeclip {
 
@@ -192,6 +193,7 @@ void Trainer::train_step() {
   in_step_ = true;
   const ObjectiveValue value = gradient_(batch);
   loss_ = value.total.item<double>();
+  if (options_.keep_zeros) drop_gradients_of_zeros(checkpoint_.model);
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(loss_) || !std::isfinite(norm)) return skip_step(loss_, norm);
   if (log_ && (position_.step == 0 || (position_.step + 1) % kHistogramEvery == 0))

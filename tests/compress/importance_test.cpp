@@ -1,11 +1,9 @@
 #include "compress/importance.h"
 
 #include <limits>
-#include <map>
+#include <set>
 
 #include "compress/random_checkpoint.h"
-#include "compress/surgery.h"
-#include "model/profile.h"
 #include "support/other_device.h"
 #include "support/support.h"
 #include "train/losses/contrastive.h"
@@ -24,13 +22,29 @@ Objective contrastive_objective(const Checkpoint& checkpoint) {
   return Objective(ObjectiveOptions(), LossContext{checkpoint, Dataset(), "train"});
 }
 
+/// The neurons alone.
+std::vector<PruneGroup> mlp_groups(const DualEncoder& model) {
+  std::vector<PruneGroup> neurons;
+  for (PruneGroup& group : prune_groups(model, 7))
+    if (group.kind == PruneKind::neurons) neurons.push_back(std::move(group));
+  return neurons;
+}
+
+std::vector<Mlp> mlps(const DualEncoder& model) {
+  std::vector<Mlp> list;
+  for (const Transformer& blocks : {model->vision_model->blocks(), model->text_model->blocks()})
+    for (std::size_t i = 0; !blocks.is_empty() && i < blocks->layers->size(); ++i) list.push_back(blocks->layer(i)->mlp);
+  return list;
+}
+
+UnitImportance mlp_importance(const DualEncoder& model, const std::string& kind) { return {model, mlp_groups(model), kind}; }
+
 /// Makes some neurons of each layer silent: nothing comes out of them.  Returns those left.
 std::vector<std::vector<std::int64_t>> silence(Checkpoint& checkpoint) {
   const torch::NoGradGuard no_grad;
   std::vector<std::vector<std::int64_t>> left;
   int turn = 0;
-  for (const MlpLayer& layer : mlp_layers(checkpoint.model)) {
-    Mlp mlp = layer.mlp;
+  for (Mlp mlp : mlps(checkpoint.model)) {
     left.emplace_back();
     for (std::int64_t n = 0; n < mlp->fc1->weight.size(0); ++n) {
       if ((n + turn) % 3 != 0) {
@@ -45,64 +59,13 @@ std::vector<std::vector<std::int64_t>> silence(Checkpoint& checkpoint) {
   return left;
 }
 
-TEST(Surgery, CuttingSilentNeuronsChangesNothing) {
-  Checkpoint checkpoint = random_checkpoint();
-  const Batch batch = random_batch(checkpoint.config);
-  const auto left = silence(checkpoint);
-  const torch::Tensor before = embeddings(checkpoint, batch);
-  keep_neurons(checkpoint, left);
-  EXPECT_LE((embeddings(checkpoint, batch) - before).abs().max().item<double>(), 1e-6);
-  EXPECT_EQ(checkpoint.config.vision.intermediate_size,
-            (std::vector<int>{static_cast<int>(left[0].size()), static_cast<int>(left[1].size())}));
-  EXPECT_EQ(checkpoint.model->config.text.intermediate_size, checkpoint.config.text.intermediate_size);
-}
-
-TEST(Surgery, ADistilBertBesideAResNetIsCutToo) {
-  Checkpoint checkpoint;
-  checkpoint.config = test::tiny_train_options().model;
-  checkpoint.config.vision.model_type = "resnet";
-  checkpoint.config.vision.depths = {1};
-  checkpoint.config.vision.hidden_sizes = {16};
-  checkpoint.config.text.model_type = "distilbert";
-  checkpoint.model = DualEncoder(checkpoint.config);
-  initialize_weights(checkpoint.model);
-  checkpoint.model->eval();
-  const Batch batch = random_batch(checkpoint.config);
-  const auto left = silence(checkpoint);
-  EXPECT_EQ(left.size(), 2u);  // the text tower's; a ResNet has no MLP
-  const torch::Tensor before = embeddings(checkpoint, batch);
-  for (const char* kind : {"taylor", "magnitude"}) {
-    Objective objective = contrastive_objective(checkpoint);
-    NeuronImportance importance(checkpoint.model, kind);
-    importance.add(batch, objective);
-    for (std::size_t layer = 0; layer < left.size(); ++layer)
-      EXPECT_EQ((importance.scores()[layer] > 0).sum().item<std::int64_t>(),
-                static_cast<std::int64_t>(left[layer].size()))
-          << kind << " layer " << layer;
-  }
-  keep_neurons(checkpoint, left);
-  EXPECT_LE((embeddings(checkpoint, batch) - before).abs().max().item<double>(), 1e-6);
-  EXPECT_EQ(checkpoint.config.text.intermediate_size.size(), 2u);
-}
-
-TEST(Surgery, WhatWasCutStillTrains) {
-  Checkpoint checkpoint = random_checkpoint();
-  const Batch batch = random_batch(checkpoint.config);
-  keep_neurons(checkpoint, silence(checkpoint));
-  test::batch_loss(checkpoint.model, batch, true, false).backward();
-  for (const auto& item : checkpoint.model->named_parameters()) {
-    ASSERT_TRUE(item.value().grad().defined()) << item.key();
-    EXPECT_EQ(item.value().grad().sizes(), item.value().sizes()) << item.key();
-  }
-}
-
 TEST(Importance, SilentNeuronsScoreZeroAndOnlyThey) {
   Checkpoint checkpoint = random_checkpoint();
   const Batch batch = random_batch(checkpoint.config);
   const auto left = silence(checkpoint);
-  for (const char* kind : {"taylor", "magnitude"}) {
+  for (const char* kind : {"taylor", "activation"}) {
     Objective objective = contrastive_objective(checkpoint);
-    NeuronImportance importance(checkpoint.model, kind);
+    UnitImportance importance = mlp_importance(checkpoint.model, kind);
     importance.add(batch, objective);
     const auto scores = importance.scores();
     ASSERT_EQ(scores.size(), left.size());
@@ -121,13 +84,13 @@ TEST(Importance, TaylorIsTheGradientOfTheLoss) {
   Checkpoint checkpoint = random_checkpoint();
   Batch batch = random_batch(checkpoint.config);
   Objective objective = contrastive_objective(checkpoint);
-  NeuronImportance importance(checkpoint.model, "taylor");
+  UnitImportance importance = mlp_importance(checkpoint.model, "taylor");
   importance.add(batch, objective);
   const torch::Tensor scores = importance.scores().back();
 
   const torch::Tensor tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
   const torch::Tensor image = checkpoint.model->encode_image(from_tensor(batch.pixels.view())).detach();
-  Mlp mlp = mlp_layers(checkpoint.model).back().mlp;
+  Mlp mlp = mlps(checkpoint.model).back();
   const torch::Tensor base = checkpoint.model->encode_text(tokens).detach();
   const torch::NoGradGuard no_grad;
   for (const std::int64_t neuron : {0, 17, 63}) {
@@ -157,7 +120,7 @@ TEST(Importance, LeavesModesAsTheyAre) {
   Checkpoint checkpoint = random_checkpoint();
   checkpoint.model->train();
   Objective objective = contrastive_objective(checkpoint);
-  NeuronImportance importance(checkpoint.model, "taylor");
+  UnitImportance importance = mlp_importance(checkpoint.model, "taylor");
   importance.add(random_batch(checkpoint.config), objective);
   EXPECT_TRUE(objective->is_training());
   EXPECT_TRUE(checkpoint.model->is_training());
@@ -166,32 +129,64 @@ TEST(Importance, LeavesModesAsTheyAre) {
 TEST(Importance, ScoresThatAreNoNumbersNameTheLayer) {
   Checkpoint checkpoint = random_checkpoint();
   const torch::NoGradGuard no_grad;
-  mlp_layers(checkpoint.model)[1].mlp->fc1->weight[7].fill_(std::numeric_limits<float>::quiet_NaN());
+  mlps(checkpoint.model)[1]->fc1->weight[7].fill_(std::numeric_limits<float>::quiet_NaN());
   Objective objective = contrastive_objective(checkpoint);
-  NeuronImportance importance(checkpoint.model, "magnitude");
+  UnitImportance importance = mlp_importance(checkpoint.model, "activation");
   importance.add(random_batch(checkpoint.config), objective);
   const std::string message = test::invalid_input_of([&] { importance.scores(); });
   EXPECT_NE(message.find("vision_model.encoder.layers.1.mlp"), std::string::npos) << message;
 }
 
-TEST(Importance, KnowsWhatANeuronCosts) {
+TEST(Importance, MagnitudeIsTheNormOfAUnitsWeights) {
   Checkpoint checkpoint = random_checkpoint();
   Objective objective = contrastive_objective(checkpoint);
-  NeuronImportance importance(checkpoint.model, "magnitude");
+  UnitImportance importance = mlp_importance(checkpoint.model, "magnitude");
   importance.add(random_batch(checkpoint.config), objective);
-  const auto& vision = checkpoint.config.vision;
-  const int patches = vision.image_height / vision.patch_size * (vision.image_width / vision.patch_size);
-  const std::vector<double> macs = importance.macs_per_neuron();
-  ASSERT_EQ(macs.size(), 4u);
-  EXPECT_EQ(macs[0], (1.0 + patches) * 2 * 32);
-  EXPECT_EQ(macs[3], 7.0 * 2 * 32) << "the mean length of the batch's texts";
-  // As profile --tokens 7 counts them.
-  std::map<std::string, double> counted;
-  for (const ModuleProfile& module : profile_model(checkpoint.model, 1, 7).rows)
-    counted[module.name] = static_cast<double>(module.macs);
-  const std::vector<MlpLayer> layers = mlp_layers(checkpoint.model);
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    EXPECT_EQ(macs[i] * static_cast<double>(layers[i].mlp->fc1->weight.size(0)), counted.at(layers[i].name)) << layers[i].name;
+  const Mlp mlp = mlps(checkpoint.model)[2];
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor expected = (mlp->fc1->weight.square().sum(1) + mlp->fc2->weight.square().sum(0)).sqrt();
+  EXPECT_TRUE(torch::allclose(importance.scores()[2], expected, 1e-5, 1e-7));
+}
+
+TEST(Importance, AHeadsTaylorScoreIsTheGradientOfAFactorOnIt) {
+  // Of the first row alone: the class token of the last block, whose other rows nothing reads.
+  Checkpoint checkpoint = random_checkpoint();
+  Batch batch = random_batch(checkpoint.config);
+  Objective objective = contrastive_objective(checkpoint);
+  std::vector<PruneGroup> heads;
+  for (PruneGroup& group : prune_groups(checkpoint.model, 7))
+    if (group.kind == PruneKind::heads && group.vision) heads.push_back(std::move(group));
+  UnitImportance importance(checkpoint.model, heads, "taylor");
+  importance.add(batch, objective);
+  const torch::Tensor scores = importance.scores().back();
+
+  const torch::Tensor pixels = from_tensor(batch.pixels.view()), tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
+  DualEncoder model = checkpoint.model;
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor text = model->encode_text(tokens), base = model->encode_image(pixels);
+  Attention attention = model->vision_model->blocks()->layer(1)->self_attn;
+  const std::int64_t width = attention->head_width;
+  for (std::int64_t head = 0; head < attention->heads; ++head) {
+    torch::Tensor columns = attention->out_proj->weight.slice(1, head * width, (head + 1) * width);
+    const torch::Tensor before = columns.clone();
+    const auto with_factor = [&](double factor) {
+      columns.copy_(before * factor);
+      const torch::Tensor image = model->encode_image(pixels).clone();
+      columns.copy_(before);
+      return image;
+    };
+    const double step = 1e-2;
+    const torch::Tensor more = with_factor(1 + step), less = with_factor(1 - step);
+    double expected = 0;
+    for (std::int64_t row = 0; row < 5; ++row) {  // only this image's embedding moves
+      torch::Tensor up = base.clone(), down = base.clone();
+      up[row].copy_(more[row]);
+      down[row].copy_(less[row]);
+      const auto loss = [&](const torch::Tensor& image) { return contrastive_loss(image, text, model->logit_scale).item<double>(); };
+      expected += std::abs(loss(up) - loss(down)) / (2 * step);
+    }
+    EXPECT_NEAR(scores[head].item<double>(), expected, 0.03 * expected + 2e-5) << head;
+  }
 }
 
 TEST(Importance, PaddingDoesNotCount) {
@@ -201,31 +196,26 @@ TEST(Importance, PaddingDoesNotCount) {
   const torch::Tensor tokens = from_tensor(batch.tokens.view());
   longer.tokens = to_tensor(torch::cat({tokens, torch::zeros({5, 4}, torch::kInt32)}, 1));
   Objective objective = contrastive_objective(checkpoint);
-  for (const char* kind : {"taylor", "magnitude"}) {
-    NeuronImportance a(checkpoint.model, kind), b(checkpoint.model, kind);
+  for (const char* kind : {"taylor", "activation"}) {
+    UnitImportance a = mlp_importance(checkpoint.model, kind), b = mlp_importance(checkpoint.model, kind);
     a.add(batch, objective);
     b.add(longer, objective);
     EXPECT_TRUE(torch::allclose(a.scores().back(), b.scores().back(), 1e-3, 1e-6)) << kind;
   }
 }
 
-TEST(Importance, IsMeasuredAndCutWhereTheModelIs) {
+TEST(Importance, IsMeasuredWhereTheModelIs) {
   Checkpoint here = random_checkpoint(), there = random_checkpoint();
   there.model->to(test::kOtherDevice);
   const Batch batch = random_batch(here.config);
-  for (const char* kind : {"taylor", "magnitude"}) {
+  for (const char* kind : {"taylor", "activation"}) {
     Objective objective = contrastive_objective(here), same = contrastive_objective(there);
-    NeuronImportance a(here.model, kind), b(there.model, kind);
+    UnitImportance a = mlp_importance(here.model, kind), b = mlp_importance(there.model, kind);
     a.add(batch, objective);
     b.add(batch, same);
     for (std::size_t layer = 0; layer < a.scores().size(); ++layer)
       EXPECT_TRUE(torch::allclose(a.scores()[layer], b.scores()[layer].to(torch::kCPU), 1e-4, 1e-7)) << kind;
   }
-  const std::vector<std::vector<std::int64_t>> kept(4, {0, 3, 5});
-  keep_neurons(here, kept);
-  keep_neurons(there, kept);
-  there.model->to(torch::kCPU);
-  EXPECT_LE((embeddings(here, batch) - embeddings(there, batch)).abs().max().item<double>(), 1e-6);
 }
 
 }  // namespace

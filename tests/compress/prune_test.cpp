@@ -4,7 +4,10 @@
 #include <set>
 
 #include "compress/random_checkpoint.h"
+#include "compress/sparsify.h"
 #include "compress/tiny_pruning.h"
+#include "model/layer_weights.h"
+#include "model/profile.h"
 #include "retrieval/evaluate.h"
 #include "support/support.h"
 #include "train/checkpoint_encoder.h"
@@ -59,8 +62,8 @@ TEST_F(PruneTest, MergesAnAdapterFirst) {
   EXPECT_LE((test::embeddings(adapted, batch) - test::embeddings(merged, batch)).abs().max().item<double>(), 1e-5);
 }
 
-TEST_F(PruneTest, BothImportancesAndBothRankings) {
-  for (const char* importance : {"taylor", "magnitude"})
+TEST_F(PruneTest, EveryImportanceAndBothRankings) {
+  for (const char* importance : {"taylor", "activation", "magnitude"})
     for (const bool global : {true, false}) {
       PruneOptions o = options();
       o.importance = importance;
@@ -87,6 +90,121 @@ TEST_F(PruneTest, LayersCompareAsAsked) {
   o.ranking = "score_per_mac";
   o.global = false;
   EXPECT_NE(test::invalid_input_of([&] { o.validate(""); }).find("ranking"), std::string::npos);
+}
+
+TEST_F(PruneTest, HeadsAndNeuronsGoUntilATargetIsReached) {
+  PruneOptions o = options();
+  o.target_macs = 0.6;
+  const Json report = prune(o, paths("target"));
+  const double before = report["macs"]["before"], after = report["macs"]["after"];
+  EXPECT_LE(after, 0.6 * before);
+  EXPECT_GE(after, 0.5 * before);
+  EXPECT_LT(report["heads"]["after"].get<int>(), report["heads"]["before"].get<int>());
+  EXPECT_LT(report["neurons"]["after"].get<int>(), report["neurons"]["before"].get<int>());
+  EXPECT_EQ(report["channels"]["before"], 0);
+  const Checkpoint pruned = load_checkpoint(at("target"));
+  const ModelProfile profile = profile_model(pruned.model, 1, report["macs"]["tokens"]);
+  EXPECT_EQ(static_cast<double>(profile.image_macs + profile.text_macs), after);
+
+  o.kinds = {"heads"};
+  o.target_macs = 0.2;
+  const std::string message = test::invalid_input_of([&] { prune(o, paths("refused")); });
+  EXPECT_NE(message.find("target_macs"), std::string::npos) << message;
+  EXPECT_FALSE(fs::exists(at("refused")));
+}
+
+TEST_F(PruneTest, ALatencyIsApproachedByMeasuring) {
+  PruneOptions o = options();
+  o.target_latency = 7;
+  int measured = 0;
+  PruneHooks hooks;
+  hooks.latency_ms = [&](const Checkpoint& candidate, int tokens) {  // a machine that takes 10 ms for the whole network
+    ++measured;
+    const auto macs = [&](const DualEncoder& model) {
+      const ModelProfile profile = profile_model(model, 1, tokens);
+      return static_cast<double>(profile.image_macs + profile.text_macs);
+    };
+    return 10 * macs(candidate.model) / macs(load_checkpoint(at("run/final")).model);
+  };
+  const Json report = prune(o, paths("latency"), hooks);
+  EXPECT_DOUBLE_EQ(report["latency_ms"]["before"].get<double>(), 10);
+  EXPECT_LE(report["latency_ms"]["after"].get<double>(), 7);
+  EXPECT_GE(report["latency_ms"]["after"].get<double>(), 6);
+  EXPECT_LE(measured, 12);
+  o.target_latency = 0.5;
+  EXPECT_NE(test::invalid_input_of([&] { prune(o, paths("refused"), hooks); }).find("target_latency"), std::string::npos);
+}
+
+TEST_F(PruneTest, WholeBlocksGoFirst) {
+  PruneOptions o = options();
+  o.blocks = 1;
+  o.mlp_ratio = 0;
+  const Json report = prune(o, paths("shorter"));
+  ASSERT_EQ(report["blocks"]["removed"].size(), 1u);
+  const Checkpoint pruned = load_checkpoint(at("shorter"));
+  EXPECT_EQ(pruned.config.vision.num_hidden_layers + pruned.config.text.num_hidden_layers, 3);
+  EXPECT_LT(report["macs"]["after"].get<double>(), report["macs"]["before"].get<double>());
+  EXPECT_EQ(report["neurons"]["before"], 3 * 64);
+  o.blocks = 3;
+  EXPECT_NE(test::invalid_input_of([&] { prune(o, paths("refused")); }).find("blocks"), std::string::npos);
+}
+
+TEST_F(PruneTest, ZerosStayThroughTheRecovery) {
+  PruneOptions o = options();
+  o.mlp_ratio = 0;
+  o.sparsity = 0.5;
+  o.recovery.steps = 6;
+  o.recovery.optimizer.weight_decay = 0.1;
+  const Json report = prune(o, paths("sparse"));
+  EXPECT_NEAR(report["sparsity"]["part"].get<double>(), 0.5, 1e-3);
+  Checkpoint recovered = load_checkpoint(at("sparse"));
+  EXPECT_EQ(sparsity_report(recovered.model)["zeros"], report["sparsity"]["zeros"]);
+  const Checkpoint before = load_checkpoint(at("run/final"));
+  double moved = 0;
+  const auto was = before.model->named_parameters();
+  for (const auto& [name, weight] : layer_weights(*recovered.model))
+    moved += (weight != 0).logical_and(weight != was[name]).sum().item<double>();
+  EXPECT_GT(moved, 0) << "the others train";
+}
+
+TEST_F(PruneTest, RoundsGoTheWayInParts) {
+  PruneOptions o = options();
+  o.mlp_ratio = 0.5;
+  o.multiple = 4;
+  o.rounds = 2;
+  o.recovery.steps = 4;
+  const Json report = prune(o, paths("rounds"));
+  EXPECT_EQ(report["neurons"]["before"], 4 * 64);
+  EXPECT_EQ(report["neurons"]["after"], 4 * 32);
+  ASSERT_EQ(report["rounds"].size(), 1u);
+  EXPECT_TRUE(report["rounds"][0]["val"]["recovered"].contains("text_to_image"));
+  EXPECT_TRUE(fs::exists(fs::path(at("rounds")) / "recovery/rounds/1/metrics.jsonl"));
+  EXPECT_TRUE(fs::exists(fs::path(at("rounds")) / "recovery/metrics.jsonl"));
+  EXPECT_FALSE(fs::exists(at("rounds.recovery")));
+  const Checkpoint pruned = load_checkpoint(at("rounds"));
+  ASSERT_EQ(pruned.provenance.size(), 5u) << "trained, twice pruned and trained";
+}
+
+TEST_F(PruneTest, OptionsThatContradictEachOther) {
+  const auto refused = [&](auto change) {
+    PruneOptions o = options();
+    change(o);
+    return test::invalid_input_of([&] { o.validate(""); });
+  };
+  const auto has = [](const std::string& message, const char* part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  has(refused([](PruneOptions& o) { o.target_macs = 0.5, o.target_latency = 3; }), "target_latency");
+  has(refused([](PruneOptions& o) { o.target_macs = 0.5, o.head_ratio = 0.5; }), "head_ratio");
+  has(refused([](PruneOptions& o) { o.target_macs = 0.5, o.mlp_ratio = 0.5; }), "mlp_ratio");
+  has(refused([](PruneOptions& o) { o.target_macs = 0.5, o.global = false; }), "global");
+  has(refused([](PruneOptions& o) { o.target_macs = 1; }), "target_macs");
+  has(refused([](PruneOptions& o) { o.kinds = {"heads"}; }), "kinds");
+  has(refused([](PruneOptions& o) { o.target_macs = 0.5, o.kinds = {"head"}; }), "heads");
+  has(refused([](PruneOptions& o) { o.rounds = 3; }), "rounds");
+  has(refused([](PruneOptions& o) { o.channel_ratio = 1; }), "channel_ratio");
+  has(refused([](PruneOptions& o) { o.sparsity = 0.5, o.recovery.steps = 2, o.recovery.lora_mode = "adapter"; }), "recovery.lora_mode");
+  has(refused([](PruneOptions& o) { o.recovery.keep_zeros = true, o.recovery.lora_mode = "adapter"; }), "keep_zeros");
 }
 
 TEST_F(PruneTest, RefusesWhatCannotWork) {

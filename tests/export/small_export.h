@@ -21,7 +21,7 @@ inline std::shared_ptr<const Tokenizer> small_tokenizer() {
   return train_tokenizer(texts, 60);
 }
 
-/// A rectangular image, unequal towers, one pruned layer: nothing that a mistake could hide behind.
+/// A rectangular image, unequal towers, one layer whose neurons and heads were pruned: nothing that a mistake could hide behind.
 inline Checkpoint small_checkpoint(const std::string& activation, int context) {
   Checkpoint checkpoint;
   checkpoint.tokenizer = small_tokenizer();
@@ -30,6 +30,7 @@ inline Checkpoint small_checkpoint(const std::string& activation, int context) {
   config.vision.num_hidden_layers = 2;
   config.vision.num_attention_heads = 3;
   config.vision.intermediate_size = {40, 17};
+  config.vision.layer_heads = {3, 2};
   config.vision.image_height = 24;
   config.vision.image_width = 16;
   config.text.vocab_size = checkpoint.tokenizer->vocab_size();

@@ -44,6 +44,14 @@ std::vector<ModelConfig> all_small_configs() {
   for (const char* vision : {"vit", "resnet"})
     for (const char* text : {"clip_text", "distilbert"})
       for (const char* head : {"linear", "mlp"}) configs.push_back(small_config(vision, text, head));
+  // What pruning leaves: heads of some layers, channels inside blocks.
+  configs.push_back(small_config("vit", "clip_text", "linear"));
+  configs.back().vision.layer_heads = {1, 3};
+  configs.back().text.layer_heads = {2, 1};
+  configs.push_back(small_config("resnet", "distilbert", "linear"));
+  configs.back().vision.hidden_sizes = {15, 22};
+  configs.back().vision.inner_sizes = {3, 4, 5, 2, 7, 6};
+  configs.back().text.layer_heads = {1, 3};
   // ResNet's roundings: sides that are no multiples of its strides.
   configs.push_back(small_config("resnet", "clip_text", "linear"));
   configs.back().vision.image_height = 37;

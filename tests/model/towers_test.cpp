@@ -75,11 +75,19 @@ TEST(Towers, EveryKindOfAConfigurationIsBuilt) {
 
 TEST(Towers, NameWhatCanBePruned) {
   const auto vit = make_image_tower(tiny_config().vision);
-  const auto groups = vit->prune_groups("vision_model");
-  ASSERT_EQ(groups.size(), 2u);
-  EXPECT_EQ(groups[1].name, "vision_model.encoder.layers.1.mlp");
-  EXPECT_EQ(make_text_tower(small_distilbert())->prune_groups("t")[0].name, "t.transformer.layer.0.ffn");
-  EXPECT_TRUE(make_image_tower(narrow_resnet())->prune_groups("vision_model").empty());
+  const auto names = [](const std::vector<PruneGroup>& groups) {
+    std::vector<std::string> list;
+    for (const PruneGroup& group : groups) list.push_back(std::string(prune_kind_name(group.kind)) + " " + group.name);
+    return list;
+  };
+  EXPECT_EQ(names(vit->prune_groups("vision_model", 1)),
+            (std::vector<std::string>{"heads vision_model.encoder.layers.0.self_attn", "neurons vision_model.encoder.layers.0.mlp",
+                                      "heads vision_model.encoder.layers.1.self_attn", "neurons vision_model.encoder.layers.1.mlp"}));
+  EXPECT_EQ(names(make_text_tower(small_distilbert())->prune_groups("t", 1))[1], "neurons t.transformer.layer.0.ffn");
+  const auto channels = names(make_image_tower(narrow_resnet())->prune_groups("vision_model", 1));
+  EXPECT_EQ(channels.front(), "channels vision_model.layer1.0.conv1");
+  EXPECT_NE(std::find(channels.begin(), channels.end(), "channels vision_model.conv1"), channels.end()) << "the stem's";
+  EXPECT_EQ(channels.back().rfind("channels vision_model.layer", 0), 0u) << "the last stage's";
 }
 
 class ResNetMode : public testing::TestWithParam<bool> {};

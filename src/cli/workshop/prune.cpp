@@ -2,6 +2,7 @@
 
 #include "cli/runtime/named_options.h"
 #include "cli/runtime/options_command.h"
+#include "cli/workshop/deployed_latency.h"
 #include "cli/workshop/unreadable.h"
 #include "cli/workshop/workshop_commands.h"
 
@@ -28,7 +29,7 @@ class PruneCommand : public OptionsCommand<Options> {
  public:
   const char* name() const override { return "prune"; }
   const char* summary() const override {
-    return "Removes the least important MLP neurons and trains the rest a little";
+    return "Removes the least important neurons, heads, channels, blocks or weights and trains the rest a little";
   }
   const char* example() const override {
     return "prune --checkpoint run/best --data dataset/ --out pruned/ --mlp-ratio 0.3 --set "
@@ -46,7 +47,9 @@ class PruneCommand : public OptionsCommand<Options> {
     require(options.checkpoint, "--checkpoint");
     require(options.data, "--data");
     require(options.out, "--out");
-    const Json report = prune(options, options);
+    PruneHooks hooks;
+    hooks.latency_ms = [&](const Checkpoint& candidate, int tokens) { return deployed_latency_ms(candidate, tokens, options.out); };
+    const Json report = prune(options, options, hooks);
     print(fmt::format("{}: pruned checkpoint written\n", options.out));
     if (!report.at("recovery").is_null())
       require_readable(report.at("recovery"), options.recovery.loading, "recovery.", options.data, options.out, report);

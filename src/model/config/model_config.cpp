@@ -52,6 +52,11 @@ void ModelConfig::validate(const std::string& where) const {
   require_size(projection_dim, kMostWidth, "projection_dim", where);
 }
 
+InnerSizes inner_sizes_of(const VisionConfig& resnet, std::size_t stage, std::size_t block) {
+  if (resnet.inner_sizes.empty()) return {resnet.hidden_sizes.at(stage) / 4, resnet.hidden_sizes.at(stage) / 4};
+  return {resnet.inner_sizes.at(2 * block), resnet.inner_sizes.at(2 * block + 1)};
+}
+
 double least_weight_bytes(const ModelConfig& config) {
   const TextConfig& t = config.text;
   const double text =

@@ -34,6 +34,18 @@ inline int intermediate_of(const std::vector<int>& sizes, int layer) {
   return sizes.size() == 1 ? sizes[0] : sizes.at(static_cast<std::size_t>(layer));
 }
 
+/// Heads of layer i, each hidden_size / num_attention_heads wide.
+template <class TowerConfig>
+int heads_of(const TowerConfig& tower, int layer) {
+  return tower.layer_heads.empty() ? tower.num_attention_heads : tower.layer_heads.at(static_cast<std::size_t>(layer));
+}
+
+/// Channels within block i of a ResNet, counted over all stages, of which the block is of stage s: behind the 1x1, and behind the 3x3.
+struct InnerSizes {
+  int first, second;
+};
+InnerSizes inner_sizes_of(const VisionConfig& resnet, std::size_t stage, std::size_t block);
+
 /// Bytes that the model's matrices take at least, in float32: a damaged configuration must not make us
 /// allocate the machine's memory.
 double least_weight_bytes(const ModelConfig& config);

@@ -15,6 +15,7 @@ struct TextConfig {
   int hidden_size = 192;
   int num_hidden_layers = 4;
   int num_attention_heads = 3;
+  std::vector<int> layer_heads;  ///< heads that each layer has, where heads were cut; none: num_attention_heads
   std::vector<int> intermediate_size = {768};
   int max_position_embeddings = 64;  ///< context length
   int bos_token_id = 2, eos_token_id = 3, pad_token_id = 0;
@@ -36,6 +37,8 @@ struct TextConfig {
     v("hidden_size", hidden_size, "width");
     v("num_hidden_layers", num_hidden_layers, "transformer blocks");
     v("num_attention_heads", num_attention_heads, "heads; divides hidden_size");
+    v.unless({}, "layer_heads", layer_heads,
+             "heads of each layer, where it has fewer: each stays hidden_size / num_attention_heads wide");
     v("intermediate_size", intermediate_size, "MLP neurons: one number for all layers, or one per layer");
     v("max_position_embeddings", max_position_embeddings, "context length, tokens");
     if (model_type == "distilbert") {

@@ -1,5 +1,7 @@
 #include "model/config/tower_kinds.h"
 
+#include <numeric>
+
 #include "base/registry.h"
 #include "model/config/limits.h"
 #include "model/config/model_config.h"
@@ -20,6 +22,9 @@ void validate_transformer(const TowerConfig& tower, const std::string& where) {
     invalid_input("{}intermediate_size: has {} numbers; give one, or one per layer ({})", where, n,
                   tower.num_hidden_layers);
   for (const int size : tower.intermediate_size) require_size(size, kMostWidth, "intermediate_size", where);
+  if (const auto layers = tower.layer_heads.size(); layers != 0 && layers != static_cast<std::size_t>(tower.num_hidden_layers))
+    invalid_input("{}layer_heads: has {} numbers; give one per layer ({}), or none", where, layers, tower.num_hidden_layers);
+  for (const int heads : tower.layer_heads) require_size(heads, tower.num_attention_heads, "layer_heads", where);
 }
 template void validate_transformer(const VisionConfig&, const std::string&);
 template void validate_transformer(const TextConfig&, const std::string&);
@@ -27,8 +32,9 @@ template void validate_transformer(const TextConfig&, const std::string&);
 template <class TowerConfig>
 double transformer_weights(const TowerConfig& tower) {
   double sum = 0;
+  const int head_width = tower.hidden_size / tower.num_attention_heads;
   for (int i = 0; i < tower.num_hidden_layers; ++i)
-    sum += 4.0 * tower.hidden_size + 2.0 * intermediate_of(tower.intermediate_size, i);
+    sum += 4.0 * heads_of(tower, i) * head_width + 2.0 * intermediate_of(tower.intermediate_size, i);
   return sum * tower.hidden_size;
 }
 template double transformer_weights(const VisionConfig&);
@@ -57,18 +63,25 @@ void validate_resnet(const VisionConfig& v, const std::string& where) {
                   v.hidden_sizes.size(), v.depths.size());
   for (const int size : v.hidden_sizes) {
     require_size(size, kMostWidth, "hidden_sizes", where);
-    if (size % 4 != 0) invalid_input("{}hidden_sizes: {} is no multiple of 4", where, size);
+    if (size % 4 != 0 && v.inner_sizes.empty()) invalid_input("{}hidden_sizes: {} is no multiple of 4", where, size);
   }
+  const std::size_t blocks = std::accumulate(v.depths.begin(), v.depths.end(), std::size_t{0});
+  if (!v.inner_sizes.empty() && v.inner_sizes.size() != 2 * blocks)
+    invalid_input("{}inner_sizes: has {} numbers; give two per block ({}), or none", where, v.inner_sizes.size(), 2 * blocks);
+  for (const int size : v.inner_sizes) require_size(size, kMostWidth, "inner_sizes", where);
 }
 
 double resnet_weights(const VisionConfig& v) {
   double sum = 3.0 * 49 * v.embedding_size, in = v.embedding_size;
+  std::size_t block = 0;
   for (std::size_t stage = 0; stage < v.depths.size(); ++stage) {
-    const double out = v.hidden_sizes[stage], inner = out / 4;
-    sum += in * inner + 9 * inner * inner + inner * out;
-    if (stage > 0 || in != out) sum += in * out;  // the shortcut
-    sum += (v.depths[stage] - 1) * (2 * out * inner + 9 * inner * inner);
-    in = out;
+    const double out = v.hidden_sizes[stage];
+    if (stage > 0 || in != out || v.first_shortcut) sum += in * out;
+    for (int i = 0; i < v.depths[stage]; ++i, ++block) {
+      const auto [first, second] = inner_sizes_of(v, stage, block);
+      sum += in * first + 9.0 * first * second + second * out;
+      in = out;
+    }
   }
   return sum;
 }

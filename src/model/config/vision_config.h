@@ -17,6 +17,7 @@ struct VisionConfig {
   int hidden_size = 192;  ///< width W
   int num_hidden_layers = 6;
   int num_attention_heads = 3;  ///< W / heads = head width
+  std::vector<int> layer_heads;  ///< heads that each layer has, where heads were cut; none: num_attention_heads
   std::vector<int> intermediate_size = {
       768};  ///< neurons of the MLP: one for all layers, or one per layer (pruned)
   int patch_size = 8;
@@ -28,6 +29,8 @@ struct VisionConfig {
   std::vector<int> depths = {3, 4, 6, 3};                  ///< blocks per stage
   std::vector<int> hidden_sizes = {256, 512, 1024, 2048};  ///< channels that leave each stage
   int embedding_size = 64;                                 ///< channels of the stem
+  std::vector<int> inner_sizes;  ///< channels behind the 1x1 and the 3x3 of each block, two numbers a block; none: a quarter of its stage's
+  bool first_shortcut = false;   ///< the first block has a convolution as its shortcut though sizes do not ask for one
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -38,13 +41,19 @@ struct VisionConfig {
     v("image_width", image_width, "pixels; of a vit a multiple of patch_size");
     if (model_type == "resnet") {
       v("depths", depths, "bottleneck blocks of each stage");
-      v("hidden_sizes", hidden_sizes, "channels that leave each stage, multiples of 4");
+      v("hidden_sizes", hidden_sizes, "channels that leave each stage, multiples of 4 unless inner_sizes are given");
       v("embedding_size", embedding_size, "channels of the stem");
+      v.unless({}, "inner_sizes", inner_sizes,
+               "channels behind the 1x1 and the 3x3 convolution of each block, two numbers a block; else a quarter of the stage's");
+      v.unless(false, "first_shortcut", first_shortcut,
+               "the first block has a convolution as its shortcut, though its sizes do not ask for one");
       return;
     }
     v("hidden_size", hidden_size, "width");
     v("num_hidden_layers", num_hidden_layers, "transformer blocks");
     v("num_attention_heads", num_attention_heads, "heads; divides hidden_size");
+    v.unless({}, "layer_heads", layer_heads,
+             "heads of each layer, where it has fewer: each stays hidden_size / num_attention_heads wide");
     v("intermediate_size", intermediate_size, "MLP neurons: one number for all layers, or one per layer");
     v("patch_size", patch_size, "pixels");
     v("hidden_act", hidden_act, "activation of the MLP", {"gelu", "quick_gelu"});

@@ -9,7 +9,7 @@ void initialize_clip_blocks(Transformer& blocks) {
   const auto depth = static_cast<double>(blocks->layers->size());
   for (std::size_t i = 0; i < blocks->layers->size(); ++i) {
     EncoderLayer layer = blocks->layer(i);
-    const double width = layer->self_attn->width;
+    const auto width = static_cast<double>(layer->self_attn->q_proj->weight.size(1));
     const double narrow = std::pow(width, -0.5) * std::pow(2 * depth, -0.5);
     for (auto& linear : {layer->self_attn->q_proj, layer->self_attn->k_proj, layer->self_attn->v_proj})
       normal(linear->weight, narrow);

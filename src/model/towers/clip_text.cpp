@@ -2,6 +2,7 @@
 
 #include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
+#include "model/towers/transformer_groups.h"
 
 namespace edgeclip {
 
@@ -60,6 +61,14 @@ void ClipTextTower::profile(Profiler& profiler, const std::string& name, std::in
   profiler.add(name + ".embeddings", "embeddings", 0, {named_children()["embeddings"].get()});
   profile_blocks(profiler, name + "." + blocks_name(), encoder, batch, tokens);
   profiler.add(name + ".final_layer_norm", "layer_norm", 0, {final_layer_norm.get()});
+}
+
+std::vector<PruneGroup> ClipTextTower::prune_groups(const std::string& name, double tokens) {
+  return transformer_groups(*this, name, &ModelConfig::text, tokens);
+}
+
+std::vector<PruneBlock> ClipTextTower::prune_blocks(const std::string& name) {
+  return transformer_blocks(*this, name, &ModelConfig::text);
 }
 
 }  // namespace edgeclip

@@ -18,6 +18,8 @@ class ClipTextTower : public TextTower {
   void initialize() override;
   Transformer blocks() const override { return encoder; }
   const char* blocks_name() const override { return "encoder"; }
+  std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
+  std::vector<PruneBlock> prune_blocks(const std::string& name) override;
   void recompute_blocks(bool on) override { encoder->recompute = on; }
 
   const TextConfig config;

@@ -1,6 +1,7 @@
 #include "model/towers/distilbert.h"
 
 #include "model/profiler.h"
+#include "model/towers/transformer_groups.h"
 
 namespace edgeclip {
 
@@ -65,6 +66,14 @@ void DistilBertTower::profile(Profiler& profiler, const std::string& name, std::
                               std::int64_t tokens) const {
   profiler.add(name + ".embeddings", "embeddings", 0, {named_children()["embeddings"].get()});
   profile_blocks(profiler, name + "." + blocks_name(), transformer, batch, tokens);
+}
+
+std::vector<PruneGroup> DistilBertTower::prune_groups(const std::string& name, double tokens) {
+  return transformer_groups(*this, name, &ModelConfig::text, tokens);
+}
+
+std::vector<PruneBlock> DistilBertTower::prune_blocks(const std::string& name) {
+  return transformer_blocks(*this, name, &ModelConfig::text);
 }
 
 }  // namespace edgeclip

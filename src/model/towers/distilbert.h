@@ -19,6 +19,8 @@ class DistilBertTower : public TextTower {
   void initialize() override;
   Transformer blocks() const override { return transformer; }
   const char* blocks_name() const override { return "transformer"; }
+  std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
+  std::vector<PruneBlock> prune_blocks(const std::string& name) override;
   void recompute_blocks(bool on) override { transformer->recompute = on; }
 
   const TextConfig config;

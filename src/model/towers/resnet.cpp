@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "model/profiler.h"
 #include "model/recompute.h"
+#include "model/towers/grid.h"
 
 namespace edgeclip {
 
@@ -19,32 +20,16 @@ torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x, C
                        layer->options.kernel_size()->at(0) / 2);
 }
 
-/// Images on their way through convolutions.
-struct Grid {
-  std::int64_t batch, height, width;
-
-  /// What a window of this size leaves, with padding of half of it.
-  Grid after(std::int64_t window, std::int64_t stride) const {
-    const auto side = [&](std::int64_t size) { return (size + window / 2 * 2 - window) / stride + 1; };
-    return {batch, side(height), side(width)};
-  }
-  /// Of a convolution whose output this is.
-  std::int64_t macs(const torch::nn::Conv2d& conv) const {
-    return mac_product({batch, height, width, conv->weight.numel()});
-  }
-};
-
 }  // namespace
 
-BottleneckImpl::BottleneckImpl(int in, int out, int stride) : stride(stride) {
-  const int inner = out / 4;
-  conv1 = register_module("conv1", conv(in, inner, 1, 1));
-  bn1 = register_module("bn1", BatchNorm(inner));
-  conv2 = register_module("conv2", conv(inner, inner, 3, stride));
-  bn2 = register_module("bn2", BatchNorm(inner));
-  conv3 = register_module("conv3", conv(inner, out, 1, 1));
+BottleneckImpl::BottleneckImpl(int in, InnerSizes inner, int out, int stride, bool with_shortcut) : stride(stride) {
+  conv1 = register_module("conv1", conv(in, inner.first, 1, 1));
+  bn1 = register_module("bn1", BatchNorm(inner.first));
+  conv2 = register_module("conv2", conv(inner.first, inner.second, 3, stride));
+  bn2 = register_module("bn2", BatchNorm(inner.second));
+  conv3 = register_module("conv3", conv(inner.second, out, 1, 1));
   bn3 = register_module("bn3", BatchNorm(out));
-  if (stride == 1 && in == out) return;
+  if (!with_shortcut) return;
   const auto downsample = group(*this, "downsample");
   shortcut = downsample->register_module("0", conv(in, out, 1, stride));
   shortcut_norm = downsample->register_module("1", BatchNorm(out));
@@ -52,25 +37,31 @@ BottleneckImpl::BottleneckImpl(int in, int out, int stride) : stride(stride) {
 
 torch::Tensor BottleneckImpl::forward(const torch::Tensor& x, ComputeType compute) {
   torch::Tensor y = torch::relu(bn1(convolve(conv1, x, compute)));
+  first.pass(y);
   y = torch::relu(bn2(convolve(conv2, y, compute)));
+  second.pass(y);
   y = bn3(convolve(conv3, y, compute));
-  return torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x, compute))));
+  y = torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x, compute))));
+  out.pass(y);
+  return y;
 }
 
 ResNet::ResNet(const VisionConfig& config) : config(config) {
   conv1 = register_module("conv1", conv(3, config.embedding_size, 7, 2));
   bn1 = register_module("bn1", BatchNorm(config.embedding_size));
   int in = config.embedding_size;
+  std::size_t block = 0;
   for (std::size_t s = 0; s < config.depths.size(); ++s) {
     const auto stage = group(*this, fmt::format("layer{}", s + 1));
     const int out = config.hidden_sizes[s];
     stages.emplace_back();
-    for (int i = 0; i < config.depths[s]; ++i) {
+    for (int i = 0; i < config.depths[s]; ++i, ++block) {
       const int stride = s > 0 && i == 0 ? 2 : 1;
-      stages.back().push_back(
-          stage->register_module(std::to_string(i), Bottleneck(i == 0 ? in : out, out, stride)));
+      const bool with_shortcut = stride != 1 || in != out || (block == 0 && config.first_shortcut);
+      stages.back().push_back(stage->register_module(
+          std::to_string(i), Bottleneck(in, inner_sizes_of(config, s, block), out, stride, with_shortcut)));
+      in = out;
     }
-    in = out;
   }
 }
 
@@ -78,6 +69,7 @@ torch::Tensor ResNet::forward(const torch::Tensor& pixels, ComputeType compute,
                               std::vector<torch::Tensor>* hidden) {
   require_pixels(pixels, config.image_height, config.image_width);
   torch::Tensor x = torch::relu(bn1(convolve(conv1, pixels, compute)));
+  stem.pass(x);
   x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
   if (hidden) hidden->push_back(x);
   for (const auto& stage : stages) {

@@ -1,7 +1,8 @@
 #pragma once
 
 #include "model/batch_norm.h"
-#include "model/config/vision_config.h"
+#include "model/config/model_config.h"
+#include "model/tap.h"
 #include "model/towers/tower.h"
 
 namespace edgeclip {
@@ -9,7 +10,8 @@ namespace edgeclip {
 /// 1x1, 3x3 (which has the stride), 1x1 with BatchNorm and a shortcut.  (B, in, H, W) -> (B, out, H/s, W/s)
 class BottleneckImpl : public torch::nn::Module {
  public:
-  BottleneckImpl(int in, int out, int stride);
+  /// inner: channels behind the 1x1, and behind the 3x3.
+  BottleneckImpl(int in, InnerSizes inner, int out, int stride, bool with_shortcut);
   torch::Tensor forward(const torch::Tensor& x, ComputeType compute);
 
   const int stride;
@@ -17,6 +19,7 @@ class BottleneckImpl : public torch::nn::Module {
   BatchNorm bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
   torch::nn::Conv2d shortcut{nullptr};  ///< downsample.0, where the shape changes; else empty
   BatchNorm shortcut_norm{nullptr};     ///< downsample.1
+  Tap first, second, out;               ///< behind the 1x1, behind the 3x3, and of the block, (B, C, H, W)
 };
 TORCH_MODULE(Bottleneck);
 
@@ -30,12 +33,15 @@ class ResNet : public ImageTower {
                         std::vector<torch::Tensor>* hidden) override;
   void profile(Profiler& profiler, const std::string& name, std::int64_t batch) const override;
   void initialize() override;
+  std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
+  std::vector<PruneBlock> prune_blocks(const std::string& name) override;
   void recompute_blocks(bool on) override { recompute_ = on; }
 
   const VisionConfig config;
   torch::nn::Conv2d conv1{nullptr};
   BatchNorm bn1{nullptr};
   std::vector<std::vector<Bottleneck>> stages;  ///< layer1 ... layerN
+  Tap stem;                                     ///< before its pooling, (B, C, H, W)
 
  private:
   bool recompute_ = false;

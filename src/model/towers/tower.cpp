@@ -13,17 +13,6 @@ std::string sizes_string(const torch::Tensor& t) {
 
 }  // namespace
 
-std::vector<PruneGroup> TowerImpl::prune_groups(const std::string& name) const {
-  std::vector<PruneGroup> groups;
-  const Transformer all = blocks();
-  if (all.is_empty()) return groups;
-  for (std::size_t i = 0; i < all->layers->size(); ++i)
-    groups.push_back(
-        {fmt::format("{}.{}.{}.{}.{}", name, blocks_name(), all->style.layers, i, all->style.mlp),
-         all->layer(i)->mlp});
-  return groups;
-}
-
 void require_pixels(const torch::Tensor& pixels, int height, int width) {
   if (pixels.dim() != 4 || pixels.size(1) != 3 || pixels.size(2) != height || pixels.size(3) != width)
     invalid_input("pixels {}: the image tower takes (batch, 3, {}, {})", sizes_string(pixels), height, width);

@@ -6,17 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "model/towers/prune_group.h"
 #include "model/transformer.h"
 
 namespace edgeclip {
 
 class Profiler;
-
-/// Neurons that can be cut, each by itself: outputs of fc1 with the same inputs of fc2.
-struct PruneGroup {
-  std::string name;  ///< of the MLP
-  Mlp mlp{nullptr};
-};
 
 /// What both kinds of towers have.  name, in all that follow: the tower's own in its model ("vision_model").
 class TowerImpl : public torch::nn::Module {
@@ -26,8 +21,10 @@ class TowerImpl : public torch::nn::Module {
   /// Its transformer blocks, whose name below the tower is blocks_name(); empty if it has none.
   virtual Transformer blocks() const { return Transformer(nullptr); }
   virtual const char* blocks_name() const { return ""; }
-  /// Those of its blocks, first to last.
-  virtual std::vector<PruneGroup> prune_groups(const std::string& name) const;
+  /// What can be cut out of it, first to last, with what that saves of a pass of one image, or of one caption of `tokens` tokens.
+  virtual std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) = 0;
+  /// Blocks that it could do without, one at a time: whose input and output have one shape.
+  virtual std::vector<PruneBlock> prune_blocks(const std::string& name) = 0;
   /// Gradient checkpointing, block by block, in training mode.
   virtual void recompute_blocks(bool on) = 0;
 };

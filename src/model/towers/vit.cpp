@@ -4,6 +4,7 @@
 
 #include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
+#include "model/towers/transformer_groups.h"
 
 namespace edgeclip {
 
@@ -64,6 +65,14 @@ void VisionTransformer::profile(Profiler& profiler, const std::string& name, std
   profiler.add(name + ".pre_layrnorm", "layer_norm", 0, {pre_layrnorm.get()});
   profile_blocks(profiler, name + "." + blocks_name(), encoder, batch, positions);
   profiler.add(name + ".post_layernorm", "layer_norm", 0, {post_layernorm.get()});
+}
+
+std::vector<PruneGroup> VisionTransformer::prune_groups(const std::string& name, double /*tokens*/) {
+  return transformer_groups(*this, name, &ModelConfig::vision, static_cast<double>(position_embedding->weight.size(0)));
+}
+
+std::vector<PruneBlock> VisionTransformer::prune_blocks(const std::string& name) {
+  return transformer_blocks(*this, name, &ModelConfig::vision);
 }
 
 }  // namespace edgeclip

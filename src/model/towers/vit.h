@@ -17,6 +17,8 @@ class VisionTransformer : public ImageTower {
   void initialize() override;
   Transformer blocks() const override { return encoder; }
   const char* blocks_name() const override { return "encoder"; }
+  std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
+  std::vector<PruneBlock> prune_blocks(const std::string& name) override;
   void recompute_blocks(bool on) override { encoder->recompute = on; }
 
   const VisionConfig config;

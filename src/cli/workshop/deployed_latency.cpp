@@ -1,0 +1,71 @@
+#include "cli/workshop/deployed_latency.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/measure.h"
+#include "base/output_claim.h"
+#include "base/remove_tree.h"
+#include "base/signals.h"
+#include "builder/build_plan.h"
+#include "dual_encoder/plan_encoder.h"
+#include "export/export.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kWarmUps = 3, kRuns = 15;
+
+/// A folder that is empty at first and gone afterwards.
+struct Scratch {
+  explicit Scratch(const fs::path& place) : path(place) {
+    remove_tree(path.c_str());  // of a process that was killed
+    fs::create_directories(path);
+  }
+  ~Scratch() { remove_tree(path.c_str()); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const fs::path path;
+};
+
+template <class Run>
+double median_ms(const Run& run) {
+  std::vector<double> times;
+  for (int i = 0; i < kWarmUps + kRuns; ++i) {
+    throw_if_interrupted();
+    const Stopwatch watch;
+    run();
+    if (i >= kWarmUps) times.push_back(watch.ms());
+  }
+  std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
+  return times[kRuns / 2];
+}
+
+}  // namespace
+
+double deployed_latency_ms(const Checkpoint& checkpoint, int tokens, const fs::path& out) {
+  const Scratch scratch(temporary_of(fs::path(out) += ".latency"));
+  save_checkpoint(scratch.path / "checkpoint", checkpoint);
+  ExportOptions exporting;
+  exporting.checkpoint = scratch.path / "checkpoint";
+  exporting.out = scratch.path / "bundle";
+  export_bundle(exporting);
+  builder::BuildOptions building;
+  building.bundle = exporting.out;
+  building.out = scratch.path / "plan";
+  building.batches = {1};
+  builder::build_plan(building);
+
+  PlanEncoder encoder(building.out);
+  const VisionConfig& vision = checkpoint.config.vision;
+  const Tensor pixels(DType::f32, {1, 3, vision.image_height, vision.image_width});
+  Tensor ids(DType::i32, {1, tokens});
+  std::fill_n(ids.data<std::int32_t>(), tokens, checkpoint.config.text.bos_token_id);
+  ids.data<std::int32_t>()[tokens - 1] = checkpoint.config.text.eos_token_id;
+  return median_ms([&] { encoder.encode_images(pixels.view()); }) + median_ms([&] { encoder.encode_tokens(ids.view()); });
+}
+
+}  // namespace edgeclip
