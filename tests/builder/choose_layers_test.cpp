@@ -35,12 +35,13 @@ Tensor ids() {
 
 double distance(const Tensor& a, const Tensor& b) {
   double sum = 0;
-  for (std::int64_t i = 0; i < a.elements(); ++i) sum += std::pow(static_cast<double>(a.data<float>()[i]) - b.data<float>()[i], 2);
+  for (std::int64_t i = 0; i < a.elements(); ++i)
+    sum += std::pow(static_cast<double>(a.data<float>()[i]) - b.data<float>()[i], 2);
   return sum;
 }
 
-/// Its R@1 falls by the noise of both towers, in thousandths of what all layers together make (about); so it falls the more, the
-/// more layers are int8.
+/// Its R@1 falls by the noise of both towers, in thousandths of what all layers together make (about); so it
+/// falls the more, the more layers are int8.
 class NoiseProbe {
  public:
   OpenProbe open() {
@@ -113,8 +114,10 @@ TEST(ExcludedParts, BehindAnEqualsSignStandsAWholeName) {
   EXPECT_FALSE(has_excluded_part("layers.1/MatMul", {"=layers.1/MatMul_1"}));
   EXPECT_FALSE(has_excluded_part("", {"=", ""}));
   using Parts = std::vector<std::string>;
-  EXPECT_EQ(excluded_of({"fc", "image:=a", "text:b", "image", "image:"}, "image"), (Parts{"fc", "=a", "image", ""}));
-  EXPECT_EQ(excluded_of({"fc", "image:=a", "text:b", "image", "onnx::x"}, "text"), (Parts{"fc", "b", "image", "onnx::x"}));
+  EXPECT_EQ(excluded_of({"fc", "image:=a", "text:b", "image", "image:"}, "image"),
+            (Parts{"fc", "=a", "image", ""}));
+  EXPECT_EQ(excluded_of({"fc", "image:=a", "text:b", "image", "onnx::x"}, "text"),
+            (Parts{"fc", "b", "image", "onnx::x"}));
 }
 
 TEST_F(ChooseLayers, ACandidateIsWhatAPlanOfItWouldBe) {
@@ -123,8 +126,12 @@ TEST_F(ChooseLayers, ACandidateIsWhatAPlanOfItWouldBe) {
     ASSERT_EQ(tower.layers().size(), 4 + 6 + 1u) << "q, k and v are one, but in the last block";
     std::set<std::string> all;
     for (const auto& layer : tower.layers()) all.insert(layer.key);
-    EXPECT_LT(distance(tower.tower({}, false)(pixels().view()), of_plan("fp32", "")), calibrated ? 1e-9 : 1e-30) << "smooth or not";
-    EXPECT_EQ(distance(tower.tower(all, true)(pixels().view()), of_plan("int8", calibrated ? "int8/calibration.json" : "")), 0);
+    EXPECT_LT(distance(tower.tower({}, false)(pixels().view()), of_plan("fp32", "")),
+              calibrated ? 1e-9 : 1e-30)
+        << "smooth or not";
+    EXPECT_EQ(distance(tower.tower(all, true)(pixels().view()),
+                       of_plan("int8", calibrated ? "int8/calibration.json" : "")),
+              0);
   }
 }
 
@@ -186,7 +193,8 @@ TEST_F(ChooseLayers, AsFewLayersAsNeededStayFloat) {
     image += layer["tower"] == "image" ? 1 : 0;
     image_nodes += layer["tower"] == "image" ? layer["nodes"].size() : 0;
     for (const Json& node : layer["nodes"])
-      EXPECT_NE(std::find(exclude.begin(), exclude.end(), layer["tower"].get<std::string>() + ":=" + node.get<std::string>()),
+      EXPECT_NE(std::find(exclude.begin(), exclude.end(),
+                          layer["tower"].get<std::string>() + ":=" + node.get<std::string>()),
                 exclude.end());
   }
   ASSERT_GT(image, 0u);
@@ -197,7 +205,9 @@ TEST_F(ChooseLayers, AsFewLayersAsNeededStayFloat) {
     if (std::none_of(mixed["float_layers"].begin(), mixed["float_layers"].end(),
                      [&](const Json& one) { return one["layer"] == layer.name && one["tower"] == "image"; }))
       int8.insert(layer.key);
-  EXPECT_EQ(distance(tower.tower(int8, true)(pixels().view()), of_plan("int8", "mixed/calibration.json", &report)), 0);
+  EXPECT_EQ(
+      distance(tower.tower(int8, true)(pixels().view()), of_plan("int8", "mixed/calibration.json", &report)),
+      0);
   EXPECT_EQ(report["image"]["int8_layers"].get<std::size_t>(), 11 - image);
 
   // One layer less in float32 would be too much.
@@ -208,7 +218,8 @@ TEST_F(ChooseLayers, AsFewLayersAsNeededStayFloat) {
       if (layer.name == mixed["float_layers"][i]["layer"]) one_more.insert(layer.key);
     const double saved = 1000 * (distance(tower.tower(one_more, true)(pixels().view()), of_plan("fp32", "")) -
                                  distance(tower.tower(int8, true)(pixels().view()), of_plan("fp32", "")));
-    EXPECT_LT(mixed["result"]["R@1"].get<double>() - saved, 90 - how.max_recall_loss) << mixed["float_layers"][i];
+    EXPECT_LT(mixed["result"]["R@1"].get<double>() - saved, 90 - how.max_recall_loss)
+        << mixed["float_layers"][i];
   }
 }
 
@@ -216,15 +227,20 @@ TEST_F(ChooseLayers, WhatInt8CannotKeepIsSaidInOneLine) {
   NoiseProbe probe;
   QuantizeOptions how = options("static", "none");
   how.max_recall_loss = 0;
+  how.sensitivity = (*home_ / "none.json").string();
   try {
     quantize_bundle(how, probe.open());
     FAIL() << "0 points are kept by float32 alone";
   } catch (const CheckNotMet& error) {
     const std::string text = error.what();
-    EXPECT_NE(text.find("--max-recall-loss 0: not one of 17 layers can be int8 within it (R@1 90.00 in float32"), std::string::npos) << text;
+    EXPECT_NE(
+        text.find("--max-recall-loss 0: not one of 17 layers can be int8 within it (R@1 90.00 in float32"),
+        std::string::npos)
+        << text;
     EXPECT_EQ(text.find('\n'), std::string::npos);
   }
   EXPECT_FALSE(fs::exists(how.out));
+  EXPECT_EQ(read_json(how.sensitivity)["layers"].size(), 17u) << "what it is for";
 }
 
 TEST_F(ChooseLayers, DynamicBundlesHaveASearchToo) {
@@ -250,6 +266,9 @@ TEST_F(ChooseLayers, OptionsThatHaveNoEffectAreRefused) {
   };
   how.score_samples = 100;
   refused("--score-samples: has no effect without --sensitivity or --max-recall-loss");
+  how = options("static", "refused");
+  how.sensitivity = how.out + "/layers.json";
+  refused("lies in the bundle");
   how = options("static", "refused");
   how.max_recall_loss = NAN;
   refused("--max-recall-loss nan");

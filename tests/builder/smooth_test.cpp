@@ -45,7 +45,8 @@ Tensor run(const Graph& graph, const Tensor& input) {
   return context.run({input.view()}).at(0);
 }
 
-/// A bundle of which some channels behind LayerNorms are far larger than the others, as trained transformers have them.
+/// A bundle of which some channels behind LayerNorms are far larger than the others, as trained transformers
+/// have them.
 class Smooth : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -54,7 +55,9 @@ class Smooth : public testing::Test {
     const fs::path file = *home_ / "bundle/image.onnx";
     ::onnx::ModelProto model = onnx_ir::read_model(file);
     for (auto& initializer : *model.mutable_graph()->mutable_initializer()) {
-      if (initializer.name().find("norm") == std::string::npos || initializer.name().find("weight") == std::string::npos) continue;
+      if (initializer.name().find("norm") == std::string::npos ||
+          initializer.name().find("weight") == std::string::npos)
+        continue;
       Tensor weight = onnx_ir::tensor_from_proto(initializer, "", initializer.name()).clone();
       for (const int channel : {3, 17}) weight.data<float>()[channel] *= 40;
       ::onnx::TensorProto made;
@@ -86,7 +89,8 @@ class Smooth : public testing::Test {
     return options;
   }
   static Tensor pixels() { return test::random_floats({8, 3, test::kHeight, test::kWidth}, 5); }
-  static Tensor of_plan(const std::string& bundle, const std::string& precision, const std::string& calibration = "") {
+  static Tensor of_plan(const std::string& bundle, const std::string& precision,
+                        const std::string& calibration = "") {
     BuildOptions build;
     build.bundle = (*home_ / bundle).string();
     build.out = (*home_ / "plan").string();
@@ -106,12 +110,14 @@ TEST_F(Smooth, FactorsAreThoseOfThePaper) {
   std::set<std::string> norms, products;
   for (const Node& node : graph.nodes()) {
     if (node.is("LayerNormalization")) norms.insert(graph.value(node.outputs[0]).name);
-    if (node.is("MatMul") && graph.value(node.inputs[1]).is_constant()) products.insert(graph.value(node.inputs[0]).name);
+    if (node.is("MatMul") && graph.value(node.inputs[1]).is_constant())
+      products.insert(graph.value(node.inputs[0]).name);
   }
   for (const std::string& name : products)
     for (int j = 0; j < test::kModelWidth; ++j) most[name].push_back(static_cast<float>(j));
   const Factors factors = smoothing_factors(graph, most, 0.25);
-  ASSERT_EQ(factors.size(), 4u) << "two blocks of two LayerNorms; what comes out of an attention or a GELU stays";
+  ASSERT_EQ(factors.size(), 4u)
+      << "two blocks of two LayerNorms; what comes out of an attention or a GELU stays";
   for (const auto& [name, factor] : factors) {
     EXPECT_TRUE(norms.count(name)) << name;
     ASSERT_EQ(factor.size(), static_cast<std::size_t>(test::kModelWidth));
@@ -120,7 +126,8 @@ TEST_F(Smooth, FactorsAreThoseOfThePaper) {
     for (const Node& node : graph.nodes()) {
       if (!node.is("MatMul") || graph.value(node.inputs[0]).name != name) continue;
       const Tensor& w = *graph.value(node.inputs[1]).constant;
-      for (std::int64_t n = 0; n < w.dim(1); ++n) weight = std::max(weight, std::abs(w.data<float>()[7 * w.dim(1) + n]));
+      for (std::int64_t n = 0; n < w.dim(1); ++n)
+        weight = std::max(weight, std::abs(w.data<float>()[7 * w.dim(1) + n]));
     }
     EXPECT_NEAR(factor[7], std::pow(7, 0.25) / std::pow(weight, 0.75), 1e-4 * factor[7]);
   }
@@ -134,9 +141,11 @@ TEST_F(Smooth, TheModelComputesTheSame) {
   for (const Node& node : graph.nodes())
     if (node.is("LayerNormalization"))
       for (int j = 0; j < test::kModelWidth; ++j)
-        tensors[graph.value(node.outputs[0]).name].smooth.push_back(static_cast<float>(std::exp(rng.uniform(-4, 4))));
+        tensors[graph.value(node.outputs[0]).name].smooth.push_back(
+            static_cast<float>(std::exp(rng.uniform(-4, 4))));
   const ChangedConstants changed = smoothed_constants(graph, tensors, "c.json");
-  EXPECT_EQ(changed.size(), 2 * (2 + 3) + 2 * (2 + 1u)) << "of each block scale and shift of a norm with q, k and v, and with fc1";
+  EXPECT_EQ(changed.size(), 2 * (2 + 3) + 2 * (2 + 1u))
+      << "of each block scale and shift of a norm with q, k and v, and with fc1";
   Graph smooth = graph;
   set_constants(smooth, changed);
   const Tensor before = run(graph, pixels());
@@ -147,7 +156,8 @@ TEST_F(Smooth, TheModelComputesTheSame) {
   ::onnx::ModelProto model = onnx_ir::read_model(file);
   set_constants(model, changed, "image.onnx");
   onnx_ir::write_model(*home_ / "smooth.onnx", model);
-  EXPECT_EQ(test::max_difference(run(smooth, pixels()), run(import_onnx(*home_ / "smooth.onnx"), pixels())), 0);
+  EXPECT_EQ(test::max_difference(run(smooth, pixels()), run(import_onnx(*home_ / "smooth.onnx"), pixels())),
+            0);
 
   const auto refused = [&](const std::map<std::string, TensorCalibration>& bad) {
     return invalid_input_of([&] { smoothed_constants(graph, bad, "c.json"); });
@@ -184,7 +194,8 @@ TEST(SmoothPlaces, OlderLayerNormsAreFoundAndOtherReadersRefused) {
   const Tensor before = run(graph, x), after = run(smooth, x);
   EXPECT_LE(test::max_difference(before, after), 1e-5);
   EXPECT_TRUE(smoothing_factors(decomposed(true, false), most, 0.5).empty()) << "a residual sum reads it too";
-  EXPECT_TRUE(smoothing_factors(decomposed(false, true), most, 0.5).empty()) << "its scale is somebody else's too";
+  EXPECT_TRUE(smoothing_factors(decomposed(false, true), most, 0.5).empty())
+      << "its scale is somebody else's too";
 }
 
 TEST_F(Smooth, HelpsWhereChannelsDiffer) {
@@ -195,7 +206,9 @@ TEST_F(Smooth, HelpsWhereChannelsDiffer) {
   EXPECT_GT(smooth, rough + 2) << rough;
 
   // A plan of the float bundle by the calibration is the same.
-  EXPECT_LE(test::max_difference(of_plan("smooth", "int8"), of_plan("bundle", "int8", "smooth/calibration.json")), 1e-6);
+  EXPECT_LE(
+      test::max_difference(of_plan("smooth", "int8"), of_plan("bundle", "int8", "smooth/calibration.json")),
+      1e-6);
   const Json file = read_json(*home_ / "smooth/calibration.json");
   EXPECT_EQ(file["format"], 2) << "builds that know no factors must not use its ranges";
   EXPECT_EQ(file["smooth"], 0.5);
@@ -227,7 +240,8 @@ TEST_F(Smooth, AMeanThatRoundingMovedComesBack) {
     how.bias_correction = false;
     how.out = (*home_ / "uncorrected").string();
     quantize_bundle(how);
-    EXPECT_GT(test::max_difference(corrected, of_plan("uncorrected", "int8")), 1e-5) << "nothing was corrected?";
+    EXPECT_GT(test::max_difference(corrected, of_plan("uncorrected", "int8")), 1e-5)
+        << "nothing was corrected?";
   }
 }
 
@@ -250,7 +264,8 @@ TEST_F(Smooth, DamagedNumbersAreRefused) {
   refused("smooth", nullptr, "a list of numbers");
   refused("mean", 1e300, name + ".mean: holds 1e+300");
   QuantizeOptions bad = options("bad", 1.5);
-  EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("--smooth 1.5: must be from 0 (off) to 1"), std::string::npos);
+  EXPECT_NE(invalid_input_of([&] { quantize_bundle(bad); }).find("--smooth 1.5: must be from 0 (off) to 1"),
+            std::string::npos);
 }
 
 }  // namespace

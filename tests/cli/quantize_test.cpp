@@ -21,8 +21,14 @@ class QuantizeCommandTest : public testing::Test {
   static void TearDownTestSuite() { home_.reset(); }
   static std::string at(const std::string& name) { return (*home_ / name).string(); }
   static Json evaluated(const std::string& bundle, const std::string& precision) {
-    EXPECT_EQ(run_edge({"build", "--bundle", at(bundle), "--precision", precision, "--batches", "32", "--out", at("plan"), "--overwrite", "--quiet"}).code, 0);
-    EXPECT_EQ(run_edge({"evaluate", "--plan", at("plan"), "--data", at("dataset"), "--split", "train", "--json", at("e.json"), "--quiet"}).code, 0);
+    EXPECT_EQ(run_edge({"build", "--bundle", at(bundle), "--precision", precision, "--batches", "32", "--out",
+                        at("plan"), "--overwrite", "--quiet"})
+                  .code,
+              0);
+    EXPECT_EQ(run_edge({"evaluate", "--plan", at("plan"), "--data", at("dataset"), "--split", "train",
+                        "--json", at("e.json"), "--quiet"})
+                  .code,
+              0);
     const Json score = read_json(at("e.json"))["text_to_image"];
     return {{"R@1", score["R@1"]}, {"mAP", score["mAP"]}};
   }
@@ -31,8 +37,9 @@ class QuantizeCommandTest : public testing::Test {
 std::unique_ptr<test::TempDir> QuantizeCommandTest::home_;
 
 TEST_F(QuantizeCommandTest, MeasuresWhatEvaluateMeasures) {
-  const auto made = run_edge({"quantize", "--bundle", at("bundle"), "--data", at("dataset"), "--score-split", "train", "--sensitivity",
-                              at("layers.json"), "--max-recall-loss", "50", "--out", at("int8"), "--json", at("r.json"), "--quiet"});
+  const auto made = run_edge({"quantize", "--bundle", at("bundle"), "--data", at("dataset"), "--score-split",
+                              "train", "--sensitivity", at("layers.json"), "--max-recall-loss", "50", "--out",
+                              at("int8"), "--json", at("r.json"), "--quiet"});
   ASSERT_EQ(made.code, 0) << made.err;
   const Json layers = read_json(at("layers.json")), mixed = read_json(at("r.json"))["mixed"];
   EXPECT_EQ(layers["images"], 24);
@@ -44,8 +51,8 @@ TEST_F(QuantizeCommandTest, MeasuresWhatEvaluateMeasures) {
 }
 
 TEST_F(QuantizeCommandTest, SamplesBoundTheImages) {
-  ASSERT_EQ(run_edge({"quantize", "--bundle", at("bundle"), "--data", at("dataset"), "--score-split", "test", "--score-samples", "3",
-                      "--sensitivity", at("few.json"), "--quiet"})
+  ASSERT_EQ(run_edge({"quantize", "--bundle", at("bundle"), "--data", at("dataset"), "--score-split", "test",
+                      "--score-samples", "3", "--sensitivity", at("few.json"), "--quiet"})
                 .code,
             0);
   EXPECT_EQ(read_json(at("few.json"))["images"], 3);
@@ -60,8 +67,10 @@ TEST_F(QuantizeCommandTest, RefusalsAreOneLine) {
   expect_refused(with({"--max-recall-loss", "0.5"}), {"--out is required"});
   expect_refused(with({"--max-recall-loss", "0.5", "--out", at("no")}), {"has no images of split \"val\""});
   EXPECT_FALSE(std::filesystem::exists(at("no")));
-  // Of a random model no layer can be int8 for nothing, or all can: either is one line, and never a bundle in the first case.
-  const auto none = run_edge(with({"--max-recall-loss", "0", "--score-split", "train", "--out", at("zero"), "--quiet"}));
+  // Of a random model no layer can be int8 for nothing, or all can: either is one line, and never a bundle in
+  // the first case.
+  const auto none =
+      run_edge(with({"--max-recall-loss", "0", "--score-split", "train", "--out", at("zero"), "--quiet"}));
   EXPECT_TRUE(none.code == 0 || none.code == 3) << none.err;
   EXPECT_EQ(std::filesystem::exists(at("zero")), none.code == 0);
 }

@@ -15,7 +15,8 @@ BundleCandidates::BundleCandidates(TowerCandidates image, TowerCandidates text, 
 }
 
 const Tensor& BundleCandidates::embeddings(bool text, const Choice& int8, bool tables) {
-  const std::size_t first = text ? image_.layers().size() : 0, last = text ? layers_.size() : image_.layers().size();
+  const std::size_t first = text ? image_.layers().size() : 0,
+                    last = text ? layers_.size() : image_.layers().size();
   const TowerCandidates& tower = text ? text_ : image_;
   const Choice own(int8.lower_bound(first), int8.lower_bound(last));
   auto& seen = text ? texts_ : images_;

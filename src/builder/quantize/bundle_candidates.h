@@ -10,8 +10,8 @@
 
 namespace edgeclip::builder {
 
-/// Both towers of a bundle, with any choice of their layers in int8, and what that does to retrieval.  A tower is not run again for
-/// a choice that it was run for.  Not thread-safe.
+/// Both towers of a bundle, with any choice of their layers in int8, and what that does to retrieval.  A
+/// tower is not run again for a choice that it was run for.  Not thread-safe.
 class BundleCandidates {
  public:
   /// Layers of both towers by their place in layers().
@@ -29,8 +29,8 @@ class BundleCandidates {
   const RetrievalProbe& probe() const { return probe_; }
   /// With the layers of `int8`, and with tables: of both towers.
   RetrievalScore score(const Choice& int8, bool tables);
-  /// 10 log10(sum e^2 / sum (e - e_q)^2) in dB of the embeddings of the layer's tower, with this layer alone in int8;
-  /// kMostDecibels where there is no noise.
+  /// 10 log10(sum e^2 / sum (e - e_q)^2) in dB of the embeddings of the layer's tower, with this layer alone
+  /// in int8; kMostDecibels where there is no noise.
   double sqnr(std::size_t layer);
   /// How often a tower was run over all images or captions.
   int runs() const { return runs_; }

@@ -110,7 +110,8 @@ std::optional<std::int64_t> refused_row(Context& context, Recorder& recorder, co
 bool has_nan_or_overflow(const OutputView& value) {
   const float* const x = value.view().as<float>();
   // Minus infinity is what masks are made of.
-  return std::any_of(x, x + value.view().elements(), [](float v) { return std::isnan(v) || v == std::numeric_limits<float>::infinity(); });
+  return std::any_of(x, x + value.view().elements(),
+                     [](float v) { return std::isnan(v) || v == std::numeric_limits<float>::infinity(); });
 }
 
 /// For a run that met values that are not finite: "; node ... is the first that gives such", or "" if none does.

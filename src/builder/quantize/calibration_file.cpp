@@ -14,7 +14,8 @@
 namespace edgeclip::builder {
 namespace {
 
-constexpr int kFormat = 1, kFormatOfSmooth = 2;  ///< 2: the ranges hold behind factors, which older builds do not know
+constexpr int kFormat = 1,
+              kFormatOfSmooth = 2;  ///< 2: the ranges hold behind factors, which older builds do not know
 
 /// Short, and the same number when it is read.
 Json numbers_to_json(const std::vector<float>& values) {
@@ -24,7 +25,8 @@ Json numbers_to_json(const std::vector<float>& values) {
 }
 
 /// Of a key that may be missing; least: all of them are above it.
-std::vector<float> numbers_from_json(const Json& entry, const char* key, const std::string& at, double least) {
+std::vector<float> numbers_from_json(const Json& entry, const char* key, const std::string& at,
+                                     double least) {
   std::vector<float> out;
   if (!entry.contains(key)) return out;
   if (!entry[key].is_array()) json_type_error(entry[key], key, at, "a list of numbers");
@@ -76,19 +78,21 @@ void require_tower(const Tensors& tensors, const char* tower, const std::filesys
                    const std::vector<std::string>& exclude, const std::string& where) {
   const ::onnx::ModelProto model = onnx_ir::read_model(file);
   std::set<std::string> needed, possible;
-  for (const auto& product : find_quantizable(model, excluded_of(exclude, tower))) needed.insert(product.activation);
+  for (const auto& product : find_quantizable(model, excluded_of(exclude, tower)))
+    needed.insert(product.activation);
   for (const auto& product : find_quantizable(model, {})) possible.insert(product.activation);
   const std::string at = fmt::format("{}: tensors.{}", where, tower);
   if (tensors.empty() && !needed.empty())
-    invalid_input("{}: is empty, and products of {} read {} values; the file was made for one tower only: {}", at,
-                  file.filename().string(), needed.size(), kRemedy);
+    invalid_input("{}: is empty, and products of {} read {} values; the file was made for one tower only: {}",
+                  at, file.filename().string(), needed.size(), kRemedy);
   for (const auto& [name, tensor] : tensors)
     if (!possible.count(name))
-      invalid_input("{}: names \"{}\", which no product of {} reads; the file was made for another model: {}", at, name,
-                    file.filename().string(), kRemedy);
+      invalid_input("{}: names \"{}\", which no product of {} reads; the file was made for another model: {}",
+                    at, name, file.filename().string(), kRemedy);
   for (const std::string& name : needed)
     if (!tensors.count(name))
-      invalid_input("{}: has no range of \"{}\", which products of {} read; {}", at, name, file.filename().string(), kRemedy);
+      invalid_input("{}: has no range of \"{}\", which products of {} read; {}", at, name,
+                    file.filename().string(), kRemedy);
 }
 
 }  // namespace
@@ -96,7 +100,8 @@ void require_tower(const Tensors& tensors, const char* tower, const std::filesys
 Json Calibration::to_json() const {
   Json json = Json::object();
   const auto is_smooth = [](const Tensors& tensors) {
-    return std::any_of(tensors.begin(), tensors.end(), [](const auto& tensor) { return !tensor.second.smooth.empty(); });
+    return std::any_of(tensors.begin(), tensors.end(),
+                       [](const auto& tensor) { return !tensor.second.smooth.empty(); });
   };
   json["format"] = is_smooth(image) || is_smooth(text) ? kFormatOfSmooth : kFormat;
   json["method"] = options.calibrator;
@@ -117,8 +122,8 @@ Calibration Calibration::read(const std::filesystem::path& file) {
   const std::string where = file.string();
   const int format = json_get<int>(json, "format", where);
   if (format != kFormat && format != kFormatOfSmooth)
-    invalid_input("{}: format {} is none that this build reads ({} and {}); calibrate again", where, format, kFormat,
-                  kFormatOfSmooth);
+    invalid_input("{}: format {} is none that this build reads ({} and {}); calibrate again", where, format,
+                  kFormat, kFormatOfSmooth);
   Calibration out;
   out.options.calibrator = json_get<std::string>(json, "method", where);
   out.options.percentile = json_get<double>(json, "percentile", where);
@@ -128,7 +133,8 @@ Calibration Calibration::read(const std::filesystem::path& file) {
   check_calibration_options(out.options, where + ": ");
   // Of files of format 1 without them.
   if (json.contains("smooth")) out.options.smooth = json_get<double>(json, "smooth", where);
-  if (json.contains("bias_correction")) out.options.bias_correction = json_get<bool>(json, "bias_correction", where);
+  if (json.contains("bias_correction"))
+    out.options.bias_correction = json_get<bool>(json, "bias_correction", where);
   out.weight_bits = json_get<int>(json, "weight_bits", where);
   if (out.weight_bits != 7 && out.weight_bits != 8) invalid_input("{}: weight_bits must be 7 or 8", where);
   const Json& exclude = json_at(json, "exclude", where);

@@ -13,13 +13,12 @@ namespace edgeclip::builder {
 
 struct ChosenLayers {
   std::vector<std::string> exclude;  ///< "TOWER:=NODE" of the layers that stay float32 for --max-recall-loss
-  Json sensitivity;                  ///< for --sensitivity's file; null where it was not asked for
   Json mixed;                        ///< for the report; null without --max-recall-loss
 };
 
-/// What --sensitivity and --max-recall-loss ask for, of which there is one.  calibration: nothing for method dynamic.  Throws
-/// CheckNotMet as find_mixed() does.
-ChosenLayers choose_layers(const Bundle& bundle, const QuantizeOptions& options, const std::optional<Calibration>& calibration,
-                           const OpenProbe& open_probe);
+/// Does what --sensitivity and --max-recall-loss ask for, of which there is one: writes the file of the first, then
+/// searches for the second.  calibration: nothing for method dynamic.  Throws CheckNotMet as find_mixed() does.
+ChosenLayers choose_layers(const Bundle& bundle, const QuantizeOptions& options,
+                           const std::optional<Calibration>& calibration, const OpenProbe& open_probe);
 
 }  // namespace edgeclip::builder

@@ -17,13 +17,16 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Layers that became int8.
-int write_int8_weights(const Bundle& bundle, const std::string& tower, const QuantizeOptions& options, const fs::path& out) {
+int write_int8_weights(const Bundle& bundle, const std::string& tower, const QuantizeOptions& options,
+                       const fs::path& out) {
   throw_if_interrupted();
   const std::string name = tower + ".onnx";
   const fs::path file = bundle.directory / name;
   ::onnx::ModelProto model = onnx_ir::read_model(file);
-  const Int8Weights counts = store_int8_weights(model, {/*layers=*/true, excluded_of(options.exclude, tower), options.weight_bits}, file);
-  if (!onnx_ir::check_model(model, name)) spdlog::info("{}: libonnx's checker does not know its opset yet", name);
+  const Int8Weights counts = store_int8_weights(
+      model, {/*layers=*/true, excluded_of(options.exclude, tower), options.weight_bits}, file);
+  if (!onnx_ir::check_model(model, name))
+    spdlog::info("{}: libonnx's checker does not know its opset yet", name);
   onnx_ir::write_model(out / name, model);
   spdlog::info("{}: weights of {} products, {} convolutions and {} tables are int8", name, counts.products,
                counts.convolutions, counts.tables);
@@ -46,15 +49,16 @@ Json write_dynamic(const Bundle& bundle, const QuantizeOptions& options, const f
     layers += of_tower;
   }
   if (layers == 0)
-    invalid_input("{}: no product or convolution is left to quantize; leave fewer out (--exclude {})", options.bundle,
-                  fmt::join(options.exclude, " "));
+    invalid_input("{}: no product or convolution is left to quantize; leave fewer out (--exclude {})",
+                  options.bundle, fmt::join(options.exclude, " "));
   return quantized;
 }
 
 }  // namespace
 
-Json write_int8_bundle(Bundle bundle, const QuantizeOptions& options, const std::optional<Calibration>& calibration,
-                       const Json& mixed, const fs::path& work) {
+Json write_int8_bundle(Bundle bundle, const QuantizeOptions& options,
+                       const std::optional<Calibration>& calibration, const Json& mixed,
+                       const fs::path& work) {
   Json report = Json::object(), calibrated = Json::object();
   BundleQuantization done = {options.method, options.weight_bits, options.exclude};
   if (calibration) {
@@ -81,13 +85,14 @@ Json write_int8_bundle(Bundle bundle, const QuantizeOptions& options, const std:
   if (!error) fs::copy_file(bundle.reference(), work / "reference.safetensors", error);
   if (error) throw_output_error(options.out, error.value());
   for (const char* file : {"image.onnx", "text.onnx"})
-    report["bytes"][file] = {{"fp32", model_bytes(bundle.directory / file)}, {"int8", model_bytes(work / file)}};
+    report["bytes"][file] = {{"fp32", model_bytes(bundle.directory / file)},
+                             {"int8", model_bytes(work / file)}};
 
   bundle.precision = "int8";
   bundle.quantization = done;
   if (!bundle.provenance.is_array()) bundle.provenance = Json::array();
   Json provenance = {{"command", "quantize"},           {"version", version()},
-                     {"bundle", options.bundle},         {"method", options.method},
+                     {"bundle", options.bundle},        {"method", options.method},
                      {"weight_bits", done.weight_bits}, {"exclude", done.exclude}};
   provenance.update(calibrated);
   for (const char* key : {"max_recall_loss", "split", "images", "fp32", "int8", "result"})

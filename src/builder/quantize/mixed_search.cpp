@@ -33,7 +33,9 @@ MixedChoice find_mixed(BundleCandidates& candidates, const Sensitivity& sensitiv
   std::vector<std::size_t> order;
   for (const LayerSensitivity& layer : sensitivity.layers) order.push_back(layer.layer);
   Search search(candidates, sensitivity.fp32.r1 - most_loss);
-  const auto beginning = [&](std::size_t count) { return std::vector<std::size_t>(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count)); };
+  const auto beginning = [&](std::size_t count) {
+    return std::vector<std::size_t>(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
+  };
 
   std::size_t enough = order.size();
   if (search.is_enough({})) {
@@ -47,7 +49,8 @@ MixedChoice find_mixed(BundleCandidates& candidates, const Sensitivity& sensitiv
   }
   if (enough == order.size() && !order.empty())
     throw CheckNotMet(fmt::format(
-        "--max-recall-loss {}: not one of {} layers can be int8 within it (R@1 {:.2f} in float32, {:.2f} with all of them in int8{}); "
+        "--max-recall-loss {}: not one of {} layers can be int8 within it (R@1 {:.2f} in float32, {:.2f} "
+        "with all of them in int8{}); "
         "allow more, or keep the bundle as it is",
         most_loss, order.size(), sensitivity.fp32.r1, sensitivity.int8.r1,
         search.is_enough(order) ? "" : fmt::format(", {:.2f} with tables alone", search.score(order).r1)));

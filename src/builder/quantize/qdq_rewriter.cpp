@@ -77,7 +77,8 @@ std::string QdqRewriter::weights(const std::string& name, int axis, int bits) {
 
 std::string QdqRewriter::bias(const std::string& bias, const std::string& weights, int bits, const std::vector<float>& mean) {
   const Tensor floats = read(weights);
-  const Tensor made = corrected_bias(read(bias).view(), floats.view(), quantize_weights(floats.view(), 1, bits, place_of(file_, weights)), mean);
+  const QuantizedWeights q = quantize_weights(floats.view(), 1, bits, place_of(file_, weights));
+  const Tensor made = corrected_bias(read(bias).view(), floats.view(), q, mean);
   replaced_.insert(bias);
   return constant(bias + "/corrected", made);
 }

@@ -121,8 +121,9 @@ int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& 
   if (!means.empty())
     for (const auto& [i, bias] : biases_of(graph, chosen)) {
       const auto mean = means.find(chosen.at(i).activation);
-      if (mean != means.end())
-        corrected[bias.node] = {bias.input, rewriter.bias(graph.node(bias.node).input(bias.input), chosen.at(i).weights, bits, mean->second)};
+      if (mean == means.end()) continue;
+      const std::string& name = graph.node(bias.node).input(bias.input);
+      corrected[bias.node] = {bias.input, rewriter.bias(name, chosen.at(i).weights, bits, mean->second)};
     }
   for (int i = 0; i < graph.node_size(); ++i) {
     NodeProto node = graph.node(i);
@@ -157,7 +158,8 @@ Int8Weights store_int8_weights(ModelProto& model, const Int8WeightsOptions& opti
       node.set_input(1, rewriter.weights(node.input(1), 1, options.bits));
       ++counts.products;
     } else if (const TensorProto* filters = weights_of(node, 1);
-               (options.layers || is_patch_embedding(node, graph)) && node.op_type() == "Conv" && filters != nullptr && filters->dims_size() >= 3 &&
+               node.op_type() == "Conv" && (options.layers || is_patch_embedding(node, graph)) && filters != nullptr &&
+               filters->dims_size() >= 3 &&
                !has_excluded_part(node.name(), options.exclude) && !has_excluded_part(filters->name(), options.exclude)) {
       node.set_input(1, rewriter.weights(filters->name(), 0, options.bits));
       ++counts.convolutions;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/atomic_output.h"
+#include "base/file.h"
 #include "base/measure.h"
 #include "base/report_file.h"
 #include "builder/quantize/choose_layers.h"
@@ -77,8 +78,13 @@ Json quantize_bundle(const QuantizeOptions& options, const OpenProbe& open_probe
   require_exclusions(bundle, options);
   const std::vector<std::string> inputs = {options.bundle, options.data, options.calibration};
   if (!options.sensitivity.empty()) require_result_output(options.sensitivity, ReportKind::kJson, inputs, options.overwrite);
+  if (!options.sensitivity.empty() && !options.out.empty() && lies_within(options.sensitivity, options.out))
+    invalid_input("--sensitivity {}: lies in the bundle, which holds nothing else; name a file beside it", options.sensitivity);
   std::optional<AtomicDirectory> out;
-  if (!options.out.empty()) out.emplace(options.out, "bundle.json", FolderRules{options.overwrite, {options.bundle, options.data, options.calibration}});
+  if (!options.out.empty()) {
+    const FolderRules rules{options.overwrite, {options.bundle, options.data, options.calibration}};
+    out.emplace(options.out, "bundle.json", rules);
+  }
 
   Json report = {{"method", options.method}};
   std::optional<Calibration> calibration;
@@ -88,7 +94,6 @@ Json quantize_bundle(const QuantizeOptions& options, const OpenProbe& open_probe
   if (measures_retrieval(options)) {
     const ChosenLayers chosen = choose_layers(bundle, options, calibration, open_probe);
     exclude.insert(exclude.end(), chosen.exclude.begin(), chosen.exclude.end());
-    if (!chosen.sensitivity.is_null()) write_json(options.sensitivity, chosen.sensitivity);
     if (!chosen.mixed.is_null()) report["mixed"] = chosen.mixed;
   }
   if (out) {

@@ -30,15 +30,19 @@ void refuse_calibrating(const QuantizeOptions& options, const std::string& why) 
 void check_measuring(const QuantizeOptions& options) {
   const QuantizeOptions usual;
   if (std::isnan(options.max_recall_loss) || options.max_recall_loss > 100)
-    invalid_input("--max-recall-loss {}: is not a number of points of R@1, from 0 to 100", options.max_recall_loss);
+    invalid_input("--max-recall-loss {}: is not a number of points of R@1, from 0 to 100",
+                  options.max_recall_loss);
   if (measures_retrieval(options)) {
     if (options.data.empty())
-      invalid_input("--{} measures retrieval; give --data DATASET", options.sensitivity.empty() ? "max-recall-loss" : "sensitivity");
-    if (options.score_samples < 1) invalid_input("--score-samples {}: at least 1 is needed", options.score_samples);
+      invalid_input("--{} measures retrieval; give --data DATASET",
+                    options.sensitivity.empty() ? "max-recall-loss" : "sensitivity");
+    if (options.score_samples < 1)
+      invalid_input("--score-samples {}: at least 1 is needed", options.score_samples);
     return;
   }
   const auto refuse = [](bool given, const char* option) {
-    if (given) invalid_input("--{}: has no effect without --sensitivity or --max-recall-loss; leave it out", option);
+    if (given)
+      invalid_input("--{}: has no effect without --sensitivity or --max-recall-loss; leave it out", option);
   };
   refuse(options.score_split != usual.score_split, "score-split");
   refuse(options.score_samples != usual.score_samples, "score-samples");
@@ -55,16 +59,21 @@ void check_static(const QuantizeOptions& options) {
   }
   const std::string calibrator = calibrator_of(options);
   if (calibrator != "percentile" && options.percentile != QuantizeOptions().percentile)
-    invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out", options.percentile, calibrator);
+    invalid_input("--percentile {}: has no effect with --calibrator {}; leave one of them out",
+                  options.percentile, calibrator);
   if (!(options.smooth >= 0 && options.smooth <= 1))
     invalid_input("--smooth {}: must be from 0 (off) to 1", options.smooth);
   if (options.data.empty())
-    invalid_input("--method static needs --data DATASET to calibrate with, or --calibration FILE.json of the same model");
+    invalid_input(
+        "--method static needs --data DATASET to calibrate with, or --calibration FILE.json of the same "
+        "model");
 }
 
 }  // namespace
 
-bool measures_retrieval(const QuantizeOptions& options) { return !options.sensitivity.empty() || options.max_recall_loss >= 0; }
+bool measures_retrieval(const QuantizeOptions& options) {
+  return !options.sensitivity.empty() || options.max_recall_loss >= 0;
+}
 
 std::string calibrator_of(const QuantizeOptions& options) {
   check_calibrator(options.calibrator, "--calibrator");
@@ -79,13 +88,15 @@ std::string calibrator_of(const QuantizeOptions& options) {
 void check_quantize_options(const QuantizeOptions& options) {
   const bool dynamic = options.method == "dynamic";
   if (!dynamic && options.method != "static")
-    invalid_input("--method {}: unknown{}", options.method, did_you_mean(options.method, {"static", "dynamic"}));
+    invalid_input("--method {}: unknown{}", options.method,
+                  did_you_mean(options.method, {"static", "dynamic"}));
   if (options.weight_bits != 7 && options.weight_bits != 8)
     invalid_input("--weight-bits {}: must be 7 or 8", options.weight_bits);
   check_measuring(options);
   if (!dynamic) return check_static(options);
   if (!options.calibration.empty())
-    invalid_input("--calibration {}: calibrates, and --method dynamic does without; leave it out", options.calibration);
+    invalid_input("--calibration {}: calibrates, and --method dynamic does without; leave it out",
+                  options.calibration);
   refuse_calibrating(options, "calibrates, and --method dynamic does without");
 }
 

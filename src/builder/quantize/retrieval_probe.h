@@ -16,8 +16,8 @@ struct RetrievalScore {
   double r1 = 0, map = 0;
 };
 
-/// What measures the retrieval of candidates, all on the same images and captions: of whoever knows datasets and metrics, which the
-/// builder does not.
+/// What measures the retrieval of candidates, all on the same images and captions: of whoever knows datasets
+/// and metrics, which the builder does not.
 struct RetrievalProbe {
   std::function<Tensor(const RunTower&)> embed_images;  ///< (images, D)
   std::function<Tensor(const RunTower&)> embed_texts;   ///< (captions, D)

@@ -19,8 +19,9 @@ Sensitivity measure_sensitivity(BundleCandidates& candidates) {
     result.layers.push_back({i, sqnr, candidates.score({i}, false)});
     progress.advance();
   }
-  std::stable_sort(result.layers.begin(), result.layers.end(),
-                   [](const LayerSensitivity& a, const LayerSensitivity& b) { return a.sqnr_db < b.sqnr_db; });
+  std::stable_sort(
+      result.layers.begin(), result.layers.end(),
+      [](const LayerSensitivity& a, const LayerSensitivity& b) { return a.sqnr_db < b.sqnr_db; });
   return result;
 }
 

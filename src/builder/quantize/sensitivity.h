@@ -19,8 +19,8 @@ struct Sensitivity {
   std::vector<LayerSensitivity> layers;  ///< least SQNR first
 };
 
-/// Tries each layer by itself.  Layers are ordered by SQNR, not by score: over a few hundred queries a single layer moves R@1 by
-/// less than it moves by chance.
+/// Tries each layer by itself.  Layers are ordered by SQNR, not by score: over a few hundred queries a single
+/// layer moves R@1 by less than it moves by chance.
 Sensitivity measure_sensitivity(BundleCandidates& candidates);
 
 /// {"R@1","mAP"}

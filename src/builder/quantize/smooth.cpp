@@ -27,7 +27,8 @@ struct Place {
 
 class Places {
  public:
-  explicit Places(const Graph& graph) : graph_(graph), readers_(graph.value_count()), producer_(graph.value_count(), nullptr) {
+  explicit Places(const Graph& graph)
+      : graph_(graph), readers_(graph.value_count()), producer_(graph.value_count(), nullptr) {
     for (const Node& node : graph.nodes()) {
       for (const ValueId id : std::set<ValueId>(node.inputs.begin(), node.inputs.end()))
         if (id != kNoValue) readers_[static_cast<std::size_t>(id)].push_back(&node);
@@ -51,7 +52,8 @@ class Places {
   }
   /// A vector that `node` alone reads.
   bool is_own_vector(const Node& node, std::size_t input) const {
-    return node.has_input(input) && is_constant(node.inputs[input], 1) && readers(node.inputs[input]).size() == 1;
+    return node.has_input(input) && is_constant(node.inputs[input], 1) &&
+           readers(node.inputs[input]).size() == 1;
   }
 
   std::optional<Place> place_of(ValueId x) const {
@@ -68,7 +70,8 @@ class Places {
       if (graph_.value(w).constant->dim(0) != channels) return {};
       for (const Node* other : readers(w))
         if (other->inputs[0] != x || other->inputs[1] != w) return {};
-      if (std::find(place.multiplied.begin(), place.multiplied.end(), w) == place.multiplied.end()) place.multiplied.push_back(w);
+      if (std::find(place.multiplied.begin(), place.multiplied.end(), w) == place.multiplied.end())
+        place.multiplied.push_back(w);
     }
     return place;
   }
@@ -77,13 +80,14 @@ class Places {
   std::vector<ValueId> divided_of(const Node& norm) const {
     if (norm.is("LayerNormalization")) {
       if (!is_own_vector(norm, 1) || (norm.has_input(2) && !is_own_vector(norm, 2))) return {};
-      return norm.has_input(2) ? std::vector<ValueId>{norm.inputs[1], norm.inputs[2]} : std::vector<ValueId>{norm.inputs[1]};
+      return norm.has_input(2) ? std::vector<ValueId>{norm.inputs[1], norm.inputs[2]}
+                               : std::vector<ValueId>{norm.inputs[1]};
     }
     if (!norm.is("Add")) return {};
     for (const std::size_t shift : {1, 0}) {
       const Node* const scale = producer_[static_cast<std::size_t>(norm.inputs[1 - shift])];
-      if (!is_own_vector(norm, shift) || scale == nullptr || !scale->is("Mul") || readers(scale->outputs[0]).size() != 1 ||
-          graph_.is_output(scale->outputs[0]))
+      if (!is_own_vector(norm, shift) || scale == nullptr || !scale->is("Mul") ||
+          readers(scale->outputs[0]).size() != 1 || graph_.is_output(scale->outputs[0]))
         continue;
       for (const std::size_t by : {1, 0})
         if (is_own_vector(*scale, by)) return {scale->inputs[by], norm.inputs[shift]};
@@ -101,8 +105,8 @@ float rounded(double factor) { return std::stof(fmt::format("{:.5g}", factor)); 
 
 }  // namespace
 
-std::map<std::string, std::vector<float>> smoothing_factors(const Graph& graph, const std::map<std::string, std::vector<float>>& most,
-                                                           double alpha) {
+std::map<std::string, std::vector<float>> smoothing_factors(
+    const Graph& graph, const std::map<std::string, std::vector<float>>& most, double alpha) {
   std::map<std::string, std::vector<float>> factors;
   for (const Place& place : Places(graph).all()) {
     const auto seen = most.find(graph.value(place.value).name);
@@ -113,27 +117,35 @@ std::map<std::string, std::vector<float>> smoothing_factors(const Graph& graph, 
       float weight = 0;
       for (const ValueId id : place.multiplied) {
         const Tensor& w = *graph.value(id).constant;
-        for (std::int64_t n = 0; n < w.dim(1); ++n) weight = std::max(weight, std::abs(w.data<float>()[j * w.dim(1) + n]));
+        for (std::int64_t n = 0; n < w.dim(1); ++n)
+          weight = std::max(weight, std::abs(w.data<float>()[j * w.dim(1) + n]));
       }
-      const double x = seen->second[static_cast<std::size_t>(j)], s = std::pow(x, alpha) / std::pow(weight, 1 - alpha);
+      const double x = seen->second[static_cast<std::size_t>(j)],
+                   s = std::pow(x, alpha) / std::pow(weight, 1 - alpha);
       factor.push_back(x > 0 && weight > 0 && std::isfinite(s) ? std::max(kLeastFactor, rounded(s)) : 1.0F);
     }
   }
   return factors;
 }
 
-ChangedConstants smoothed_constants(const Graph& graph, const std::map<std::string, TensorCalibration>& tensors, const std::string& where) {
+ChangedConstants smoothed_constants(const Graph& graph,
+                                    const std::map<std::string, TensorCalibration>& tensors,
+                                    const std::string& where) {
   ChangedConstants changed;
-  if (std::all_of(tensors.begin(), tensors.end(), [](const auto& tensor) { return tensor.second.smooth.empty(); })) return changed;
+  if (std::all_of(tensors.begin(), tensors.end(),
+                  [](const auto& tensor) { return tensor.second.smooth.empty(); }))
+    return changed;
   std::map<std::string, Place> places;
   for (const Place& place : Places(graph).all()) places[graph.value(place.value).name] = place;
   for (const auto& [name, tensor] : tensors) {
     if (tensor.smooth.empty()) continue;
     const auto place = places.find(name);
-    if (place == places.end() ||
-        graph.value(place->second.divided[0]).constant->dim(0) != static_cast<std::int64_t>(tensor.smooth.size()))
-      invalid_input("{}: {} factors are to make \"{}\" smooth, which cannot take them; the file was made for another model: calibrate again",
-                    where, tensor.smooth.size(), name);
+    if (place == places.end() || graph.value(place->second.divided[0]).constant->dim(0) !=
+                                     static_cast<std::int64_t>(tensor.smooth.size()))
+      invalid_input(
+          "{}: {} factors are to make \"{}\" smooth, which cannot take them; the file was made for another "
+          "model: calibrate again",
+          where, tensor.smooth.size(), name);
     const auto scaled = [&](ValueId id, bool divide) {
       const Value& constant = graph.value(id);
       Tensor made = constant.constant->clone();
@@ -170,7 +182,8 @@ void set_constants(::onnx::ModelProto& model, const ChangedConstants& changed, c
     initializer.Swap(&made);
   }
   if (found != changed.size())
-    invalid_input("{}: weights that are to be made smooth are no initializers; quantize with --smooth 0", where);
+    invalid_input("{}: weights that are to be made smooth are no initializers; quantize with --smooth 0",
+                  where);
 }
 
 }  // namespace edgeclip::builder

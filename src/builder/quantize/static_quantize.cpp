@@ -17,8 +17,8 @@ namespace edgeclip::builder {
 namespace {
 
 /// tensors: those that nothing quantized reads go.
-int write_tower(const std::filesystem::path& file, const char* tower, const Calibration& calibration, std::map<std::string, TensorCalibration>& tensors,
-                const std::filesystem::path& out) {
+int write_tower(const std::filesystem::path& file, const char* tower, const Calibration& calibration,
+                std::map<std::string, TensorCalibration>& tensors, const std::filesystem::path& out) {
   throw_if_interrupted();
   const std::vector<std::string> exclude = excluded_of(calibration.options.exclude, tower);
   ::onnx::ModelProto model = onnx_ir::read_model(file);
@@ -28,7 +28,9 @@ int write_tower(const std::filesystem::path& file, const char* tower, const Cali
   const auto all = find_quantizable(model, {});
   std::set<std::string> read;
   for (const auto& product : find_quantizable(model, exclude)) read.insert(product.activation);
-  std::erase_if(tensors, [&](const auto& tensor) { return read.count(tensor.first) == 0 && tensor.second.smooth.empty(); });
+  std::erase_if(tensors, [&](const auto& tensor) {
+    return read.count(tensor.first) == 0 && tensor.second.smooth.empty();
+  });
   std::map<std::string, ActivationScale> scales;
   std::map<std::string, std::vector<float>> means;
   for (const auto& [name, tensor] : tensors) {
@@ -54,8 +56,8 @@ QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& 
   counts.image = write_tower(bundle.image_onnx(), "image", calibration, used.image, out / "image.onnx");
   counts.text = write_tower(bundle.text_onnx(), "text", calibration, used.text, out / "text.onnx");
   if (counts.image + counts.text == 0)
-    invalid_input("{}: no product is left to quantize; leave fewer out (--exclude {})", bundle.directory.string(),
-                  fmt::join(calibration.options.exclude, " "));
+    invalid_input("{}: no product is left to quantize; leave fewer out (--exclude {})",
+                  bundle.directory.string(), fmt::join(calibration.options.exclude, " "));
   write_json(out / "calibration.json", used.to_json());
   return counts;
 }

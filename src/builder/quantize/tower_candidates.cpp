@@ -23,14 +23,16 @@ std::set<std::string> nodes_of_weights(const Graph& graph) {
 }
 
 struct OpenTower {
-  explicit OpenTower(Graph graph) : session(std::move(graph), calibration_session_options()), contexts(session) {}
+  explicit OpenTower(Graph graph)
+      : session(std::move(graph), calibration_session_options()), contexts(session) {}
   const Session session;
   ContextPool contexts;
 };
 
 }  // namespace
 
-TowerCandidates::TowerCandidates(Graph graph, GraphQuantization how) : graph_(std::move(graph)), how_(std::move(how)) {
+TowerCandidates::TowerCandidates(Graph graph, GraphQuantization how)
+    : graph_(std::move(graph)), how_(std::move(how)) {
   const std::set<std::string> products = nodes_of_weights(graph_);
   if (how_.ranges) set_constants(graph_, smoothed_constants(graph_, *how_.ranges, how_.where));
   optimize(graph_);

@@ -9,16 +9,19 @@
 
 namespace edgeclip::builder {
 
-/// A tower of a bundle as its plan would compute it, with any choice of its layers in int8: tried in memory, without a file.
+/// A tower of a bundle as its plan would compute it, with any choice of its layers in int8: tried in memory,
+/// without a file.
 class TowerCandidates {
  public:
   struct Layer {
-    std::string name;                ///< of the node in the optimized graph
-    std::string key;                 ///< QuantizableLayer::key
-    std::vector<std::string> nodes;  ///< the products of the ONNX file that it computes: as "=NAME" they exclude it, and it alone
+    std::string name;  ///< of the node in the optimized graph
+    std::string key;   ///< QuantizableLayer::key
+    std::vector<std::string>
+        nodes;  ///< the products of the ONNX file that it computes: as "=NAME" they exclude it, and it alone
   };
 
-  /// graph: as imported.  how: of the optimized graph; with neither samples nor ranges activations have a scale per row.
+  /// graph: as imported.  how: of the optimized graph; with neither samples nor ranges activations have a
+  /// scale per row.
   TowerCandidates(engine::Graph graph, GraphQuantization how);
 
   /// Those that may become int8, in the order in which they run.

@@ -32,7 +32,8 @@ struct Options : builder::QuantizeOptions {
     v("bias_correction", bias_correction, "static: biases take back what rounding of weights does to the mean of outputs");
     v("weight_bits", weight_bits,
       "8, or 7: then CPUs without VNNI multiply in int8 too, at some loss of accuracy");
-    v("exclude", exclude, "part of node or weight names that stay float32, or =NAME for a whole name; image: or text: before it: of that tower "
+    v("exclude", exclude,
+      "part of node or weight names that stay float32, or =NAME for a whole name; image: or text: before it: of that tower "
       "alone; repeatable");
     v("sensitivity", sensitivity, "writes a JSON file of what int8 in each layer alone does to embeddings, R@1 and mAP");
     v("max_recall_loss", max_recall_loss,

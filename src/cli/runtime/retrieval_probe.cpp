@@ -13,7 +13,8 @@ constexpr int kBatch = 32;
 /// One tower of a bundle that is none yet.
 class TowerEncoder : public Encoder {
  public:
-  TowerEncoder(const ModelCard& card, std::shared_ptr<const Tokenizer> tokenizer, const builder::RunTower& run)
+  TowerEncoder(const ModelCard& card, std::shared_ptr<const Tokenizer> tokenizer,
+               const builder::RunTower& run)
       : card_(card), tokenizer_(std::move(tokenizer)), run_(run) {}
   const ModelCard& card() const override { return card_; }
   std::shared_ptr<const Tokenizer> tokenizer() const override { return tokenizer_; }
@@ -30,10 +31,11 @@ class TowerEncoder : public Encoder {
 
 }  // namespace
 
-builder::OpenProbe retrieval_probe(const std::string& data, const std::string& image_root, const std::string& split, int images) {
+builder::OpenProbe retrieval_probe(const std::string& data, const std::string& image_root,
+                                   const std::string& split, int images) {
   return [=](const Bundle& bundle) {
-    const auto set =
-        std::make_shared<const EvaluationSet>(evaluation_set(open_dataset_with_images(data, image_root), split, images));
+    const auto set = std::make_shared<const EvaluationSet>(
+        evaluation_set(open_dataset_with_images(data, image_root), split, images));
     const auto card = std::make_shared<const ModelCard>(bundle.card);
     const auto tokenizer = load_tokenizer(bundle.tokenizer().string());
     builder::RetrievalProbe probe;
