@@ -224,6 +224,31 @@ TEST(QdqWriter, TablesHaveAScalePerRowOf8BitsAlways) {
   EXPECT_EQ(store_int8_weights(model, options, "table.onnx").tables, 0);
 }
 
+TEST(QdqWriter, ConvolutionsHaveAScalePerFilterButForTheFirst) {
+  onnx_ir::GraphBuilder b("conv");
+  const auto filters = [&](const std::string& name, const Shape& shape) {
+    Tensor t(DType::f32, shape);
+    Rng rng(7);
+    for (std::int64_t i = 0; i < t.elements(); ++i) t.data<float>()[i] = static_cast<float>(rng.normal());
+    return b.initializer(name, t);
+  };
+  const auto x = b.input("x", DType::f32, {-1, 3, 8, 8}, {"batch", "", "", ""});
+  const auto stem = b.node("Conv", {x, filters("stem", {4, 3, 3, 3})}, DType::f32, {-1, 4, 6, 6});
+  b.output(b.node("Conv", {stem, filters("next", {5, 4, 3, 3})}, DType::f32, {-1, 5, 4, 4}), "y", {"batch", "", "", ""});
+  ::onnx::ModelProto model = onnx_ir::whole(b.model());
+  const auto found = find_quantizable(model, {});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].weights, "next");
+  EXPECT_TRUE(find_quantizable(model, {"next"}).empty());
+  EXPECT_EQ(insert_qdq(model, {{found[0].activation, {0.1f, 128}}}, {}, 8, "conv.onnx"), 1);
+  EXPECT_TRUE(onnx_ir::check_model(model, "conv.onnx"));
+  std::map<std::string, Shape> shapes;
+  for (const auto& tensor : model.graph().initializer()) shapes[tensor.name()] = {tensor.dims().begin(), tensor.dims().end()};
+  EXPECT_EQ(shapes["next/scale"], (Shape{5}));
+  EXPECT_EQ(shapes.count("stem"), 1u);
+  EXPECT_EQ(shapes.count("next"), 0u);
+}
+
 TEST(QdqWriter, LeavesExcludedAndUncalibratedProductsAlone) {
   ::onnx::ModelProto model = small_model();
   const auto before = find_quantizable(model, {});

@@ -53,8 +53,9 @@ class Recorder {
     if (x.shape.empty() || x.elements() == 0) return;
     const auto width = static_cast<std::size_t>(x.shape.back());
     Sums& sums = channels_[name];
-    sums.sum.resize(width);  // the same in all runs: that of the weights that read it
-    sums.most.resize(width);
+    // The same in all runs, where it is that of the weights that read it; of an image it may be anything.
+    sums.sum.resize(std::max(width, sums.sum.size()));
+    sums.most.resize(std::max(width, sums.most.size()));
     const float* value = x.as<float>();
     const std::int64_t rows = x.elements() / x.shape.back();
     sums.rows += rows;

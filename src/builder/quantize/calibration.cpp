@@ -42,7 +42,7 @@ ActivationScale choose_scale(const Histogram& histogram, const CalibrationOption
 
 namespace {
 
-/// What goes into the quantizable MatMuls of one tower, whose graph is not optimized so that its values are
+/// What goes into the quantizable products and convolutions of one tower, whose graph is not optimized so that its values are
 /// those of the ONNX file.
 std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::path& file,
                                                          const CalibrationSamples& samples,
@@ -50,8 +50,11 @@ std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::
   std::set<std::string> wanted;
   const ::onnx::ModelProto model = onnx_ir::read_model(file);
   require_scales_per_channel(model, file);  // before the minutes that follow
-  for (const auto& matmul : find_quantizable(model, options.exclude))
-    wanted.insert(matmul.activation);
+  std::set<std::string> images;  // what convolutions read has its channels elsewhere
+  for (const auto& product : find_quantizable(model, options.exclude)) {
+    wanted.insert(product.activation);
+    if (product.convolution) images.insert(product.activation);
+  }
   if (wanted.empty()) return {};
   Graph graph = import_onnx(file);
   std::map<std::string, ChannelStatistics> channels;
@@ -59,7 +62,8 @@ std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::
   if (options.smooth > 0) {
     calibrate_graph(graph, wanted, samples, options, file.string(), &channels);
     std::map<std::string, std::vector<float>> most;
-    for (auto& [name, seen] : channels) most[name] = std::move(seen.most);
+    for (auto& [name, seen] : channels)
+      if (!images.count(name)) most[name] = std::move(seen.most);
     factors = smoothing_factors(graph, most, options.smooth);
     std::map<std::string, TensorCalibration> smooth;
     for (const auto& [name, factor] : factors) smooth[name].smooth = factor;
@@ -68,7 +72,8 @@ std::map<std::string, TensorCalibration> calibrate_tower(const std::filesystem::
   auto tensors = calibrate_graph(graph, wanted, samples, options, file.string(), options.bias_correction ? &channels : nullptr);
   for (auto& [name, factor] : factors) tensors.at(name).smooth = std::move(factor);
   if (options.bias_correction)
-    for (auto& [name, tensor] : tensors) tensor.mean = channels.at(name).mean;
+    for (auto& [name, tensor] : tensors)
+      if (!images.count(name)) tensor.mean = channels.at(name).mean;
   return tensors;
 }
 
@@ -92,7 +97,7 @@ Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, i
   of_tower.exclude = excluded_of(options.exclude, "text");
   out.text = calibrate_tower(bundle.text_onnx(), *texts, of_tower);
   if (out.image.empty() && out.text.empty())
-    invalid_input("{}: no MatMul with a constant weight matrix is left to quantize; check the exclude list",
+    invalid_input("{}: no product or convolution is left to quantize; check the exclude list",
                   bundle.directory.string());
   return out;
 }

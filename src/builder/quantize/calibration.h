@@ -69,7 +69,8 @@ void require_calibration_of(const Bundle& bundle, const Calibration& calibration
 ActivationScale choose_scale(const Histogram& histogram, const CalibrationOptions& options);
 
 /// Runs both towers of an fp32 bundle over evenly spread images of the split and their captions (a pure
-/// function of dataset and options) and records what goes into every quantizable MatMul.  Throws InvalidInput
+/// function of dataset and options) and records what goes into every product and convolution
+/// that find_quantizable() gives.  Throws InvalidInput
 /// if the dataset does not have the split.
 Calibration calibrate(const Bundle& bundle, const CalibrationOptions& options, int weight_bits);
 

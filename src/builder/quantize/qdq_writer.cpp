@@ -49,10 +49,11 @@ struct BiasOf {
 };
 
 /// The Adds that alone read an output of these products, with a vector of constants, by the product's index.
-std::map<int, BiasOf> biases_of(const GraphProto& graph, const std::map<int, QuantizableMatMul>& products) {
+std::map<int, BiasOf> biases_of(const GraphProto& graph, const std::map<int, QuantizableProduct>& products) {
   const auto constants = constants_of(graph);
   std::map<std::string, int> outputs, readers;
-  for (const auto& [i, product] : products) outputs[graph.node(i).output(0)] = i;
+  for (const auto& [i, product] : products)
+    if (!product.convolution) outputs[graph.node(i).output(0)] = i;
   for (const auto& output : graph.output()) ++readers[output.name()];
   for (const auto& node : graph.node())
     for (const auto& input : node.input()) ++readers[input];
@@ -90,21 +91,26 @@ bool is_patch_embedding(const NodeProto& node, const GraphProto& graph) {
 
 }  // namespace
 
-std::vector<QuantizableMatMul> find_quantizable(const ModelProto& model,
-                                                const std::vector<std::string>& exclude) {
+std::vector<QuantizableProduct> find_quantizable(const ModelProto& model,
+                                                 const std::vector<std::string>& exclude) {
   const GraphProto& graph = model.graph();
   const auto constants = constants_of(graph);
-  const auto is_matrix = [&](const std::string& name) {
+  const auto rank = [&](const std::string& name) {
     const auto found = constants.find(name);
-    return found != constants.end() && found->second->dims_size() == 2;
+    return found == constants.end() ? 0 : found->second->dims_size();
   };
-  std::vector<QuantizableMatMul> out;
+  std::set<std::string> inputs;
+  for (const auto& input : graph.input()) inputs.insert(input.name());
+  std::vector<QuantizableProduct> out;
   for (int i = 0; i < graph.node_size(); ++i) {
     const NodeProto& node = graph.node(i);
-    if (node.op_type() != "MatMul" || !is_standard(node)) continue;
-    if (node.input_size() != 2 || !is_matrix(node.input(1)) || is_matrix(node.input(0))) continue;
+    if (!is_standard(node) || node.input_size() < 2) continue;
+    const bool convolution = node.op_type() == "Conv";
+    if (convolution ? rank(node.input(1)) < 3 || inputs.count(node.input(0)) != 0
+                    : node.op_type() != "MatMul" || rank(node.input(1)) != 2 || rank(node.input(0)) == 2)
+      continue;
     if (has_excluded_part(node.name(), exclude) || has_excluded_part(node.input(1), exclude)) continue;
-    out.push_back({i, node.name(), node.input(0), node.input(1)});
+    out.push_back({i, convolution, node.name(), node.input(0), node.input(1)});
   }
   return out;
 }
@@ -114,9 +120,9 @@ int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& 
                const std::map<std::string, std::vector<float>>& means) {
   QdqRewriter rewriter(model, file);
   const GraphProto& graph = model.graph();
-  std::map<int, QuantizableMatMul> chosen;
-  for (auto& matmul : find_quantizable(model, exclude))
-    if (activations.count(matmul.activation)) chosen.emplace(matmul.node, matmul);
+  std::map<int, QuantizableProduct> chosen;
+  for (auto& product : find_quantizable(model, exclude))
+    if (activations.count(product.activation)) chosen.emplace(product.node, product);
   std::map<int, std::pair<int, std::string>> corrected;  // by the Add's index: which input, and its new name
   if (!means.empty())
     for (const auto& [i, bias] : biases_of(graph, chosen)) {
@@ -129,9 +135,9 @@ int insert_qdq(ModelProto& model, const std::map<std::string, ActivationScale>& 
     NodeProto node = graph.node(i);
     if (const auto it = corrected.find(i); it != corrected.end()) node.set_input(it->second.first, it->second.second);
     if (const auto it = chosen.find(i); it != chosen.end()) {
-      const QuantizableMatMul& matmul = it->second;
-      node.set_input(0, rewriter.activation(matmul.activation, activations.at(matmul.activation)));
-      node.set_input(1, rewriter.weights(matmul.weights, 1, bits));
+      const QuantizableProduct& product = it->second;
+      node.set_input(0, rewriter.activation(product.activation, activations.at(product.activation)));
+      node.set_input(1, rewriter.weights(product.weights, product.convolution ? 0 : 1, bits));
     }
     rewriter.add(std::move(node));
   }
@@ -145,7 +151,8 @@ Int8Weights store_int8_weights(ModelProto& model, const Int8WeightsOptions& opti
   const auto constants = constants_of(graph);
   std::set<int> products;
   if (options.layers)
-    for (const auto& matmul : find_quantizable(model, options.exclude)) products.insert(matmul.node);
+    for (const auto& product : find_quantizable(model, options.exclude))
+      if (!product.convolution) products.insert(product.node);
   const auto weights_of = [&](const NodeProto& node, int input) -> const TensorProto* {
     if (node.input_size() <= input || !is_standard(node)) return nullptr;
     const auto found = constants.find(node.input(input));

@@ -14,24 +14,26 @@ class ModelProto;
 
 namespace edgeclip::builder {
 
-/// A MatMul that can be quantized: its right input is a float32 matrix (K, N) among the initializers.
-struct QuantizableMatMul {
-  int node = 0;            ///< index in the graph
+/// A MatMul whose right input is a float32 matrix (K, N) among the initializers, or a Conv whose filters (M, C / group,
+/// kernel...) are; a Conv that reads an input of the graph is none: what it sees is what calibration knows least of.
+struct QuantizableProduct {
+  int node = 0;  ///< index in the graph
+  bool convolution = false;
   std::string name;        ///< of the node
   std::string activation;  ///< ONNX name of its left input
   std::string weights;     ///< ONNX name of its right input
 };
 
 /// All of them in the graph's order, but those whose node name or weight name contains one of `exclude`.
-std::vector<QuantizableMatMul> find_quantizable(const ::onnx::ModelProto& model,
-                                                const std::vector<std::string>& exclude);
+std::vector<QuantizableProduct> find_quantizable(const ::onnx::ModelProto& model,
+                                                 const std::vector<std::string>& exclude);
 
-/// Rewrites those MatMuls whose activation has an entry in `activations`:
-///   x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul ◄─ DequantizeLinear(axis 1) ◄─ W int8
+/// Rewrites those whose activation has an entry in `activations`:
+///   x ─► QuantizeLinear ─► DequantizeLinear ─► MatMul ◄─ DequantizeLinear(axis 1, of a Conv 0) ◄─ W int8
 /// Activations and weights with several readers are quantized once; float32 weights that nobody reads any
 /// more go. External data is taken in; everything else stays as it was.  bits: 7 or 8, see
-/// quantize_weights().  Returns how many MatMuls were rewritten.  file: where the model was read, for
-/// external data and messages.  means: by activation, for which the bias that an Add behind the product adds becomes corrected_bias();
+/// quantize_weights().  Returns how many were rewritten.  file: where the model was read, for
+/// external data and messages.  means: by activation, for which the bias that an Add behind a MatMul adds becomes corrected_bias();
 /// without such an Add there is nothing to correct.  Throws InvalidInput if its opset is older than 13 (no scales per column).
 int insert_qdq(::onnx::ModelProto& model, const std::map<std::string, ActivationScale>& activations,
                const std::vector<std::string>& exclude, int bits, const std::filesystem::path& file,

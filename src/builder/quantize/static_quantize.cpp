@@ -42,7 +42,7 @@ int write_tower(const std::filesystem::path& file, const char* tower, const Cali
   if (!onnx_ir::check_model(model, out.string()))
     spdlog::info("{}: libonnx's checker does not know its opset yet", out.filename().string());
   onnx_ir::write_model(out, model);
-  spdlog::info("{}: {} of {} MatMuls with constant weights are int8", out.filename().string(), count,
+  spdlog::info("{}: {} of {} products and convolutions with constant weights are int8", out.filename().string(), count,
                all.size());
   return count;
 }
