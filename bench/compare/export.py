@@ -31,6 +31,10 @@ NETWORKS = {
     "resnet, DistilBERT first": {"vision": RESNET, "text": {**TEXT, "model_type": "distilbert", "pooling": "cls"}},
     "resnet, CLIP's text, heads of two layers": {"vision": RESNET, "text": {**TEXT, "model_type": "clip_text", "hidden_act": "gelu"},
                                                  "visual_projection": {"model_type": "mlp"}, "text_projection": {"model_type": "mlp"}},
+    "pruned: heads and neurons of a vit, heads of DistilBERT": {"vision": {**VIT, "num_attention_heads": 4, "layer_heads": [3, 1], "intermediate_size": [40, 88]},
+                                                                "text": {**TEXT, "model_type": "distilbert", "layer_heads": [1, 2]}},
+    "pruned: channels of a resnet": {"vision": {**RESNET, "hidden_sizes": [24, 56], "inner_sizes": [8, 7, 5, 8, 16, 9]},
+                                     "text": {**TEXT, "model_type": "clip_text"}},
 }
 
 
@@ -75,16 +79,43 @@ def worst(bundle, run):
     return float(numpy.concatenate(cosines).min()), float(numpy.concatenate(differences).max())
 
 
+def whole_model(bundle, run):
+    """The same of model.onnx, from the largest cases of both towers: embeddings and logits."""
+    reference = load_file(bundle / "reference.safetensors")
+    pixels, image = reference["image/b8/pixel_values"], reference["image/b8/image_embeds"]
+    case = max((name.rsplit("/", 1)[0] for name in reference if name.startswith("text/b8")), key=len)
+    out = run(str(bundle / "model.onnx"), {"input_ids": reference[f"{case}/input_ids"], "pixel_values": pixels})
+    text = reference[f"{case}/text_embeds"]
+    scale = json.loads((bundle / "bundle.json").read_text())["card"]["logit_scale"]
+    logits = scale * image @ text.T
+    # Logits are as many times as large as cosines.
+    return max(float(numpy.abs(actual - expected).max()) for actual, expected in
+               ((out["logits_per_image"] / scale, logits / scale), (out["logits_per_text"] / scale, logits.T / scale),
+                (out["text_embeds"], text), (out["image_embeds"], image)))
+
+
+def whole_onnxruntime(file, inputs):
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs)))
+
+
+def whole_openvino(file, inputs):
+    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return {output.get_any_name(): value for output, value in compiled(inputs).items()}
+
+
 def measure(bundle):
     row = {}
-    for tower in ("image", "text"):
+    for tower in ("image", "text", "model"):
         try:
             onnx.checker.check_model(str(bundle / f"{tower}.onnx"), full_check=True)
         except Exception as error:
             row[f"checker, {tower}"] = str(error).splitlines()[0]
-    for peer, run in (("onnxruntime", run_onnxruntime), ("openvino", run_openvino)):
+    for peer, run, run_whole in (("onnxruntime", run_onnxruntime, whole_onnxruntime), ("openvino", run_openvino, whole_openvino)):
         try:
             row[peer], row[f"{peer}, difference"] = worst(bundle, run)
+            row[f"{peer}, difference in model.onnx"] = whole_model(bundle, run_whole)
         except Exception as error:
             row[peer] = str(error).splitlines()[0]
     return row
@@ -98,7 +129,7 @@ with tempfile.TemporaryDirectory() as temporary:
     checkpoints.update({str(path): path for path in a.checkpoint})
     for (networks, checkpoint), opset in itertools.product(checkpoints.items(), a.opsets):
         bundle = folder / "bundle"
-        edgeclip("export", "--checkpoint", checkpoint, "--opset", opset, "--out", bundle, "--overwrite", "--quiet",
+        edgeclip("export", "--checkpoint", checkpoint, "--opset", opset, "--out", bundle, "--overwrite", "--quiet", "--merged",
                  *(["--external-data"] if opset == 14 else []))
         row = measure(bundle)
         good = all(isinstance(value, float) and (value <= a.most if "difference" in name else value >= a.bar)

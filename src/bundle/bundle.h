@@ -12,10 +12,12 @@
 
 /// The bundle: the one thing that crosses from the workshop to a runtime (docs/formats.md).
 ///   bundle.json  image.onnx  text.onnx  [image.onnx.data  text.onnx.data]  tokenizer/  reference.safetensors  [calibration.json]
+/// For other runtimes alone, where asked for: model.onnx (both towers)  image_uint8.onnx (its input are bytes)
 namespace edgeclip {
 
 /// Graph inputs and outputs of the two ONNX files.
 inline constexpr const char* kPixelValues = "pixel_values";  ///< (batch, 3, H, W) float32
+inline constexpr const char* kPixelBytes = "pixels";         ///< (batch, H, W, 3) uint8, resized: what `--uint8-pixels` takes instead
 inline constexpr const char* kImageEmbeds = "image_embeds";  ///< (batch, D) float32, unit rows
 inline constexpr const char* kInputIds = "input_ids";        ///< (batch, tokens) int64
 inline constexpr const char* kTextEmbeds = "text_embeds";    ///< (batch, D) float32, unit rows

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "data/image/transform.h"
 #include "model/dual_encoder.h"
 #include "onnx/graph_builder.h"
 
@@ -44,9 +45,19 @@ Value emit_distilbert(GraphBuilder& g, const DistilBertTower& tower, const Value
 std::vector<std::string> emitted_image_towers();
 std::vector<std::string> emitted_text_towers();
 
+/// What a tower sees -> unit rows (B, D).
+Value emit_image_embeddings(GraphBuilder& g, const DualEncoder& model, const Value& pixels);
+Value emit_text_embeddings(GraphBuilder& g, const DualEncoder& model, const Value& ids);
+/// The graph's pixels, (batch, 3, H, W) float32 as the tower sees them: the input pixel_values itself, or with `from_bytes` made of the
+/// input `pixels`, (batch, H, W, 3) uint8, as that transform normalizes what it resized.
+Value emit_pixels(GraphBuilder& g, const DualEncoder& model, const ImageTransform* from_bytes, const char* batch);
+
 /// Whole graphs, inputs and outputs as bundle/bundle.h names them.
-void emit_image_tower(GraphBuilder& g, const DualEncoder& model);
+void emit_image_tower(GraphBuilder& g, const DualEncoder& model, const ImageTransform* from_bytes = nullptr);
 void emit_text_tower(GraphBuilder& g, const DualEncoder& model);
+/// Both towers as one, as transformers exports a CLIPModel: pixels of image_batch, input_ids (text_batch, tokens) -> logits_per_image
+/// (image_batch, text_batch), logits_per_text, text_embeds, image_embeds.
+void emit_dual_encoder(GraphBuilder& g, const DualEncoder& model, const ImageTransform* from_bytes);
 
 /// A parameter as an initializer of its own name.
 Value emit_parameter(GraphBuilder& g, const torch::Tensor& parameter, const std::string& name);

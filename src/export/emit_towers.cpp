@@ -31,20 +31,23 @@ constexpr Emission kTextTowers[] = {{"clip_text", emit_as<ClipTextTower, emit_cl
 std::vector<std::string> emitted_image_towers() { return row_names(kImageTowers); }
 std::vector<std::string> emitted_text_towers() { return row_names(kTextTowers); }
 
-void emit_image_tower(GraphBuilder& g, const DualEncoder& model) {
-  const VisionConfig& config = model->config.vision;
-  const Value pixels =
-      g.input(kPixelValues, DType::f32, {-1, 3, config.image_height, config.image_width}, {"batch"});
-  const Value pooled = named_row(kImageTowers, config.model_type).emit(g, *model->vision_model, pixels);
-  const Value projected = emit_projection(g, model->visual_projection, pooled, "visual_projection");
-  g.output(g.l2_normalize(projected), kImageEmbeds, {"batch"});
+Value emit_image_embeddings(GraphBuilder& g, const DualEncoder& model, const Value& pixels) {
+  const Value pooled = named_row(kImageTowers, model->config.vision.model_type).emit(g, *model->vision_model, pixels);
+  return g.l2_normalize(emit_projection(g, model->visual_projection, pooled, "visual_projection"));
+}
+
+Value emit_text_embeddings(GraphBuilder& g, const DualEncoder& model, const Value& ids) {
+  const Value pooled = named_row(kTextTowers, model->config.text.model_type).emit(g, *model->text_model, ids);
+  return g.l2_normalize(emit_projection(g, model->text_projection, pooled, "text_projection"));
+}
+
+void emit_image_tower(GraphBuilder& g, const DualEncoder& model, const ImageTransform* from_bytes) {
+  g.output(emit_image_embeddings(g, model, emit_pixels(g, model, from_bytes, "batch")), kImageEmbeds, {"batch"});
 }
 
 void emit_text_tower(GraphBuilder& g, const DualEncoder& model) {
   const Value ids = g.input(kInputIds, DType::i64, {-1, -1}, {"batch", "tokens"});
-  const Value pooled = named_row(kTextTowers, model->config.text.model_type).emit(g, *model->text_model, ids);
-  const Value projected = emit_projection(g, model->text_projection, pooled, "text_projection");
-  g.output(g.l2_normalize(projected), kTextEmbeds, {"batch"});
+  g.output(emit_text_embeddings(g, model, ids), kTextEmbeds, {"batch"});
 }
 
 }  // namespace edgeclip

@@ -12,9 +12,20 @@ namespace edgeclip {
 
 namespace {
 
-Json write_graph(const std::filesystem::path& path, GraphBuilder& builder, const std::string& weights,
-                 onnx_ir::ExternalData external) {
-  builder.set_metadata("edgeclip.weights", weights);
+/// What a file says of itself to those who have it alone.
+std::vector<std::pair<const char*, std::string>> metadata_of(const Checkpoint& checkpoint, const std::filesystem::path& tokenizer,
+                                                             const Json& provenance) {
+  return {{"edgeclip.version", version()},
+          {"edgeclip.weights", weights_hash(checkpoint.model)},
+          {"edgeclip.card", options_to_json(card_of(checkpoint.model, checkpoint.card)).dump()},
+          {"edgeclip.model", options_to_json(checkpoint.config).dump()},
+          {"edgeclip.tokenizer", read_json(tokenizer / kTokenizerFile).dump()},
+          {"edgeclip.provenance", provenance.dump()}};
+}
+
+Json write_graph(const std::filesystem::path& path, GraphBuilder& builder,
+                 const std::vector<std::pair<const char*, std::string>>& metadata, onnx_ir::ExternalData external) {
+  for (const auto& [key, value] : metadata) builder.set_metadata(key, value);
   const onnx_ir::Model model = builder.model();
   const bool checked = onnx_ir::check_model(model, path.filename().string());
   const auto bytes = onnx_ir::write_model(path, model, external);
@@ -43,12 +54,30 @@ Json export_bundle(const ExportOptions& options) {
                  {"bundle", options.out},
                  {"opset", options.opset}};
   report["adapter_merged"] = merged;
-  const std::string hash = weights_hash(checkpoint.model);
+  Json provenance = checkpoint.provenance.is_array() ? checkpoint.provenance : Json::array();
+  checkpoint.tokenizer->save(out.work() / "tokenizer");
+  // Before this command is one of them: an export from another place gives the same files.
+  const auto metadata = metadata_of(checkpoint, out.work() / "tokenizer", provenance);
+  provenance.push_back({{"command", "export"},
+                        {"version", version()},
+                        {"options",
+                         {{"checkpoint", options.checkpoint}, {"adapter", options.adapter}, {"opset", options.opset}}}});
   const auto external = options.external_data ? onnx_ir::ExternalData::kAlways : onnx_ir::ExternalData::kAuto;
   emit_image_tower(image, checkpoint.model);
-  report["image"] = write_graph(out.work() / "image.onnx", image, hash, external);
+  report["image"] = write_graph(out.work() / "image.onnx", image, metadata, external);
   emit_text_tower(text, checkpoint.model);
-  report["text"] = write_graph(out.work() / "text.onnx", text, hash, external);
+  report["text"] = write_graph(out.work() / "text.onnx", text, metadata, external);
+  const ImageTransform* const bytes = options.uint8_pixels ? &checkpoint.card.image : nullptr;
+  if (options.uint8_pixels) {
+    GraphBuilder from_bytes("image", options.opset);
+    emit_image_tower(from_bytes, checkpoint.model, bytes);
+    report["image_uint8"] = write_graph(out.work() / "image_uint8.onnx", from_bytes, metadata, external);
+  }
+  if (options.merged) {
+    GraphBuilder whole("model", options.opset);
+    emit_dual_encoder(whole, checkpoint.model, bytes);
+    report["model"] = write_graph(out.work() / "model.onnx", whole, metadata, external);
+  }
   const int image_nodes = report["image"]["nodes"], text_nodes = report["text"]["nodes"];
   if (report["image"]["checked"])
     spdlog::info("image tower: {} nodes, text tower: {} nodes, both pass the ONNX checker", image_nodes, text_nodes);
@@ -56,7 +85,6 @@ Json export_bundle(const ExportOptions& options) {
     spdlog::info("image tower: {} nodes, text tower: {} nodes; libonnx's checker does not know opset {} yet", image_nodes,
                  text_nodes, options.opset);
 
-  checkpoint.tokenizer->save(out.work() / "tokenizer");
   const NamedTensors reference = reference_tensors(checkpoint.model);
   write_safetensors(out.work() / "reference.safetensors", reference);
   report["reference_cases"] = reference.size() / 2;
@@ -64,12 +92,7 @@ Json export_bundle(const ExportOptions& options) {
   Bundle bundle;
   bundle.directory = out.work();
   bundle.card = card_of(checkpoint.model, checkpoint.card);
-  bundle.provenance = checkpoint.provenance.is_array() ? checkpoint.provenance : Json::array();
-  bundle.provenance.push_back(
-      {{"command", "export"},
-       {"version", version()},
-       {"options",
-        {{"checkpoint", options.checkpoint}, {"adapter", options.adapter}, {"opset", options.opset}}}});
+  bundle.provenance = provenance;
   write_bundle_json(out.work(), bundle);
   out.commit();
   return report;

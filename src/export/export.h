@@ -13,6 +13,8 @@ struct ExportOptions {
   bool overwrite = false;  ///< a bundle at `out` may be replaced
   int opset = 17;              ///< 12 to 20
   bool external_data = false;  ///< weights in files beside the models, which happens above 2 GiB anyway
+  bool merged = false;         ///< also model.onnx: both towers and the logits, for other runtimes
+  bool uint8_pixels = false;   ///< also image_uint8.onnx, which takes resized bytes and normalizes them itself; model.onnx does too
   std::string adapter{};          ///< load_checkpoint()'s
   bool separate_adapter = false;  ///< hf: a PEFT folder adapter/ beside the base's weights instead of merged ones
 };

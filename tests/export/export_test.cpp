@@ -41,6 +41,75 @@ TEST(Export, WritesACheckedBundle) {
   EXPECT_EQ(text.graph().input(0).type().tensor_type().shape().dim(1).dim_param(), "tokens");
 }
 
+TEST(Export, OneFileOfBothTowersGivesTheirLogits) {
+  for (const bool bytes : {false, true}) {
+    const TempDir dir;
+    const Checkpoint checkpoint = small_checkpoint("gelu", 24);
+    save_checkpoint(dir / "checkpoint", checkpoint);
+    ExportOptions options;
+    options.checkpoint = (dir / "checkpoint").string();
+    options.out = (dir / "bundle").string();
+    options.merged = true;
+    options.uint8_pixels = bytes;
+    const Json report = export_bundle(options);
+    EXPECT_EQ(report["model"]["checked"], true);
+
+    Tensor pixels(DType::f32, {2, 3, 24, 16});
+    Tensor given = pixels;
+    if (bytes) {
+      given = Tensor(DType::u8, {2, 24, 16, 3});
+      for (std::int64_t i = 0; i < given.elements(); ++i) given.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * 37 % 256);
+      for (std::int64_t image = 0; image < 2; ++image) {
+        Image one(16, 24);
+        const auto* from = given.data<std::uint8_t>() + image * 24 * 16 * 3;
+        one.rgb.assign(from, from + 24 * 16 * 3);
+        normalize_pixels(one, checkpoint.card.image, false, pixels.data<float>() + image * 3 * 24 * 16);
+      }
+    } else {
+      for (std::int64_t i = 0; i < pixels.elements(); ++i) pixels.data<float>()[i] = static_cast<float>(i % 13) / 6 - 1;
+    }
+    const Tensor ids = Tensor::from<std::int64_t>({3, 4}, {2, 5, 6, 3, 2, 7, 3, 0, 2, 8, 9, 3});
+    DualEncoder model = load_checkpoint(options.checkpoint).model;
+    model->eval();
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor image = model->encode_image(from_tensor(pixels.view())), text = model->encode_text(from_tensor(ids.view()));
+    const torch::Tensor logits = text.matmul(image.t()) * model->logit_scale.exp();
+
+    engine::Graph graph = builder::import_onnx(dir / "bundle/model.onnx");
+    builder::optimize(graph);
+    const engine::Session session(std::move(graph), {});
+    engine::Context context(session);
+    const std::vector<Tensor> out = context.run({ids.view(), bytes ? given.view() : pixels.view()});
+    ASSERT_EQ(out.size(), 4u);
+    const auto difference = [](const Tensor& actual, const torch::Tensor& expected) {
+      return (from_tensor(actual.view()) - expected).abs().max().item<double>();
+    };
+    EXPECT_LE(difference(out[0], logits.t()), 2e-5);
+    EXPECT_LE(difference(out[1], logits), 2e-5);
+    EXPECT_LE(difference(out[2], text), 2e-6);
+    EXPECT_LE(difference(out[3], image), 2e-6);
+    if (!bytes) continue;
+    engine::Graph alone = builder::import_onnx(dir / "bundle/image_uint8.onnx");
+    const engine::Session image_session(std::move(alone), {});
+    engine::Context image_context(image_session);
+    EXPECT_LE(difference(image_context.run({given.view()}).at(0), image), 2e-6);
+  }
+}
+
+TEST(Export, AFileKnowsWhereItComesFrom) {
+  const TempDir dir;
+  export_to(dir, small_checkpoint("quick_gelu", 24));
+  const auto model = onnx_ir::read_model(dir / "bundle/text.onnx");
+  std::map<std::string, std::string> metadata;
+  for (const auto& property : model.metadata_props()) metadata[property.key()] = property.value();
+  EXPECT_EQ(Json::parse(metadata["edgeclip.card"])["context_length"], 24);
+  EXPECT_EQ(Json::parse(metadata["edgeclip.card"])["image"]["height"], 24);
+  EXPECT_EQ(Json::parse(metadata["edgeclip.model"])["vision"]["layer_heads"], Json({3, 2}));
+  EXPECT_EQ(Json::parse(metadata["edgeclip.provenance"]).back()["command"], "test");
+  EXPECT_FALSE(metadata["edgeclip.tokenizer"].empty());
+  EXPECT_FALSE(metadata["edgeclip.weights"].empty());
+}
+
 TEST(Export, NodesAndNamesAreThoseOfTheModel) {
   const TempDir dir;
   const Checkpoint checkpoint = small_checkpoint("gelu", 16);

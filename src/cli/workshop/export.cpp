@@ -26,6 +26,11 @@ struct Options : ExportOptions {
       "hf: leaves the weights as they are, and writes the adapter to adapter/ as PEFT does");
     v("opset", opset, "ONNX operator set, 12 to 20");
     v("external_data", external_data, "weights in files beside the models (image.onnx.data); above 2 GiB they are anyway");
+    v("merged", merged,
+      "writes model.onnx as well, for other runtimes: both towers and logits_per_image, logits_per_text, as transformers' CLIPModel gives them");
+    v("uint8_pixels", uint8_pixels,
+      "writes image_uint8.onnx as well, for other runtimes: its input are resized bytes (batch, H, W, 3), which it normalizes itself; "
+      "model.onnx takes them too");
     v("overwrite", overwrite, "replaces a bundle in --out");
     v("verify", verify, "replays the reference inputs through the engine afterwards");
   }
@@ -49,6 +54,8 @@ class ExportCommand : public OptionsCommand<Options> {
       throw InvalidInput("--separate-adapter goes with --format hf; a bundle holds one model");
     if (options.format == "hf" && options.external_data)
       throw InvalidInput("--external-data: is of ONNX files, and --format hf writes none; leave it out");
+    if (options.format == "hf" && (options.merged || options.uint8_pixels))
+      throw InvalidInput("--merged, --uint8-pixels: are of ONNX files, and --format hf writes none; leave them out");
     if (options.format == "hf") {
       const Json report = export_huggingface(options);
       print(fmt::format("{}: Hugging Face folder written\n", options.out));
