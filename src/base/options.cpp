@@ -71,9 +71,13 @@ struct KeysVisitor final : FieldVisitor {
   std::vector<std::string> keys;
 };
 
+Json print(Field field, bool all);
+
 struct PrintVisitor final : FieldVisitor {
-  void visit(const char* key, Field field, const char*, Choices) override { json[key] = print_field(field); }
-  bool writes() const override { return true; }
+  explicit PrintVisitor(bool all) : all(all) {}
+  void visit(const char* key, Field field, const char*, Choices) override { json[key] = print(field, all); }
+  bool writes() const override { return !all; }
+  const bool all;  ///< with what is not written where it is as usual
   Json json = Json::object();
 };
 
@@ -191,13 +195,7 @@ Json read_setting(const Json& printed, const std::string& setting) {
   return json;
 }
 
-}  // namespace
-
-std::string key_prefix(const std::string& where) {
-  return where.empty() || where.back() == ' ' ? where : where + ".";
-}
-
-Json print_field(Field field) {
+Json print(Field field, bool all) {
   Json json;
   if (with_integer(field, [&](auto& value) { json = value; })) return json;
   switch (field.type->kind) {
@@ -212,22 +210,30 @@ Json print_field(Field field) {
     case FieldKind::kList:
       json = Json::array();
       field.type->each(field.value, [&](const std::string&, void* item) {
-        json.push_back(print_field({field.type->item, item}));
+        json.push_back(print({field.type->item, item}, all));
       });
       return json;
     case FieldKind::kMap:
       json = Json::object();
       field.type->each(field.value, [&](const std::string& key, void* item) {
-        json[key] = print_field({field.type->item, item});
+        json[key] = print({field.type->item, item}, all);
       });
       return json;
     default: {
-      PrintVisitor inner;
+      PrintVisitor inner(all);
       field.type->fields(field.value, inner);
       return inner.json;
     }
   }
 }
+
+}  // namespace
+
+std::string key_prefix(const std::string& where) {
+  return where.empty() || where.back() == ' ' ? where : where + ".";
+}
+
+Json print_field(Field field) { return print(field, /*all=*/false); }
 
 void read_options(const Json& json, Field options, const std::string& where) {
   if (!json.is_object()) invalid_input("{}expected an object, found {}", place(where), json_kind(json));
@@ -242,7 +248,7 @@ void read_options(const Json& json, Field options, const std::string& where) {
 }
 
 void set_option(Field options, const std::string& setting) {
-  read_options(read_setting(print_field(options), setting), options, "--set ");
+  read_options(read_setting(print(options, /*all=*/true), setting), options, "--set ");
 }
 
 void load_options(Field options, const std::vector<std::string>& files,

@@ -246,5 +246,26 @@ TEST(Json, TypedAccessNamesTheKey) {
   EXPECT_EQ(json_get<std::int64_t>(json, "big", "f"), 3000000000);
 }
 
+struct Rare {
+  int usual = 1;
+  std::vector<int> rare;
+  template <class Visitor>
+  void fields(Visitor& v) {
+    v("usual", usual, "in all files");
+    v.unless({}, "rare", rare, "in few");
+  }
+};
+
+TEST(Options, WhatFewFilesHaveIsWrittenInThemAlone) {
+  Rare options;
+  EXPECT_EQ(options_to_json(options).dump(), R"({"usual":1})");
+  set_option(options, "rare=[2,3]");
+  EXPECT_EQ(options_to_json(options).dump(), R"({"usual":1,"rare":[2,3]})");
+  Rare read;
+  options_from_json(options_to_json(options), read, "f: ");
+  EXPECT_EQ(read.rare, (std::vector<int>{2, 3}));
+  EXPECT_NE(describe_options(options).find("rare"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace edgeclip
