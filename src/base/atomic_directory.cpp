@@ -31,7 +31,7 @@ std::set<std::string> own_entries(const fs::path& folder, std::string_view marke
   if (head.contains("files") && head["files"].is_object())
     for (const auto& item : head["files"].items()) own.insert(fs::path(item.key()).begin()->string());
   if (marker != "gallery.json") own.insert("tokenizer");
-  if (marker == "prune.json") own.insert({"pruned", "run"});  // of a pruning that was interrupted; the run grows in place
+  if (marker == "prune.json") own.insert({"pruned", "rounds", "run"});  // of a pruning that was interrupted; the run grows in place
   if (marker == "dataset.json") {  // whose pictures are too many to be listed
     own.insert("invalid.csv");
     const Json source = head.contains("source") ? head["source"] : Json::object();

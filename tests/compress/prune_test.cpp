@@ -171,18 +171,19 @@ TEST_F(PruneTest, RoundsGoTheWayInParts) {
   PruneOptions o = options();
   o.mlp_ratio = 0.5;
   o.multiple = 4;
-  o.rounds = 2;
+  o.rounds = 3;
   o.recovery.steps = 4;
   const Json report = prune(o, paths("rounds"));
   EXPECT_EQ(report["neurons"]["before"], 4 * 64);
   EXPECT_EQ(report["neurons"]["after"], 4 * 32);
-  ASSERT_EQ(report["rounds"].size(), 1u);
+  ASSERT_EQ(report["rounds"].size(), 2u);
   EXPECT_TRUE(report["rounds"][0]["val"]["recovered"].contains("text_to_image"));
   EXPECT_TRUE(fs::exists(fs::path(at("rounds")) / "recovery/rounds/1/metrics.jsonl"));
+  EXPECT_TRUE(fs::exists(fs::path(at("rounds")) / "recovery/rounds/2/metrics.jsonl"));
   EXPECT_TRUE(fs::exists(fs::path(at("rounds")) / "recovery/metrics.jsonl"));
   EXPECT_FALSE(fs::exists(at("rounds.recovery")));
   const Checkpoint pruned = load_checkpoint(at("rounds"));
-  ASSERT_EQ(pruned.provenance.size(), 5u) << "trained, twice pruned and trained";
+  ASSERT_EQ(pruned.provenance.size(), 7u) << "trained, three times pruned and trained";
 }
 
 TEST_F(PruneTest, OptionsThatContradictEachOther) {

@@ -43,6 +43,12 @@ TEST(ModelConfig, RefusesWhatCannotBeBuilt) {
   EXPECT_NE(refusal("text.hidden_act=relu").find("hidden_act"), std::string::npos);
 }
 
+TEST(ModelConfig, RefusesSizesOfPruningThatDoNotFit) {
+  EXPECT_NE(refusal("vision.layer_heads=[3]").find("give one per layer (6)"), std::string::npos);
+  EXPECT_NE(refusal("text.layer_heads=[3,3,3,4]").find("layer_heads: must be at most 3, is 4"), std::string::npos);
+  EXPECT_NE(refusal("text.layer_heads=[3,3,3,0]").find("layer_heads: must be positive"), std::string::npos);
+}
+
 /// What the field "model_type" may be.
 struct ModelTypes {
   std::vector<std::string> names;
@@ -50,6 +56,8 @@ struct ModelTypes {
   void operator()(const char* key, T&, const char*, Choices choices = {}) {
     if (std::string(key) == "model_type") names.assign(choices.begin(), choices.end());
   }
+  template <class T>
+  void unless(const T&, const char*, T&, const char*) {}
 };
 
 TEST(TowerKinds, AreThoseThatAConfigurationMayName) {
