@@ -146,12 +146,12 @@ ChangedConstants smoothed_constants(const Graph& graph,
           "{}: {} factors are to make \"{}\" smooth, which cannot take them; the file was made for another "
           "model: calibrate again",
           where, tensor.smooth.size(), name);
-    const auto scaled = [&](ValueId id, bool divide) {
+    const auto scaled = [&, &smooth = tensor.smooth](ValueId id, bool divide) {
       const Value& constant = graph.value(id);
       Tensor made = constant.constant->clone();
       const std::int64_t rows = made.dim(0), width = made.elements() / rows;
       for (std::int64_t i = 0; i < made.elements(); ++i) {
-        const float s = tensor.smooth[static_cast<std::size_t>(i / width)];
+        const float s = smooth[static_cast<std::size_t>(i / width)];
         float& value = made.data<float>()[i];
         value = divide ? value / s : value * s;
       }
