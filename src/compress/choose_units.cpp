@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/signals.h"
 #include "model/profile.h"
 
 namespace edgeclip {
@@ -17,12 +16,6 @@ constexpr int kLatencySteps = 6;  ///< halvings of what is known of the goal: to
 double pass_macs(const Checkpoint& checkpoint, int tokens) {
   const ModelProfile profile = profile_model(checkpoint.model, 1, tokens);
   return static_cast<double>(profile.image_macs + profile.text_macs);
-}
-
-double measured_latency(const PruneHooks& hooks, const Checkpoint& checkpoint, int tokens) {
-  EDGECLIP_CHECK(hooks.latency_ms != nullptr, "target_latency where nothing measures it");
-  throw_if_interrupted();
-  return hooks.latency_ms(checkpoint, tokens);
 }
 
 Ranking ranking_of(const PruneOptions& options) {
@@ -49,6 +42,7 @@ struct Candidates {
   std::vector<std::size_t> at;  ///< in the list of all
   std::vector<PruneGroup> groups;
   std::vector<UnitScores> scores;
+  std::optional<PassCost> cost;
 };
 
 template <class Wanted>
@@ -63,8 +57,8 @@ Candidates candidates(const PruneOptions& options, const PruneStart& start, cons
     some.scores.push_back({scores[g], groups[g].kind == PruneKind::heads ? 1 : options.multiple,
                            std::max<std::int64_t>(1, static_cast<std::int64_t>(least)), 1});
   }
-  const PassCost cost(checkpoint.model, some.groups, start.tokens);
-  for (std::size_t i = 0; i < some.groups.size(); ++i) some.scores[i].macs = cost.saved(cost.all_units(), i, 1);
+  some.cost.emplace(checkpoint.model, some.groups, start.tokens);
+  for (std::size_t i = 0; i < some.groups.size(); ++i) some.scores[i].macs = some.cost->saved(some.cost->all_units(), i, 1);
   return some;
 }
 
@@ -91,33 +85,33 @@ double remove_now(double ratio, double part, const Candidates& some, const Prune
   return now > 0 ? std::max(0.0, (ratio * part * before - (before - now)) / now) : 0;
 }
 
-KeptUnits by_latency(const PruneOptions& options, const PruneHooks& hooks, const PruneStart& start, double part, const Checkpoint& checkpoint,
-                     const std::vector<PruneGroup>& groups, const Candidates& some) {
-  const double goal = *start.latency_ms - (*start.latency_ms - options.target_latency) * part;
-  const PassCost cost(checkpoint.model, some.groups, start.tokens);
+KeptUnits by_latency(const PruneOptions& options, const MeasureLatency& measure, const PruneStart& start, int round,
+                     const Checkpoint& checkpoint, const std::vector<PruneGroup>& groups, const Candidates& some) {
+  const double goal = *start.latency_ms - (*start.latency_ms - options.target_latency) * round / options.rounds;
+  const PassCost& cost = *some.cost;
   const auto at_macs = [&](double macs) {
     KeptUnits kept = whole(groups);
     put(some, select_for_macs(some.scores, cost, macs, ranking_of(options)).kept, kept);
     return kept;
   };
   const auto latency = [&](const KeptUnits& kept) {
-    return measured_latency(hooks, with_units(checkpoint, groups, kept), start.tokens);
+    return measure(with_units(checkpoint, groups, kept), start.tokens);
   };
   double high = cost.macs(cost.all_units());
   KeptUnits best = whole(groups);
   if (latency(best) <= goal) return best;
   best = at_macs(0);
   const double least = latency(best);
-  if (least > goal)
-    invalid_input("target_latency: with min_keep {} the least that is left takes {:.2f} ms here, and {:.2f} are asked for; allow more, lower "
+  if (round == 1 && least > options.target_latency)  // not after hours; later, a time that scatters is no reason to lose them
+    invalid_input("target_latency: with min_keep {} the least that is left takes {:.3g} ms here, and {:.3g} are asked for; allow more, lower "
                   "min_keep, or drop whole blocks (blocks)",
-                  options.min_keep, least, goal);
+                  options.min_keep, least, options.target_latency);
   double low = select_for_macs(some.scores, cost, 0, ranking_of(options)).macs;
   for (int step = 0; step < kLatencySteps; ++step) {
     const double middle = (low + high) / 2;
     KeptUnits kept = at_macs(middle);
     const double ms = latency(kept);
-    spdlog::info("{:.0f} % of the multiply-accumulates: {:.2f} ms", 100 * middle / start.macs, ms);
+    spdlog::info("{:.0f} % of the multiply-accumulates: {:.3g} ms", 100 * middle / start.macs, ms);
     if (ms <= goal)
       best = std::move(kept), low = middle;
     else
@@ -128,11 +122,16 @@ KeptUnits by_latency(const PruneOptions& options, const PruneHooks& hooks, const
 
 }  // namespace
 
-PruneStart start_of(const PruneOptions& options, const PruneHooks& hooks, const Checkpoint& checkpoint, int tokens) {
+PruneStart start_of(const PruneOptions& options, const MeasureLatency& latency, const Checkpoint& checkpoint, int tokens) {
   PruneStart start;
   start.tokens = tokens;
   start.macs = pass_macs(checkpoint, tokens);
-  if (options.target_latency > 0) start.latency_ms = measured_latency(hooks, checkpoint, tokens);
+  if (options.target_latency > 0) {
+    start.latency_ms = latency(checkpoint, tokens);
+    if (*start.latency_ms <= options.target_latency)
+      spdlog::warn("target_latency: {:.3g} ms are asked for, and the network takes {:.3g} as it is: nothing has to go", options.target_latency,
+                   *start.latency_ms);
+  }
   return start;
 }
 
@@ -146,14 +145,22 @@ PruneStart start_from(const Json& report) {
   return start;
 }
 
-KeptUnits choose_units(const PruneOptions& options, const PruneHooks& hooks, int round, const PruneStart& start,
+KeptUnits choose_units(const PruneOptions& options, const MeasureLatency& latency, int round, const PruneStart& start,
                        const Checkpoint& checkpoint, const std::vector<PruneGroup>& groups, const std::vector<std::vector<float>>& scores) {
   const double part = static_cast<double>(round) / options.rounds;
   KeptUnits kept = whole(groups);
   if (!options.has_target()) {
     for (const PruneKind kind : kPruneKinds) {
+      const double ratio = ratio_of(options, kind);
+      if (ratio == 0) continue;
       const Candidates some = candidates(options, start, checkpoint, groups, scores, [&](PruneKind k) { return k == kind; });
-      const double remove = remove_now(ratio_of(options, kind), part, some, start);
+      if (some.groups.empty() && kind != PruneKind::neurons)  // whose part is a default
+        invalid_input("{}_ratio: {} is asked for, and the network has no {}; leave it out", kind == PruneKind::heads ? "head" : "channel",
+                      ratio, prune_kind_name(kind));
+      if (ratio > 1 - options.min_keep)
+        spdlog::warn("{} of the {} are to go, and min_keep {} leaves more of each layer; lower it", ratio, prune_kind_name(kind),
+                     options.min_keep);
+      const double remove = remove_now(ratio, part, some, start);
       put(some, select_units(some.scores, remove, options.global, ranking_of(options)), kept);
     }
     return kept;
@@ -161,19 +168,18 @@ KeptUnits choose_units(const PruneOptions& options, const PruneHooks& hooks, int
   const Candidates some = candidates(options, start, checkpoint, groups, scores, [&](PruneKind kind) {
     return std::find(options.kinds.begin(), options.kinds.end(), prune_kind_name(kind)) != options.kinds.end();
   });
-  if (options.target_latency > 0) return by_latency(options, hooks, start, part, checkpoint, groups, some);
-  const double goal = start.macs * (1 - (1 - options.target_macs) * part);
-  MacSelection chosen =
-      select_for_macs(some.scores, PassCost(checkpoint.model, some.groups, start.tokens), goal, ranking_of(options));
-  if (chosen.macs > goal)
+  if (options.target_latency > 0) return by_latency(options, latency, start, round, checkpoint, groups, some);
+  const double least = select_for_macs(some.scores, *some.cost, 0, ranking_of(options)).macs / start.macs;
+  if (least > options.target_macs)  // said before the rounds that would lead there
     invalid_input("target_macs: with min_keep {} the part {:.3f} of the multiply-accumulates is the least that can be left of these kinds, "
-                  "and {:.3f} is asked for; ask for more, lower min_keep, name more kinds, or drop whole blocks (blocks)",
-                  options.min_keep, chosen.macs / start.macs, goal / start.macs);
-  put(some, std::move(chosen.kept), kept);
+                  "and {} is asked for; ask for more, lower min_keep, name more kinds, or drop whole blocks (blocks)",
+                  options.min_keep, least, options.target_macs);
+  const double goal = start.macs * (1 - (1 - options.target_macs) * part);
+  put(some, select_for_macs(some.scores, *some.cost, goal, ranking_of(options)).kept, kept);
   return kept;
 }
 
-Json units_report(const PruneHooks& hooks, const PruneStart& start, const Checkpoint& pruned) {
+Json units_report(const MeasureLatency& latency, const PruneStart& start, const Checkpoint& pruned) {
   Json report;
   for (const PruneKind kind : kPruneKinds) report[prune_kind_name(kind)] = {{"before", 0}, {"after", 0}, {"layers", Json::array()}};
   for (const PruneGroup& group : prune_groups(pruned.model, start.tokens)) {
@@ -185,7 +191,7 @@ Json units_report(const PruneHooks& hooks, const PruneStart& start, const Checkp
   }
   const double macs = pass_macs(pruned, start.tokens);
   report["macs"] = {{"before", start.macs}, {"after", macs}, {"tokens", start.tokens}};
-  if (start.latency_ms) report["latency_ms"] = {{"before", *start.latency_ms}, {"after", measured_latency(hooks, pruned, start.tokens)}};
+  if (start.latency_ms) report["latency_ms"] = {{"before", *start.latency_ms}, {"after", latency(pruned, start.tokens)}};
   std::string said;
   for (const PruneKind kind : kPruneKinds)
     if (const Json& of_kind = report[prune_kind_name(kind)]; of_kind["before"] != 0)

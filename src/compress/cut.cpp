@@ -15,6 +15,7 @@
 #include "compress/sparsify.h"
 #include "model/eval_mode.h"
 #include "model/parameter_count.h"
+#include "model/tensors.h"
 #include "train/device.h"
 #include "train/start.h"
 #include "train/torch_runtime.h"
@@ -24,51 +25,65 @@ namespace edgeclip {
 
 namespace {
 
-std::vector<Batch> calibration_batches(const PruneOptions& options, const Checkpoint& checkpoint, const Dataset& dataset) {
-  LoaderOptions loader_options;
-  loader_options.batch = options.recovery.batch;
-  loader_options.seed = options.recovery.seed;
-  loader_options.loading = options.recovery.loading;
-  Loader loader(dataset, checkpoint.card.image, loader_options);
-  std::vector<Batch> batches;
-  std::int64_t epoch = 0;
-  loader.start_epoch(epoch);
-  while (static_cast<int>(batches.size()) < options.calibration_batches) {
-    throw_if_interrupted();
-    std::optional<Batch> batch = loader.next();
-    if (!batch) {
-      loader.start_epoch(++epoch);
-      batch = loader.next();
-    }
-    EDGECLIP_CHECK(batch.has_value());
-    batches.push_back(std::move(*batch));
-  }
-  return batches;
-}
+/// The batches that scores are computed on, as often as asked for.
+class CalibrationBatches {
+ public:
+  CalibrationBatches(const PruneOptions& options, const ImageTransform& image, const Dataset& dataset)
+      : count_(options.calibration_batches), loader_(dataset, image, loader_options(options)) {}
 
-/// Mean of the objective over batches.
-double mean_loss(const Checkpoint& checkpoint, Objective& objective, const std::vector<Batch>& batches) {
+  template <class Use>
+  void each(const Use& use) {
+    std::int64_t epoch = 0;
+    loader_.start_epoch(epoch);
+    for (int i = 0; i < count_; ++i) {
+      throw_if_interrupted();
+      std::optional<Batch> batch = loader_.next();
+      if (!batch) {
+        loader_.start_epoch(++epoch);
+        batch = loader_.next();
+      }
+      EDGECLIP_CHECK(batch.has_value());
+      use(*batch);
+    }
+  }
+
+ private:
+  static LoaderOptions loader_options(const PruneOptions& options) {
+    LoaderOptions of_loader;
+    of_loader.batch = options.recovery.batch;
+    of_loader.seed = options.recovery.seed;
+    of_loader.loading = options.recovery.loading;
+    return of_loader;
+  }
+
+  const int count_;
+  Loader loader_;
+};
+
+/// Mean of the objective over the batches.
+double mean_loss(const Checkpoint& checkpoint, Objective& objective, CalibrationBatches& batches) {
   DualEncoder model = checkpoint.model;
   const EvalMode model_evaluates(*model), objective_evaluates(*objective);
   const torch::NoGradGuard no_grad;
   double sum = 0;
-  for (const Batch& batch : batches) {
-    throw_if_interrupted();
+  int count = 0;
+  batches.each([&](const Batch& batch) {
     const Features features = objective->features(model, inputs_of(batch, model->logit_scale.device()), /*bf16=*/false);
     sum += objective->forward(features).total.item<double>();
-  }
-  return sum / static_cast<double>(batches.size());
+    ++count;
+  });
+  return sum / count;
 }
 
 std::vector<std::vector<float>> scored(const PruneOptions& options, const Checkpoint& checkpoint, const std::vector<PruneGroup>& groups,
-                                       Objective& objective, const std::vector<Batch>& batches) {
+                                       Objective& objective, CalibrationBatches& batches) {
   UnitImportance importance(checkpoint.model, groups, options.importance);
   Progress progress("calibrate", options.calibration_batches, "batches");
-  for (const Batch& batch : batches) {
-    throw_if_interrupted();
-    importance.add(batch, objective);
-    progress.advance();
-  }
+  if (importance.reads_data())
+    batches.each([&](const Batch& batch) {
+      importance.add(batch, objective);
+      progress.advance();
+    });
   std::vector<std::vector<float>> scores;
   for (const torch::Tensor& of_group : importance.scores()) {
     const torch::Tensor dense = of_group.to(torch::kCPU).contiguous();
@@ -77,15 +92,14 @@ std::vector<std::vector<float>> scored(const PruneOptions& options, const Checkp
   return scores;
 }
 
-/// Mean length of the captions, at least 1.
-int mean_tokens(const DualEncoder& model, const std::vector<Batch>& batches) {
-  double tokens = 0, captions = 0;
-  for (const Batch& batch : batches) {
-    const torch::Tensor valid = model->text_model->valid_tokens(inputs_of(batch, model->logit_scale.device()).tokens);
-    tokens += valid.sum().item<double>();
-    captions += static_cast<double>(valid.size(0));
-  }
-  return std::max(1, static_cast<int>(std::lround(tokens / captions)));
+/// Mean length of the training captions, at least 1.
+int mean_tokens(const Checkpoint& checkpoint, const Dataset& dataset) {
+  std::vector<std::int64_t> rows;
+  for (std::size_t i = 0; i < dataset.pairs.size(); ++i)
+    if (dataset.pairs[i].split == "train") rows.push_back(static_cast<std::int64_t>(i));
+  const torch::Tensor tokens = from_tensor(dataset.tokens.view()).index_select(0, torch::tensor(rows, torch::kInt64));
+  const torch::Tensor valid = checkpoint.model->text_model->valid_tokens(tokens.to(torch::kInt64));
+  return std::max(1, static_cast<int>(std::lround(valid.sum().item<double>() / static_cast<double>(rows.size()))));
 }
 
 Json dropped_report(const std::vector<DroppedBlock>& dropped, double loss_before) {
@@ -96,8 +110,8 @@ Json dropped_report(const std::vector<DroppedBlock>& dropped, double loss_before
 
 }  // namespace
 
-Cut cut(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& hooks, Checkpoint from, int round, const Json& earlier,
-        const torch::Device& device) {
+Cut cut(const PruneOptions& options, const PrunePaths& paths, const MeasureLatency& latency, Checkpoint from, int round,
+        const Json& earlier, const torch::Device& device) {
   prepare_torch();
   torch::manual_seed(options.recovery.seed);
   Cut result{std::move(from)};
@@ -130,8 +144,8 @@ Cut cut(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& 
   report["val"]["before"] = first ? validation() : earlier.at("val").at("before");
   report["blocks"] = first ? Json(nullptr) : earlier.at("blocks");
 
-  const std::vector<Batch> batches = calibration_batches(options, checkpoint, dataset);
-  PruneStart start = first ? start_of(options, hooks, checkpoint, mean_tokens(checkpoint.model, batches)) : start_from(earlier);
+  CalibrationBatches batches(options, checkpoint.card.image, dataset);
+  PruneStart start = first ? start_of(options, latency, checkpoint, mean_tokens(checkpoint, dataset)) : start_from(earlier);
   if (first && options.blocks > 0) {
     const auto loss = [&](const Checkpoint& candidate) { return mean_loss(candidate, *objective, batches); };
     const double before = loss(checkpoint);
@@ -141,16 +155,17 @@ Cut cut(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& 
   const std::vector<PruneGroup> groups = prune_groups(checkpoint.model, start.tokens);
   if (first)
     for (const PruneGroup& group : groups) start.units[group.name] = group.units;
-  const KeptUnits kept =
-      choose_units(options, hooks, round, start, checkpoint, groups, scored(options, checkpoint, groups, *objective, batches));
-  checkpoint = with_units(checkpoint, groups, kept);
-  report.update(units_report(hooks, start, checkpoint));
+  if (options.removes_units()) {
+    const auto scores = scored(options, checkpoint, groups, *objective, batches);
+    checkpoint = with_units(checkpoint, groups, choose_units(options, latency, round, start, checkpoint, groups, scores));
+    make_objective();
+  }
+  report.update(units_report(latency, start, checkpoint));
   if (options.sparsifies()) {
     const double part = static_cast<double>(round) / options.rounds;
     sparsify(checkpoint.model, {options.sparsity * part, options.sparsity_threshold * part, options.sparsity_global});
     report["sparsity"] = sparsity_report(checkpoint.model);
   }
-  make_objective();
   report["parameters"]["after"] = parameter_count(*checkpoint.model);
   report["val"]["pruned"] = validation();
 
@@ -159,9 +174,11 @@ Cut cut(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& 
                                    {"revision", revision()},
                                    {"data", paths.data},
                                    {"checkpoint", paths.checkpoint},
+                                   {"round", round},
                                    {"options", options_to_json(options)}});
-  checkpoint.card.provenance += fmt::format("{}pruned on {} (edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
-                                            dataset.name, version());
+  if (first)
+    checkpoint.card.provenance += fmt::format("{}pruned on {} (edgeclip {})", checkpoint.card.provenance.empty() ? "" : "; ",
+                                              dataset.name, version());
   return result;
 }
 

@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "compress/prune.h"
+#include "compress/choose_units.h"
 
 namespace edgeclip {
 
@@ -13,9 +13,9 @@ struct Cut {
 };
 
 /// One round of a pruning: of 1 to options.rounds, each takes the network as far as that part of the way.  `from` is what the round
-/// before left, `earlier` its report; null in the first.  All that "before" says, and what the floors are of, is the network before the
-/// first round.
-Cut cut(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& hooks, Checkpoint from, int round, const Json& earlier,
-        const torch::Device& device);
+/// before left, `earlier` its report; null in the first.  All that "before" says is the network before the first round; of units, and what
+/// the floors are of, the same once whole blocks are gone.
+Cut cut(const PruneOptions& options, const PrunePaths& paths, const MeasureLatency& latency, Checkpoint from, int round,
+        const Json& earlier, const torch::Device& device);
 
 }  // namespace edgeclip

@@ -26,10 +26,9 @@ class OpenTaps {
   const std::vector<PruneGroup>& groups_;
 };
 
-/// (N, units, values of a unit): each row, or each place of an image.
+/// (N, units, values of a unit): each row, or each image.
 torch::Tensor by_units(const torch::Tensor& seen, std::int64_t units) {
-  const torch::Tensor rows = seen.dim() == 4 ? seen.permute({0, 2, 3, 1}).flatten(0, 2) : seen;
-  return rows.view({rows.size(0), units, -1}).to(torch::kFloat);
+  return seen.reshape({seen.size(0), units, -1}).to(torch::kFloat);
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ UnitImportance::UnitImportance(DualEncoder model, std::vector<PruneGroup> groups
 
 void UnitImportance::add(const Batch& batch, Objective& objective) {
   ++batches_;
-  if (kind_ == "magnitude") return;
+  if (!reads_data()) return;
   const Inputs inputs = inputs_of(batch, model_->logit_scale.device());
   const EvalMode model_evaluates(*model_), objective_evaluates(*objective);
   const OpenTaps open(groups_);
@@ -95,11 +94,11 @@ torch::Tensor UnitImportance::unit_norms(const PruneGroup& group, bool readers_a
 }
 
 std::vector<torch::Tensor> UnitImportance::scores() const {
-  EDGECLIP_CHECK(batches_ > 0);
+  EDGECLIP_CHECK(batches_ > 0 || !reads_data());
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> means;
   for (std::size_t g = 0; g < sums_.size(); ++g) {
-    means.push_back(kind_ == "magnitude" ? unit_norms(groups_[g], false) : sums_[g] / static_cast<double>(batches_));
+    means.push_back(!reads_data() ? unit_norms(groups_[g], false) : sums_[g] / static_cast<double>(batches_));
     if (const torch::Tensor odd = means.back().isfinite().logical_not().nonzero(); odd.size(0) > 0) {
       const auto unit = odd[0].item<std::int64_t>();
       invalid_input(

@@ -58,8 +58,8 @@ void require_same_dataset(const Json& started, const PrunePaths& paths, const st
 
 /// Writes what a round's cut left beside the output, in place of the round before, whose log goes along.
 void write_round(const PruneOptions& options, const PrunePaths& paths, const RecoveryFolder& folder, const Cut& pruned, int round,
-                 bool overwrite, const std::vector<std::filesystem::path>& inputs) {
-  AtomicDirectory unrecovered(folder.directory(), kPruneFile, {overwrite, inputs});
+                 const FolderRules& rules) {
+  AtomicDirectory unrecovered(folder.directory(), kPruneFile, rules);
   save_checkpoint(unrecovered.work() / folder.pruned().filename(), pruned.checkpoint);
   if (round > 1) folder.copy_logs(unrecovered.work() / kRoundLogs, round - 1);
   write_json(unrecovered.work() / kPruneFile, description_of(options, paths, pruned, round));
@@ -78,14 +78,15 @@ void add_round(Json& report, int round, const Json& recovery, const Json& earlie
 }
 
 /// From the recovery of that round on.  report: of the rounds' cuts up to it.
-Json recovered(const PruneOptions& options, const PrunePaths& paths, const PruneHooks& hooks, const RecoveryFolder& folder,
+Json recovered(const PruneOptions& options, const PrunePaths& paths, const MeasureLatency& latency, const RecoveryFolder& folder,
                AtomicDirectory& out, int round, Json report, const torch::Device& device) {
   try {
     for (; round < options.rounds; ++round) {
       const Json recovery = recover_round(options, paths, folder);
-      Cut next = cut(options, paths, hooks, load_checkpoint(folder.run() / "best"), round + 1, report, device);
+      Cut next = cut(options, paths, latency, load_checkpoint(folder.run() / "best"), round + 1, report, device);
       add_round(next.report, round, recovery, report);
-      write_round(options, paths, folder, next, round + 1, /*overwrite=*/true, inputs_of(options, paths, /*with_checkpoint=*/false));
+      write_round(options, paths, folder, next, round + 1,
+                  {/*overwrite=*/true, inputs_of(options, paths, /*with_checkpoint=*/false), /*keep_others=*/true});
       report = std::move(next.report);
     }
     report["recovery"] = recover(options, paths, folder, out);
@@ -111,21 +112,30 @@ Json prune(const PruneOptions& asked, const PrunePaths& asked_paths, const Prune
   // Held to the end, so that no other process prunes into the same place.
   AtomicDirectory out(paths.out, kCheckpointFile, {paths.overwrite || (paths.resume && folder.is_finished()), inputs});
 
+  const MeasureLatency latency = [&](const Checkpoint& checkpoint, int tokens) {
+    EDGECLIP_CHECK(hooks.latency_ms != nullptr, "target_latency where nothing measures it");
+    throw_if_interrupted();
+    return hooks.latency_ms(checkpoint, tokens, out.work() / "latency");  // which goes with `out`, whatever happens
+  };
+
   if (paths.resume) {
     const Json started = folder.description();
     const std::string where = folder.prune_json().string();
     require_same_dataset(started, paths, where);
     const int round = started.contains("round") ? json_get<int>(started, "round", where) : 1;
-    return recovered(options, paths, hooks, folder, out, round, json_at(started, "report", where), device);
+    if (round < 1 || round > options.rounds)
+      invalid_input("{}: round: must be 1 to {}, is {}; prune without --resume", where, options.rounds, round);
+    return recovered(options, paths, latency, folder, out, round, json_at(started, "report", where), device);
   }
   if (folder.exists() && !paths.overwrite)
     invalid_input("{}: holds a pruning into {} that was interrupted; go on with --resume, start anew with --overwrite, or choose "
                   "another --out",
                   folder.directory().string(), paths.out);
-  if (folder.exists()) require_replaceable(folder.directory(), kPruneFile, {true, inputs});
+  const FolderRules rules{paths.overwrite, inputs};
+  if (options.recovers() || folder.exists()) require_replaceable(folder.directory(), kPruneFile, rules);  // before the work
   Json report;
   {  // the pruned model is read again before it trains, so its memory is free by then
-    const Cut pruned = cut(options, paths, hooks, load_checkpoint(paths.checkpoint), 1, nullptr, device);
+    const Cut pruned = cut(options, paths, latency, load_checkpoint(paths.checkpoint), 1, nullptr, device);
     report = pruned.report;
     if (!options.recovers()) {
       throw_if_interrupted();
@@ -135,12 +145,13 @@ Json prune(const PruneOptions& asked, const PrunePaths& asked_paths, const Prune
       report["out"] = paths.out;
       return report;
     }
-    write_round(options, paths, folder, pruned, 1, paths.overwrite, inputs);
+    write_round(options, paths, folder, pruned, 1, rules);
   }
   try {
-    return recovered(options, paths, hooks, folder, out, 1, report, device);
+    return recovered(options, paths, latency, folder, out, 1, report, device);
   } catch (const InvalidInput&) {
-    if (!folder.has_state()) folder.remove();  // there is nothing to go on with but what was refused
+    // Of the first round there is nothing to go on with but what was refused.
+    if (!folder.has_state() && !std::filesystem::exists(folder.rounds())) folder.remove();
     throw;
   }
 }

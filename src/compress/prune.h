@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -20,11 +21,12 @@ struct PrunePaths {
 
 /// What is measured outside of this room.
 struct PruneHooks {
-  /// Milliseconds that the deployed network takes for one image and one caption of `tokens` tokens.  For target_latency.
-  std::function<double(const Checkpoint& checkpoint, int tokens)> latency_ms;
+  /// Milliseconds that the deployed network takes for one image and one caption of `tokens` tokens.  scratch: a place for files, which are
+  /// gone afterwards.  For target_latency.
+  std::function<double(const Checkpoint& checkpoint, int tokens, const std::filesystem::path& scratch)> latency_ms;
 };
 
-/// resume: all that was not asked for is that of the interrupted pruning.  Throws InvalidInput if there is none, or naming what was
+/// mlp_ratio becomes 0 beside another goal, unless it was asked for.  resume: all that was not asked for is that of the interrupted pruning.  Throws InvalidInput if there is none, or naming what was
 /// asked for and is not what it was started with.
 void settle_pruning(PruneOptions& options, PrunePaths& paths);
 

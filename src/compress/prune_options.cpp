@@ -71,12 +71,15 @@ void PruneOptions::validate(const std::string& where) const {
     if (!global) invalid_input("{}global: {} compares layers; leave one of the two out", where, goal);
     if (ranking == "score")
       invalid_input("{}ranking: score: for {} units go by their score per multiply-accumulate; leave ranking out", where, goal);
-    for (const auto& [key, is_set] : {std::pair{"mlp_ratio", mlp_ratio != PruneOptions().mlp_ratio}, {"head_ratio", head_ratio > 0},
-                                      {"channel_ratio", channel_ratio > 0}})
+    for (const auto& [key, is_set] :
+         {std::pair{"mlp_ratio", mlp_ratio != PruneOptions().mlp_ratio && mlp_ratio != 0}, {"head_ratio", head_ratio > 0},
+          {"channel_ratio", channel_ratio > 0}})
       if (is_set) invalid_input("{}{}: {} decides how much goes; leave one of the two out", where, key, goal);
   } else if (kinds != PruneOptions().kinds) {
     invalid_input("{}kinds: says what may go for target_macs or target_latency, and neither is set; set one, or the ratios", where);
   }
+  if (!sparsity_global && sparsity == 0)
+    invalid_input("{}sparsity_global: says of what sparsity is a part, and sparsity is 0; set it, or leave this out", where);
   if (rounds > 1 && !recovers())
     invalid_input("{}rounds: {} rounds without a recovery between them are one; set recovery.steps or recovery.epochs", where, rounds);
   if (sparsifies() && recovers() && recovery.lora_mode == "adapter")

@@ -21,7 +21,7 @@ struct RecoveryOptions : TrainOptions {
 };
 
 struct PruneOptions {
-  double mlp_ratio = 0.3;  ///< part of the MLP neurons removed, over both towers; without a target alone
+  double mlp_ratio = 0.3;  ///< part of the MLP neurons removed, over both towers; 0 where only something else is asked for
   double head_ratio = 0;   ///< of the attention heads, likewise
   double channel_ratio = 0;  ///< of the channels of convolutions
   int blocks = 0;            ///< whole blocks removed, before all else
@@ -43,7 +43,7 @@ struct PruneOptions {
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("mlp_ratio", mlp_ratio, "part of the MLP neurons removed");
+    v("mlp_ratio", mlp_ratio, "part of the MLP neurons removed; 0 where only something else is asked for");
     v("head_ratio", head_ratio, "part of the attention heads removed");
     v("channel_ratio", channel_ratio, "part of the channels of convolutions removed");
     v("blocks", blocks, "whole blocks removed first: each time the one without which the loss is least");
@@ -71,6 +71,9 @@ struct PruneOptions {
   void validate(const std::string& where) const;
 
   bool has_target() const { return target_macs > 0 || target_latency > 0; }
+  bool removes_units() const { return has_target() || mlp_ratio > 0 || head_ratio > 0 || channel_ratio > 0; }
+  /// Whether anything but mlp_ratio says what goes.
+  bool has_other_goal() const { return has_target() || head_ratio > 0 || channel_ratio > 0 || blocks > 0 || sparsifies(); }
   bool sparsifies() const { return sparsity > 0 || sparsity_threshold > 0; }
   bool recovers() const { return recovery.steps > 0 || recovery.epochs > 0; }
 };

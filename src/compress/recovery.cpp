@@ -2,6 +2,7 @@
 
 #include "base/artifact.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/io_error.h"
 #include "base/log.h"
@@ -45,11 +46,15 @@ void init_lies_at(const std::string& pruned, const fs::path& run_json) {
 
 RecoveryFolder::RecoveryFolder(const fs::path& out) : out_(out), directory_(beside(out)) {}
 
-bool RecoveryFolder::exists() const { return is_artifact_head(prune_json()); }
+bool RecoveryFolder::exists() const {
+  recover_parked(output_place(directory_));  // each round replaces it
+  return is_artifact_head(prune_json());
+}
 
 bool RecoveryFolder::has_state() const { return fs::is_regular_file(run() / "state.safetensors"); }
 
 Json RecoveryFolder::description() const {
+  recover_parked(output_place(directory_));
   if (!fs::exists(prune_json()))
     invalid_input("{}: is not there, so no pruning into {} was interrupted in its recovery; prune without --resume",
                   directory_.string(), out_.string());

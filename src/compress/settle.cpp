@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "compress/prune.h"
 #include "compress/recovery.h"
 #include "train/asked_options.h"
@@ -5,8 +6,22 @@
 
 namespace edgeclip {
 
+namespace {
+
+/// The neurons' usual part is what goes where nothing is said, not beside what was said.
+void settle_ratio(PruneOptions& options, const Json& named) {
+  if (!options.has_other_goal()) return;
+  const bool asked = asked_options(options_to_json(options), options_to_json(PruneOptions()), named).contains("mlp_ratio");
+  if (asked && options.has_target() && options.mlp_ratio > 0)
+    invalid_input("mlp_ratio: {} decides how much goes; leave one of the two out",
+                  options.target_macs > 0 ? "target_macs" : "target_latency");
+  if (!asked) options.mlp_ratio = 0;
+}
+
+}  // namespace
+
 void settle_pruning(PruneOptions& options, PrunePaths& paths) {
-  if (!paths.resume) return;
+  if (!paths.resume) return settle_ratio(options, paths.named);
   const RecoveryFolder folder(paths.out);
   const Json started = folder.description();
   const std::string where = folder.prune_json().string();

@@ -14,21 +14,25 @@ namespace {
 /// Sets the n smallest of all values of these tensors to 0.
 void zero_smallest(const std::vector<torch::Tensor>& weights, std::int64_t n) {
   if (n <= 0) return;
-  std::vector<torch::Tensor> flat;
-  for (const torch::Tensor& weight : weights) flat.push_back(weight.detach().flatten());
-  const torch::Tensor values = torch::cat(flat).to(torch::kFloat).abs().to(torch::kCPU);
-  // Where the n-th smallest ends; of those equal to it, as many as are needed.
-  const float limit = std::get<0>(values.kthvalue(n)).item<float>();
-  const torch::Tensor below = values < limit;
-  const torch::Tensor equal = (values == limit).nonzero().flatten();
-  const std::int64_t wanted = n - below.sum().item<std::int64_t>();
-  torch::Tensor goes = below;
-  goes.index_fill_(0, equal.slice(0, equal.size(0) - wanted), true);
-  std::int64_t at = 0;
+  std::vector<float> sizes;
+  for (const torch::Tensor& weight : weights) {
+    const torch::Tensor dense = weight.detach().abs().to(torch::kCPU).to(torch::kFloat).contiguous();
+    sizes.insert(sizes.end(), dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
+  }
+  const auto nth = sizes.begin() + (n - 1);
+  std::nth_element(sizes.begin(), nth, sizes.end());
+  const float limit = *nth;
+  // Of those that are as large as the n-th, some stay: the first ones.
+  std::int64_t stay = std::count(nth, sizes.end(), limit) - 1;
   for (torch::Tensor weight : weights) {
-    const torch::Tensor mask = goes.slice(0, at, at + weight.numel()).view(weight.sizes()).to(weight.device());
-    weight.masked_fill_(mask, 0);
-    at += weight.numel();
+    const torch::Tensor size = weight.detach().abs();
+    torch::Tensor goes = size <= limit;
+    if (stay > 0) {
+      const torch::Tensor equal = (size == limit).flatten().nonzero().flatten().slice(0, 0, stay);
+      goes.view(-1).index_fill_(0, equal, false);
+      stay -= equal.size(0);
+    }
+    weight.masked_fill_(goes, 0);
   }
 }
 

@@ -55,8 +55,8 @@ Checkpoint with_units(const Checkpoint& checkpoint, const std::vector<PruneGroup
   ModelConfig config = checkpoint.config;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     EDGECLIP_CHECK(!kept[g].empty(), "{}: nothing is left", groups[g].name);
-    groups[g].resize(config, static_cast<int>(kept[g].size()));
     if (static_cast<std::int64_t>(kept[g].size()) == groups[g].units) continue;
+    groups[g].resize(config, static_cast<int>(kept[g].size()));
     for (const TensorSlice& slice : groups[g].slices) {
       torch::Tensor& tensor = tensors.at(slice.tensor);
       const bool trains = tensor.requires_grad();

@@ -32,7 +32,7 @@ class DualEncoderImpl : public torch::nn::Module {
   /// Gradient checkpointing, block by block.
   void recompute_blocks(bool on);
 
-  ModelConfig config;  ///< kept true by pruning (intermediate_size)
+  ModelConfig config;  ///< what it was built from
   AdapterSet adapters{*this};
   std::shared_ptr<ImageTower> vision_model;
   std::shared_ptr<TextTower> text_model;

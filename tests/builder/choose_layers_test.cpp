@@ -9,6 +9,7 @@
 #include "builder/quantize/bundle_candidates.h"
 #include "builder/quantize/calibration.h"
 #include "builder/quantize/excluded.h"
+#include "builder/quantize/measure_sqnr.h"
 #include "builder/quantize/mixed_search.h"
 #include "builder/quantize/quantize.h"
 #include "builder/transformer_bundle.h"
@@ -276,6 +277,13 @@ TEST_F(ChooseLayers, OptionsThatHaveNoEffectAreRefused) {
   how.data.clear();
   how.calibration = (*home_ / "int8/calibration.json").string();
   refused("--max-recall-loss measures retrieval; give --data DATASET");
+}
+
+TEST(Sqnr, ValuesThatAreNoNumbersAreTheWorst) {
+  EXPECT_NEAR(decibels(100, 1), 20, 1e-12);
+  EXPECT_EQ(decibels(1, 0), kMostDecibels);
+  EXPECT_EQ(decibels(1, std::nan("")), -kMostDecibels);
+  EXPECT_EQ(decibels(std::nan(""), 1), -kMostDecibels);
 }
 
 }  // namespace

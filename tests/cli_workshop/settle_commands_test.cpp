@@ -75,6 +75,14 @@ TEST(PruneCommand, RefusesKeysWithoutEffect) {
   EXPECT_EQ(printed(*prune_command(), {})["recovery"]["best_by"], "mAP");
 }
 
+TEST(PruneCommand, TheNeuronsUsualPartStandsAlone) {
+  EXPECT_EQ(printed(*prune_command(), {})["mlp_ratio"], 0.3);
+  for (const char* goal : {"sparsity=0.5", "blocks=1", "head_ratio=0.5", "target_macs=0.5"})
+    EXPECT_EQ(printed(*prune_command(), {goal})["mlp_ratio"], 0) << goal;
+  EXPECT_EQ(printed(*prune_command(), {"sparsity=0.5", "mlp_ratio=0.3"})["mlp_ratio"], 0.3) << "asked for, though it is the default";
+  EXPECT_TRUE(has(refused(prune_command(), {"target_macs=0.5", "mlp_ratio=0.3"}), "mlp_ratio"));
+}
+
 TEST(PruneCommand, ResumesWithWhatItWasStartedWith) {
   const test::TempDir dir;
   const std::vector<std::string> resume = {"out=" + (dir / "small/").string(), "resume=true"};

@@ -3,7 +3,7 @@
 #include <limits>
 #include <set>
 
-#include "compress/random_checkpoint.h"
+#include "compress/every_network.h"
 #include "support/other_device.h"
 #include "support/support.h"
 #include "train/losses/contrastive.h"
@@ -186,6 +186,67 @@ TEST(Importance, AHeadsTaylorScoreIsTheGradientOfAFactorOnIt) {
       expected += std::abs(loss(up) - loss(down)) / (2 * step);
     }
     EXPECT_NEAR(scores[head].item<double>(), expected, 0.03 * expected + 2e-5) << head;
+  }
+}
+
+TEST(Importance, AChannelsTaylorScoreIsTheGradientOfAFactorOnIt) {
+  Checkpoint checkpoint = test::kNetworks[3].checkpoint();
+  const Batch batch = random_batch(checkpoint.config);
+  Objective objective = contrastive_objective(checkpoint);
+  std::vector<PruneGroup> inner;
+  for (PruneGroup& group : prune_groups(checkpoint.model, 7))
+    if (group.name == "vision_model.layer2.1.conv1") inner.push_back(std::move(group));
+  ASSERT_EQ(inner.size(), 1u);
+  UnitImportance importance(checkpoint.model, inner, "taylor");
+  importance.add(batch, objective);
+  const torch::Tensor scores = importance.scores().front();
+
+  DualEncoder model = checkpoint.model;
+  const torch::Tensor pixels = from_tensor(batch.pixels.view()), tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor text = model->encode_text(tokens), base = model->encode_image(pixels);
+  torch::Tensor reader = model->named_parameters()["vision_model.layer2.1.conv2.weight"];
+  for (std::int64_t channel = 0; channel < inner[0].units; ++channel) {
+    torch::Tensor slice = reader.select(1, channel);
+    const torch::Tensor before = slice.clone();
+    const auto with_factor = [&](double factor) {
+      slice.copy_(before * factor);
+      const torch::Tensor image = model->encode_image(pixels).clone();
+      slice.copy_(before);
+      return image;
+    };
+    const double step = 1e-2;
+    const torch::Tensor more = with_factor(1 + step), less = with_factor(1 - step);
+    double expected = 0;
+    for (std::int64_t row = 0; row < 5; ++row) {  // only this image's embedding moves
+      torch::Tensor up = base.clone(), down = base.clone();
+      up[row].copy_(more[row]);
+      down[row].copy_(less[row]);
+      const auto loss = [&](const torch::Tensor& image) { return contrastive_loss(image, text, model->logit_scale).item<double>(); };
+      expected += std::abs(loss(up) - loss(down)) / (2 * step);
+    }
+    EXPECT_NEAR(scores[channel].item<double>(), expected, 0.05 * expected + 5e-5) << channel;
+  }
+}
+
+TEST(Importance, AStreamsChannelThatNobodyWritesScoresZero) {
+  Checkpoint checkpoint = test::kNetworks[3].checkpoint();
+  std::vector<PruneGroup> groups = prune_groups(checkpoint.model, 7);
+  test::silence_units(checkpoint.model, groups, test::some_units(groups));
+  for (const char* kind : {"taylor", "activation"}) {
+    Objective objective = contrastive_objective(checkpoint);
+    UnitImportance importance(checkpoint.model, groups, kind);
+    importance.add(random_batch(checkpoint.config), objective);
+    const auto scores = importance.scores();
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const auto kept = test::some_units(groups)[g];
+      const std::set<std::int64_t> alive(kept.begin(), kept.end());
+      for (std::int64_t unit = 0; unit < groups[g].units; ++unit)
+        if (alive.count(unit) == 0) {
+          EXPECT_EQ(scores[g][unit].item<float>(), 0) << kind << " " << groups[g].name << " " << unit;
+        }
+      EXPECT_GT(scores[g].sum().item<double>(), 0) << kind << " " << groups[g].name;
+    }
   }
 }
 

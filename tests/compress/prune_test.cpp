@@ -118,7 +118,7 @@ TEST_F(PruneTest, ALatencyIsApproachedByMeasuring) {
   o.target_latency = 7;
   int measured = 0;
   PruneHooks hooks;
-  hooks.latency_ms = [&](const Checkpoint& candidate, int tokens) {  // a machine that takes 10 ms for the whole network
+  hooks.latency_ms = [&](const Checkpoint& candidate, int tokens, const fs::path&) {  // a machine that takes 10 ms for the whole network
     ++measured;
     const auto macs = [&](const DualEncoder& model) {
       const ModelProfile profile = profile_model(model, 1, tokens);
@@ -133,6 +133,64 @@ TEST_F(PruneTest, ALatencyIsApproachedByMeasuring) {
   EXPECT_LE(measured, 12);
   o.target_latency = 0.5;
   EXPECT_NE(test::invalid_input_of([&] { prune(o, paths("refused"), hooks); }).find("target_latency"), std::string::npos);
+}
+
+TEST_F(PruneTest, AResNetLosesChannels) {
+  TrainOptions training = test::tiny_train_options();
+  training.model.vision.model_type = "resnet";
+  training.model.vision.depths = {2, 1};
+  training.model.vision.hidden_sizes = {32, 64};
+  training.model.vision.embedding_size = 16;
+  training.epochs = 2;
+  train(training, TinyTraining::paths("resnet"));
+  for (const char* importance : {"taylor", "activation"}) {
+    PruneOptions o = options();
+    o.importance = importance;
+    o.channel_ratio = 0.4;
+    o.multiple = 4;
+    PrunePaths p = overwriting("narrow");
+    p.checkpoint = at("resnet/final");
+    const Json report = prune(o, p);
+    const int before = report["channels"]["before"], after = report["channels"]["after"];
+    EXPECT_LE(before - after, 0.4 * before);
+    EXPECT_GE(before - after, 0.3 * before);
+    EXPECT_EQ(report["neurons"]["before"], report["neurons"]["after"]) << "their part is 0 beside another goal";
+    EXPECT_LT(report["macs"]["after"].get<double>(), report["macs"]["before"].get<double>());
+    CheckpointEncoder encoder(load_checkpoint(at("narrow")));
+    EvaluateOptions val;
+    val.split = "val";
+    EXPECT_NEAR(evaluate(encoder, open_dataset(at("data")), val).text_to_image.map, report["val"]["pruned"]["text_to_image"]["mAP"].get<double>(),
+                1e-6);
+  }
+}
+
+TEST_F(PruneTest, RefusesWhatWouldRemoveNothing) {
+  PruneOptions o = options();
+  o.channel_ratio = 0.5;  // a ViT has no channels
+  EXPECT_NE(test::invalid_input_of([&] { prune(o, paths("refused")); }).find("channel_ratio"), std::string::npos);
+  o = options();
+  o.sparsity_global = false;
+  EXPECT_NE(test::invalid_input_of([&] { o.validate(""); }).find("sparsity_global"), std::string::npos);
+}
+
+TEST_F(PruneTest, ATargetOutOfReachIsRefusedBeforeTheFirstRound) {
+  PruneOptions o = options();
+  o.recovery.steps = 4;
+  o.rounds = 3;
+  o.target_macs = 0.05;
+  const std::string message = test::invalid_input_of([&] { prune(o, paths("refused")); });
+  EXPECT_NE(message.find("0.05"), std::string::npos) << message;
+  EXPECT_FALSE(fs::exists(at("refused.recovery")));
+}
+
+TEST_F(PruneTest, ForeignFilesInThePlaceOfItsRecoveryAreSaidBeforeTheWork) {
+  fs::create_directories(at("busy.recovery"));
+  test::write_text(at("busy.recovery/notes.txt"), "mine");
+  PruneOptions o = options();
+  o.recovery.steps = 2;
+  const PrunePaths p = paths("busy");
+  EXPECT_NE(test::invalid_input_of([&] { prune(o, p); }).find("busy.recovery"), std::string::npos);
+  fs::remove_all(at("busy.recovery"));
 }
 
 TEST_F(PruneTest, WholeBlocksGoFirst) {

@@ -242,5 +242,43 @@ TEST_F(RecoveryTest, OneOfSeveralProcessesIsRefused) {
   EXPECT_TRUE(has(message, "one process")) << message;
 }
 
+TEST_F(RecoveryTest, RoundsGoOnFromWhereverTheyWereInterrupted) {
+  PruneOptions o = recovering();
+  o.recovery.steps = 8;
+  o.rounds = 3;
+  o.mlp_ratio = 0.5;
+  o.sparsity = 0.3;
+  prune(o, paths("rounds"));
+  const std::string expected = weights("rounds");
+  for (const int round : {1, 2, 3}) {
+    const fs::path beside = at("stopped.recovery");
+    {
+      const test::InterruptAfter interrupt(beside / "run/metrics.jsonl", 3,
+                                           round == 1 ? fs::path() : beside / "rounds" / std::to_string(round - 1));
+      EXPECT_THROW(prune(o, paths("stopped")), Interrupted);
+    }
+    EXPECT_EQ(read_json(beside / "prune.json")["round"], round);
+    if (round == 2) fs::remove_all(beside / "run");  // as if killed before its run began
+    const Json report = prune(PruneOptions(), resuming("stopped"));
+    EXPECT_TRUE(weights("stopped") == expected) << round;
+    EXPECT_EQ(report["rounds"].size(), 2u);
+    EXPECT_FALSE(fs::exists(beside));
+    fs::remove_all(at("stopped"));
+  }
+}
+
+TEST_F(RecoveryTest, ANoteInItsFolderIsNoReasonToRefuseTheNextRound) {
+  PruneOptions o = recovering();
+  o.recovery.steps = 4;
+  o.rounds = 2;
+  interrupt(o, paths("noted"), 2);
+  const fs::path beside = at("noted.recovery");
+  test::write_text(beside / "notes.txt", "mine");
+  prune(PruneOptions(), resuming("noted"));
+  EXPECT_TRUE(fs::exists(beside / "notes.txt"));
+  EXPECT_FALSE(fs::exists(beside / "prune.json"));
+  fs::remove_all(beside);
+}
+
 }  // namespace
 }  // namespace edgeclip

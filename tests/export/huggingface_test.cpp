@@ -43,6 +43,11 @@ TEST(ExportHuggingFace, ReplacesNothingAndRefusesWhatACLIPModelCannotBe) {
               export_huggingface({(dir / "tall").string(), (dir / "hf").string()});
             }).find("32 x 16"),
             std::string::npos);
+  Checkpoint cut = import(golden("tiny_clip"));
+  cut.config.vision.layer_heads.assign(static_cast<std::size_t>(cut.config.vision.num_hidden_layers), 1);
+  cut.model = DualEncoder(cut.config);
+  save_checkpoint(dir / "cut", cut);
+  EXPECT_NE(invalid_input_of([&] { export_huggingface({(dir / "cut").string(), (dir / "hf").string()}); }).find("heads"), std::string::npos);
   EXPECT_FALSE(fs::exists(dir / "hf"));
 }
 

@@ -11,12 +11,16 @@
 
 namespace edgeclip::test {
 
-/// Sets the interrupt flag once the run has logged so many steps; clears it when the scope ends.
+/// Sets the interrupt flag once `first` is there (if it is named) and the run has logged so many steps; clears it when the scope ends.
 class InterruptAfter {
  public:
-  InterruptAfter(std::filesystem::path metrics, std::size_t steps)
-      : thread_([this, metrics = std::move(metrics), steps] {
+  InterruptAfter(std::filesystem::path metrics, std::size_t steps, std::filesystem::path first = {})
+      : thread_([this, metrics = std::move(metrics), steps, first = std::move(first)] {
           while (!stop_) {
+            if (!first.empty() && !std::filesystem::exists(first)) {
+              std::this_thread::sleep_for(std::chrono::milliseconds(1));
+              continue;
+            }
             std::ifstream file(metrics);
             std::size_t lines = 0;
             for (std::string line; std::getline(file, line);) ++lines;

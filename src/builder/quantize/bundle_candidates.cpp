@@ -1,8 +1,5 @@
 #include "builder/quantize/bundle_candidates.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/signals.h"
 #include "builder/quantize/measure_sqnr.h"
 
@@ -45,7 +42,7 @@ double BundleCandidates::sqnr(std::size_t layer) {
     signal += static_cast<double>(e[i]) * static_cast<double>(e[i]);
     noise += error * error;
   }
-  return noise > 0 ? std::min(kMostDecibels, 10 * std::log10(signal / noise)) : kMostDecibels;
+  return decibels(signal, noise);
 }
 
 }  // namespace edgeclip::builder

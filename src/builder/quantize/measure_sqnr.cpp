@@ -84,6 +84,11 @@ void add(const Tensor& want, const Tensor& got, MeasuredLayer& layer) {
 
 }  // namespace
 
+double decibels(double signal, double noise) {
+  if (!std::isfinite(signal) || !std::isfinite(noise)) return -kMostDecibels;
+  return noise > 0 ? std::clamp(10 * std::log10(signal / noise), -kMostDecibels, kMostDecibels) : kMostDecibels;
+}
+
 std::map<std::string, double> measure_sqnr(const Graph& graph, const LayerQuantization& how,
                                            const CalibrationSamples& samples, const std::string& where) {
   std::vector<MeasuredLayer> layers = quantized_layers(graph, how, where);
@@ -120,14 +125,7 @@ std::map<std::string, double> measure_sqnr(const Graph& graph, const LayerQuanti
     done += ran;
     progress.advance(ran);
   }
-  for (const MeasuredLayer& layer : layers) {
-    double& ratio = ratios[layer.key];
-    if (!std::isfinite(layer.signal) || !std::isfinite(layer.noise))
-      ratio = -kMostDecibels;  // values that are no numbers say nothing for eight bits
-    else
-      ratio = layer.noise > 0 ? std::max(10 * std::log10(layer.signal / layer.noise), -kMostDecibels)
-                              : kMostDecibels;
-  }
+  for (const MeasuredLayer& layer : layers) ratios[layer.key] = decibels(layer.signal, layer.noise);
   return ratios;
 }
 

@@ -12,6 +12,10 @@ namespace edgeclip::builder {
 /// Of what has no noise: nothing measured in float32 comes near.
 inline constexpr double kMostDecibels = 200;
 
+/// 10 log10(signal / noise) in dB, sums of squares, within +-kMostDecibels; where they are no numbers the least, since such values say nothing
+/// for eight bits.
+double decibels(double signal, double noise);
+
 /// What quantization does to each layer by itself: signal to quantization noise ratio of its output,
 ///   10 log10(sum y^2 / sum (y - y_q)^2)  in dB,
 /// y being what the layer of the float32 graph gives and y_q what its quantized form gives for the same

@@ -212,8 +212,13 @@ void describe_pruning(const fs::path& path, Json& info) {
   const Json json = read_json(path / "prune.json");
   const std::string where = (path / "prune.json").string();
   for (const char* key : {"checkpoint", "data"}) info[key] = json_at(json, key, where);
-  const Json& neurons = json_at(json_at(json, "report", where), "neurons", where + ": report");
-  for (const char* key : {"before", "after"}) info["neurons"][key] = json_at(neurons, key, where + ": report.neurons");
+  const Json& report = json_at(json, "report", where);
+  for (const char* part : {"neurons", "heads", "channels", "macs"}) {
+    if (part != std::string("neurons") && !report.contains(part)) continue;  // of an older edgeclip
+    const Json& counts = json_at(report, part, where + ": report");
+    for (const char* key : {"before", "after"}) info[part][key] = json_at(counts, key, where + ": report." + part);
+  }
+  info["round"] = json.value("round", 1);
   info["pruned"] = Json::object();
   describe_checkpoint(path / "pruned", info["pruned"]);
   info["recovering"] = fs::exists(path / "run/state.safetensors");

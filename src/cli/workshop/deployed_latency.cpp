@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/measure.h"
-#include "base/output_claim.h"
 #include "base/remove_tree.h"
 #include "base/signals.h"
 #include "builder/build_plan.h"
@@ -22,8 +21,7 @@ constexpr int kWarmUps = 3, kRuns = 15;
 /// A folder that is empty at first and gone afterwards.
 struct Scratch {
   explicit Scratch(const fs::path& place) : path(place) {
-    remove_tree(path.c_str());  // of a process that was killed
-    fs::create_directories(path);
+    fs::create_directory(path);
   }
   ~Scratch() { remove_tree(path.c_str()); }
   Scratch(const Scratch&) = delete;
@@ -46,8 +44,8 @@ double median_ms(const Run& run) {
 
 }  // namespace
 
-double deployed_latency_ms(const Checkpoint& checkpoint, int tokens, const fs::path& out) {
-  const Scratch scratch(temporary_of(fs::path(out) += ".latency"));
+double deployed_latency_ms(const Checkpoint& checkpoint, int tokens, const fs::path& place) {
+  const Scratch scratch(place);
   save_checkpoint(scratch.path / "checkpoint", checkpoint);
   ExportOptions exporting;
   exporting.checkpoint = scratch.path / "checkpoint";

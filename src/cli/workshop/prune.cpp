@@ -48,7 +48,7 @@ class PruneCommand : public OptionsCommand<Options> {
     require(options.data, "--data");
     require(options.out, "--out");
     PruneHooks hooks;
-    hooks.latency_ms = [&](const Checkpoint& candidate, int tokens) { return deployed_latency_ms(candidate, tokens, options.out); };
+    hooks.latency_ms = deployed_latency_ms;
     const Json report = prune(options, options, hooks);
     print(fmt::format("{}: pruned checkpoint written\n", options.out));
     if (!report.at("recovery").is_null())

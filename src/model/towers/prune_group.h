@@ -33,7 +33,7 @@ struct PruneGroup {
   bool vision = true;  ///< of the image tower
   std::int64_t units = 0;
   std::vector<TensorSlice> slices;
-  /// Where the units' values go by: (N, units size) or (B, units size, H, W).  They live as long as the model.
+  /// Where what makes the units' values gives them: (N, units size) or (B, units size, H, W).  They live as long as the model.
   std::vector<Tap*> taps;
   double unit_macs = 0;  ///< of a unit, beside those by `applied`
   /// Whether the units are what the tower gives: then the head that reads it has a slice as well.
@@ -47,7 +47,6 @@ struct PruneGroup {
 struct PruneBlock {
   std::string list;  ///< "vision_model.encoder.layers"
   int index = 0;
-  bool vision = true;
   std::function<void(ModelConfig&)> remove;  ///< says in a configuration that it is gone
 
   std::string name() const { return list + "." + std::to_string(index); }

@@ -41,9 +41,11 @@ torch::Tensor BottleneckImpl::forward(const torch::Tensor& x, ComputeType comput
   y = torch::relu(bn2(convolve(conv2, y, compute)));
   second.pass(y);
   y = bn3(convolve(conv3, y, compute));
-  y = torch::relu(y + (shortcut.is_empty() ? x : shortcut_norm(convolve(shortcut, x, compute))));
-  out.pass(y);
-  return y;
+  written.pass(y);
+  if (shortcut.is_empty()) return torch::relu(y + x);
+  const torch::Tensor projected = shortcut_norm(convolve(shortcut, x, compute));
+  written.pass(projected);
+  return torch::relu(y + projected);
 }
 
 ResNet::ResNet(const VisionConfig& config) : config(config) {

@@ -19,7 +19,8 @@ class BottleneckImpl : public torch::nn::Module {
   BatchNorm bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
   torch::nn::Conv2d shortcut{nullptr};  ///< downsample.0, where the shape changes; else empty
   BatchNorm shortcut_norm{nullptr};     ///< downsample.1
-  Tap first, second, out;               ///< behind the 1x1, behind the 3x3, and of the block, (B, C, H, W)
+  Tap first, second;  ///< behind the 1x1, behind the 3x3, (B, C, H, W)
+  Tap written;        ///< what it adds to the stream: (B, C, H, W), and where it projects its input, that too
 };
 TORCH_MODULE(Bottleneck);
 

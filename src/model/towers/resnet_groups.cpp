@@ -80,10 +80,10 @@ std::vector<PruneGroup> ResNet::prune_groups(const std::string& name, double /*t
       add_reader(streams.back(), at + ".conv1", before);
       if (i == 0 && !block->shortcut.is_empty()) {
         add_reader(streams.back(), shortcut + ".0", after);
-        streams.push_back(channels(fmt::format("{}.layer{}", name, s + 1), block->conv3->weight.size(0), &block->out));
+        streams.push_back(channels(fmt::format("{}.layer{}", name, s + 1), block->conv3->weight.size(0), &block->written));
         add_maker(streams.back(), shortcut + ".0", shortcut + ".1", after);
       } else {
-        streams.back().taps.push_back(&block->out);
+        streams.back().taps.push_back(&block->written);
       }
       if (i == 0) streams.back().resize = resize_stream(static_cast<int>(s), s == 0 && !has_shortcut, has_shortcut);
       add_maker(streams.back(), at + ".conv3", at + ".bn3", after);
@@ -100,7 +100,7 @@ std::vector<PruneBlock> ResNet::prune_blocks(const std::string& name) {
   for (std::size_t s = 0; s < stages.size(); ++s)
     for (std::size_t i = 0; i < stages[s].size(); ++i, ++index) {
       if (stages[s].size() == 1 || !stages[s][i]->shortcut.is_empty()) continue;
-      blocks.push_back({fmt::format("{}.layer{}", name, s + 1), static_cast<int>(i), true, [s, index](ModelConfig& model) {
+      blocks.push_back({fmt::format("{}.layer{}", name, s + 1), static_cast<int>(i), [s, index](ModelConfig& model) {
                           VisionConfig& c = model.vision;
                           if (!c.inner_sizes.empty()) {
                             const auto at = c.inner_sizes.begin() + static_cast<std::ptrdiff_t>(2 * index);

@@ -82,7 +82,7 @@ std::vector<PruneBlock> transformer_blocks(const TowerImpl& tower, const std::st
   const std::size_t layers = tower.blocks()->layers->size();
   if (layers == 1) return blocks;
   for (std::size_t i = 0; i < layers; ++i)
-    blocks.push_back({list_name(tower, name), static_cast<int>(i), std::is_same_v<TowerConfig, VisionConfig>, [config, i](ModelConfig& model) {
+    blocks.push_back({list_name(tower, name), static_cast<int>(i), [config, i](ModelConfig& model) {
                         TowerConfig& c = model.*config;
                         erase_layer(c.intermediate_size, c.num_hidden_layers, i);
                         erase_layer(c.layer_heads, c.num_hidden_layers, i);
