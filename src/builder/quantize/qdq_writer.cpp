@@ -7,6 +7,7 @@
 
 #include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_rewriter.h"
+#include "onnx/opset/lower.h"
 
 namespace edgeclip::builder {
 namespace {
@@ -15,6 +16,7 @@ using ::onnx::GraphProto;
 using ::onnx::ModelProto;
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
+using onnx_ir::attribute_of;
 
 constexpr int kTableBits = 8;  ///< 7 are for sums of products, and a table is only read
 
@@ -69,12 +71,6 @@ std::map<int, BiasOf> biases_of(const GraphProto& graph, const std::map<int, Qua
     }
   }
   return biases;
-}
-
-const ::onnx::AttributeProto* attribute_of(const NodeProto& node, const char* name) {
-  for (const auto& attribute : node.attribute())
-    if (attribute.name() == name) return &attribute;
-  return nullptr;
 }
 
 /// Whether it cuts an image, which is an input of the graph, into patches.
