@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # From a trained checkpoint to a plan for a small device, unattended: prune, distil, export, quantize, verify, build.
 #
-#     examples/pipeline.sh --checkpoint run/best --data dataset/ --out deploy/ [--target-macs 0.5] [--alpha 0.3] [--recovery recovery.json]
+#     examples/pipeline.sh --checkpoint run/best --data dataset/ --out deploy/ [--target-macs 0.5] [--alpha 0.3] [--token-merging 4] [--recovery recovery.json]
 #                          [--precision int8] [--set recovery.epochs=5]...
 #
 # An adapter of the checkpoint is merged first.  The pruned network learns from the original: its loss is ALPHA times the divergence from the
 # original's similarities and 1 - ALPHA times the contrastive loss; what else --recovery or --set say of the training goes to `prune`.
+# --token-merging: the exported image tower, a ViT, merges so many tokens in each layer.
 # Every step writes what it made and its report, OUT/STEP and OUT/STEP.json, whole or not at all.  Run again with the same options, after an
 # error, a kill or a power failure: what has a report is not done again, and an interrupted training goes on where it was.
 # Ends with the status of the command that failed: 2 for bad input, 3 where verify finds the files to differ, 4 for the machine's errors,
@@ -17,7 +18,7 @@ usage() {
   exit 2
 }
 
-macs=0.5 alpha=0.3 precision=int8 checkpoint="" data="" out="" more=()
+macs=0.5 alpha=0.3 precision=int8 checkpoint="" data="" out="" merging="" more=()
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || usage
   case "$1" in
@@ -26,6 +27,7 @@ while [ $# -gt 0 ]; do
     --out) out=${2%/} ;;
     --target-macs) macs=$2 ;;
     --alpha) alpha=$2 ;;
+    --token-merging) merging=$2 ;;
     --precision) precision=$2 ;;
     --recovery) more+=(--config "$2") ;;
     --set) more+=(--set "$2") ;;
@@ -45,7 +47,7 @@ done
 mkdir -p "$out"
 
 # What the steps of an earlier call were made with is what they go on with.
-asked="$(cd "$(dirname "$checkpoint")" && pwd)/$(basename "$checkpoint") $(cd "$data" && pwd) $macs $alpha $precision ${more[*]:-}"
+asked="$(cd "$(dirname "$checkpoint")" && pwd)/$(basename "$checkpoint") $(cd "$data" && pwd) $macs $alpha $precision${merging:+ merging $merging} ${more[*]:-}"
 if [ -e "$out/options" ] && [ "$(cat "$out/options")" != "$asked" ]; then
   echo "pipeline: $out: was begun with other options; name another --out, or remove it" >&2
   exit 2
@@ -58,7 +60,8 @@ step() {
   shift
   [ ! -e "$out/$name.json" ] || return 0
   echo "pipeline: $name" >&2
-  "$@" --json "$out/$name.json"
+  # A check that was not met leaves a report, too: under its name it stands once the command has ended well.
+  "$@" --json "$out/$name.part.json" && mv "$out/$name.part.json" "$out/$name.json"
 }
 
 prune() {
@@ -72,11 +75,13 @@ prune() {
 }
 
 prune
-step bundle edgeclip export --checkpoint "$out/pruned" --out "$out/bundle" --overwrite --no-verify
+step bundle edgeclip export --checkpoint "$out/pruned" --out "$out/bundle" --overwrite --no-verify ${merging:+--token-merging "$merging"}
 step verified edgeclip-edge verify --bundle "$out/bundle"
 source=bundle
 if [ "$precision" = int8 ]; then
-  step quantized edgeclip-edge quantize --bundle "$out/bundle" --data "$data" --out "$out/quantized" --overwrite
+  calibrated=(--data "$data")
+  [ ! -e "$out/bundle/calibration.json" ] || calibrated=()  # a network that learned to be int8 has its ranges
+  step quantized edgeclip-edge quantize --bundle "$out/bundle" "${calibrated[@]}" --out "$out/quantized" --overwrite
   step verified_int8 edgeclip-edge verify --bundle "$out/quantized"
   source=quantized
 fi

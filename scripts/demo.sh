@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From surveillance video to a ranked answer, with commands that can be copied: a dual encoder is trained on drawn pedestrians, adapted
-# to a real camera by LoRA, pruned, exported, quantized, built into plans, and finds people by a sentence.
+# to a real camera by LoRA, pruned, distilled, exported, quantized, built into plans, and finds people by a sentence.
 #   scripts/demo.sh [OUT]     default OUT: demo-out; what is there from an earlier run is made again
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,19 +30,29 @@ say "pretrain on drawn pedestrians, adapt to the camera by LoRA, prune MLP neuro
 edgeclip train --overwrite --config configs/train/demo_pretrain.json --set seed="$seed" --data "$out/synthetic" --out "$out/pretrain"
 edgeclip train --overwrite --config configs/train/demo_adapt.json --set seed="$seed" --init "$out/pretrain/best" --data "$out/camera" --out "$out/adapt"
 edgeclip prune --config configs/compress/demo_prune.json --set recovery.seed="$seed" --checkpoint "$out/adapt/best" --data "$out/synthetic" --out "$out/pruned"
+say "a student of half the multiply-accumulates, distilled from the adapted model"
+edgeclip prune --config configs/compress/demo_distill.json --set recovery.seed="$seed" --set recovery.losses.distillation.teacher="$out/adapt/best" \
+  --checkpoint "$out/adapt/best" --data "$out/synthetic" --out "$out/distilled"
 
 say "export to ONNX and verify, quantize, build plans"
 edgeclip export --checkpoint "$out/pruned" --out "$out/bundle" --no-verify
 edgeclip verify --bundle "$out/bundle" --json "$out/verify.json"
 edgeclip quantize --method static --bundle "$out/bundle" --data "$out/synthetic" --out "$out/bundle-int8"
+edgeclip quantize --method dynamic --bundle "$out/bundle" --out "$out/bundle-dynamic"
+edgeclip export --checkpoint "$out/distilled" --token-merging 4 --out "$out/bundle-fused"
+edgeclip quantize --method static --bundle "$out/bundle-fused" --data "$out/synthetic" --out "$out/bundle-fused-int8"
 edgeclip-edge build --bundle "$out/bundle" --precision fp32 --batches 1,4,8 --memory-pool-mb 64 --out "$out/plan-fp32"
 edgeclip-edge build --bundle "$out/bundle-int8" --precision int8 --batches 1,4,8 --memory-pool-mb 64 --out "$out/plan-int8"
+edgeclip-edge build --bundle "$out/bundle-dynamic" --precision int8 --batches 1,4,8 --memory-pool-mb 64 --out "$out/plan-dynamic"
+edgeclip-edge build --bundle "$out/bundle-fused-int8" --precision int8 --batches 1,4,8 --memory-pool-mb 64 --out "$out/plan-fused"
 for plan in fp32 int8; do
   edgeclip-edge verify --bundle "$out/bundle" --plan "$out/plan-$plan" --json "$out/verify-$plan.json"
 done
+edgeclip-edge verify --bundle "$out/bundle" --plan "$out/plan-dynamic" --json "$out/verify-dynamic.json"
+edgeclip-edge verify --bundle "$out/bundle-fused" --plan "$out/plan-fused" --json "$out/verify-fused.json"
 
 say "measure every stage on both test sets"
-stages=(pretrain/best adapt/best pruned plan-fp32 plan-int8)
+stages=(pretrain/best adapt/best pruned distilled plan-fp32 plan-int8 plan-dynamic plan-fused)
 for stage in "${stages[@]}"; do
   name=${stage%%/*} source=--checkpoint
   case $name in plan-*) source=--plan ;; esac
@@ -88,7 +98,7 @@ rows=$(jq -n --argjson rows "$rows" --slurpfile s "$out/pretrain-on-synthetic.js
 jq -n --argjson rows "$rows" '{title: "Stages", rows: $rows,
   charts: [{title: "Accuracy and time", label: "stage", x: "ms per image", y: ["drawn mAP", "camera mAP"]},
            {title: "Accuracy and size", label: "stage", x: "size MB", y: ["drawn mAP", "camera mAP"]}],
-  note: "Text to image, in percent. drawn: synthetic test set (people never drawn in training); camera: real crops of the second half of the video."}' >"$out/table.json"
+  note: "Text to image, in percent. drawn: synthetic test set (people never drawn in training); camera: real crops of the second half of the video. plan-*: pruned, of plan-fused distilled with fewer tokens, too; fp32, int8 calibrated, int8 with activations by row."}' >"$out/table.json"
 
 people='[]'
 for name in pretrain adapt; do
@@ -105,6 +115,6 @@ edgeclip report --out "$out/report.html" --title "edgeclip: from video to a rank
 for table in table people; do
   echo
   jq -r '.rows | (.[0] | keys_unsorted), (.[] | [.[] | . // "-" | tostring]) | join("|")' "$out/$table.json" |
-    awk -F'|' '{ for (i = 1; i <= NF; ++i) printf i == 1 ? "%-10s" : " %12s", $i; print "" }'
+    awk -F'|' '{ for (i = 1; i <= NF; ++i) printf i == 1 ? "%-12s" : " %12s", $i; print "" }'
 done
 printf '\ndone in %d s after the build; open %s\n' $((SECONDS - started)) "$out/report.html"

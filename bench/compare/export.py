@@ -1,8 +1,9 @@
 """ONNX models of every network that export writes, in every operator set asked for, by the readers of others: the checker of the current
 `onnx`, ONNX Runtime and OpenVINO, whose embeddings of the bundle's reference inputs are compared with LibTorch's.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy safetensors onnx onnxruntime openvino
-    /tmp/venv/bin/python bench/compare/export.py --edgeclip build/release/bin/edgeclip --json export.json
+    bench/compare/export.sh build/release/bin/edgeclip WORK [--json export.json]
+
+Then each in int8, static (Q/DQ) and dynamic: the same readers, by --int8-bar, the tolerance of `verify` for int8.
 
 The networks are small and trained for a few steps at a high rate, so that no bias is 0 and no norm's weight is 1; --checkpoint adds others.
 Ends with status 1 if a model is refused, if a cosine is below --bar or an element further off than --most.
@@ -18,6 +19,7 @@ arguments.add_argument("--opsets", nargs="+", type=int, default=[12, 13, 14, 15,
 arguments.add_argument("--checkpoint", nargs="*", type=pathlib.Path, default=[])
 arguments.add_argument("--bar", type=float, default=0.99999)
 arguments.add_argument("--most", type=float, default=1e-5, help="largest difference of an element of a unit row")
+arguments.add_argument("--int8-bar", type=float, default=0.99)
 arguments.add_argument("--json", type=pathlib.Path)
 a = arguments.parse_args()
 
@@ -28,6 +30,10 @@ NETWORKS = {
     "vit class, CLIP's text": {"vision": {**VIT, "pooling": "class"}, "text": {**TEXT, "model_type": "clip_text"}},
     "vit mean, DistilBERT mean": {"vision": {**VIT, "pooling": "mean", "hidden_act": "gelu"},
                                   "text": {**TEXT, "model_type": "distilbert", "pooling": "mean"}},
+    "vit class that merges tokens, CLIP's text": {"vision": {**VIT, "pooling": "class", "num_hidden_layers": 3, "token_merging": [12, 9, 0]},
+                                                  "text": {**TEXT, "model_type": "clip_text"}},
+    "vit mean that merges tokens, CLIP's text": {"vision": {**VIT, "pooling": "mean", "token_merging": [16], "proportional_attention": False},
+                                                 "text": {**TEXT, "model_type": "clip_text"}},
     "resnet, DistilBERT first": {"vision": RESNET, "text": {**TEXT, "model_type": "distilbert", "pooling": "cls"}},
     "resnet, CLIP's text, heads of two layers": {"vision": RESNET, "text": {**TEXT, "model_type": "clip_text", "hidden_act": "gelu"},
                                                  "visual_projection": {"model_type": "mlp"}, "text_projection": {"model_type": "mlp"}},
@@ -105,9 +111,9 @@ def whole_openvino(file, inputs):
     return {output.get_any_name(): value for output, value in compiled(inputs).items()}
 
 
-def measure(bundle):
+def measure(bundle, towers=("image", "text", "model")):
     row = {}
-    for tower in ("image", "text", "model"):
+    for tower in towers:
         try:
             onnx.checker.check_model(str(bundle / f"{tower}.onnx"), full_check=True)
         except Exception as error:
@@ -115,13 +121,21 @@ def measure(bundle):
     for peer, run, run_whole in (("onnxruntime", run_onnxruntime, whole_onnxruntime), ("openvino", run_openvino, whole_openvino)):
         try:
             row[peer], row[f"{peer}, difference"] = worst(bundle, run)
-            row[f"{peer}, difference in model.onnx"] = whole_model(bundle, run_whole)
+            if "model" in towers:
+                row[f"{peer}, difference in model.onnx"] = whole_model(bundle, run_whole)
         except Exception as error:
             row[peer] = str(error).splitlines()[0]
     return row
 
 
-rows, failed = [], False
+rows = []
+
+
+def note(networks, form, row, good):
+    rows.append({"networks": networks, "form": form, "good": good, **row})
+    print(f"{networks}, {form}: " + ("good" if good else "NOT GOOD") + ", " + ", ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+
+
 with tempfile.TemporaryDirectory() as temporary:
     folder = pathlib.Path(temporary)
     edgeclip("synthesize", "--out", folder / "data", "--people", 12, "--quiet")
@@ -132,12 +146,16 @@ with tempfile.TemporaryDirectory() as temporary:
         edgeclip("export", "--checkpoint", checkpoint, "--opset", opset, "--out", bundle, "--overwrite", "--quiet", "--merged",
                  *(["--external-data"] if opset == 14 else []))
         row = measure(bundle)
-        good = all(isinstance(value, float) and (value <= a.most if "difference" in name else value >= a.bar)
-                   for name, value in row.items())
-        failed |= not good
-        rows.append({"networks": networks, "opset": opset, "good": good, **row})
-        print(f"{networks}, opset {opset}: " + ("good" if good else "NOT GOOD") + ", " + ", ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+        note(networks, f"opset {opset}", row, all(isinstance(value, float) and (value <= a.most if "difference" in name else value >= a.bar)
+                                                  for name, value in row.items()))
+    for (networks, checkpoint), method in itertools.product(checkpoints.items(), ("static", "dynamic")):
+        bundle = folder / "int8"
+        edgeclip("export", "--checkpoint", checkpoint, "--out", folder / "bundle", "--overwrite", "--quiet")
+        edgeclip("quantize", "--bundle", folder / "bundle", "--method", method, "--out", bundle, "--overwrite", "--quiet",
+                 *(["--data", folder / "data"] if method == "static" else []))
+        row = measure(bundle, ("image", "text"))
+        note(networks, f"{method} int8", row, all(isinstance(value, float) and ("difference" in name or value >= a.int8_bar) for name, value in row.items()))
 if a.json:
     versions = {module.__name__: module.__version__ for module in (onnx, onnxruntime, openvino)}
     a.json.write_text(json.dumps({"versions": versions, "rows": rows}, indent=1))
-sys.exit(1 if failed else 0)
+sys.exit(0 if all(row["good"] for row in rows) else 1)

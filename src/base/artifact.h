@@ -28,6 +28,9 @@ Json read_artifact_head(const std::filesystem::path& file, ArtifactFormats forma
 /// checkpoint.
 Json file_table(const std::filesystem::path& directory, const std::string& except);
 
+/// The entry of one file.
+Json file_entry(const std::filesystem::path& file);
+
 enum class FileCheck { kContents, kSizes };
 /// Throws InvalidInput naming the first file that is missing, of another size, or damaged (kContents: which
 /// reads all of it).

@@ -32,6 +32,11 @@ std::set<std::string> own_entries(const fs::path& folder, std::string_view marke
     for (const auto& item : head["files"].items()) own.insert(fs::path(item.key()).begin()->string());
   if (marker != "gallery.json") own.insert("tokenizer");
   if (marker == "prune.json") own.insert({"pruned", "rounds", "run"});  // of a pruning that was interrupted; the run grows in place
+  if (marker == "gallery.json") {
+    own.insert({"segments", "failed.csv"});
+    if (head.contains("next_segment") && head["next_segment"].is_number_integer())
+      own.insert(fmt::format("journal-{:06}.log", head["next_segment"].get<std::int64_t>()));
+  }
   if (marker == "dataset.json") {  // whose pictures are too many to be listed
     own.insert("invalid.csv");
     const Json source = head.contains("source") ? head["source"] : Json::object();
@@ -213,6 +218,34 @@ void AtomicDirectory::commit(Flush flush) {
   else
     flush_tree(work_, path_);
   put_into_place();
+}
+
+void replace_with_partial(const fs::path& output, std::string_view marker) {
+  const fs::path place = output_place(output), made = partial_of(place);
+  const OutputClaim claim(place);
+  require_replaceable(place, marker, FolderRules{true});
+  flush_tree(made, place);
+  if (!fs::exists(place)) {
+    if (::rename(made.c_str(), place.c_str()) != 0) throw_output_error(place, errno);
+    flush_parents(place, {});
+    return;
+  }
+  fs::path old = made;
+  if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) != 0) {
+    if (!lacks_flags(errno)) throw_output_error(place, errno);
+    old = parked_of(place);
+    std::error_code error;
+    fs::remove_all(old, error);
+    if (::rename(place.c_str(), old.c_str()) != 0) throw_output_error(place, errno);
+    if (::rename(made.c_str(), place.c_str()) != 0) {
+      const int reason = errno;
+      ::rename(old.c_str(), place.c_str());
+      throw_output_error(place, reason);
+    }
+  }
+  flush_parents(place, {});
+  std::error_code error;
+  fs::remove_all(old, error);
 }
 
 }  // namespace edgeclip

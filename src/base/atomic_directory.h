@@ -25,6 +25,10 @@ struct FolderRules {
 void require_replaceable(const std::filesystem::path& path, std::string_view marker,
                          const FolderRules& rules = {});
 
+/// Puts a whole folder that was made at partial_of(place) in the place of the artifact there, in one step, and removes the old one.  Others'
+/// entries of the old folder are a reason to refuse.  Throws as AtomicDirectory; `made` is whole then, and stays.
+void replace_with_partial(const std::filesystem::path& place, std::string_view marker);
+
 /// A folder that appears whole or not at all, whatever kills the process: fill work(), then commit() puts it
 /// in its place in one step (renameat2's exchange; where a file system has none, two renames that the next
 /// opening undoes if they were cut off).  From construction on no other process can write the same output. An

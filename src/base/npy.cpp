@@ -122,11 +122,14 @@ void write_header(AtomicFile& out, const std::string& descr, const Shape& shape)
 Tensor read_npy(const std::filesystem::path& path) { return parse(path, true); }
 Tensor map_npy(const std::filesystem::path& path) { return parse(path, false); }
 
+void write_npy_head(AtomicFile& out, DType dtype, const Shape& shape) {
+  const auto* descr = std::find_if(std::begin(kDescr), std::end(kDescr), [&](const Descr& d) { return d.dtype == dtype; });
+  EDGECLIP_CHECK(descr != std::end(kDescr), "NumPy has no {}", dtype_name(dtype));
+  write_header(out, descr->text, shape);
+}
+
 void write_npy(AtomicFile& out, const TensorView& tensor) {
-  const auto* descr = std::find_if(std::begin(kDescr), std::end(kDescr),
-                                   [&](const Descr& d) { return d.dtype == tensor.dtype; });
-  EDGECLIP_CHECK(descr != std::end(kDescr), "NumPy has no {}", dtype_name(tensor.dtype));
-  write_header(out, descr->text, tensor.shape);
+  write_npy_head(out, tensor.dtype, tensor.shape);
   out.write(tensor.data, tensor.bytes());
 }
 

@@ -23,6 +23,8 @@ Tensor read_npy(const std::filesystem::path& path);
 Tensor map_npy(const std::filesystem::path& path);
 
 void write_npy(const std::filesystem::path& path, const TensorView& tensor);
+/// Its header alone: the elements follow, row by row, from the caller.
+void write_npy_head(AtomicFile& out, DType dtype, const Shape& shape);
 /// Into a file that the caller commits.
 void write_npy(AtomicFile& out, const TensorView& tensor);
 inline void write_npy(const std::filesystem::path& path, const Tensor& tensor) {

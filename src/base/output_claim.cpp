@@ -86,6 +86,7 @@ bool is_temporary(const fs::path& name) {
 
 fs::path temporary_of(const fs::path& place) { return sibling(place, kTemporaryEnding); }
 fs::path parked_of(const fs::path& place) { return sibling(place, ".edgeclip-old"); }
+fs::path partial_of(const fs::path& place) { return sibling(place, ".edgeclip-partial"); }
 
 fs::path create_parents(const fs::path& place) {
   const fs::path parent = place.parent_path();

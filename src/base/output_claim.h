@@ -26,6 +26,9 @@ bool is_temporary(const std::filesystem::path& name);
 /// exchange.
 std::filesystem::path parked_of(const std::filesystem::path& place);
 
+/// PARENT/.NAME.edgeclip-partial: where a large output that is to replace another one is made step by step, and found again by the next run.
+std::filesystem::path partial_of(const std::filesystem::path& place);
+
 enum class EntryKind { kFile, kFolder };
 
 /// Creates the parents of place that are missing; returns the topmost of them, or "".

@@ -69,7 +69,8 @@ void refuse_model_options(const BuildOptions& options) {
 
 }  // namespace
 
-Json build_plan(const BuildOptions& options) {
+Json build_plan(const BuildOptions& asked) {
+  BuildOptions options = asked;
   check_precision(options.precision);
   check_quantization_options(options);
   check_memory_pool_mb(options.memory_pool_mb, "--memory-pool-mb");
@@ -84,6 +85,7 @@ Json build_plan(const BuildOptions& options) {
   AtomicDirectory output(options.out, "plan.json",
                          {options.overwrite, {options.bundle, options.calibration}});
   const Bundle bundle = open_bundle(options.bundle);
+  options.calibration = calibration_for(options, bundle);
   const TowerQuantizations quantization = quantization_of(options, bundle);
   const ModelCard& card = bundle.card;
 

@@ -26,9 +26,10 @@ struct PlanUnderTest {
 };
 
 /// Replays the bundle's reference inputs (batches 1, 3, 8; token counts 5, 20, context length) through the
-/// engine and compares with LibTorch's outputs.  With a plan its files are run, by its precision's tolerance.
-/// {"passed", "tolerance", "cases":
-/// [{"name","max_abs","cosine","passed"}]}
+/// engine and compares with LibTorch's outputs.  With a plan its files are run, by its precision's tolerance.  An image tower that
+/// merges tokens is judged by the median row in fewer bits than float32 ("merged_median"): there rounding decides what is merged.
+/// {"passed", "tolerance", "cases": [{"name","max_abs","cosine","passed"}], "layers" (of ONNX files: verify_layers.h), "first_layer":
+/// where a case did not pass, the first of its tower beyond the cosine's tolerance, or null}
 Json verify_bundle(const VerifyOptions& options, const PlanUnderTest* plan = nullptr);
 
 }  // namespace edgeclip::builder

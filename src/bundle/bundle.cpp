@@ -29,6 +29,7 @@ Bundle open_bundle(const fs::path& directory) {
     invalid_input("{}: precision: \"{}\" is neither \"fp32\" nor \"int8\"", where, bundle.precision);
   if (json.contains("quantization"))  // bundles of earlier versions are static
     options_from_json(json["quantization"], bundle.quantization, where + ": quantization");
+  if (json.contains("merges_tokens")) bundle.merges_tokens = json_get<bool>(json, "merges_tokens", where);
   bundle.provenance = json_at(json, "provenance", where);
   const Json& files = json_at(json, "files", where);
   check_file_table(directory, files, where);
@@ -46,6 +47,7 @@ void write_bundle_json(const fs::path& work, const Bundle& bundle) {
   json["card"] = options_to_json(bundle.card);
   json["precision"] = bundle.precision;
   if (bundle.precision == "int8") json["quantization"] = options_to_json(bundle.quantization);
+  if (bundle.merges_tokens) json["merges_tokens"] = true;
   json["provenance"] = bundle.provenance.is_null() ? Json::array() : bundle.provenance;
   json["files"] = file_table(work, kBundleJson);
   write_json(work / kBundleJson, json);

@@ -11,7 +11,7 @@
 #include "data/text/tokenizer.h"
 
 /// The bundle: the one thing that crosses from the workshop to a runtime (docs/formats.md).
-///   bundle.json  image.onnx  text.onnx  [image.onnx.data  text.onnx.data]  tokenizer/  reference.safetensors  [calibration.json]
+///   bundle.json  image.onnx  text.onnx  [image.onnx.data  text.onnx.data]  tokenizer/  reference.safetensors  [layers.safetensors]  [calibration.json]
 /// For other runtimes alone, where asked for: model.onnx (both towers)  image_uint8.onnx (its input are bytes)
 namespace edgeclip {
 
@@ -46,9 +46,13 @@ struct Bundle {
   BundleQuantization quantization;  ///< of int8
   Json provenance;                 ///< history: list of {"command", "version", ...}
 
+  /// The image tower merges alike tokens: where rounding decides between two, embeddings differ by more than rounding.
+  bool merges_tokens = false;
   std::filesystem::path image_onnx() const { return directory / "image.onnx"; }
   std::filesystem::path text_onnx() const { return directory / "text.onnx"; }
   std::filesystem::path reference() const { return directory / "reference.safetensors"; }
+  /// May be missing: bundles of earlier versions have none.
+  std::filesystem::path layers() const { return directory / "layers.safetensors"; }
   std::filesystem::path tokenizer() const { return directory / "tokenizer"; }
 };
 

@@ -35,6 +35,9 @@ struct ModelCard {
   int embedding_dim = 0;   ///< D
   double logit_scale = 1;  ///< exp of the learned logit scale: scores = scale * cosine
   std::string activation = "quick_gelu";
+  /// Of embeddings that are compared with each other: those of the same weights, preprocessing and tokenizer, in whatever precision.
+  /// Given by export, and handed on by quantize and build; "" where none is known (checkpoints, older bundles).
+  std::string embedding_space;
   std::vector<std::string> classes;  ///< of a classifier, in the order of its outputs
   ClipSampling clip;
   std::string provenance;  ///< commands, datasets, seeds and versions that made it, for people
@@ -53,6 +56,7 @@ struct ModelCard {
     v("embedding_dim", embedding_dim, "D");
     v("logit_scale", logit_scale, "scores = logit_scale * cosine");
     v("activation", activation, "of the MLPs", {"gelu", "quick_gelu"});
+    v("embedding_space", embedding_space, "what embeddings it gives: of which weights, preprocessing and tokenizer, in any precision");
     v("classes", classes, "names of a classifier's outputs, in their order");
     v("clip", clip, "how frames of a video become one input");
     v("provenance", provenance, "what made it");

@@ -13,6 +13,7 @@
 #include "compress/drop_blocks.h"
 #include "compress/importance.h"
 #include "compress/sparsify.h"
+#include "data/dataset/captions.h"
 #include "model/eval_mode.h"
 #include "model/parameter_count.h"
 #include "model/tensors.h"
@@ -94,9 +95,7 @@ std::vector<std::vector<float>> scored(const PruneOptions& options, const Checkp
 
 /// Mean length of the training captions, at least 1.
 int mean_tokens(const Checkpoint& checkpoint, const Dataset& dataset) {
-  std::vector<std::int64_t> rows;
-  for (std::size_t i = 0; i < dataset.pairs.size(); ++i)
-    if (dataset.pairs[i].split == "train") rows.push_back(static_cast<std::int64_t>(i));
+  const std::vector<std::int64_t> rows = captions_of(dataset, "train");
   const torch::Tensor tokens = from_tensor(dataset.tokens.view()).index_select(0, torch::tensor(rows, torch::kInt64));
   const torch::Tensor valid = checkpoint.model->text_model->valid_tokens(tokens.to(torch::kInt64));
   return std::max(1, static_cast<int>(std::lround(valid.sum().item<double>() / static_cast<double>(rows.size()))));
@@ -126,9 +125,14 @@ Cut cut(const PruneOptions& options, const PrunePaths& paths, const MeasureLaten
   result.dataset = {{"name", dataset.name}, {"hash", dataset_hash(dataset)}};
 
   checkpoint.model->to(device);
+  const bool first = round == 1;
   std::optional<Objective> objective;
+  ObjectiveOptions losses = options.recovery.losses;
+  // A teacher that does not fit is refused before the work.  Of what it says nothing is measured here.
+  if (first && losses.distillation.in_use()) Objective(losses, LossContext{checkpoint, dataset, "train", "recovery."});
+  losses.distillation = {};
   const auto make_objective = [&] {  // some losses know sizes of the network
-    objective.emplace(options.recovery.losses, LossContext{checkpoint, dataset, "train", "recovery."});
+    objective.emplace(losses, LossContext{checkpoint, dataset, "train", "recovery."});
     (*objective)->to(device);
   };
   make_objective();
@@ -139,7 +143,6 @@ Cut cut(const PruneOptions& options, const PrunePaths& paths, const MeasureLaten
   const auto validation = [&] { return validator ? to_json(validator->run(checkpoint, *objective)) : Json(nullptr); };
 
   spdlog::info("{}", describe_device(paths.device, device));
-  const bool first = round == 1;
   report["parameters"]["before"] = first ? Json(parameter_count(*checkpoint.model)) : earlier.at("parameters").at("before");
   report["val"]["before"] = first ? validation() : earlier.at("val").at("before");
   report["blocks"] = first ? Json(nullptr) : earlier.at("blocks");

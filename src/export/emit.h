@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,16 +27,18 @@ Value emit_linear(GraphBuilder& g, const Linear& linear, const Value& x, const s
 Value emit_layer_norm(GraphBuilder& g, const torch::nn::LayerNorm& norm, const Value& x,
                       const std::string& name);
 Value emit_activation(GraphBuilder& g, const std::string& activation, const Value& x);
-/// x: (B, T, W).  mask: additive, broadcast to (B, heads, T, T), or null.  names: below name.
+/// x: (B, T, W).  mask: additive, broadcast to (B, heads, T, T), or null.  names: below name.  keys, if asked for: (B, T,
+/// heads' widths).
 Value emit_attention(GraphBuilder& g, const Attention& attention, const Value& x, const Value* mask,
-                     const BlockStyle& names, const std::string& name);
+                     const BlockStyle& names, const std::string& name, Value* keys = nullptr);
 Value emit_mlp(GraphBuilder& g, const Mlp& mlp, const Value& x, const BlockStyle& names,
                const std::string& name);
+/// sizes, if asked for: of the tokens that are left, (B, T', 1), where blocks merge tokens; else it stays as it is.
 Value emit_blocks(GraphBuilder& g, const Transformer& blocks, Value x, const Value* mask,
-                  const std::string& name);
+                  const std::string& name, std::optional<Value>* sizes = nullptr);
 Value emit_projection(GraphBuilder& g, const Projection& projection, const Value& x, const std::string& name);
 
-/// Towers: pixels (B, 3, H, W) or ids (B, T) -> pooled (B, width).
+/// Towers: pixels (B, 3, H, W) or ids (B, T) -> pooled (B, width).  What forward() leaves as hidden states are the graph's layers.
 Value emit_vit(GraphBuilder& g, const VisionTransformer& tower, const Value& pixels);
 Value emit_resnet(GraphBuilder& g, const ResNet& tower, const Value& pixels);
 Value emit_clip_text(GraphBuilder& g, const ClipTextTower& tower, const Value& ids);

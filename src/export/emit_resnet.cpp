@@ -46,12 +46,15 @@ Value emit_resnet(GraphBuilder& g, const ResNet& tower, const Value& pixels) {
   x = g.node("MaxPool", {x}, DType::f32, {-1, x.shape[1], halved(x.shape[2]), halved(x.shape[3])},
              {Attr::integers("kernel_shape", {3, 3}), Attr::integers("strides", {2, 2}),
               Attr::integers("pads", {1, 1, 1, 1})});
-  for (std::size_t s = 0; s < tower.stages.size(); ++s)
+  g.layer(x);
+  for (std::size_t s = 0; s < tower.stages.size(); ++s) {
     for (std::size_t i = 0; i < tower.stages[s].size(); ++i) {
       const std::string local = fmt::format("layer{}.{}", s + 1, i);
       const GraphBuilder::Scope block(g, local);
       x = emit_bottleneck(g, tower.stages[s][i], x, "vision_model." + local);
     }
+    g.layer(x);
+  }
   return g.reduce("ReduceMean", x, {2, 3}, false);
 }
 

@@ -32,15 +32,21 @@ Value emit_vit(GraphBuilder& g, const VisionTransformer& tower, const Value& pix
   const std::int64_t width = tower.config.hidden_size;
   Value x = emit_embeddings(g, tower, pixels);
   x = emit_layer_norm(g, tower.pre_layrnorm, x, "vision_model.pre_layrnorm");
+  std::optional<Value> sizes;
   {
     const GraphBuilder::Scope blocks(g, "encoder");
-    x = emit_blocks(g, tower.encoder, x, nullptr, "vision_model.encoder");
+    x = emit_blocks(g, tower.encoder, x, nullptr, "vision_model.encoder", &sizes);
   }
   if (tower.config.pooling == "mean") {
-    const std::int64_t tokens = tower.position_embedding->weight.size(0);
+    const std::int64_t tokens = x.shape.at(1);
     x = g.slice(x, g.constant({1}, "patches_start"), g.constant({tokens}, "patches_end"), {1},
                 {-1, tokens - 1, width});
     x = emit_layer_norm(g, tower.post_layernorm, x, "vision_model.post_layernorm");
+    if (sizes) {  // the mean of the patches, whatever rows they are in
+      const auto patches = static_cast<float>(tower.position_embedding->weight.size(0) - 1);
+      const Value sum = g.reduce("ReduceSum", g.mul(x, g.slice_axis(*sizes, 1, 1, tokens)), {1}, false);
+      return g.mul(sum, g.scalar(1 / patches, "patches"));
+    }
     return g.reduce("ReduceMean", x, {1}, false);
   }
   const Value first = g.initializer("vision_model/class_index", Tensor::from<std::int64_t>({}, {0}));

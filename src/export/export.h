@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "model/checkpoint.h"
@@ -16,6 +17,8 @@ struct ExportOptions {
   bool merged = false;         ///< also model.onnx: both towers and the logits, for other runtimes
   bool uint8_pixels = false;   ///< also image_uint8.onnx, which takes resized bytes and normalizes them itself; model.onnx does too
   std::string adapter{};          ///< load_checkpoint()'s
+  std::vector<int> token_merging{};  ///< in the place of the checkpoint's (VisionConfig::token_merging); none: as it says
+  double token_budget = 0;        ///< instead: merging_for_budget()'s; 0: as the checkpoint says
   bool separate_adapter = false;  ///< hf: a PEFT folder adapter/ beside the base's weights instead of merged ones
 };
 

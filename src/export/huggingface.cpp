@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/safetensors.h"
 #include "bundle/bundle.h"
+#include "model/config/token_merging.h"
 #include "model/lora/adapter_file.h"
 
 namespace edgeclip {
@@ -44,6 +45,7 @@ Json model_config(const DualEncoder& model, const std::string& where) {
     invalid_input("{}: {}, which a CLIPModel is not; export it as a bundle (--format onnx)", where, what);
   };
   if (v.model_type != "vit") refuse("its image tower is a " + v.model_type);
+  if (merges_tokens(v)) refuse("its image tower merges tokens");
   if (v.pooling != "class") refuse("its image tower pools the mean of the patches");
   if (t.model_type != "clip_text") refuse("its text tower is a " + t.model_type);
   if (!model->config.visual_projection.is_linear() || !model->config.text_projection.is_linear())

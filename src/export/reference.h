@@ -13,4 +13,10 @@ namespace edgeclip {
 /// In evaluation mode, whatever the model's is.
 NamedTensors reference_tensors(DualEncoder& model);
 
+/// What LibTorch has between its layers, for the cases of one image and of one caption of full length, in the order written to
+/// layers.safetensors: <case>/<k>/<name> with k = "000", "001", ... and the names of those values in the ONNX files.  reference:
+/// reference_tensors(model); image, text: GraphBuilder::layers() of the towers.
+NamedTensors layer_tensors(DualEncoder& model, const NamedTensors& reference, const std::vector<std::string>& image,
+                           const std::vector<std::string>& text);
+
 }  // namespace edgeclip

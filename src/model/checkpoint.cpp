@@ -13,6 +13,7 @@
 #include "base/signals.h"
 #include "bundle/bundle.h"
 #include "model/checkpoint_adapters.h"
+#include "model/config/token_merging.h"
 #include "model/config/tower_kinds.h"
 #include "model/finite.h"
 
@@ -23,6 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kTokenizer = "tokenizer";
+constexpr const char* kRanges = "quantization.json";
 constexpr const char* kMoreAdapters = "adapters";  ///< the folder of those that are not kUsualAdapter
 
 bool is_adapter(const std::string& name) { return name.find(".lora_") != std::string::npos; }
@@ -80,7 +82,24 @@ std::string weights_hash(const DualEncoder& model) {
   for (const auto& item : model->named_parameters())
     tensors.emplace_back(item.key(), alias_tensor(item.value()));
   for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), alias_tensor(item.value()));
+  if (const VisionConfig& vision = model->config.vision; merges_tokens(vision)) {
+    std::vector<std::int64_t> merged = {vision.proportional_attention ? 1 : 0};
+    for (int layer = 0; layer < vision.num_hidden_layers; ++layer) merged.push_back(merged_in(vision, layer));
+    tensors.emplace_back("token_merging", Tensor::from<std::int64_t>({static_cast<std::int64_t>(merged.size())}, merged));
+  }
   return tensors_hash(tensors);
+}
+
+std::string float_weights_hash(const DualEncoder& model) {
+  NamedTensors tensors;
+  for (const auto& item : model->named_parameters())
+    tensors.emplace_back(item.key(), alias_tensor(item.value().detach().to(torch::kFloat)));
+  for (const auto& item : model->named_buffers()) tensors.emplace_back(item.key(), alias_tensor(item.value()));
+  return tensors_hash(tensors);
+}
+
+bool has_own_ranges(const Checkpoint& checkpoint) {
+  return checkpoint.ranges && checkpoint.ranges->weights == float_weights_hash(checkpoint.model);
 }
 
 ModelCard card_of(const DualEncoder& model, ModelCard card) {
@@ -194,7 +213,8 @@ void round_matrices(DualEncoder& model) {
 
 }  // namespace
 
-Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter) {
+Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter,
+                           const std::function<void(ModelConfig&)>& change) {
   const fs::path directory = checkpoint_folder(path);
   if (directory != path)
     spdlog::info("{}: is a run folder; its checkpoint {} is used", path.string(), directory.string());
@@ -206,6 +226,10 @@ Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter) {
   checkpoint.base = base_of(json, directory, where);
   CheckpointHead head = parse_head(json, where);
   checkpoint.config = std::move(head.config);
+  if (change) {
+    change(checkpoint.config);
+    checkpoint.config.validate("model.");
+  }
   checkpoint.card = std::move(head.card);
   checkpoint.provenance = json_at(json, "provenance", where);
 
@@ -226,6 +250,7 @@ Checkpoint load_checkpoint(const fs::path& path, const std::string& adapter) {
     require_fitting_tokenizer(*checkpoint.tokenizer, checkpoint.config.text,
                               (directory / kTokenizer).string());
   }
+  if (fs::exists(directory / kRanges)) checkpoint.ranges = QuantizationRanges::read(directory / kRanges);
   checkpoint.model->eval();
   return checkpoint;
 }
@@ -261,6 +286,7 @@ void save_checkpoint(AtomicDirectory& out, const Checkpoint& checkpoint, const f
     json["base"] = base_json(base_as_used(checkpoint), stands_at.empty() ? out.work() : stands_at);
   save_adapters(checkpoint, out.work(), json);
   if (checkpoint.tokenizer) checkpoint.tokenizer->save(out.work() / kTokenizer);
+  if (has_own_ranges(checkpoint)) checkpoint.ranges->write(out.work() / kRanges);
   json["provenance"] = checkpoint.provenance;
   json["files"] = file_table(out.work(), kCheckpointFile);
   write_json(out.work() / kCheckpointFile, json);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "base/atomic_directory.h"
@@ -10,6 +11,7 @@
 #include "data/text/tokenizer.h"
 #include "model/checkpoint_base.h"
 #include "model/dual_encoder.h"
+#include "model/quantization/ranges_file.h"
 #include "model/tensors.h"
 
 namespace edgeclip {
@@ -19,7 +21,7 @@ inline constexpr const char* kCheckpointFile = "config.json";
 /// A checkpoint folder (docs/formats.md): config.json {"format", "edgeclip", "model", "card", "lora"|null,
 /// ["base", "adapters", "adapter"], "provenance", "files"}, model.safetensors or the place of another
 /// checkpoint's, [adapter_config.json + adapter_model.safetensors as PEFT names them, others in
-/// adapters/NAME], [tokenizer/].
+/// adapters/NAME], [tokenizer/], [quantization.json].
 struct Checkpoint {
   ModelConfig config;
   ModelCard card;
@@ -31,6 +33,9 @@ struct Checkpoint {
   std::optional<CheckpointBase> base;
   /// save_checkpoint() leaves the base where it is, and writes the adapters alone, if there are any and a base.
   bool adapter_only = false;
+
+  /// Of a model that learned to be int8.  They hold for the weights that they name; save_checkpoint() drops those of others.
+  std::optional<QuantizationRanges> ranges;
 
   bool saves_base() const { return !adapter_only || !base || model->adapters.empty(); }
 };
@@ -54,7 +59,9 @@ CheckpointHead read_checkpoint_head(const std::filesystem::path& path);
 /// Opens checkpoint_folder(path), and the base that it names; checks format, sizes and checksums of all files.
 /// adapter: which one is used (kNoAdapter).  Throws InvalidInput naming file and tensor: missing, left over, of
 /// another shape or type; an adapter that is not there; a base that is not where it was, or not what it was.
-Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& adapter = "");
+/// change, if given: of its configuration, what no weight depends on (token merging).
+Checkpoint load_checkpoint(const std::filesystem::path& path, const std::string& adapter = "",
+                           const std::function<void(ModelConfig&)>& change = {});
 
 /// The folders whose files load_checkpoint(path, adapter) reads: the checkpoint's and, where they are others, its
 /// base's and the adapter's.
@@ -93,7 +100,11 @@ void require_fitting_tokenizer(const Tokenizer& tokenizer, const TextConfig& con
 NamedTensors model_tensors(const DualEncoder& model);
 /// Hash of names, shapes and bytes, in whatever order they are given.
 std::string tensors_hash(const NamedTensors& tensors);
-/// Hash of all weights (adapter included): model_hash of galleries.
+/// Hash of all weights (adapter included) in float32, whatever type they are kept in: QuantizationRanges::weights.
+std::string float_weights_hash(const DualEncoder& model);
+/// Whether the checkpoint has ranges, of the weights that its model has now.
+bool has_own_ranges(const Checkpoint& checkpoint);
+/// Hash of all weights (adapter included), and of the tokens that are merged: model_hash of galleries.
 std::string weights_hash(const DualEncoder& model);
 
 }  // namespace edgeclip

@@ -49,6 +49,18 @@ void DualEncoderImpl::recompute_blocks(bool on) {
   text_model->recompute_blocks(on);
 }
 
+std::vector<QuantizableValue> DualEncoderImpl::quantizable_image() {
+  std::vector<QuantizableValue> values = vision_model->quantizable("vision_model");
+  for (QuantizableValue& value : visual_projection.quantizable("visual_projection")) values.push_back(std::move(value));
+  return values;
+}
+
+std::vector<QuantizableValue> DualEncoderImpl::quantizable_text() {
+  std::vector<QuantizableValue> values = text_model->quantizable("text_model");
+  for (QuantizableValue& value : text_projection.quantizable("text_projection")) values.push_back(std::move(value));
+  return values;
+}
+
 void initialize_weights(DualEncoder& model) {
   model->vision_model->initialize();
   model->text_model->initialize();

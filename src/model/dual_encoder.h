@@ -29,6 +29,9 @@ class DualEncoderImpl : public torch::nn::Module {
   bool has_lora() const { return !adapters.used().empty(); }
   /// Folds the adapter into the weights and drops it; all parameters train again.
   void merge_lora();
+  /// What can learn to be int8 of each tower and its projection.
+  std::vector<QuantizableValue> quantizable_image();
+  std::vector<QuantizableValue> quantizable_text();
   /// Gradient checkpointing, block by block.
   void recompute_blocks(bool on);
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/lora/dora.h"
+#include "model/ops/fake_quantize.h"
 #include "model/ops/linear.h"
 #include "model/ops/lora_linear.h"
 
@@ -15,7 +16,10 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias) {
   if (with_bias) bias = register_parameter("bias", torch::zeros({out}));
 }
 
-torch::Tensor LinearImpl::forward(const torch::Tensor& x, ComputeType compute) {
+torch::Tensor LinearImpl::forward(const torch::Tensor& value, ComputeType compute) {
+  const torch::Tensor x = input_range ? input_range->read(value) : value;
+  if (weight_bits > 0)
+    return ops::linear(x, ops::fake_quantize_channels(lora_ ? effective_weight(weight, *lora_) : weight, weight_bits), bias, compute);
   if (!lora_) return ops::linear(x, weight, bias, compute);
   const torch::Tensor dropped =
       lora_->dropout > 0 && is_training() ? torch::dropout(x, lora_->dropout, true) : x;
@@ -40,6 +44,10 @@ LoraPair LinearImpl::detach_lora() {
   if (pair.magnitude.defined()) parameters_.erase("lora_magnitude_vector");
   lora_.reset();
   return pair;
+}
+
+QuantizableValue quantizable_linear(Linear layer, const std::string& name) {
+  return {&layer->input_range, {{name + ".weight", &layer->weight_bits}}};
 }
 
 }  // namespace edgeclip

@@ -2,10 +2,12 @@
 
 #include <torch/torch.h>
 
+#include <memory>
 #include <optional>
 
 #include "model/compute_type.h"
 #include "model/lora/lora_pair.h"
+#include "model/quantization/quantizable.h"
 
 namespace edgeclip {
 
@@ -27,10 +29,17 @@ class LinearImpl : public torch::nn::Module {
   const LoraPair* lora() const { return lora_ ? &*lora_ : nullptr; }
 
   torch::Tensor weight, bias;
+  /// Of a layer that learns to be int8 (FakeQuantization): the range of x, or null, also where somebody else rounds x for several
+  /// layers; bits above 0: what is multiplied are the weights, with the adapter in them, as int8 holds them.
+  std::shared_ptr<ValueRange> input_range;
+  int weight_bits = 0;
 
  private:
   std::optional<LoraPair> lora_;
 };
 TORCH_MODULE(Linear);
+
+/// What FakeQuantization sees of a layer that nobody shares a value with.  name: the layer's.
+QuantizableValue quantizable_linear(Linear layer, const std::string& name);
 
 }  // namespace edgeclip

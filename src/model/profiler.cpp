@@ -10,13 +10,6 @@ namespace edgeclip {
 
 namespace {
 
-/// Above it a number in JSON is no longer exact for readers that have doubles alone.
-constexpr std::int64_t kMostMacs = std::int64_t{1} << 53;
-
-[[noreturn]] void too_many_macs() {
-  invalid_input("profile: more than 2^53 MACs; give a smaller batch, or a model of smaller images");
-}
-
 const char* type_name(torch::ScalarType type) {
   switch (type) {
     case torch::kFloat:
@@ -32,16 +25,16 @@ const char* type_name(torch::ScalarType type) {
   }
 }
 
-std::int64_t attention_macs(const Attention& attention, std::int64_t batch, std::int64_t tokens) {
-  std::int64_t macs =
-      mac_product({2, batch, tokens, tokens, attention->inner()});  // QK^T, then weights times V
-  for (const Linear& layer : {attention->q_proj, attention->k_proj, attention->v_proj, attention->out_proj})
-    macs += linear_macs(layer, mac_product({batch, tokens}));
-  return macs;
-}
-
-std::int64_t mlp_macs(const Mlp& mlp, std::int64_t rows) {
-  return linear_macs(mlp->fc1, rows) + linear_macs(mlp->fc2, rows);
+/// As it is, with an adapter's pairs.
+BlockSizes sizes_of(const EncoderLayer& layer) {
+  const Attention& attention = layer->self_attn;
+  BlockSizes sizes;
+  for (const Linear& linear : {attention->q_proj, attention->k_proj, attention->v_proj, attention->out_proj})
+    sizes.attention_weights += linear_macs(linear, 1);
+  sizes.mlp_weights = linear_macs(layer->mlp->fc1, 1) + linear_macs(layer->mlp->fc2, 1);
+  sizes.inner = attention->inner();
+  sizes.head_width = attention->head_width;
+  return sizes;
 }
 
 }  // namespace
@@ -70,13 +63,6 @@ void Profiler::hold(const torch::Tensor& tensor, bool is_buffer) {
   profile_.stored[type_name(tensor.scalar_type())] += bytes;
 }
 
-std::int64_t mac_product(std::initializer_list<std::int64_t> factors) {
-  std::int64_t result = 1;
-  for (const std::int64_t factor : factors)
-    if (__builtin_mul_overflow(result, factor, &result) || result > kMostMacs) too_many_macs();
-  return result;
-}
-
 std::int64_t linear_macs(const Linear& layer, std::int64_t rows) {
   std::int64_t weights = layer->weight.numel();
   if (const LoraPair* lora = layer->lora()) weights += lora->A.numel() + lora->B.numel();
@@ -88,9 +74,11 @@ void profile_blocks(Profiler& profiler, const std::string& name, const Transform
   for (std::size_t i = 0; i < blocks->layers->size(); ++i) {
     const EncoderLayer layer = blocks->layer(i);
     const std::string block = fmt::format("{}.{}.{}.", name, blocks->style.layers, i);
-    profiler.add(block + layer->style.attention, "attention", attention_macs(layer->self_attn, batch, tokens),
+    const BlockSizes sizes = sizes_of(layer);
+    profiler.add(block + layer->style.attention, "attention", attention_macs(sizes, batch, tokens, layer->merged),
                  {layer->self_attn.get(), layer->layer_norm1.get()});
-    profiler.add(block + layer->style.mlp, "mlp", mlp_macs(layer->mlp, mac_product({batch, tokens})),
+    tokens -= layer->merged;
+    profiler.add(block + layer->style.mlp, "mlp", mlp_macs(sizes, mac_product({batch, tokens})),
                  {layer->mlp.get(), layer->layer_norm2.get()});
   }
 }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "model/config/macs.h"
 #include "model/transformer.h"
 
 /// How a network says what it costs (profile.h): row by row, each beside its modules.
@@ -28,11 +29,9 @@ class Profiler {
   ModelProfile& profile_;
 };
 
-/// The product of sizes; InvalidInput if it is too large to be counted.
-std::int64_t mac_product(std::initializer_list<std::int64_t> factors);
 /// Of `rows` input vectors.
 std::int64_t linear_macs(const Linear& layer, std::int64_t rows);
-/// A row for attention and one for the MLP of each block.  name: of the blocks ("vision_model.encoder").
+/// A row for attention (with the matching of tokens that are merged) and one for the MLP of each block.  name: of the blocks ("vision_model.encoder").
 void profile_blocks(Profiler& profiler, const std::string& name, const Transformer& blocks,
                     std::int64_t batch, std::int64_t tokens);
 

@@ -46,4 +46,9 @@ void Projection::initialize() {
   mlp->layer_norm->bias.zero_();
 }
 
+std::vector<QuantizableValue> Projection::quantizable(const std::string& name) const {
+  if (mlp.is_empty()) return {quantizable_linear(linear, name)};
+  return {quantizable_linear(mlp->projection, name + ".projection"), quantizable_linear(mlp->fc, name + ".fc")};
+}
+
 }  // namespace edgeclip

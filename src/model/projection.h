@@ -29,6 +29,8 @@ struct Projection {
   torch::Tensor operator()(const torch::Tensor& x, ComputeType compute);
   /// Random weights from torch's generator.
   void initialize();
+  /// name: its own in the model.
+  std::vector<QuantizableValue> quantizable(const std::string& name) const;
 
   Linear linear{nullptr};
   MlpProjection mlp{nullptr};

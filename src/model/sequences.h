@@ -37,6 +37,7 @@ struct Sequences {
 
   std::vector<std::int64_t> offsets = {0};  ///< (B + 1): sequence b is rows [offsets[b], offsets[b + 1])
   bool causal = false;                      ///< a row sees itself and what stands before it in its sequence
+  torch::Tensor sizes;     ///< (N) float32: of how many tokens a row is the mean; undefined: of one
   torch::Tensor key_bias;  ///< (N) float32, added to the scores of a row's key; undefined: nothing
 };
 

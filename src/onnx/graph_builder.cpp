@@ -65,6 +65,7 @@ struct GraphBuilder::State {
   int opset = 0;
   std::vector<std::string> scopes;
   UniqueNames names;
+  std::vector<std::string> layers;
 
   ::onnx::GraphProto& graph() { return *model.proto.mutable_graph(); }
 
@@ -154,6 +155,9 @@ Value GraphBuilder::scalar(float value, const std::string& hint) {
   return initializer(state_->scoped(hint), Tensor::from<float>({}, {value}));
 }
 
+void GraphBuilder::layer(const Value& value) { state_->layers.push_back(value.name); }
+const std::vector<std::string>& GraphBuilder::layers() const { return state_->layers; }
+
 Value GraphBuilder::node(const std::string& op, const std::vector<Value>& inputs, DType dtype,
                          const Shape& shape, const std::vector<Attr>& attributes) {
   auto* node = state_->graph().add_node();
@@ -193,6 +197,9 @@ Value GraphBuilder::node(const std::string& op, const std::vector<Value>& inputs
 
 Value GraphBuilder::add(const Value& a, const Value& b) {
   return node("Add", {a, b}, a.dtype, broadcast(a.shape, b.shape));
+}
+Value GraphBuilder::sub(const Value& a, const Value& b) {
+  return node("Sub", {a, b}, a.dtype, broadcast(a.shape, b.shape));
 }
 Value GraphBuilder::mul(const Value& a, const Value& b) {
   return node("Mul", {a, b}, a.dtype, broadcast(a.shape, b.shape));
@@ -293,6 +300,28 @@ Value GraphBuilder::gather(const Value& data, const Value& indices, std::int64_t
 Value GraphBuilder::slice(const Value& x, const Value& starts, const Value& ends,
                           const std::vector<std::int64_t>& axes, const Shape& shape) {
   return node("Slice", {x, starts, ends, constant(axes, "axes")}, x.dtype, shape);
+}
+
+Value GraphBuilder::slice_axis(const Value& x, std::int64_t axis, std::int64_t start, std::int64_t end,
+                               std::int64_t step) {
+  Shape shape = x.shape;
+  std::int64_t& length = shape.at(axis_of(axis, shape));
+  EDGECLIP_CHECK(0 <= start && start < end && end <= length && step > 0, "[{}, {}) of {}", start, end, shape_string(x.shape));
+  length = (end - start + step - 1) / step;
+  std::vector<Value> inputs = {x, constant({start}, "start"), constant({end}, "end"), constant({axis}, "axis")};
+  if (step != 1) inputs.push_back(constant({step}, "step"));
+  return node("Slice", inputs, x.dtype, shape);
+}
+
+std::pair<Value, Value> GraphBuilder::top_k(const Value& x, std::int64_t k, std::int64_t axis, bool largest) {
+  Shape shape = x.shape;
+  shape.at(axis_of(axis, shape)) = k;
+  const Value values = node("TopK", {x, constant({k}, "k")}, x.dtype, shape,
+                            {Attr::integer("axis", axis), Attr::integer("largest", largest ? 1 : 0)});
+  auto* made = state_->graph().mutable_node(state_->graph().node_size() - 1);
+  const Value indices = {state_->names.unique(values.name + "/indices"), DType::i64, shape};
+  made->add_output(indices.name);
+  return {values, indices};
 }
 
 Value GraphBuilder::shape_of(const Value& x, std::int64_t start, std::int64_t end) {

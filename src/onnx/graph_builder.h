@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/tensor.h"
@@ -93,9 +94,18 @@ class GraphBuilder {
   Value gather(const Value& data, const Value& indices, std::int64_t axis);
   Value slice(const Value& x, const Value& starts, const Value& ends, const std::vector<std::int64_t>& axes,
               const Shape& shape);
+  /// Places start, start + step, ... below end of one axis, whose length is known.
+  Value slice_axis(const Value& x, std::int64_t axis, std::int64_t start, std::int64_t end, std::int64_t step = 1);
+  Value sub(const Value& a, const Value& b);
+  /// The k largest (or smallest) along an axis, in order, and where they are (int64); of equals the first.
+  std::pair<Value, Value> top_k(const Value& x, std::int64_t k, std::int64_t axis, bool largest = true);
   Value l2_normalize(const Value& x);  ///< over the last axis
   /// ReduceMean, ReduceSum or ReduceL2.
   Value reduce(const std::string& op, const Value& x, const std::vector<std::int64_t>& axes, bool keepdims);
+
+  /// Says that value is what the next layer of the network reads: names of such, in order.
+  void layer(const Value& value);
+  const std::vector<std::string>& layers() const;
 
   /// The model as it is now, in the operator set asked for.
   Model model() const;

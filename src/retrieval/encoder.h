@@ -24,8 +24,11 @@ class Encoder {
   virtual Tensor encode_images(const TensorView& pixels) = 0;
   /// tokens: (B, T) int32, T <= context_length.  Returns (B, D) float32, unit rows.  Thread-safe.
   virtual Tensor encode_tokens(const TensorView& tokens) = 0;
-  /// Identifies the weights: galleries remember it, and a mismatch is an error.
+  /// Identifies graphs and weights as they are computed with: of a plan, also how it was built.
   virtual std::string model_hash() const = 0;
+  /// What its embeddings may be compared with: galleries remember it, and a mismatch is an error.  Where the card does not know, only
+  /// with those of the very same file.
+  std::string embedding_space() const { return card().embedding_space.empty() ? model_hash() : card().embedding_space; }
   /// Of its arithmetic, "fp32" | "fp16" | "bf16" | "int8", for messages; "": not known.
   virtual std::string precision() const { return ""; }
   /// Largest batch that runs at once; callers cut their work into such pieces.

@@ -19,6 +19,15 @@ torch::Tensor integers(const std::vector<std::int64_t>& values, const torch::Dev
   return torch::tensor(values, torch::kInt64).to(device);
 }
 
+/// Indices, but -1 where something was changed; undefined where not all is said.
+torch::Tensor unchanged(const std::vector<std::int64_t>& indices, const std::vector<char>& changed, std::size_t rows, const torch::Device& device) {
+  if (indices.size() != rows || changed.size() != rows) return {};
+  std::vector<std::int64_t> same = indices;
+  for (std::size_t i = 0; i < rows; ++i)
+    if (changed[i]) same[i] = -1;
+  return integers(same, device);
+}
+
 }  // namespace
 
 Inputs inputs_of(const Batch& batch, const torch::Device& device) {
@@ -28,6 +37,8 @@ Inputs inputs_of(const Batch& batch, const torch::Device& device) {
   inputs.tokens = from_tensor(batch.tokens.view()).to(device, torch::kInt64);
   inputs.ids = integers(batch.ids, device);
   if (!batch.images.empty()) inputs.pairs = integers(batch.images, device);
+  inputs.unchanged_images = unchanged(batch.images, batch.image_augmented, batch.ids.size(), device);
+  inputs.unchanged_captions = unchanged(batch.captions, batch.caption_augmented, batch.ids.size(), device);
   return inputs;
 }
 

@@ -17,6 +17,9 @@ struct Inputs {
   torch::Tensor tokens;  ///< (B, T) int64
   torch::Tensor ids;     ///< (B) int64, the person of each pair
   torch::Tensor pairs;   ///< (B) int64, which of the dataset's images: equal for captions of one; undefined if the batch does not say
+  /// (B) int64, which of the dataset's images and captions pixels and tokens are, as they stand there; -1 where a random change was made;
+  /// undefined if the batch does not say.
+  torch::Tensor unchanged_images, unchanged_captions;
 };
 Inputs inputs_of(const Batch& batch, const torch::Device& device);
 

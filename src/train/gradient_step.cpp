@@ -15,6 +15,8 @@ Inputs rows_of(const Inputs& inputs, std::int64_t begin, std::int64_t end) {
   part.tokens = inputs.tokens.slice(0, begin, end);
   part.ids = inputs.ids.slice(0, begin, end);
   if (inputs.pairs.defined()) part.pairs = inputs.pairs.slice(0, begin, end);
+  if (inputs.unchanged_images.defined()) part.unchanged_images = inputs.unchanged_images.slice(0, begin, end);
+  if (inputs.unchanged_captions.defined()) part.unchanged_captions = inputs.unchanged_captions.slice(0, begin, end);
   return part;
 }
 

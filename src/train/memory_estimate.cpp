@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/config/model_config.h"
+#include "model/config/token_merging.h"
 
 namespace edgeclip {
 
@@ -27,23 +28,26 @@ struct Kept {
 };
 
 template <class Tower>
-Kept transformer(const Tower& tower, double positions, const KeptParts& parts, bool pools_one_row, double wide, double narrow) {
+Kept transformer(const Tower& tower, double positions, const KeptParts& parts, bool pools_one_row, double wide, double narrow,
+                 double mask) {
   Kept kept;
   const double width = tower.hidden_size;
+  kept.rest = 2 * positions * width * wide * parts.graph;  // embeddings, and their norm or sum
   for (int layer = 0; layer < tower.num_hidden_layers; ++layer) {
     const double neurons = intermediate_of(tower.intermediate_size, layer);
     const double mixed = static_cast<double>(heads_of(tower, layer)) * tower.hidden_size / tower.num_attention_heads;
     // The residual stream is float32; attention's weights are computed again.
+    const double read = narrow + mask;  // an input that is rounded as int8: with what was cut off of it
     double block = positions * (2 * parts.graph * width * wide +
-                                narrow * (parts.graph * (3 * mixed + neurons) + parts.context * mixed +
-                                          (parts.attention_in + parts.mlp_in) * width + parts.hidden * neurons));
+                                narrow * parts.graph * (3 * mixed + neurons) +
+                                read * (parts.context * mixed + (parts.attention_in + parts.mlp_in) * width + parts.hidden * neurons));
     kept.largest_block = std::max(kept.largest_block, block);
     if (pools_one_row && layer + 1 == tower.num_hidden_layers)
       block = positions * width * (parts.graph * (wide + 2 * narrow) + parts.attention_in * narrow);
     kept.blocks += block;
     kept.inputs += positions * width * wide;
+    positions -= merged_in(tower, layer);
   }
-  kept.rest = 2 * positions * width * wide * parts.graph;  // embeddings, and their norm or sum
   return kept;
 }
 
@@ -86,7 +90,7 @@ std::string size_text(std::int64_t bytes) {
 }  // namespace
 
 std::int64_t MemoryEstimate::total() const {
-  return resident + weights + gradients + moments + average + image_activations + text_activations + copies + loader + idle -
+  return resident + weights + gradients + moments + average + image_activations + text_activations + copies + teacher + loader + idle -
          in_turn;
 }
 
@@ -105,6 +109,7 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
                rows = options.micro_batch > 0 ? std::min<double>(options.micro_batch, batch) : batch,
                views = options.losses.self_supervision.weight > 0 ? 2 : 1;
   double positions = 0;
+  const double mask = options.quantization_aware.enabled ? 1 : 0;
   const bool is_vit = vision.model_type == "vit";
   if (is_vit)
     positions = static_cast<double>(vision.image_height / vision.patch_size) *
@@ -112,9 +117,9 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
                 (vision.pooling == "class" ? 1 : 0);
   const bool pools_one_token = text.model_type == "clip_text" || text.mask_pooling == "cls";
   // Of a ResNet under bf16 convolutions are narrow, norms are not.
-  const Kept images = is_vit ? transformer(vision, positions, inputs.image, vision.pooling == "class", wide, narrow)
+  const Kept images = is_vit ? transformer(vision, positions, inputs.image, vision.pooling == "class", wide, narrow, mask)
                              : resnet(vision, (wide + narrow) / 2),
-             captions = transformer(text, 1, inputs.text, pools_one_token, wide, narrow);
+             captions = transformer(text, 1, inputs.text, pools_one_token, wide, narrow, mask);
   // Captions are computed as long as they are: their mean, and what a batch has above it by chance.
   const double longest = text.max_position_embeddings,
                tokens = std::min(rows * longest, rows * inputs.tokens + 2 * inputs.tokens_deviation * std::sqrt(rows));
@@ -123,8 +128,10 @@ MemoryEstimate estimate_memory(const TrainOptions& options, const MemoryInputs& 
       rows * views * (activation_bytes(images, options.gradient_checkpointing) + kFloat * pixels));
   e.text_activations = static_cast<std::int64_t>(tokens * activation_bytes(captions, options.gradient_checkpointing));
   e.copies = inputs.table_values * kFloat;
+  if (options.quantization_aware.enabled) e.copies += inputs.rounded_values * kFloat;
   if (inputs.bf16)
     e.copies += inputs.wide_values * kFloat / 2 / (options.gradient_checkpointing ? std::max(1, text.num_hidden_layers) : 1);
+  e.teacher = inputs.teacher_bytes;
   e.loader = static_cast<std::int64_t>((options.loading.queue + 1) * batch * views * pixels * kFloat);
   if (rows == batch) e.in_turn = std::min(e.gradients, e.image_activations + e.text_activations) / 2;
   e.idle = kLeastIdle + std::min(e.gradients, kMostIdle - kLeastIdle);
@@ -135,10 +142,11 @@ std::string describe(const MemoryEstimate& e, int pairs) {
   return fmt::format(
       "memory: about {} (process {}, weights {}, gradients and moments {}, activations of {} pairs {} of "
       "images and {} of "
-      "captions, copies {}, loading {}, kept for the next step {})",
+      "captions, copies {}, loading {}{}, kept for the next step {})",
       size_text(e.total()), size_text(e.resident), size_text(e.weights),
       size_text(e.gradients + e.moments + e.average), pairs, size_text(e.image_activations),
-      size_text(e.text_activations), size_text(e.copies), size_text(e.loader), size_text(e.idle));
+      size_text(e.text_activations), size_text(e.copies), size_text(e.loader),
+      e.teacher > 0 ? ", teacher's embeddings " + size_text(e.teacher) : "", size_text(e.idle));
 }
 
 std::string memory_warning(const MemoryEstimate& e, const TrainOptions& options, std::int64_t usable) {
@@ -166,6 +174,7 @@ Json to_json(const MemoryEstimate& e) {
           {"image_activations_mb", mb(e.image_activations)},
           {"text_activations_mb", mb(e.text_activations)},
           {"copies_mb", mb(e.copies)},
+          {"teacher_mb", mb(e.teacher)},
           {"loader_mb", mb(e.loader)},
           {"idle_mb", mb(e.idle)},
           {"in_turn_mb", -mb(e.in_turn)}};

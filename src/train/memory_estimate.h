@@ -26,7 +26,9 @@ struct MemoryInputs {
   int world = 1;                    ///< processes that divide a batch
   double tokens_deviation = 0;      ///< of captions' lengths from their mean
   std::int64_t wide_values = 0;     ///< of linear layers' weights that are stored as float32
+  std::int64_t rounded_values = 0;  ///< of linear layers that compute with int8's weights, which are made anew in every pass
   std::int64_t table_values = 0;    ///< of the largest table of embeddings that trains
+  std::int64_t teacher_bytes = 0;  ///< kept of what a teacher says
   KeptParts image{}, text{};
 };
 
@@ -42,9 +44,10 @@ struct MemoryInputs {
 struct MemoryEstimate {
   std::int64_t resident = 0, weights = 0, gradients = 0, moments = 0, average = 0;
   std::int64_t image_activations = 0, text_activations = 0;
-  /// Weights rounded for products in bf16, which the backward pass multiplies by too, and the gradient of a table of
+  /// Weights rounded for products in bf16 or as int8, which the backward pass multiplies by too, and the gradient of a table of
   /// embeddings before it is added to that of other parts of the batch.
   std::int64_t copies = 0;
+  std::int64_t teacher = 0;  ///< what is kept of what it says
   std::int64_t loader = 0;  ///< decoded batches and pixels kept in memory
   /// Tensors' memory that is kept for the next step beyond the most that is in use at once (cpu_allocator.h).  Activations
   /// and gradients take turns, and a step is faster if neither has to wait for fresh pages.

@@ -75,8 +75,10 @@ MemoryInputs memory_inputs(const TrainOptions& options, const Checkpoint& checkp
   count(*checkpoint.model);
   count(objective);
   std::tie(inputs.tokens, inputs.tokens_deviation) = caption_lengths(dataset);
-  for (const auto& [name, layer] : linear_layers(*checkpoint.model))
+  for (const auto& [name, layer] : linear_layers(*checkpoint.model)) {
     if (layer->weight.scalar_type() == torch::kFloat) inputs.wide_values += layer->weight.numel();
+    inputs.rounded_values += layer->weight.numel();
+  }
   for (const auto& module : checkpoint.model->modules())
     if (const auto* table = module->as<torch::nn::EmbeddingImpl>(); table != nullptr && table->weight.requires_grad())
       inputs.table_values = std::max(inputs.table_values, table->weight.numel());

@@ -29,6 +29,8 @@ class ObjectiveImpl : public torch::nn::Module {
   Features features(DualEncoder& model, const Inputs& inputs, bool bf16);
   /// Of the teacher's weights; "" without one.
   std::string teacher_hash() const { return teacher_ ? teacher_->hash() : ""; }
+  /// Null without one.
+  Teacher* teacher() { return teacher_.get(); }
   /// What gradients flow through to the model.
   Features encoded(DualEncoder& model, const Inputs& inputs, bool bf16);
 

@@ -50,7 +50,7 @@ void require_weights(const ObjectiveOptions& options, const Json& asked, const s
   const Json is = options_to_json(options), usual = options_to_json(ObjectiveOptions());
   for (const auto& [loss, part] : asked.items())
     require_weight_of(is.at(loss), usual.at(loss), part, where + loss + ".", [&](const std::string& key) {
-      return key == "teacher" && options.distillation.in_use();
+      return (key == "teacher" || key == "cache_mb") && options.distillation.in_use();
     });
 }
 
@@ -103,6 +103,7 @@ void HiddenDistillationOptions::validate(const std::string& where) const { requi
 void DistillationOptions::validate(const std::string& where) const {
   require_weight(weight, where);
   require_positive(temperature, where, "temperature");
+  if (cache_mb < 0) invalid_input("{}cache_mb: must be 0 (none) or more, is {}", where, cache_mb);
   embeddings.validate(where + "embeddings.");
   hidden.validate(where + "hidden.");
   if (in_use() && teacher.empty())

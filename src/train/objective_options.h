@@ -143,6 +143,7 @@ struct DistillationOptions {
   double temperature = 1;
   std::string divergence = "teacher_student";
   bool both_directions = true;
+  int cache_mb = 1024;
   EmbeddingDistillationOptions embeddings;
   HiddenDistillationOptions hidden;
 
@@ -154,6 +155,8 @@ struct DistillationOptions {
     v("divergence", divergence, "KL(teacher || student), or KL(student || teacher)",
       {"teacher_student", "student_teacher"});
     v("both_directions", both_directions, "of texts among images as well as of images among texts");
+    v("cache_mb", cache_mb,
+      "MiB for what the teacher says of captions and images that nothing changes, which is computed once then; 0: in every step anew");
     v("embeddings", embeddings, "the teacher's embeddings");
     v("hidden", hidden, "what the teacher's towers say before their projections");
   }

@@ -33,6 +33,16 @@ void SavingOptions::validate(const std::string& where) const {
   require(keep >= 0, where, "keep", keep, "0 or more");
 }
 
+void QuantizationAwareOptions::validate(const std::string& where) const {
+  if (const std::string key = first_difference(options_to_json(QuantizationAwareOptions()), options_to_json(*this));
+      !enabled && !key.empty())
+    invalid_input("{}{}: has no effect while {}enabled is false; set that to true, or leave it out", where, key, key_path(where));
+  require(weight_bits == 7 || weight_bits == 8, where, "weight_bits", weight_bits, "7 or 8");
+  require(momentum >= 0 && momentum < 1, where, "momentum", momentum, "at least 0 and below 1");
+  require(start >= 0 && start < 1, where, "start", start, "at least 0 and below 1");
+  require(freeze > 0 && freeze <= 1 && freeze >= start, where, "freeze", freeze, "above 0, at least start and at most 1");
+}
+
 void EarlyStoppingOptions::validate(const std::string& where) const {
   require(patience >= 0, where, "patience", patience, "0 (off) or more");
   require(std::isfinite(min_delta) && min_delta >= 0, where, "min_delta", min_delta, "0 or more");
@@ -70,6 +80,12 @@ void TrainOptions::validate(const std::string& where) const {
     invalid_input(
         "{}base_type: {}: only the frozen base of an adapter (lora_mode \"adapter\") may be stored so", where,
         base_type);
+  quantization_aware.validate(where + "quantization_aware.");
+  if (quantization_aware.enabled && lora_mode != "none" && lora.dropout > 0)
+    invalid_input(
+        "{0}lora.dropout: what is rounded to int8 is the weight with the adapter in it, of which no input can be dropped; set "
+        "{1}lora.dropout to 0, or {1}quantization_aware.enabled to false",
+        where, at);
   if (keep_zeros && lora_mode != "none")
     invalid_input("{0}keep_zeros: an adapter fills the zeros of the weights that it is added to; set {0}lora_mode to none, or leave it out",
                   where);

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -62,6 +63,7 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   Json started = options_to_json(before);
   if (!run.contains("dataset")) settle_older_run(started, paths.init);
   Json asked = asked_of(options, paths.named);
+  const Json asked_model = part_of(asked, "model");
   if (!paths.init.empty()) asked.erase("model");  // settle_architecture() says what is wrong with it
   if (asked.contains("model") && asked["model"].contains("text"))
     for (const char* key : kOfTokenizer) asked["model"]["text"].erase(key);
@@ -72,7 +74,17 @@ void settle_resumed(TrainOptions& options, TrainPaths& paths) {
   require_same_options(started, now, where);
   TrainOptions settled;
   options_from_json(now, settled, where + ": options");
-  if (!paths.init.empty()) settled.model = options.model;
+  if (!paths.init.empty()) {
+    const VisionConfig is = std::exchange(settled.model, options.model).vision;
+    VisionConfig& vision = settled.model.vision;
+    if (asked_model.contains("vision"))
+      for (const char* key : kOfNoWeight)
+        if (asked_model["vision"].contains(key) && options_to_json(vision)[key] != options_to_json(is)[key])
+          invalid_input("{}: {} of model.vision differs from what the run was started with; leave it out, or start another run",
+                        where, key);
+    vision.token_merging = is.token_merging;
+    vision.proportional_attention = is.proportional_attention;
+  }
   options = settled;
 }
 
@@ -93,9 +105,14 @@ void settle_new(TrainOptions& options, const Json& asked) {
 
 void settle_architecture(TrainOptions& options, const Json& asked, const CheckpointHead& head,
                          const std::string& init) {
-  require_asked(part_of(asked, "model"), options_to_json(head.config), "model.",
-                "the architecture comes with --init " + init);
-  options.model = head.config;
+  const Json model = part_of(asked, "model"), vision = part_of(model, "vision");
+  Json is = options_to_json(head.config);
+  for (const char* key : kOfNoWeight)
+    if (vision.contains(key)) is["vision"][key] = vision[key];
+  require_asked(model, is, "model.", "the architecture comes with --init " + init);
+  options.model = ModelConfig();
+  options_from_json(is, options.model, "model");
+  options.model.validate("model.");
 }
 
 /// The checkpoint's preprocessing, but for what was asked for.

@@ -39,13 +39,20 @@ Checkpoint new_checkpoint(const TrainOptions& options, const Dataset& dataset) {
 
 Checkpoint checkpoint_to_train(const TrainOptions& options, const std::filesystem::path& directory,
                                const std::string& adapter) {
-  Checkpoint checkpoint = load_checkpoint(directory, adapter);
+  Checkpoint checkpoint = load_checkpoint(directory, adapter, [&](ModelConfig& config) {
+    config.vision.token_merging = options.model.vision.token_merging;
+    config.vision.proportional_attention = options.model.vision.proportional_attention;
+  });
   const Json before = options_to_json(checkpoint.card.image), now = options_to_json(options.image);
   for (const auto& [key, value] : now.items())
     if (before[key] != value)
       spdlog::info("image.{} is {} from now on; the checkpoint was trained with {}", key, value.dump(),
                    before[key].dump());
   checkpoint.card.image = options.image;
+  if (checkpoint.ranges && !options.quantization_aware.enabled)
+    spdlog::info("{}: has learned to be int8, which it forgets from now on; quantization_aware.enabled goes on with it",
+                 checkpoint.directory.string());
+  checkpoint.ranges.reset();
   if (options.lora_mode != "continue") merge_adapter(checkpoint);
   choose_what_trains(checkpoint, options);
   if (checkpoint.model->adapters.empty() || options.saving.base) return checkpoint;

@@ -9,6 +9,9 @@
 /// What a training starts from: a checkpoint and a dataset that speak the same tokens.
 namespace edgeclip {
 
+/// Keys of an image tower that may be chosen for a checkpoint's weights.
+inline constexpr const char* kOfNoWeight[] = {"token_merging", "proportional_attention"};
+
 /// Keys of model.text that a new model takes from the dataset's tokenizer, whatever options say.
 inline constexpr const char* kOfTokenizer[] = {"vocab_size", "bos_token_id", "eos_token_id", "pad_token_id"};
 

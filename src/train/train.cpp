@@ -29,10 +29,15 @@ namespace edgeclip {
 
 namespace {
 
-/// The options in force; with --init the architecture is the checkpoint's and not repeated.
+/// The options in force; with --init the architecture is the checkpoint's and not repeated, but for what its weights do
+/// not say.
 Json options_of(const TrainOptions& options, const std::string& init) {
   Json json = options_to_json(options);
-  if (!init.empty()) json.erase("model");
+  if (init.empty()) return json;
+  const Json vision = json["model"]["vision"];
+  json.erase("model");
+  for (const char* key : kOfNoWeight)
+    if (vision.contains(key)) json["model"]["vision"][key] = vision[key];
   return json;
 }
 
@@ -123,6 +128,7 @@ Json train_as(Ranks& ranks, TrainOptions options, const TrainPaths& paths, const
   MemoryInputs memory_of = memory_inputs(options, checkpoint, *objective, dataset);
   memory_of.world = ranks.world();
   Trainer trainer(checkpoint, objective, dataset, options, run ? &*run : nullptr, ranks);
+  memory_of.teacher_bytes = trainer.teacher_bytes();
   const MemoryEstimate memory = estimate_memory(options, memory_of);
   allow_idle_tensor_memory(memory.idle);
   if (ranks.first()) {

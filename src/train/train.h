@@ -10,6 +10,7 @@
 #include "model/config/lora_options.h"
 #include "model/config/model_config.h"
 #include "train/objective_options.h"
+#include "train/quantization_options.h"
 #include "train/run_options.h"
 #include "train/schedule.h"
 
@@ -67,6 +68,7 @@ struct TrainOptions {
   std::string base_type = "fp32";   ///< of the frozen base of an adapter: "fp32" | "bf16" (half the memory)
   std::vector<std::string> freeze;  ///< modules and parameters that do not train (model/freeze.h)
   bool keep_zeros = false;          ///< weights that are 0 stay 0 (train/zero_weights.h)
+  QuantizationAwareOptions quantization_aware;
   bool gradient_checkpointing = false;  ///< less memory for one more forward pass (model/recompute.h)
   OptimizerOptions optimizer;
   ImageTransform image;  ///< height and width are model.vision's; with --init: the checkpoint's but for what
@@ -112,6 +114,7 @@ struct TrainOptions {
       "re:EXPRESSION");
     v("keep_zeros", keep_zeros,
       "weights of linear layers and convolutions that are 0 do not train: a network that was pruned by magnitude stays sparse");
+    v("quantization_aware", quantization_aware, "trains a model that is to be int8 with int8 in the loop");
     v("gradient_checkpointing", gradient_checkpointing,
       "keep each block's input alone and compute it again in the backward pass: less memory, more time");
     v("optimizer", optimizer, "AdamW and the schedule of its rate");

@@ -59,6 +59,7 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
                  const TrainOptions& options, RunFolder* run, Ranks& ranks)
     : checkpoint_(checkpoint),
       objective_(objective),
+      dataset_(dataset),
       options_(options),
       run_(run),
       ranks_(ranks),
@@ -70,9 +71,16 @@ Trainer::Trainer(Checkpoint& checkpoint, Objective& objective, const Dataset& da
       average_(options.average.decay > 0 ? std::make_unique<WeightAverage>(parameters_, options.average.decay)
                                          : nullptr),
       guard_(checkpoint.model) {
-  collect_state();
   position_.batches_per_epoch = loader_.batches_per_epoch();
   total_steps_ = options.steps > 0 ? options.steps : options.epochs * position_.batches_per_epoch;
+  if (const Teacher* const teacher = objective->teacher()) {
+    const LoaderOptions loading = loader_options(options);
+    const auto& distillation = options.losses.distillation;
+    teacher_memory_ = teacher_memory_plan(dataset, loading, teacher->config(), total_steps_ * loading.rows(),
+                                          distillation.hidden.weight > 0, distillation.cache_mb);
+  }
+  quantization_.emplace(options.quantization_aware, checkpoint.model, dataset, total_steps_, ranks);
+  collect_state();
   schedule_.emplace(options.optimizer, total_steps_, position_.batches_per_epoch);
   if (has_split(dataset, "val"))
     validator_ =
@@ -88,6 +96,7 @@ void Trainer::collect_state() {
   state_.add(state_of_objective(objective_));
   state_.add(state_of_optimizer(optimizer_));
   if (average_) state_.add(state_of_average(*average_));
+  if (auto part = quantization_->state()) state_.add(std::move(*part));
   state_.add(state_of_generators(checkpoint_.model->logit_scale.device()));
   state_.hold_to([model = checkpoint_.model] { return frozen_weights(model); });
 }
@@ -124,6 +133,7 @@ Json Trainer::fit() {
   std::optional<InterruptionHeld> held;
   if (!ranks_.alone()) held.emplace();
   try {
+    remember_teacher();
     for (;;) {
       if (validation_due()) validate();
       if (done()) break;
@@ -179,6 +189,17 @@ void Trainer::keep_after_failure() {
   }
 }
 
+void Trainer::remember_teacher() {
+  if (!teacher_memory_.keeps() || done()) return;
+  spdlog::info("the teacher is asked once of {} ({:.1f} MiB are kept)",
+               !teacher_memory_.images     ? "each caption"
+               : !teacher_memory_.captions ? "each image"
+                                           : "each caption and each image",
+               static_cast<double>(teacher_memory_.bytes) / (1024.0 * 1024.0));
+  objective_->teacher()->remember(teacher_memory_, dataset_, checkpoint_.card.image, loader_options(options_),
+                                  checkpoint_.model->logit_scale.device(), compute_type(bf16_), ranks_);
+}
+
 void Trainer::train_step() {
   const double start = seconds_now();
   // Each rank's dropout draws for itself, and does so again when the run goes on.
@@ -191,6 +212,7 @@ void Trainer::train_step() {
 
   guard_.begin();
   in_step_ = true;
+  quantization_->begin_step(position_.step);
   const ObjectiveValue value = gradient_(batch);
   loss_ = value.total.item<double>();
   if (options_.keep_zeros) drop_gradients_of_zeros(checkpoint_.model);
@@ -198,6 +220,7 @@ void Trainer::train_step() {
   if (!std::isfinite(loss_) || !std::isfinite(norm)) return skip_step(loss_, norm);
   if (log_ && (position_.step == 0 || (position_.step + 1) % kHistogramEvery == 0))
     log_->gradient_norms(position_.step + 1, gradient_norms(parameters_));
+  quantization_->end_step(/*counts=*/true);
   in_step_ = false;
   updating_ = true;
   optimizer_.step(lr, clip_scale(norm, o.clip_norm));
@@ -231,6 +254,7 @@ void Trainer::train_step() {
 
 void Trainer::skip_step(double loss, double norm) {
   require_finite_weights();  // such weights give no better step
+  quantization_->end_step(/*counts=*/false);
   const std::string where = guard_.damaged_gradient(parameters_);
   guard_.undo(parameters_);
   in_step_ = false;
@@ -294,6 +318,7 @@ void Trainer::validate() {
       return;
     }
     const WeightAverage::InUse averaged(average_.get());
+    const QuantizationAware::Measuring rounded(*quantization_);
     const Validation validation = validator_->run(checkpoint_, objective_);
     position_.last_validation = to_json(validation);
     if (run_ != nullptr)
@@ -325,9 +350,14 @@ void Trainer::validate() {
 }
 
 void Trainer::save_best() {
-  if (run_ != nullptr) save_checkpoint(run_->best(), checkpoint_, kReplaceOwn, run_->stands_at(run_->best()));
+  if (run_ != nullptr) save_checkpoint_at(run_->best());
   position_.best_step = position_.step;
   unsaved_ = true;
+}
+
+void Trainer::save_checkpoint_at(const std::filesystem::path& place) {
+  quantization_->describe(checkpoint_);
+  save_checkpoint(place, checkpoint_, kReplaceOwn, run_->stands_at(place));
 }
 
 void Trainer::finish() {
@@ -336,7 +366,7 @@ void Trainer::finish() {
   if (run_ == nullptr) return;
   {
     const WeightAverage::InUse averaged(average_.get());
-    save_checkpoint(run_->final(), checkpoint_, kReplaceOwn, run_->stands_at(run_->final()));
+    save_checkpoint_at(run_->final());
   }
   if (unsaved_) save_state();  // the last validation may have
   run_->keep();
@@ -352,8 +382,7 @@ void Trainer::save_state() {
   unsaved_ = false;
   if (options_.saving.keep > 0) {
     const WeightAverage::InUse averaged(average_.get());
-    const std::filesystem::path place = run_->checkpoint(position_.step);
-    save_checkpoint(place, checkpoint_, kReplaceOwn, run_->stands_at(place));
+    save_checkpoint_at(run_->checkpoint(position_.step));
     run_->keep_checkpoints(options_.saving.keep);
   }
   run_->keep();

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "train/gradient_step.h"
+#include "train/quantization_aware.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
 #include "train/run_state.h"
@@ -37,10 +38,14 @@ class Trainer {
   /// optimizer.max_skipped.
   Json fit();
 
+  /// What is kept in memory of what a teacher says, from fit() on.
+  std::int64_t teacher_bytes() const { return teacher_memory_.bytes; }
+
  private:
   using Clock = std::chrono::steady_clock;
 
   void train_step();
+  void remember_teacher();
   /// Leaves a step out; throws InvalidInput if that was one too many.
   void skip_step(double loss, double norm);
   /// Weights that are not finite must not take the place of those that were saved.
@@ -57,6 +62,7 @@ class Trainer {
   bool saving_due() const;
   void validate();
   void save_best();
+  void save_checkpoint_at(const std::filesystem::path& place);
   void save();
   /// The same, of weights that have been looked at.
   void save_state();
@@ -65,6 +71,7 @@ class Trainer {
 
   Checkpoint& checkpoint_;
   Objective& objective_;
+  const Dataset& dataset_;
   const TrainOptions options_;
   RunFolder* const run_;
   Ranks& ranks_;
@@ -76,6 +83,7 @@ class Trainer {
   AdamW optimizer_;
   std::unique_ptr<WeightAverage> average_;  ///< or null
   StepGuard guard_;
+  std::optional<QuantizationAware> quantization_;
   std::optional<Schedule> schedule_;
   std::optional<RunLog> log_;
   std::optional<TrainingProgress> progress_;
@@ -86,6 +94,7 @@ class Trainer {
   std::int64_t saved_step_ = 0;
   bool unsaved_ = true;  ///< something has changed since the state was saved or loaded
   std::int64_t total_steps_ = 0;
+  TeacherMemoryPlan teacher_memory_;
   bool epoch_started_ = false;
   bool in_step_ = false;   ///< its gradient is being computed
   bool updating_ = false;  ///< in the middle of a step's update

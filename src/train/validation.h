@@ -8,7 +8,7 @@
 
 #include "data/dataset/loader.h"
 #include "model/checkpoint.h"
-#include "retrieval/evaluate.h"
+#include "retrieval/evaluate/evaluate.h"
 #include "train/objective.h"
 #include "train/ranks.h"
 

@@ -8,11 +8,11 @@
 #include "builder/import/onnx_import.h"
 #include "builder/quantize/bundle_candidates.h"
 #include "builder/quantize/calibration.h"
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/measure_sqnr.h"
 #include "builder/quantize/mixed_search.h"
 #include "builder/quantize/quantize.h"
 #include "builder/transformer_bundle.h"
+#include "bundle/excluded.h"
 #include "engine/plan/plan.h"
 #include "engine/runtime/session.h"
 

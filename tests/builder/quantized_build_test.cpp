@@ -3,15 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/npy.h"
 #include "builder/build_plan.h"
 #include "builder/import/onnx_import.h"
+#include "builder/quantize/calibration.h"
+#include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/quantize.h"
 #include "builder/transformer_bundle.h"
 #include "builder/verify.h"
 #include "engine/ops/interpreter.h"
 #include "engine/plan/plan.h"
+#include "bundle/bundle.h"
 #include "onnx/graph_builder.h"
 #include "onnx/model.h"
 
@@ -332,6 +336,75 @@ TEST_F(QuantizedBundle, TakesWhatQuantizeWroteAndNothingOfAnotherModel) {
   bad.text.clear();
   write_json(*home_ / "fewer.json", bad.to_json());
   EXPECT_EQ(build_plan(options("int8", "fewer.json"))["text"]["int8_layers"], 0);
+}
+
+TEST_F(QuantizedBundle, HasRangesOfItsOwnWhereItsModelWasTrainedWithThem) {
+  CalibrationOptions how;
+  how.data = (*home_ / "dataset").string();
+  how.samples = 20;
+  const Bundle bundle = open_bundle(*home_ / "bundle");
+  const fs::path own = *home_ / "own";
+  fs::remove_all(own);
+  fs::copy(bundle.directory, own, fs::copy_options::recursive);
+  write_json(own / kCalibrationFile, calibrate(bundle, how, 8).to_json());
+  write_bundle_json(own, bundle);
+
+  BuildOptions build = options("int8");
+  build.bundle = own.string();
+  const auto activations = [](const Json& report) { return report["text"]["layers"][0]["activations"]; };
+  EXPECT_EQ(activations(build_plan(build)), "tensor");
+  const auto hash = open_plan_info(*home_ / "plan").model_hash;
+  build_plan(options("int8", "own/calibration.json"));
+  EXPECT_EQ(open_plan_info(*home_ / "plan").model_hash, hash) << "as if they had been named";
+
+  build.calibration = (*home_ / "dataset").string();  // what is named counts
+  build_plan(build);
+  EXPECT_NE(open_plan_info(*home_ / "plan").model_hash, hash);
+  build.calibration.clear();
+  build.calibrator = "mse";
+  EXPECT_NE(message(build).find("--calibrator mse: has no effect without --calibration"), std::string::npos);
+  build.calibrator = BuildOptions().calibrator;
+  build.precision = "mixed";
+  EXPECT_NE(message(build).find("give --calibration DATASET"), std::string::npos) << "which measures";
+  build.precision = "fp32";
+  EXPECT_NO_THROW(build_plan(build));
+}
+
+// Convolutions were not among what is calibrated at first.
+TEST(OlderCalibration, WithoutConvolutionsIsRefusedForWhatItIs) {
+  const test::TempDir dir;
+  Bundle bundle;
+  bundle.directory = dir.path();
+  for (const char* tower : {"image.onnx", "text.onnx"}) write_network(dir / tower);
+  Calibration whole;
+  whole.options.exclude.clear();
+  std::set<std::string> products;
+  for (const QuantizableProduct& product : find_quantizable(ir::read_model(dir / "image.onnx"), {})) {
+    whole.image[product.activation] = whole.text[product.activation] = {};
+    if (!product.convolution) products.insert(product.activation);
+  }
+  ASSERT_EQ(whole.image.size(), 3u);
+  ASSERT_EQ(products.size(), 1u);
+  EXPECT_NO_THROW(require_calibration_of(bundle, whole, "new.json"));
+  const auto refused = [&](const Calibration& calibration) {
+    return test::invalid_input_of([&] { require_calibration_of(bundle, calibration, "old.json"); });
+  };
+  Calibration old = whole;
+  for (const auto& [name, tensor] : whole.image)
+    if (!products.count(name)) old.image.erase(name);
+  const std::string expected = "old.json: tensors.image: has no ranges of what convolutions of image.onnx read, like files of older "
+                               "versions; calibrate again with quantize --data DATASET";
+  EXPECT_EQ(refused(old), expected);
+  // A tower whose products are all excluded: nothing is left of it, and yet the file was not made for one tower only.
+  old.options.exclude = {"head"};
+  old.image.clear();
+  EXPECT_EQ(refused(old), expected);
+  // What products read is missed by name.
+  old = whole;
+  old.image.erase(*products.begin());
+  EXPECT_NE(refused(old).find("has no range of \"" + *products.begin() + "\", which products of image.onnx read"), std::string::npos);
+  old.image.clear();
+  EXPECT_NE(refused(old).find("the file was made for one tower only"), std::string::npos);
 }
 
 TEST_F(QuantizedBundle, ItsDatasetCalibratesAnyModelOfOneImage) {

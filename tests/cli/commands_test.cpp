@@ -21,7 +21,7 @@ TEST(RuntimeCommands, EachIsDocumented) {
     EXPECT_NE(command->options_help(), "") << command->name();
   }
   EXPECT_EQ(names,
-            (std::set<std::string>{"verify", "quantize", "run", "conform", "build", "index", "search",
+            (std::set<std::string>{"verify", "quantize", "run", "conform", "build", "index", "gallery", "search",
                                    "evaluate", "bench", "encode", "tokenize", "preprocess", "inspect"}));
 }
 

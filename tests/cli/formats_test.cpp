@@ -5,7 +5,7 @@
 #include "data/dataset/dataset.h"
 #include "data/image/image.h"
 #include "engine/plan/plan.h"
-#include "retrieval/gallery.h"
+#include "retrieval/gallery/snapshot.h"
 #include "support/support.h"
 
 /// Artifacts written by an earlier version must stay readable: one of each format, from tests/golden/formats.
@@ -47,10 +47,12 @@ TEST(Formats, APlanOfVersion1IsRefusedWithTheCommandThatBuildsItAgain) {
 }
 
 TEST(Formats, GalleryOfVersion1) {
-  const Gallery gallery = open_gallery(test::golden(kVersion + std::string("gallery")));
-  EXPECT_EQ(gallery.embeddings.shape(), (Shape{6, 8}));
-  EXPECT_NE(gallery.items[0].caption, "");
-  EXPECT_EQ(gallery.model_hash.size(), 32u);
+  const GallerySnapshot gallery = open_gallery(test::golden(kVersion + std::string("gallery")));
+  EXPECT_EQ(gallery.size(), 6);
+  EXPECT_EQ(gallery.manifest().embedding_dim, 8);
+  EXPECT_NE(gallery.item(0).caption, "");
+  EXPECT_EQ(gallery.manifest().embedding_space.size(), 32u) << "of a plan's file";
+  EXPECT_NO_THROW(verify_gallery(gallery.directory()));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "cli/workshop/report/svg_chart.h"
 #include "data/image/codecs.h"
 #include "data/image/png_text.h"
-#include "retrieval/image_grid.h"
+#include "retrieval/search/image_grid.h"
 #include "support/support.h"
 
 namespace edgeclip::report {

@@ -148,6 +148,31 @@ TEST(Importance, MagnitudeIsTheNormOfAUnitsWeights) {
   EXPECT_TRUE(torch::allclose(importance.scores()[2], expected, 1e-5, 1e-7));
 }
 
+/// What Taylor's score says of the weights in `slice`, by differences: the sum over images of |dL/df|, f a factor on them that moves
+/// one image's embedding.
+double gradient_of_a_factor(DualEncoder model, const Batch& batch, torch::Tensor slice) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor pixels = from_tensor(batch.pixels.view()), tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
+  const torch::Tensor text = model->encode_text(tokens), base = model->encode_image(pixels), before = slice.clone();
+  const auto with_factor = [&](double factor) {
+    slice.copy_(before * factor);
+    const torch::Tensor image = model->encode_image(pixels).clone();
+    slice.copy_(before);
+    return image;
+  };
+  const double step = 1e-2;
+  const torch::Tensor more = with_factor(1 + step), less = with_factor(1 - step);
+  const auto loss = [&](const torch::Tensor& image) { return contrastive_loss(image, text, model->logit_scale).item<double>(); };
+  double sum = 0;
+  for (std::int64_t row = 0; row < pixels.size(0); ++row) {
+    torch::Tensor up = base.clone(), down = base.clone();
+    up[row].copy_(more[row]);
+    down[row].copy_(less[row]);
+    sum += std::abs(loss(up) - loss(down)) / (2 * step);
+  }
+  return sum;
+}
+
 TEST(Importance, AHeadsTaylorScoreIsTheGradientOfAFactorOnIt) {
   // Of the first row alone: the class token of the last block, whose other rows nothing reads.
   Checkpoint checkpoint = random_checkpoint();
@@ -160,31 +185,11 @@ TEST(Importance, AHeadsTaylorScoreIsTheGradientOfAFactorOnIt) {
   importance.add(batch, objective);
   const torch::Tensor scores = importance.scores().back();
 
-  const torch::Tensor pixels = from_tensor(batch.pixels.view()), tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
   DualEncoder model = checkpoint.model;
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor text = model->encode_text(tokens), base = model->encode_image(pixels);
   Attention attention = model->vision_model->blocks()->layer(1)->self_attn;
   const std::int64_t width = attention->head_width;
   for (std::int64_t head = 0; head < attention->heads; ++head) {
-    torch::Tensor columns = attention->out_proj->weight.slice(1, head * width, (head + 1) * width);
-    const torch::Tensor before = columns.clone();
-    const auto with_factor = [&](double factor) {
-      columns.copy_(before * factor);
-      const torch::Tensor image = model->encode_image(pixels).clone();
-      columns.copy_(before);
-      return image;
-    };
-    const double step = 1e-2;
-    const torch::Tensor more = with_factor(1 + step), less = with_factor(1 - step);
-    double expected = 0;
-    for (std::int64_t row = 0; row < 5; ++row) {  // only this image's embedding moves
-      torch::Tensor up = base.clone(), down = base.clone();
-      up[row].copy_(more[row]);
-      down[row].copy_(less[row]);
-      const auto loss = [&](const torch::Tensor& image) { return contrastive_loss(image, text, model->logit_scale).item<double>(); };
-      expected += std::abs(loss(up) - loss(down)) / (2 * step);
-    }
+    const double expected = gradient_of_a_factor(model, batch, attention->out_proj->weight.slice(1, head * width, (head + 1) * width));
     EXPECT_NEAR(scores[head].item<double>(), expected, 0.03 * expected + 2e-5) << head;
   }
 }
@@ -202,29 +207,9 @@ TEST(Importance, AChannelsTaylorScoreIsTheGradientOfAFactorOnIt) {
   const torch::Tensor scores = importance.scores().front();
 
   DualEncoder model = checkpoint.model;
-  const torch::Tensor pixels = from_tensor(batch.pixels.view()), tokens = from_tensor(batch.tokens.view()).to(torch::kInt64);
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor text = model->encode_text(tokens), base = model->encode_image(pixels);
-  torch::Tensor reader = model->named_parameters()["vision_model.layer2.1.conv2.weight"];
+  const torch::Tensor reader = model->named_parameters()["vision_model.layer2.1.conv2.weight"];
   for (std::int64_t channel = 0; channel < inner[0].units; ++channel) {
-    torch::Tensor slice = reader.select(1, channel);
-    const torch::Tensor before = slice.clone();
-    const auto with_factor = [&](double factor) {
-      slice.copy_(before * factor);
-      const torch::Tensor image = model->encode_image(pixels).clone();
-      slice.copy_(before);
-      return image;
-    };
-    const double step = 1e-2;
-    const torch::Tensor more = with_factor(1 + step), less = with_factor(1 - step);
-    double expected = 0;
-    for (std::int64_t row = 0; row < 5; ++row) {  // only this image's embedding moves
-      torch::Tensor up = base.clone(), down = base.clone();
-      up[row].copy_(more[row]);
-      down[row].copy_(less[row]);
-      const auto loss = [&](const torch::Tensor& image) { return contrastive_loss(image, text, model->logit_scale).item<double>(); };
-      expected += std::abs(loss(up) - loss(down)) / (2 * step);
-    }
+    const double expected = gradient_of_a_factor(model, batch, reader.select(1, channel));
     EXPECT_NEAR(scores[channel].item<double>(), expected, 0.05 * expected + 5e-5) << channel;
   }
 }

@@ -8,7 +8,7 @@
 #include "compress/tiny_pruning.h"
 #include "model/layer_weights.h"
 #include "model/profile.h"
-#include "retrieval/evaluate.h"
+#include "retrieval/evaluate/evaluate.h"
 #include "support/support.h"
 #include "train/checkpoint_encoder.h"
 #include "train/start.h"
@@ -323,8 +323,10 @@ TEST(PruneConfigs, RecoveryHasNoKeysWithoutEffect) {
 TEST(PruneConfigs, EveryShippedFileOpens) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(EDGECLIP_SOURCE_DIR) / "configs/compress")) {
+    const Json json = read_json(entry.path());
+    if (json.contains("networks")) continue;  // of compress-report
     PruneOptions options;
-    EXPECT_NO_THROW(options_from_json(read_json(entry.path()), options, entry.path().string() + ": "))
+    EXPECT_NO_THROW(options_from_json(json, options, entry.path().string() + ": "))
         << entry.path();
     ++files;
   }

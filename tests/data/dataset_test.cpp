@@ -1,11 +1,13 @@
 #include "data/dataset/dataset.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/npy.h"
+#include "data/dataset/captions.h"
 #include "data/dataset/write_dataset.h"
 #include "support/support.h"
 
@@ -66,6 +68,40 @@ TEST(Dataset, WrittenAndOpenedAgain) {
   const auto invalid = read_csv_table(dir / "set/invalid.csv", {"record", "reason"});
   EXPECT_EQ(invalid, (std::vector<std::vector<std::string>>{{"3", "no \"captions\", none"}}));
   EXPECT_NE(invalid_input_of([&] { dataset.split("tset"); }).find("\"test\""), std::string::npos);
+}
+
+TEST(Dataset, CaptionsOfASplitAndTheirLengths) {
+  TempDir dir;
+  write_some(dir / "set", some_pairs());
+  const Dataset dataset = open_dataset(dir / "set");
+  EXPECT_EQ(captions_of(dataset, "train"), (std::vector<std::int64_t>{0, 1, 3}));
+  EXPECT_EQ(captions_of(dataset, "test"), (std::vector<std::int64_t>{2, 4}));
+  EXPECT_EQ(captions_of(dataset, "all").size(), 5u);
+  EXPECT_NE(invalid_input_of([&] { captions_of(dataset, "val"); }).find("has no images of split \"val\""), std::string::npos);
+  for (std::int64_t i = 0; i < 5; ++i)
+    EXPECT_EQ(caption_length(dataset, i),
+              static_cast<int>(dataset.tokenizer->encode_with_ends(dataset.pairs[static_cast<std::size_t>(i)].caption, 12).size()));
+}
+
+/// Letters, of which the end pads.
+struct Letters : Tokenizer {
+  std::vector<std::int32_t> encode(std::string_view text) const override { return {text.begin(), text.end()}; }
+  std::string decode(const std::vector<std::int32_t>&) const override { return ""; }
+  std::string piece(std::int32_t) const override { return ""; }
+  int vocab_size() const override { return 128; }
+  std::int32_t begin_id() const override { return 1; }
+  std::int32_t end_id() const override { return 2; }
+  std::int32_t pad_id() const override { return 2; }
+  void save(const std::filesystem::path&) const override {}
+};
+
+TEST(Dataset, LengthsWhereTheEndPads) {
+  Dataset dataset;
+  dataset.tokenizer = std::make_shared<Letters>();
+  const std::vector<std::string> texts = {"", "a", "abcd", "abcdefgh"};
+  dataset.tokens = dataset.tokenizer->encode_batch(texts, 6, true);
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    EXPECT_EQ(caption_length(dataset, static_cast<std::int64_t>(i)), static_cast<int>(std::min<std::size_t>(6, texts[i].size() + 2)));
 }
 
 TEST(Dataset, TokenizerLearnsFromTrainingCaptionsOnly) {

@@ -137,7 +137,8 @@ TEST_F(BadInputs, QueryInInvalidUtf8) {
 }
 
 TEST_F(BadInputs, GalleryOfAnotherPrecision) {
-  expect_refused({"search", "--plan", made("plan-int8"), "--gallery", made("gallery"), "--text", "a man"},
+  expect_refused({"search", "--plan", made("plan-int8"), "--gallery", made("gallery"), "--text", "a man",
+                  "--same-precision"},
                  "search it with the fp32 plan");
 }
 

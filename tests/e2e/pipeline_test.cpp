@@ -98,7 +98,7 @@ TEST(Pipeline, FromNothingToARankedAnswer) {
 
   STAGE(indexed, EDGECLIP_EDGE_PROGRAM,
         {"index", "--plan", at("plan"), "--images", at("dataset"), "--out", at("gallery")});
-  EXPECT_TRUE(fs::exists(work() / "gallery/embeddings.npy"));
+  EXPECT_TRUE(fs::exists(work() / "gallery/segments/000001/rows.npy"));
   STAGE(searched, EDGECLIP_EDGE_PROGRAM,
         {"search", "--plan", at("plan"), "--gallery", at("gallery"), "--text",
          "a man in a red jacket, with a bag", "--text", "a woman", "--top", "5", "--csv", at("hits.csv"),
@@ -107,6 +107,10 @@ TEST(Pipeline, FromNothingToARankedAnswer) {
     EXPECT_EQ(read_csv(work() / fmt::format("hits.{}.csv", query)).size(), 1u + 5);  // header, results
     EXPECT_TRUE(fs::exists(work() / fmt::format("grid.{}.png", query)));
   }
+
+  STAGE(searched8, EDGECLIP_EDGE_PROGRAM,
+        {"search", "--plan", at("plan-int8"), "--gallery", at("gallery"), "--text", "a woman", "--top", "5"});
+  EXPECT_EQ(searched8.at("queries").at(0).at("results").size(), 5u) << "one embedding space, two precisions";
 
   for (const char* plan : {"plan", "plan-int8"}) {
     STAGE(evaluated, EDGECLIP_EDGE_PROGRAM,
@@ -156,7 +160,7 @@ TEST(Pipeline, InspectKnowsEveryArtifact) {
                                                         {"plan", "plan"},
                                                         {"plan/text.plan", "plan file"},
                                                         {"gallery", "gallery"},
-                                                        {"gallery/embeddings.npy", "npy"},
+                                                        {"gallery/segments/000001/rows.npy", "npy"},
                                                         {"grid.1.png", "image"}}) {
     const ProcessResult result = run({EDGECLIP_EDGE_PROGRAM, "inspect", at(path), "--json", "-"});
     ASSERT_EQ(result.code, 0) << result.err;

@@ -98,7 +98,7 @@ TEST_F(EdgeclipApi, EncodesFilesAndPixelsAlike) {
       edgeclip_encode_image_files(model_, pointers.data(), kPictures, of_files.data<float>(), floats));
   ASSERT_DONE(edgeclip_encode_images(model_, views.data(), kPictures, of_pixels.data<float>(), floats));
   EXPECT_EQ(max_difference(of_files, of_pixels), 0);
-  EXPECT_LE(max_difference(of_files, open_gallery(world().gallery()).embeddings), 1e-6);
+  EXPECT_LE(max_difference(of_files, test::rows_of(open_gallery(world().gallery()))), 1e-6);
 }
 
 TEST_F(EdgeclipApi, FindsAPicture) {
@@ -263,9 +263,11 @@ TEST_F(EdgeclipApi, RefusesBadGalleries) {
   EXPECT_EQ(edgeclip_gallery_size(nullptr), 0u);
   EXPECT_STREQ(edgeclip_gallery_image_root(nullptr), "");
   // Of another model.
-  Gallery other = open_gallery(world().gallery());
-  other.model_hash = std::string(other.model_hash.size(), '0');
-  write_gallery(world().dir("other-gallery"), other);
+  const GallerySnapshot own = open_gallery(world().gallery());
+  GalleryManifest other;
+  other.embedding_space = "another";
+  other.embedding_dim = own.manifest().embedding_dim;
+  test::add_to_gallery(world().dir("other-gallery"), other, test::items_of(own), test::rows_of(own));
   ASSERT_DONE(edgeclip_gallery_open(world().dir("other-gallery").c_str(), &gallery));
   EXPECT_SAYS(edgeclip_search_text(model_, gallery, "a person", 1, hits_, &found_), "model");
   edgeclip_gallery_close(gallery);
@@ -273,10 +275,10 @@ TEST_F(EdgeclipApi, RefusesBadGalleries) {
 }
 
 TEST_F(EdgeclipApi, AnEmptyGallery) {
-  Gallery none = open_gallery(world().gallery());
-  none.items.clear();
-  none.embeddings = Tensor(DType::f32, {0, kSmallEmbedding});
-  write_gallery(world().dir("empty-gallery"), none);
+  GalleryManifest none = open_gallery(world().gallery()).manifest();
+  none.sources.clear();
+  none.segments.clear();
+  test::add_to_gallery(world().dir("empty-gallery"), none, {}, Tensor(DType::f32, {0, kSmallEmbedding}));
   edgeclip_gallery* gallery = nullptr;
   ASSERT_DONE(edgeclip_gallery_open(world().dir("empty-gallery").c_str(), &gallery));
   ASSERT_DONE(edgeclip_search_text(model_, gallery, "a person", 3, hits_, &found_));

@@ -11,7 +11,7 @@
 #include "dual_encoder/plan_encoder.h"
 #include "edgeclip.h"
 #include "retrieval/encode.h"
-#include "retrieval/gallery.h"
+#include "retrieval/gallery_support.h"
 #include "support/support.h"
 
 /// A plan, some pictures and a gallery of them, made by the code below the C headers, which are tested
@@ -32,16 +32,16 @@ class SmallWorld {
     builder::build_plan(options);
     std::filesystem::create_directories(dir_ / "images");
     PlanEncoder encoder(plan());
-    Gallery all = gallery_for(encoder);
-    all.image_root = dir_ / "images";
+    GallerySource source;
+    source.image_root = dir_ / "images";
+    std::vector<GalleryItem> items;
     std::vector<std::filesystem::path> paths;
     for (int i = 0; i < kPictures; ++i) {
       write_png(picture(i), pixels(i));
       paths.push_back(picture(i));
-      all.items.push_back({std::to_string(i) + ".png", i / 2, -1, "picture " + std::to_string(i)});
+      items.push_back({std::to_string(i) + ".png", i / 2, -1, "picture " + std::to_string(i)});
     }
-    all.embeddings = encode_image_files(encoder, paths);
-    write_gallery(gallery(), all);
+    add_to_gallery(gallery(), manifest_for(encoder), items, encode_image_files(encoder, paths), source);
   }
 
   std::string plan() const { return (dir_ / "plan").string(); }

@@ -29,6 +29,12 @@ std::int64_t macs(const Given& given) {
   return multiply_accumulates(node, inputs, {{DType::f32, given.output, nullptr}});
 }
 
+TEST(NodeCost, OfTokenMerge) {
+  // 4 sources by 3 targets of heads of 8, in 2 images.
+  const std::map<std::string, Attribute> attributes = {{"num_heads", std::int64_t{2}}, {"count", std::int64_t{2}}};
+  EXPECT_EQ(macs({"TokenMerge", {{2, 7, 5}, {2, 7, 16}, {2, 7, 1}}, {2, 5, 5}, attributes, "edgeclip"}), 2 * 4 * 3 * 8);
+}
+
 TEST(NodeCost, OfConvolutions) {
   // Every output element is a sum over a filter: 4 / 2 channels of 3 x 3.
   const std::vector<Shape> conv = {{2, 4, 8, 8}, {6, 2, 3, 3}, {6}};

@@ -124,6 +124,7 @@ constexpr const char* kSamples[] = {
     "edgeclip.L2Normalize | T:2,3",
     "edgeclip.MaskedSoftmax safe=1 | T:2,2,3 T:2,1,3",
     "edgeclip.MaskedSoftmax | T:2,3",
+    "edgeclip.TokenMerge num_heads=2 count=1 | T:2,5,3 T:2,5,4 T:2,5,1 > 2",
     "edgeclip.QuantConv x_scale=0.5 x_zero_point=3 activation=relu | T:1,2,3,3 i8:2,2,2,2 f32:2 f32:2",
     "edgeclip.QuantGather | i8:3,2 f32:3 i64:2=2,0",
     "edgeclip.QuantMatMul a_scale=0.5 a_zero_point=3 | T:2,3 i8:3,2 f32:2",

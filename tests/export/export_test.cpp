@@ -110,6 +110,26 @@ TEST(Export, AFileKnowsWhereItComesFrom) {
   EXPECT_FALSE(metadata["edgeclip.weights"].empty());
 }
 
+TEST(Export, AnEmbeddingSpaceIsOfWeightsPreprocessingAndTokenizer) {
+  const auto space = [](const std::function<void(Checkpoint&)>& change, int opset = 17) {
+    const TempDir dir;
+    Checkpoint checkpoint = small_checkpoint("quick_gelu", 24);
+    change(checkpoint);
+    export_to(dir, checkpoint, opset);
+    return open_bundle(dir / "bundle").card.embedding_space;
+  };
+  const std::string first = space([](Checkpoint&) {});
+  EXPECT_EQ(first.size(), 32u);
+  EXPECT_EQ(space([](Checkpoint& c) { c.card.name = "another name"; }), first);
+  EXPECT_EQ(space([](Checkpoint&) {}, 14), first) << "the same model in another file";
+  EXPECT_NE(space([](Checkpoint& c) { c.card.image.filter = "bicubic"; }), first);
+  EXPECT_NE(space([](Checkpoint& c) {
+              const torch::NoGradGuard no_grad;
+              c.model->parameters().front().view(-1)[0] += 0.5;
+            }),
+            first);
+}
+
 TEST(Export, NodesAndNamesAreThoseOfTheModel) {
   const TempDir dir;
   const Checkpoint checkpoint = small_checkpoint("gelu", 16);

@@ -2,6 +2,7 @@
 
 #include <ATen/record_function.h>
 
+#include "model/config/macs.h"
 #include "support/support.h"
 
 namespace edgeclip {
@@ -156,6 +157,22 @@ const ModuleProfile& row_of(const ModelProfile& profile, const std::string& name
     if (row.name == name) return row;
   ADD_FAILURE() << "no row " << name;
   return profile.total;
+}
+
+TEST(Profile, FollowsFromTheConfigurationOfAVit) {
+  int seen = 0;
+  for (ModelConfig& config : all_small_configs()) {
+    if (config.vision.model_type != "vit") continue;
+    for (const auto& merging : std::vector<std::vector<int>>{{}, {2}, {5, 0}}) {
+      config.vision.token_merging = merging;
+      for (const char* pooling : {"class", "mean"}) {
+        config.vision.pooling = pooling;
+        EXPECT_EQ(vit_macs(config), profile_model(small_model(config), 1, 4).image_macs);
+        ++seen;
+      }
+    }
+  }
+  EXPECT_GE(seen, 30);
 }
 
 TEST(Profile, EveryParameterAndBufferStandsInOneRow) {

@@ -1,4 +1,4 @@
-#include "retrieval/bench.h"
+#include "retrieval/evaluate/bench.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ TEST(Bench, CountsQueriesBatchesAndTimes) {
   options.queries = 23;
   options.batch = 4;
   options.warmup = 2;
-  const BenchReport report = run_benchmark(encoder, nullptr, paths, options, "fp32", 3 << 20);
+  const BenchReport report = run_benchmark(encoder, nullptr, paths, {}, options, "fp32", 3 << 20);
   EXPECT_EQ(report.total_queries, 24) << "whole batches";
   EXPECT_EQ(report.latency_ms.count(), 24);
   EXPECT_EQ(encoder.batches.back(), 4);
@@ -28,6 +28,22 @@ TEST(Bench, CountsQueriesBatchesAndTimes) {
   EXPECT_NEAR(json["avg_qps"].get<double>(), 24 / report.total_time_s, 1e-6);
   EXPECT_NEAR(json["avg_inference_time_s"].get<double>(), report.total_inference_time_s / 24, 1e-12);
   EXPECT_EQ(json["model_mb"], 3.0);
+}
+
+TEST(Bench, TextsAreQueriesToo) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 5);
+  test::FakeEncoder encoder;
+  BenchOptions options;
+  options.queries = 7;
+  options.batch = 2;
+  options.warmup = 1;
+  const Json json = to_json(run_benchmark(encoder, nullptr, paths, {"red", "green blue", "grey"}, options, "fp32", 1));
+  EXPECT_EQ(encoder.texts_encoded, 2 + 8) << "warm-up, timed";
+  EXPECT_EQ(json["total_queries"], 8) << "of images, as before";
+  EXPECT_EQ(json["text"]["total_queries"], 8);
+  EXPECT_GT(json["text"]["latency_ms"]["median"].get<double>(), 0);
+  EXPECT_GT(json["text"]["avg_qps"].get<double>(), 0);
 }
 
 TEST(Bench, ReportHasTheKeysOfTheContract) {
@@ -46,27 +62,41 @@ TEST(Bench, RefusesAForeignGalleryAndTooLargeABatch) {
   test::TempDir dir;
   const auto paths = test::write_images(dir / "images", 2);
   test::FakeEncoder encoder;
-  Gallery foreign = gallery_for(encoder);
-  foreign.model_hash = "other";
+  GalleryManifest manifest = manifest_for(encoder);
+  manifest.embedding_space = "other";
+  const GallerySnapshot foreign = gallery_in_memory(manifest, {}, Tensor(DType::f32, {0, 6}));
   EXPECT_NE(
-      test::invalid_input_of([&] { run_benchmark(encoder, &foreign, paths, {}, "fp32", 1); }).find("other"),
+      test::invalid_input_of([&] { run_benchmark(encoder, &foreign, paths, {}, {}, "fp32", 1); }).find("other"),
       std::string::npos);
   BenchOptions options;
   options.batch = 65;
   EXPECT_NE(
-      test::invalid_input_of([&] { run_benchmark(encoder, nullptr, paths, options, "fp32", 1); }).find("65"),
+      test::invalid_input_of([&] { run_benchmark(encoder, nullptr, paths, {}, options, "fp32", 1); }).find("65"),
       std::string::npos);
   EXPECT_NE(
-      test::invalid_input_of([&] { run_benchmark(encoder, nullptr, {}, {}, "fp32", 1); }).find("no images"),
+      test::invalid_input_of([&] { run_benchmark(encoder, nullptr, {}, {}, {}, "fp32", 1); }).find("no images"),
       std::string::npos);
 }
 
-TEST(Bench, EndsOnASignal) {
+TEST(Bench, ASignalEndsItWithWhatWasMeasured) {
   test::TempDir dir;
   const auto paths = test::write_images(dir / "images", 2);
   test::FakeEncoder encoder;
-  encoder.interrupt_at_call = 6;
-  EXPECT_THROW(run_benchmark(encoder, nullptr, paths, {}, "fp32", 1), Interrupted);
+  encoder.interrupt_at_call = 10;  // own gallery, three to warm up, five that count, and one that a signal ends
+  const BenchReport report = run_benchmark(encoder, nullptr, paths, {"red"}, {}, "fp32", 1);
+  set_interrupted(false);
+  EXPECT_TRUE(report.interrupted);
+  EXPECT_EQ(report.total_queries, 5);
+  EXPECT_FALSE(report.text.has_value());
+  EXPECT_EQ(to_json(report)["interrupted"], true);
+}
+
+TEST(Bench, ASignalBeforeTheFirstQueryIsAllThereIs) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 2);
+  test::FakeEncoder encoder;
+  encoder.interrupt_at_call = 4;
+  EXPECT_THROW(run_benchmark(encoder, nullptr, paths, {}, {}, "fp32", 1), Interrupted);
   set_interrupted(false);
 }
 

@@ -58,6 +58,7 @@ class FakeEncoder : public Encoder {
   const ModelCard& card() const override { return card_; }
   std::shared_ptr<const Tokenizer> tokenizer() const override { return tokenizer_; }
   std::string model_hash() const override { return hash; }
+  std::string precision() const override { return precision_; }
   int max_batch() const override { return largest_batch; }
 
   Tensor encode_images(const TensorView& pixels) override {
@@ -106,6 +107,8 @@ class FakeEncoder : public Encoder {
     return out;
   }
 
+  ModelCard card_;
+  std::string precision_;
   std::string hash = "00112233445566778899aabbccddeeff";
   int largest_batch = 64;
   std::atomic<int> image_calls{0}, texts_encoded{0};
@@ -123,7 +126,6 @@ class FakeEncoder : public Encoder {
     }
   }
 
-  ModelCard card_;
   std::shared_ptr<const Tokenizer> tokenizer_ = std::make_shared<FakeTokenizer>();
   std::mutex mutex_;
 };

@@ -1,10 +1,10 @@
-#include "retrieval/font.h"
+#include "retrieval/search/font.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
-#include "retrieval/text_layout.h"
+#include "retrieval/search/text_layout.h"
 #include "support/support.h"
 
 namespace edgeclip {

@@ -1,4 +1,4 @@
-#include "retrieval/image_grid.h"
+#include "retrieval/search/image_grid.h"
 
 #include <gtest/gtest.h>
 
@@ -62,22 +62,32 @@ TEST(ImageGrid, DrawsWhateverItIsGiven) {
   EXPECT_GT(draw_grid("odd", odd).width, 0);
 }
 
+/// A gallery of these items, and hits of all of them in order.
+struct Hits {
+  Hits(const std::filesystem::path& root, const std::vector<GalleryItem>& items) {
+    GalleryManifest manifest;
+    manifest.embedding_dim = 1;
+    GallerySource source;
+    source.image_root = root;
+    gallery = GallerySet({gallery_in_memory(manifest, items, Tensor(DType::f32, {static_cast<std::int64_t>(items.size()), 1}), source)});
+    for (std::size_t k = 0; k < items.size(); ++k)
+      hits.push_back({static_cast<std::int64_t>(k) + 1, 0.9f - 0.1f * static_cast<float>(k), static_cast<std::int64_t>(k), k, items[k]});
+  }
+  GallerySet gallery;
+  std::vector<SearchHit> hits;
+};
+
 TEST(ImageGrid, AMissingImageIsAnEmptyFrame) {
   test::TempDir dir;
   test::write_images(dir.path(), 2);
-  Gallery gallery;
-  gallery.image_root = dir.path();
-  const std::vector<SearchHit> hits = {{1, 0.9f, "01.png", -1, 1, ""},
-                                       {2, 0.8f, "gone.png", -1, 2, ""},
-                                       {3, 0.7f, "00.png", -1, 0, "caption of 0"}};
-  const auto cells = grid_cells(gallery, hits);
+  const Hits found(dir.path(), {{"01.png"}, {"gone.png"}, {"00.png", -1, -1, "caption of 0"}});
+  const auto cells = grid_cells(found.gallery, found.hits);
   ASSERT_EQ(cells.size(), 3u);
   EXPECT_EQ(cells[0].label, "1   0.900");
   EXPECT_EQ(cells[0].image.rgb, read_image(dir / "01.png").rgb);
   EXPECT_EQ(cells[1].image.width, 0);
   EXPECT_EQ(cells[2].caption, "caption of 0");
-  EXPECT_NE(test::invalid_input_of([&] { grid_cells(gallery, {hits[1]}); }).find("gone.png"),
-            std::string::npos)
+  EXPECT_NE(test::invalid_input_of([&] { grid_cells(found.gallery, {found.hits[1]}); }).find("gone.png"), std::string::npos)
       << "a picture of nothing";
   EXPECT_GT(draw_grid("t", cells).height, 0);
 }
@@ -85,11 +95,10 @@ TEST(ImageGrid, AMissingImageIsAnEmptyFrame) {
 TEST(ImageGrid, AnItemWithoutACaptionIsNamed) {
   test::TempDir dir;
   test::write_images(dir.path(), 1);
-  Gallery gallery;
-  gallery.image_root = dir.path();
-  const auto cells = grid_cells(gallery, {{1, 0.9f, "00.png", -1, 0, ""},
-                                          {2, 0.8f, "cam/3/gone.png", -1, 1, ""},
-                                          {3, 0.7f, "cam/gate.avi#frame=120", -1, 2, ""}});
+  GalleryItem frame{"cam/gate.avi", -1, 120};
+  frame.in_video = true;
+  const Hits found(dir.path(), {{"00.png"}, {"cam/3/gone.png"}, frame});
+  const auto cells = grid_cells(found.gallery, found.hits);
   EXPECT_EQ(cells[0].caption, "00.png");
   EXPECT_EQ(cells[1].caption, "gone.png");
   EXPECT_EQ(cells[2].caption, "gate.avi, frame 120");
@@ -98,6 +107,16 @@ TEST(ImageGrid, AnItemWithoutACaptionIsNamed) {
   EXPECT_GT(count_colour(draw_grid("t", cells), 95, 101, 109),
             count_colour(draw_grid("t", bare), 95, 101, 109))
       << "the name is written";
+}
+
+TEST(ImageGrid, AnItemWithABoxIsThatPartOfItsImage) {
+  test::TempDir dir;
+  test::write_images(dir.path(), 1);
+  GalleryItem part{"00.png"};
+  part.box = {2, 3, 5, 9};
+  const Hits found(dir.path(), {part});
+  const auto cells = grid_cells(found.gallery, found.hits);
+  EXPECT_EQ(cells[0].image.rgb, crop(read_image(dir / "00.png"), 2, 3, 5, 9).rgb);
 }
 
 TEST(ImageGrid, QueriesOutsideAsciiAreWritten) {

@@ -1,4 +1,4 @@
-#include "retrieval/image_source.h"
+#include "retrieval/index/image_source.h"
 
 #include <gtest/gtest.h>
 #include <spdlog/sinks/ostream_sink.h>
@@ -114,6 +114,15 @@ TEST(ImageSource, AFolderBelowThatCannotBeReadIsNamed) {
   EXPECT_NE(message.find((dir / "root/closed").string() + ": cannot be read"), std::string::npos) << message;
 }
 
+TEST(ImageSource, AListNamesAnImageOnce) {
+  test::TempDir dir;
+  test::write_images(dir.path(), 2);
+  test::write_text(dir / "list.txt", "00.png\n01.png\r\n00.png\n\n");
+  const Logged logged;
+  EXPECT_EQ(open_image_source(dir / "list.txt").items.size(), 2u);
+  EXPECT_NE(logged.text().find("1 lines name"), std::string::npos) << logged.text();
+}
+
 TEST(ImageSource, OnlyADatasetHasAnImageRoot) {
   test::TempDir dir;
   test::write_images(dir / "root", 1);
@@ -154,8 +163,10 @@ TEST(ItemReader, ReadsImagesWhoseNamesLookLikeFrames) {
   test::TempDir dir;
   write_png(dir / "a#frame=x.png", test::two_colours(255, 0, 0, 0, 0, 255));
   ItemReader reader;
-  EXPECT_EQ(reader.read(dir.path(), "a#frame=x.png").width, 10);
-  test::invalid_input_of([&] { reader.read(dir.path(), "missing.avi#frame=3"); });
+  EXPECT_EQ(reader.read(dir / "a#frame=x.png", {"a#frame=x.png"}).width, 10);
+  GalleryItem frame{"missing.avi", -1, 3};
+  frame.in_video = true;
+  test::invalid_input_of([&] { reader.read(dir / "missing.avi", frame); });
 }
 
 }  // namespace

@@ -1,27 +1,36 @@
-#include "retrieval/indexing.h"
+#include "retrieval/index/indexing.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 #include <set>
+#include <mutex>
+#include <thread>
 
 #include "base/file.h"
+#include "base/output_claim.h"
 #include "base/signals.h"
+#include "base/csv.h"
 #include "retrieval/encode.h"
 #include "retrieval/fake_encoder.h"
+#include "retrieval/gallery/time_text.h"
+#include "retrieval/gallery_support.h"
+#include "retrieval/index/describe_items.h"
+#include "retrieval/index/pipeline.h"
 #include "support/support.h"
 #include "support/vtest.h"
 
 namespace edgeclip {
 namespace {
 
-void expect_gallery_of(const Gallery& gallery, const std::vector<std::filesystem::path>& paths) {
+void expect_gallery_of(const GallerySnapshot& gallery, const std::vector<std::filesystem::path>& paths) {
   test::FakeEncoder plain;
   const Tensor expected = encode_image_files(plain, paths);
   ASSERT_EQ(gallery.size(), static_cast<std::int64_t>(paths.size()));
   for (std::size_t i = 0; i < paths.size(); ++i)
-    EXPECT_EQ(gallery.image_root / gallery.items[i].path, paths[i]);
-  EXPECT_EQ(std::memcmp(gallery.embeddings.raw(), expected.raw(), expected.bytes()), 0);
+    EXPECT_EQ(gallery.file_of(gallery.place_of(static_cast<std::int64_t>(i))), paths[i]);
+  EXPECT_EQ(std::memcmp(test::rows_of(gallery).raw(), expected.raw(), expected.bytes()), 0);
 }
 
 TEST(Indexing, KeepsInputOrderWhateverTheSchedule) {
@@ -100,7 +109,7 @@ TEST(Indexing, ShardsAreAPartition) {
     options.schedule = i % 2 ? "static" : "dynamic";
     options.overwrite = true;
     index_images(encoder, source, dir / "g", options);
-    for (const auto& item : open_gallery(dir / "g").items) all.push_back(item.path);
+    for (const auto& item : test::items_of(open_gallery(dir / "g"))) all.push_back(item.path);
   }
   ASSERT_EQ(all.size(), 11u);
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], source.items[i].path);
@@ -119,15 +128,14 @@ TEST(Indexing, KeepsWhatWasFinishedWhenInterrupted) {
     options.schedule = schedule;
     EXPECT_THROW(index_images(encoder, open_image_source(dir / "images"), dir / "g", options), Interrupted);
     set_interrupted(false);
-    const Gallery gallery = open_gallery(dir / "g");
-    EXPECT_FALSE(gallery.complete);
+    const GallerySnapshot gallery = open_gallery(dir / "g");
+    EXPECT_FALSE(gallery.manifest().complete());
     EXPECT_GE(gallery.size(), 4);
     EXPECT_LT(gallery.size(), 60);
     test::FakeEncoder plain;
     for (std::int64_t i = 0; i < gallery.size(); ++i) {  // each row belongs to its item
-      const Tensor row =
-          encode_image_files(plain, {gallery.image_root / gallery.items[static_cast<std::size_t>(i)].path});
-      EXPECT_EQ(std::memcmp(row.raw(), gallery.embeddings.raw() + static_cast<std::size_t>(i) * 24, 24), 0);
+      const Tensor row = encode_image_files(plain, {gallery.file_of(gallery.place_of(i))});
+      EXPECT_EQ(std::memcmp(row.raw(), test::rows_of(gallery).raw() + static_cast<std::size_t>(i) * 24, 24), 0);
     }
   }
 }
@@ -165,33 +173,19 @@ TEST(Indexing, TheSameCommandGoesOnWhereItWasInterrupted) {
   EXPECT_EQ(third.image_calls, 0);
 }
 
-TEST(Indexing, AnotherGalleryIsReplacedOnlyWhenAskedFor) {
-  test::TempDir dir;
-  const auto paths = test::write_images(dir / "images", 6);
-  test::write_images(dir / "fewer", 1);
+TEST(Indexing, AStaticScheduleSharesFramesThatComeInSteps) {
   test::FakeEncoder encoder;
-  const auto index = [&](const std::string& images, Encoder& with) {
-    index_images(with, open_image_source(dir / images), dir / "g", {});
-  };
-  index("images", encoder);
-  const auto refused = [&](const std::function<void()>& body, const std::string& why) {
-    const std::string message = test::invalid_input_of(body);
-    EXPECT_NE(message.find("--overwrite"), std::string::npos) << message;
-    EXPECT_NE(message.find(why), std::string::npos) << message;
-    EXPECT_EQ(open_gallery(dir / "g").size(), 6);
-  };
-  refused([&] { index("fewer", encoder); }, "of other images");
-  test::FakeEncoder other;
-  other.hash = "other";
-  refused([&] { index("images", other); }, "another model");
-  std::filesystem::copy_file(paths[0], dir / "images" / "new.png");
-  refused([&] { index("images", encoder); }, "has 7 now");
-  std::filesystem::remove(dir / "images" / "new.png");
-  const auto later = std::filesystem::last_write_time(dir / "g/gallery.json") + std::chrono::hours(1);
-  std::filesystem::last_write_time(paths[2], later);
-  refused([&] { index("images", encoder); }, "has changed since");
-  std::filesystem::remove(paths[2]);
-  refused([&] { index("images", encoder); }, "any more");
+  std::mutex mutex;
+  std::map<std::thread::id, int> of_consumer;
+  EncodePipeline pipeline(encoder, {1, 4, 1, false}, [&](std::vector<Sample>& batch, const float*) {
+    const std::lock_guard lock(mutex);
+    of_consumer[std::this_thread::get_id()] += static_cast<int>(batch.size());
+  });
+  pipeline.run([&](int producer) {
+    for (int frame = 0; frame < 80; frame += 4) pipeline.push(producer, {frame, {"v.avi"}, test::two_colours(1, 2, 3, 4, 5, 6, 4, 8)});
+  });
+  EXPECT_EQ(of_consumer.size(), 4u);
+  for (const auto& [id, images] : of_consumer) EXPECT_EQ(images, 5);
 }
 
 TEST(Indexing, KeepsWhatWasFinishedWhenTheMachineFails) {
@@ -203,7 +197,7 @@ TEST(Indexing, KeepsWhatWasFinishedWhenTheMachineFails) {
   IndexOptions options;
   options.batch = 4;
   EXPECT_THROW(index_images(encoder, source, dir / "g", options), std::bad_alloc);
-  EXPECT_FALSE(open_gallery(dir / "g").complete);
+  EXPECT_FALSE(open_gallery(dir / "g").manifest().complete());
   EXPECT_EQ(open_gallery(dir / "g").size(), 8);
   test::FakeEncoder plain;
   EXPECT_EQ(index_images(plain, source, dir / "g", options).indexed, 40);
@@ -212,13 +206,13 @@ TEST(Indexing, KeepsWhatWasFinishedWhenTheMachineFails) {
   test::FakeEncoder again;
   again.no_memory_at_call = 3;
   EXPECT_THROW(index_images(again, source, (dir / "g").string() + "/", options), std::bad_alloc);
-  EXPECT_TRUE(open_gallery(dir / "g").complete);
-  EXPECT_FALSE(open_gallery(dir / "g.partial").complete);
+  EXPECT_TRUE(open_gallery(dir / "g").manifest().complete());
+  EXPECT_FALSE(open_gallery(partial_of(dir / "g")).manifest().complete());
   test::FakeEncoder last;  // goes on from there
   const IndexReport report = index_images(last, source, dir / "g", options);
   EXPECT_EQ(report.resumed, 8);
   EXPECT_EQ(open_gallery(dir / "g").size(), 40);
-  EXPECT_FALSE(std::filesystem::exists(dir / "g.partial"));
+  EXPECT_FALSE(std::filesystem::exists(partial_of(dir / "g")));
 }
 
 TEST(Indexing, AFolderHasManyNames) {
@@ -245,7 +239,8 @@ TEST(Indexing, ABrokenImageThatWasMendedIsTriedAgain) {
   test::write_text(paths[0], good);
   test::FakeEncoder plain;
   EXPECT_EQ(index_images(plain, open_image_source(dir / "images"), dir / "g", options).indexed, 12);
-  EXPECT_TRUE(open_gallery(dir / "g").left_out.empty());
+  EXPECT_TRUE(open_gallery(dir / "g").manifest().sources.at(0).left_out.empty());
+  EXPECT_FALSE(std::filesystem::exists(dir / "g/failed.csv"));
 }
 
 TEST(Indexing, SaysWhatShareIsUnreadable) {
@@ -256,7 +251,8 @@ TEST(Indexing, SaysWhatShareIsUnreadable) {
   test::FakeEncoder encoder;
   const IndexReport report = index_images(encoder, open_image_source(dir / "images"), dir / "g", {});
   EXPECT_DOUBLE_EQ(report.unreadable(), 25);
-  EXPECT_EQ(open_gallery(dir / "g").left_out, (std::vector<std::string>{"03.png", "05.png"}));
+  EXPECT_EQ(read_csv_table(dir / "g/failed.csv", {"source", "path", "reason"}).size(), 2u);
+  EXPECT_EQ(open_gallery(dir / "g").manifest().sources.at(0).left_out, (std::vector<std::string>{"03.png", "05.png"}));
 }
 
 TEST(Indexing, WritesNothingWhenInterruptedBeforeTheFirstImage) {
@@ -270,7 +266,7 @@ TEST(Indexing, WritesNothingWhenInterruptedBeforeTheFirstImage) {
   EXPECT_FALSE(std::filesystem::exists(dir / "g"));
 }
 
-TEST(Indexing, AnEncodersErrorEndsItWithoutAGallery) {
+TEST(Indexing, AnEncodersErrorEndsIt) {
   for (const char* schedule : {"dynamic", "static"}) {
     test::TempDir dir;
     test::write_images(dir / "images", 60);
@@ -282,7 +278,10 @@ TEST(Indexing, AnEncodersErrorEndsItWithoutAGallery) {
     options.consumers = 2;
     options.schedule = schedule;
     EXPECT_THROW(index_images(encoder, open_image_source(dir / "images"), dir / "g", options), InternalError);
-    EXPECT_FALSE(std::filesystem::exists(dir / "g"));
+    if (std::filesystem::exists(dir / "g")) {  // what another consumer had finished
+      EXPECT_FALSE(open_gallery(dir / "g").manifest().complete());
+      EXPECT_GT(open_gallery(dir / "g").size(), 0);
+    }
   }
 }
 
@@ -316,11 +315,14 @@ TEST(IndexingData, FramesOfAVideo) {
   options.frame_step = 200;
   const IndexReport report = index_images(encoder, open_image_source(video), dir / "g", options);
   EXPECT_EQ(report.indexed, 4);
-  const Gallery gallery = open_gallery(dir / "g");
-  EXPECT_EQ(gallery.items[2].path, "vtest.avi#frame=400");
-  EXPECT_EQ(gallery.items[2].frame, 400);
+  const GallerySnapshot gallery = open_gallery(dir / "g");
+  EXPECT_EQ(shown_path(gallery.item(2)), "vtest.avi#frame=400");
+  EXPECT_EQ(gallery.item(2).frame, 400);
   ItemReader reader;
-  EXPECT_EQ(reader.read(gallery.image_root, gallery.items[0].path).width, 768);
+  EXPECT_EQ(reader.read(gallery.file_of(0), gallery.item(0)).width, 768);
+  test::FakeEncoder again;
+  EXPECT_TRUE(index_images(again, open_image_source(video), dir / "g", options).unchanged);
+  EXPECT_EQ(again.image_calls, 0);
 }
 
 }  // namespace

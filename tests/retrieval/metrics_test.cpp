@@ -1,8 +1,9 @@
-#include "retrieval/metrics.h"
+#include "retrieval/evaluate/metrics.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -114,6 +115,46 @@ TEST(MetricsGolden, FiveCaptionsBothDirections) {
   EXPECT_NEAR(t2i.r1, expected["T2I_R@1"].get<double>(), 1e-6);
   EXPECT_NEAR(t2i.r5, expected["T2I_R@5"].get<double>(), 1e-6);
   EXPECT_NEAR(t2i.r10, expected["T2I_R@10"].get<double>(), 1e-6);
+}
+
+/// The definition: everything in order.
+QueryMetrics by_sorting(const std::vector<float>& scores, std::int64_t query, const std::vector<std::int64_t>& ids) {
+  std::vector<std::size_t> order(ids.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto key = [&](std::size_t j) { return std::isnan(scores[j]) ? -std::numeric_limits<float>::infinity() : scores[j]; };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) > key(b); });
+  QueryMetrics m;
+  double hits = 0, last = 0;
+  for (std::size_t at = 0; at < order.size(); ++at) {
+    if (ids[order[at]] != query) continue;
+    last = static_cast<double>(at + 1);
+    if (hits == 0) m.first_rank = last;
+    m.ap += ++hits / last;
+  }
+  if (hits > 0) m.ap /= hits, m.inp = hits / last;
+  return m;
+}
+
+TEST(QueryMetrics, AreThoseOfAFullSort) {
+  Rng rng(3);
+  for (int round = 0; round < 300; ++round) {
+    const auto count = static_cast<std::size_t>(rng.below(40));
+    std::vector<float> scores;
+    std::vector<std::int64_t> ids;
+    for (std::size_t j = 0; j < count; ++j) {
+      const std::int64_t kind = rng.below(10);  // with ties, NaN and infinities
+      scores.push_back(kind == 0   ? std::numeric_limits<float>::quiet_NaN()
+                       : kind == 1 ? -std::numeric_limits<float>::infinity()
+                                   : static_cast<float>(rng.below(6)) / 4);
+      ids.push_back(static_cast<std::int64_t>(rng.below(4)));
+    }
+    for (std::int64_t query = 0; query < 5; ++query) {
+      const QueryMetrics fast = query_metrics(scores.data(), query, ids), slow = by_sorting(scores, query, ids);
+      ASSERT_EQ(fast.first_rank, slow.first_rank);
+      ASSERT_EQ(fast.ap, slow.ap);
+      ASSERT_EQ(fast.inp, slow.inp);
+    }
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "retrieval/text_layout.h"
+#include "retrieval/search/text_layout.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 #   dataset/     drawn people, prepared (12 train, 4 val, 4 test)   tiny.json   a model that trains in seconds
 #   run/         a finished run of 6 steps, run-adapter/ of an adapter on it
 #   bundle/ bundle-int8/ plan/ plan-other/ (other batches) plan-int8/ gallery/ gallery-int8/
-#   images/      1,000 pictures, images.json their annotations, texts.txt sentences; long.txt a list of 4,000, each four times
+#   images/      1,000 pictures, images.json their annotations, texts.txt sentences; images1/ to images3/ the same under other names, long.txt a list of all 4,000
 # The file WORLD/made says that it is complete.
 set -euo pipefail
 bin=$(realpath "$1") world=$2
@@ -15,7 +15,7 @@ workshop() { "$bin/edgeclip" "$@" --quiet --threads 2 >>log 2>&1 || { echo "fixt
 cat >tiny.json <<'JSON'
 {
   "model": {
-    "vision": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": [64],
+    "vision": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": [64],
                "image_height": 32, "image_width": 16, "patch_size": 8},
     "text": {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": [64],
              "max_position_embeddings": 32},
@@ -49,7 +49,11 @@ with open("pictures/manifest.csv", newline="") as file:
 assert len(rows) == 1000, len(rows)
 json.dump(rows, open("images.json", "w"))
 open("texts.txt", "w").write("".join(row["captions"][0].replace("\n", " ") + "\n" for row in rows))
-open("long.txt", "w").write("".join("images/" + row["file_path"] + "\n" for row in rows) * 4)
+for copy in range(4):
+    if copy: os.makedirs("images%d" % copy)
+    for row in rows:
+        if copy: os.link("images/" + row["file_path"], "images%d/%s" % (copy, row["file_path"]))
+open("long.txt", "w").write("".join("images%s/%s\n" % (copy or "", row["file_path"]) for copy in range(4) for row in rows))
 PY
 rm -r pictures
 edge index --plan plan --images images --out gallery

@@ -29,7 +29,8 @@ class Command:
 
 
 def opened(programs, path):
-    result = run([programs.edge, "inspect", path])
+    is_gallery = (path / "gallery.json").exists()
+    result = run([programs.edge, "gallery", "verify", "--gallery", path] if is_gallery else [programs.edge, "inspect", path])
     return "" if result.code == 0 else f"{path.name} is not whole: {result.message()}"
 
 
@@ -43,7 +44,7 @@ def commands(programs, world):
 
     def gallery(out, code):
         fault = artifact(out, code)
-        for path in (out, out.with_name("out.partial")):
+        for path in (out, out.with_name(".out.edgeclip-partial")):
             if fault or not path.exists():
                 continue
             fault = opened(programs, path)
@@ -78,6 +79,12 @@ def commands(programs, world):
             return "exit 0, but no report" if code == 0 else ""
         return "" if code == 0 and json.loads(out.read_text()) else f"exit {code}, but a report is there"
 
+    def measured(out, code):
+        """What was measured until the signal."""
+        if not out.exists():
+            return "exit 0, but no report" if code == 0 else ""
+        return "" if json.loads(out.read_text()).get("interrupted", False) == (code != 0) else f"exit {code}, but the report says otherwise"
+
     def arrays(out, code):
         if not out.exists():
             return "exit 0, but no output" if code == 0 else ""
@@ -99,12 +106,12 @@ def commands(programs, world):
         ("out", "out.recovery"))
     yield Command("index", lambda out: [
         edge, "index", "--plan", w / "plan", "--images", w / "long.txt", "--out", out, *again(edge, "index")], gallery,
-        w / "gallery-long", ("out", "out.partial"))
+        w / "gallery-long", ("out", ".out.edgeclip-partial"))
     yield Command("evaluate", lambda out: [
         workshop, "evaluate", "--checkpoint", w / "run/best", "--data", w / "prepared", "--split", "train", "--json", out],
         report)
     yield Command("bench", lambda out: [
-        edge, "bench", "--plan", w / "plan", "--data", w / "dataset", "--queries", "6000", "--json", out], report)
+        edge, "bench", "--plan", w / "plan", "--data", w / "dataset", "--queries", "6000", "--json", out], measured)
     yield Command("encode", lambda out: [
         edge, "encode", "--plan", w / "plan", "--images", w / "long.txt", "--out", out], arrays)
 

@@ -46,7 +46,7 @@ class World:
 
     def gallery(self, out):
         """(items, complete), or what is wrong."""
-        result = run([self.edge, "inspect", out, "--json", "-"])
+        result = run([self.edge, "gallery", "verify", "--gallery", out])
         if result.code != 0:
             return f"not whole: {result.message()}"
         head = json.loads((out / "gallery.json").read_text())

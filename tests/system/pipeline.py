@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The unattended pipeline (examples/pipeline.sh), killed with all its commands at a random moment and run again, ends with the very plan of one that was
+"""The unattended pipeline (examples/pipeline.sh: an adapter merged, pruned, distilled, fewer tokens, int8), killed with all its commands at a random moment and run again, ends with the very plan of one that was
 left alone; what has a report is not done again; bad input is one line and exit 2."""
 
 import json
@@ -22,7 +22,7 @@ def body(programs, world, work, arguments):
 
     def command(out, *more):
         return [SCRIPT, "--checkpoint", world / "run-adapter/best", "--data", world / "dataset", "--out", out, "--set", "recovery.batch=8", "--set",
-                "recovery.steps=40", "--set", "recovery.saving.every_steps=3", "--set", "recovery.precision=fp32", *more]
+                "recovery.steps=40", "--set", "recovery.saving.every_steps=3", "--set", "recovery.precision=fp32", "--token-merging", "3", *more]
 
     def made(out):
         """Graphs and weights: beside them stand times, and the folders that they were made in."""
@@ -39,12 +39,26 @@ def body(programs, world, work, arguments):
         return table.end()
     macs = report["pruned"]["macs"]
     table.row("  half of the multiply-accumulates are left", macs["after"] <= 0.5 * macs["before"], f"{macs['after']:.0f} of {macs['before']:.0f}")
+    table.row("  tokens are merged", report["bundle"].get("image_tokens") == [9, 6, 6], str(report["bundle"].get("image_tokens")))
     table.row("  its files are verified", report["verified"]["passed"] is True, str(report["verified"].get("passed")))
     expected = made(whole)
     before = contents(whole)
     result = run(command(whole), env=environment)
     after = contents(whole)
     table.row("  run again, nothing is done again", result.code == 0 and before == after, shown(result.err))
+
+    # A check that is not met stays so: its report does not stand for it in the next run.
+    fake = work / "fake"
+    fake.mkdir()
+    (fake / "edgeclip").symlink_to(programs.workshop)
+    (fake / "edgeclip-edge").write_text(f"""#!/bin/sh
+{programs.edge} "$@"
+[ "$1" != verify ] || exit 3
+""")
+    (fake / "edgeclip-edge").chmod(0o755)
+    codes = [run(command(work / "unmet"), env={**environment, "EDGECLIP_BIN": str(fake)}).code for _ in range(2)]
+    table.row("a verify that is not met ends it, the second time too", codes == [3, 3] and not (work / "unmet/plan").exists(), str(codes))
+    remove(work / "unmet")
 
     rng = random.Random(arguments.seed)
     kills = 0

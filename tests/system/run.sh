@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 bin=${1:-../../build/release/bin}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- found_by_use atomic_faults two_writers machine packages interrupts resumes resumes_pruning pipeline ranks
+[ $# -gt 0 ] || set -- found_by_use atomic_faults two_writers machine packages interrupts resumes resumes_pruning gallery_kills pipeline compress_report ranks
 bin=$(realpath "$bin")
 for tool in strace unshare prlimit python3; do
   command -v "$tool" >/dev/null || { echo "system: $tool is not installed; run scripts/setup.sh --system" >&2; exit 2; }

@@ -101,8 +101,12 @@ def another_folder_into_a_gallery(case):
     one.mkdir()
     place(case.world / "images/0000.png", one / "0000.png")
     gallery = case.copy("gallery")
-    case.refused("index of another folder into a gallery",
-                 [case.edge, "index", "--plan", case.world / "plan", "--images", one, "--out", gallery], gallery)
+    before = json.loads((gallery / "gallery.json").read_text())["count"]
+    case.done("index of another folder into a gallery",
+              [case.edge, "index", "--plan", case.world / "plan", "--images", one, "--out", gallery])
+    result = run([case.edge, "gallery", "verify", "--gallery", gallery])
+    after = json.loads((gallery / "gallery.json").read_text())["count"]
+    case.check("which has one image more", result, result.code == 0 and after == before + 1, f"{before} and {after} images")
 
 
 @case

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "model/quantization/fake_quantization.h"
 #include "support/other_device.h"
 #include "train/checkpoint_encoder.h"
 #include "train/objective.h"
@@ -108,6 +109,22 @@ TEST_F(DeviceTest, AStepStaysWhereTheModelIs) {
       EXPECT_LE((same_gradient - gradient).abs().max().item<double>(), 1e-6 + 1e-4 * gradient.abs().max().item<double>())
           << item.key();
     }
+  }
+}
+
+TEST_F(DeviceTest, SoDoesOneThatRoundsAsInt8) {
+  for (const TrainOptions& options : {test::tiny_train_options(), resnet_and_distilbert()}) {
+    SCOPED_TRACE(options.model.vision.model_type);
+    Training there = training_on(test::kOtherDevice, options);
+    FakeQuantization layers(there.checkpoint.model, 8, {"visual_projection", "text_projection"}, "exclude");
+    layers.observe(true);
+    there.objective->features(there.checkpoint.model, there.inputs, /*bf16=*/false);
+    layers.observe(false);
+    layers.move(layers.seen(), 0.9);
+    layers.round(true);
+    const test::CpuTensors made;
+    EXPECT_TRUE(std::isfinite(step(there)));
+    EXPECT_EQ(made.made_by(), "");
   }
 }
 

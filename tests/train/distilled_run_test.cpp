@@ -64,6 +64,23 @@ TEST_F(DistilledRun, GoesOnExactlyAndLogsEachLoss) {
             weights_hash(load_checkpoint(at("whole") / "final").model));
 }
 
+TEST_F(DistilledRun, GoesOnExactlyWithATeacherThatIsAskedOnce) {
+  TrainOptions options = distilled();
+  options.losses.self_supervision.weight = 0;
+  options.augment = {};
+  options.epochs = 3;
+  const Json report = train(options, paths("asked_once"));
+  EXPECT_GT(report["memory"]["teacher_mb"].get<double>(), 0.01) << "of captions and images";
+  {
+    const test::InterruptAfter interrupt(at("asked_again") / "metrics.jsonl", 5);
+    EXPECT_THROW(train(options, paths("asked_again")), Interrupted);
+  }
+  train(options, paths("asked_again", "", true));
+  EXPECT_EQ(steps_of(at("asked_again")), steps_of(at("asked_once")));
+  EXPECT_EQ(weights_hash(load_checkpoint(at("asked_again") / "final").model),
+            weights_hash(load_checkpoint(at("asked_once") / "final").model));
+}
+
 TEST_F(DistilledRun, GoesOnWithItsTeacherAlone) {
   TrainOptions options = distilled();
   options.epochs = 1;

@@ -38,6 +38,20 @@ TEST(MemoryEstimate, ActivationsByTheFormula) {
   EXPECT_EQ(estimate_memory(parts, {600, 100, 77, false, 50}).in_turn, 0);
 }
 
+TEST(MemoryEstimate, RoundingAsInt8KeepsWeightsAndWhatWasCutOff) {
+  TrainOptions options = vit_b32();
+  MemoryInputs inputs{600, 100, 77, false, 50};
+  inputs.rounded_values = 30;
+  inputs.teacher_bytes = 70;
+  const MemoryEstimate plain = estimate_memory(options, inputs);
+  EXPECT_EQ(plain.copies, 0);
+  EXPECT_EQ(plain.teacher, 70);
+  options.quantization_aware.enabled = true;
+  const MemoryEstimate rounded = estimate_memory(options, inputs);
+  EXPECT_EQ(rounded.copies, 120);
+  EXPECT_EQ(rounded.image_activations - plain.image_activations, 32 * 11 * 50 * (3 * 768 + 3072));
+}
+
 TEST(MemoryEstimate, WhatIsFrozenKeepsNoInputs) {
   MemoryInputs inputs{600, 100, 77, false, 50};
   inputs.image.mlp_in = inputs.image.hidden = 0;  // an adapter of the attention

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "support/support.h"
 #include "train/gradient_step.h"
+#include "train/parameter_groups.h"
 #include "train/start.h"
 #include "train/tiny_training.h"
 

@@ -48,7 +48,7 @@ TEST_F(Recipes, AreAllThere) {
   std::vector<std::string> names;
   for (const auto& file : files()) names.push_back(file.stem().string());
   for (const char* name : {"demo_adapt", "demo_pretrain", "distilbert_resnet50", "distill", "full_clip_b32",
-                           "irra_384x128", "lora_clip_b32", "person_small", "person_small_resnet", "tbps_clip_b16"})
+                           "irra_384x128", "lora_clip_b32", "person_small", "person_small_resnet", "quantization_aware", "tbps_clip_b16"})
     EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;
 }
 

@@ -143,6 +143,39 @@ TEST_F(SettleTest, InitBringsArchitectureAndPreprocessing) {
   EXPECT_EQ(resumed.init, at("init/final").string());
 }
 
+TEST_F(SettleTest, TokensMayBeMergedOfACheckpointThatMergesNone) {
+  train(short_options(), paths("unmerged"));
+  TrainOptions options = short_options();
+  options.model = ModelConfig();
+  options.model.vision.token_merging = {1};
+  TrainPaths where = paths("merging", "unmerged/final");
+  train(options, where);
+  const Checkpoint merged = load_checkpoint(at("merging/final"));
+  EXPECT_EQ(merged.config.vision.token_merging, (std::vector<int>{1}));
+  EXPECT_EQ(merged.config.vision.hidden_size, 32);
+  EXPECT_EQ(read_json(at("merging/run.json"))["options"]["model"]["vision"]["token_merging"], Json({1}));
+
+  TrainOptions again;
+  TrainPaths resumed = paths("merging", "", true);
+  settle_training(again, resumed);  // without repeating it
+  EXPECT_EQ(again.model.vision.token_merging, (std::vector<int>{1}));
+  TrainOptions other;
+  other.model.vision.token_merging = {2};
+  EXPECT_TRUE(has(refused(other, paths("merging", "", true)), "token_merging of model.vision differs"));
+  options.model.vision.token_merging = {1000};
+  const std::string many = refused(options, paths("more", "unmerged/final"));
+  EXPECT_TRUE(has(many, "model.vision.token_merging: layer 0 has")) << many;
+  // From a checkpoint that merges, as it is and with none.
+  TrainOptions further;
+  TrainPaths from = paths("further", "merging/final");
+  settle_training(further, from);
+  EXPECT_EQ(further.model.vision.token_merging, (std::vector<int>{1}));
+  further = TrainOptions();
+  further.model.vision.token_merging = {0};
+  settle_training(further, from);
+  EXPECT_EQ(further.model.vision.token_merging, (std::vector<int>{0}));
+}
+
 TEST_F(SettleTest, AdapterOptionsNeedAnAdapter) {
   TrainOptions options = short_options();
   options.lora.rank = 4;

@@ -21,6 +21,7 @@
 #include "builder/passes/fuse_quantized_matmul.h"
 #include "builder/passes/fuse_quick_gelu.h"
 #include "builder/passes/fuse_swish.h"
+#include "builder/passes/fuse_token_merge.h"
 #include "builder/passes/gather_per_sample.h"
 #include "builder/passes/join_attention_products.h"
 #include "builder/passes/patch_embedding.h"
@@ -62,6 +63,8 @@ constexpr Pass kPasses[] = {
     {"fuse_hard_swish", fuse_hard_swish},
     // Wholes before their parts: a LayerNormalization ends in a Mul and an Add that others could take.
     {"fuse_l2_normalize", fuse_l2_normalize},
+    // Behind the length of the keys, and before the heads that it shares with an attention are gone.
+    {"fuse_token_merge", fuse_token_merge},
     {"fuse_layer_norm", fuse_layer_norm},
     {"fuse_masked_softmax", fuse_masked_softmax},
     {"fuse_channel_shuffle", fuse_channel_shuffle},

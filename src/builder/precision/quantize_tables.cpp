@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "builder/quantize/excluded.h"
+#include "bundle/excluded.h"
 
 namespace edgeclip::builder {
 

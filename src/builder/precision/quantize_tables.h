@@ -4,13 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "bundle/activation_scale.h"
 #include "engine/graph/graph.h"
 
 namespace edgeclip::builder {
-
-/// Elements of a table from which on it becomes int8: smaller ones are not what makes a file large, and a small model's accuracy
-/// shows their rounding.
-inline constexpr std::int64_t kSmallestInt8Table = std::int64_t{1} << 20;
 
 /// ids ─► Gather(table, axis 0) ─► y      ⇒  QuantGather(table as int8, a scale per row; ids)
 /// table: a constant (V, D) of float32 that nobody else reads, of `smallest` elements or more.  Every row is

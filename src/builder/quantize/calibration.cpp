@@ -6,14 +6,13 @@
 #include <memory>
 #include <set>
 
-#include "base/nearest.h"
 #include "builder/import/onnx_import.h"
 #include "builder/quantize/calibrate_graph.h"
 #include "builder/quantize/calibration_samples.h"
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_rewriter.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/smooth.h"
+#include "bundle/excluded.h"
 #include "data/dataset/dataset.h"
 #include "data/text/tokenizer.h"
 #include "onnx/graph_builder.h"
@@ -21,17 +20,6 @@
 namespace edgeclip::builder {
 
 using namespace engine;
-
-const std::vector<std::string>& calibrators() {
-  static const std::vector<std::string> names = {"minmax", "percentile", "entropy", "mse"};
-  return names;
-}
-
-void check_calibrator(const std::string& name, const std::string& option) {
-  const std::vector<std::string>& known = calibrators();
-  if (std::find(known.begin(), known.end(), name) == known.end())
-    invalid_input("{} {}: unknown{}", option, name, did_you_mean(name, known));
-}
 
 ActivationScale choose_scale(const Histogram& histogram, const CalibrationOptions& options) {
   Range range = histogram.percentile_range(options.calibrator == "percentile" ? options.percentile : 100);

@@ -85,14 +85,6 @@ class DatasetTexts : public DatasetSamples {
 
 }  // namespace
 
-void check_calibration_options(const CalibrationOptions& options, const std::string& file) {
-  const auto named = [&](const char* option, const char* key) { return file.empty() ? std::string(option) : file + key; };
-  if (options.samples < 1) invalid_input("{} {}: at least 1 is needed", named("--samples", "samples"), options.samples);
-  check_calibrator(options.calibrator, named("--calibrator", "method"));
-  if (!(options.percentile > 50 && options.percentile <= 100))
-    invalid_input("{} {}: must be above 50 and at most 100 (min/max)", named("--percentile", "percentile"), options.percentile);
-}
-
 std::unique_ptr<CalibrationSamples> dataset_images(std::shared_ptr<const Dataset> dataset,
                                                    const CalibrationOptions& options,
                                                    const ImageTransform& transform, std::int64_t batch) {

@@ -31,10 +31,6 @@ class CalibrationSamples {
   virtual std::string name(std::int64_t i, std::optional<std::int64_t> row) const = 0;
 };
 
-/// Throws InvalidInput unless samples, percentile and calibrator are possible ones.  file: "FILE: " where they are from one, whose
-/// keys the message then names, not options.
-void check_calibration_options(const CalibrationOptions& options, const std::string& file = "");
-
 /// options.samples images of the split, evenly spread, as (batch, 3, H, W) float32.  Throws InvalidInput if
 /// the dataset has no such split.
 std::unique_ptr<CalibrationSamples> dataset_images(std::shared_ptr<const Dataset> dataset,

@@ -5,8 +5,8 @@
 #include "base/build_info.h"
 #include "base/log.h"
 #include "builder/import/onnx_import.h"
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/mixed_search.h"
+#include "bundle/excluded.h"
 
 namespace edgeclip::builder {
 namespace {

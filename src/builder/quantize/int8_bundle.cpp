@@ -6,9 +6,9 @@
 #include "base/io_error.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/static_quantize.h"
+#include "bundle/excluded.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
@@ -83,6 +83,7 @@ Json write_int8_bundle(Bundle bundle, const QuantizeOptions& options,
   std::error_code error;
   fs::copy(bundle.tokenizer(), work / "tokenizer", fs::copy_options::recursive, error);
   if (!error) fs::copy_file(bundle.reference(), work / "reference.safetensors", error);
+  if (!error && fs::exists(bundle.layers())) fs::copy_file(bundle.layers(), work / "layers.safetensors", error);
   if (error) throw_output_error(options.out, error.value());
   for (const char* file : {"image.onnx", "text.onnx"})
     report["bytes"][file] = {{"fp32", model_bytes(bundle.directory / file)},

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "builder/quantize/calibration_samples.h"
-#include "builder/quantize/excluded.h"
+#include "bundle/excluded.h"
 
 namespace edgeclip::builder {
 
@@ -103,6 +103,14 @@ void check_quantization_options(const BuildOptions& options) {
   if (!options.image_root.empty())
     invalid_input("--image-root {}: has no effect without --calibration DATASET; leave it out",
                   options.image_root);
+}
+
+std::string calibration_for(const BuildOptions& options, const Bundle& bundle) {
+  const fs::path own = bundle.directory / kCalibrationFile;
+  if (bundle.precision != "fp32" || options.precision != "int8" || !options.calibration.empty() || !fs::exists(own))
+    return options.calibration;
+  spdlog::info("{}: its ranges are used, which the model was trained with; --calibration names others", own.string());
+  return own.string();
 }
 
 TowerQuantizations quantization_of(const BuildOptions& options, const Bundle& bundle) {

@@ -18,6 +18,10 @@ struct TowerQuantizations {
   std::optional<GraphQuantization> image, text;
 };
 
+/// --calibration, or, where there is none and the plan is to be int8, the calibration.json that an fp32 bundle has of its own (of a
+/// training with int8 in the loop; said in the log).
+std::string calibration_for(const BuildOptions& options, const Bundle& bundle);
+
 /// How a bundle becomes --precision, from --calibration: a prepared dataset (256 images of its train split
 /// and their captions), a calibration.json (of `quantize`, from the same model; int8 only), or none (int8:
 /// products by row).  Throws InvalidInput if the bundle holds another precision, or if mixed has no samples.

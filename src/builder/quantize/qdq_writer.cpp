@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_rewriter.h"
+#include "bundle/excluded.h"
 #include "onnx/opset/lower.h"
 
 namespace edgeclip::builder {

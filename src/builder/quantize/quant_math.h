@@ -5,20 +5,11 @@
 #include <vector>
 
 #include "base/tensor.h"
+#include "bundle/activation_scale.h"
 
 /// The arithmetic of quantization as ONNX's QuantizeLinear defines it: q = clamp(round_half_even(x / scale) +
 /// zero_point).
 namespace edgeclip::builder {
-
-/// Asymmetric uint8, one for a whole tensor of activations: x = scale * (q - zero_point).
-struct ActivationScale {
-  float scale = 1;  ///< > 0
-  std::uint8_t zero_point = 0;
-};
-
-/// The scale for which [low, high], widened to hold 0, spans 0..255; 0 itself is represented exactly
-/// (padding, ReLU and masks stay what they were).  An empty range (0, 0) gives scale 1.
-ActivationScale activation_scale(double low, double high);
 
 std::uint8_t quantize_value(float x, const ActivationScale& scale);
 inline float dequantize_value(std::uint8_t q, const ActivationScale& s) {

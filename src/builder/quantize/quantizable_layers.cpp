@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "builder/quantize/excluded.h"
+#include "bundle/excluded.h"
 
 namespace edgeclip::builder {
 

@@ -8,13 +8,14 @@
 
 #include "base/atomic_output.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/measure.h"
 #include "base/report_file.h"
 #include "builder/quantize/choose_layers.h"
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/int8_bundle.h"
 #include "builder/quantize/qdq_writer.h"
 #include "bundle/bundle.h"
+#include "bundle/excluded.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
@@ -46,6 +47,17 @@ void require_exclusions(const Bundle& bundle, const QuantizeOptions& options) {
   }
 }
 
+/// With the ranges that a bundle was trained with, where nothing else says how it is calibrated.
+QuantizeOptions with_own_calibration(QuantizeOptions options) {
+  const std::filesystem::path own = std::filesystem::path(options.bundle) / kCalibrationFile;
+  if (options.method != "static" || !options.calibration.empty() || !std::filesystem::exists(own)) return options;
+  if (options.data.empty())
+    options.calibration = own.string();
+  else
+    spdlog::info("{}: is not used, as --data calibrates; --calibration names it", own.string());
+  return options;
+}
+
 /// From the file, or from a run over the dataset.
 Calibration calibration_of(const Bundle& bundle, const QuantizeOptions& options) {
   if (!options.calibration.empty()) {
@@ -68,7 +80,8 @@ Calibration calibration_of(const Bundle& bundle, const QuantizeOptions& options)
 
 }  // namespace
 
-Json quantize_bundle(const QuantizeOptions& options, const OpenProbe& open_probe) {
+Json quantize_bundle(const QuantizeOptions& asked, const OpenProbe& open_probe) {
+  const QuantizeOptions options = with_own_calibration(asked);
   check_quantize_options(options);
   const Stopwatch clock;
   const Bundle bundle = open_bundle(options.bundle);

@@ -66,7 +66,7 @@ void check_static(const QuantizeOptions& options) {
   if (options.data.empty())
     invalid_input(
         "--method static needs --data DATASET to calibrate with, or --calibration FILE.json of the same "
-        "model");
+        "model (only a bundle of a model that was trained with quantization_aware has its own)");
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "builder/import/onnx_import.h"
-#include "builder/quantize/excluded.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/smooth.h"
+#include "bundle/excluded.h"
 #include "onnx/graph_builder.h"
 
 namespace edgeclip::builder {
@@ -58,7 +58,7 @@ QuantizedCounts write_quantized_models(const Bundle& bundle, const Calibration& 
   if (counts.image + counts.text == 0)
     invalid_input("{}: no product is left to quantize; leave fewer out (--exclude {})",
                   bundle.directory.string(), fmt::join(calibration.options.exclude, " "));
-  write_json(out / "calibration.json", used.to_json());
+  write_json(out / kCalibrationFile, used.to_json());
   return counts;
 }
 

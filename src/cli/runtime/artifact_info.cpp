@@ -23,7 +23,7 @@
 #include "engine/plan/plan.h"
 #include "engine/plan/plan_file.h"
 #include "onnx/graph_builder.h"
-#include "retrieval/gallery.h"
+#include "retrieval/gallery/snapshot.h"
 
 namespace edgeclip {
 
@@ -257,15 +257,30 @@ void describe_metrics(const fs::path& path, Json& info) {
 }
 
 void describe_gallery(const fs::path& path, Json& info) {
-  const Gallery gallery = open_gallery(path);
+  const GallerySnapshot gallery = open_gallery(path);
+  const GalleryManifest& manifest = gallery.manifest();
+  info["format"] = gallery_format(path);
   info["images"] = gallery.size();
-  info["embedding_dim"] = gallery.embedding_dim;
-  info["complete"] = gallery.complete;
-  info["model"] = gallery.model_name;
-  info["model_hash"] = gallery.model_hash;
-  if (!gallery.precision.empty()) info["precision"] = gallery.precision;
-  info["image_root"] = gallery.image_root.string();
-  info["source"] = gallery.source;
+  info["embedding_dim"] = manifest.embedding_dim;
+  info["embedding_space"] = manifest.embedding_space;
+  info["rows"] = dtype_name(manifest.rows);
+  info["complete"] = manifest.complete();
+  info["model"] = manifest.model_name;
+  info["generation"] = manifest.generation;
+  info["sources"] = Json::array();
+  for (const GallerySource& source : manifest.sources)
+    info["sources"].push_back({{"kind", source.kind},
+                               {"path", source.path},
+                               {"image_root", source.image_root.string()},
+                               {"shard", source.shard},
+                               {"complete", source.complete},
+                               {"left_out", source.left_out.size()}});
+  info["segments"] = Json::array();
+  for (const Segment& segment : gallery.segments())
+    info["segments"].push_back({{"rows", segment.entry.rows},
+                                {"removed", segment.entry.removed},
+                                {"model_hash", segment.entry.model_hash},
+                                {"precision", segment.entry.precision}});
 }
 
 void describe_run(const fs::path& path, Json& info) {

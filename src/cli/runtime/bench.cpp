@@ -1,11 +1,15 @@
-#include "retrieval/bench.h"
+#include "retrieval/evaluate/bench.h"
 
 #include <filesystem>
 
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "cli/runtime/plan_options.h"
+#include "data/dataset/captions.h"
 #include "data/dataset/dataset.h"
+#include "data/image/image.h"
+#include "data/image/transform.h"
+#include "retrieval/evaluate/tower_latency.h"
 
 namespace edgeclip {
 
@@ -16,6 +20,7 @@ namespace {
 struct Options : BenchOptions, PlanOptions {
   std::string plan, data, image_root, gallery;
   std::string split = "test";
+  bool towers = false;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -25,10 +30,13 @@ struct Options : BenchOptions, PlanOptions {
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split whose images are the queries");
     v("gallery", gallery, "gallery that is searched; empty: the queries' own images, encoded beforehand");
+    v("same_precision", same_precision, "refuses a gallery that a plan of another precision made");
     v("queries", queries, "queries timed; images are taken in turn");
     v("batch", batch, "queries encoded at once");
     v("warmup", warmup, "batches before the clock starts");
     v("top", top, "results of each search");
+    v("towers", towers,
+      "times both towers by themselves as well, in batches of 1, 4 and 8 as far as the plan takes them (report key towers: ms per image, per caption)");
     v("soak", soak_minutes, "goes on for at least so many minutes");
   }
 };
@@ -38,6 +46,23 @@ std::int64_t plan_bytes(const fs::path& plan) {
   for (const auto& entry : fs::directory_iterator(plan))
     if (entry.path().extension() == ".plan") bytes += static_cast<std::int64_t>(entry.file_size());
   return bytes;
+}
+
+/// tower_latency() on the split's own images and captions.
+Json towers_alone(PlanEncoder& encoder, const Dataset& dataset, const std::vector<std::int64_t>& images,
+                  const std::vector<std::string>& captions) {
+  std::vector<int> batches;
+  for (const int batch : {1, 4, 8})
+    if (batch <= encoder.max_batch()) batches.push_back(batch);
+  const ImageTransform& transform = encoder.card().image;
+  const std::int64_t plane = 3LL * transform.height * transform.width;
+  Tensor pixels(DType::f32, {batches.back(), 3, transform.height, transform.width});
+  for (std::size_t b = 0; b < static_cast<std::size_t>(batches.back()); ++b) {
+    const ImageItem& item = dataset.images[static_cast<std::size_t>(images[b % images.size()])];
+    normalize_pixels(load_image(dataset.image_path(item.path), transform), transform, false,
+                     pixels.data<float>() + static_cast<std::int64_t>(b) * plane);
+  }
+  return tower_latency(encoder, pixels.view(), captions, batches);
 }
 
 void print_table(const Json& report) {
@@ -71,6 +96,16 @@ void print_table(const Json& report) {
   pair("GPU, %", "gpu_percent", 1);
   pair("power, W", "power_w", 1);
   line("model, MiB", number(report.at("model_mb"), 2));
+  if (report.contains("text")) {
+    const Json& text = report.at("text");
+    line("texts: queries per second", number(text.at("avg_qps"), 2));
+    for (const char* key : {"p10", "median", "p90", "p99"})
+      line(fmt::format("texts: latency {}, ms", key).c_str(), number(text.at("latency_ms").at(key), 3));
+  }
+  if (!report.contains("towers")) return;
+  for (const auto& [batch, ms] : report.at("towers").items())
+    for (const char* tower : {"image", "text"})
+      line(fmt::format("{} tower, batch {}, ms each", tower, batch).c_str(), number(ms.at(tower), 3));
 }
 
 class BenchCommand : public OptionsCommand<Options> {
@@ -88,19 +123,24 @@ class BenchCommand : public OptionsCommand<Options> {
     require(options.plan, "--plan");
     require(options.data, "--data");
     PlanEncoder encoder(options.plan, options.encoder_options());
+    const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
+    const std::vector<std::int64_t> images = dataset.split(options.split);
     std::vector<fs::path> paths;
-    {
-      const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
-      for (const std::int64_t i : dataset.split(options.split))
-        paths.push_back(dataset.image_path(dataset.images[static_cast<std::size_t>(i)].path));
-    }
+    for (const std::int64_t i : images)
+      paths.push_back(dataset.image_path(dataset.images[static_cast<std::size_t>(i)].path));
+    std::vector<std::string> captions;
+    for (const std::int64_t row : captions_of(dataset, options.split)) captions.push_back(dataset.pairs[static_cast<std::size_t>(row)].caption);
     const bool own_gallery = options.gallery.empty();
-    const Gallery gallery = own_gallery ? Gallery() : open_gallery(options.gallery);
-    Json report = to_json(run_benchmark(encoder, own_gallery ? nullptr : &gallery, paths, options,
-                                        encoder.info().precision, plan_bytes(options.plan)));
+    const GallerySnapshot gallery = own_gallery ? GallerySnapshot() : open_gallery(options.gallery);
+    const BenchReport measured = run_benchmark(encoder, own_gallery ? nullptr : &gallery, paths, captions, options,
+                                               encoder.info().precision, plan_bytes(options.plan));
+    Json report = to_json(measured);
+    if (options.towers && !measured.interrupted) report["towers"] = towers_alone(encoder, dataset, images, captions);
     print_table(report);
     report["plan"] = options.plan;
     report["data"] = options.data;
+    if (measured.interrupted)
+      throw InterruptedWithReport(fmt::format("interrupted; the report is of the {} queries until then", measured.total_queries), report);
     return report;
   }
 };

@@ -54,6 +54,12 @@ struct CheckNotMetWithReport : CheckNotMet {
   Json report;
 };
 
+/// What was finished when a signal came, as a report that is written like any other, then exit 130.
+struct InterruptedWithReport : Interrupted {
+  InterruptedWithReport(const std::string& message, Json r) : Interrupted(message), report(std::move(r)) {}
+  Json report;
+};
+
 /// "edgeclip" or "edgeclip-edge", for messages.  Set by run_program().
 const char* program_name();
 

@@ -8,6 +8,7 @@ CommandList runtime_commands(const Workshop& workshop) {
   commands.push_back(quantize_command());
   commands.push_back(build_command());
   commands.push_back(index_command());
+  commands.push_back(gallery_command());
   commands.push_back(search_command());
   commands.push_back(evaluate_command(workshop.open_checkpoint));
   commands.push_back(bench_command());

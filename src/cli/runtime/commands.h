@@ -11,6 +11,7 @@ std::unique_ptr<Command> verify_command();
 std::unique_ptr<Command> quantize_command();
 std::unique_ptr<Command> build_command();
 std::unique_ptr<Command> index_command();
+std::unique_ptr<Command> gallery_command();
 std::unique_ptr<Command> search_command();
 std::unique_ptr<Command> evaluate_command(const OpenCheckpoint& open_checkpoint);
 std::unique_ptr<Command> bench_command();

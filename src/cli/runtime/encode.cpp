@@ -11,7 +11,7 @@
 #include "cli/runtime/options_command.h"
 #include "cli/runtime/texts.h"
 #include "retrieval/encode.h"
-#include "retrieval/image_source.h"
+#include "retrieval/index/image_source.h"
 
 namespace edgeclip {
 

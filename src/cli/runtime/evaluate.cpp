@@ -1,4 +1,4 @@
-#include "retrieval/evaluate.h"
+#include "retrieval/evaluate/evaluate.h"
 
 #include <algorithm>
 #include <set>

@@ -4,13 +4,14 @@
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
 #include "cli/runtime/plan_options.h"
-#include "retrieval/indexing.h"
+#include "retrieval/index/describe_items.h"
+#include "retrieval/index/indexing.h"
 
 namespace edgeclip {
 
 namespace {
 
-struct Options : IndexOptions, PlanOptions {
+struct Options : IndexOptions, ItemDescription, PlanOptions {
   std::string plan, images, image_root, out;
   std::string split = "all";
   std::int64_t memory_pool_mb = 0;
@@ -22,6 +23,7 @@ struct Options : IndexOptions, PlanOptions {
     v("image_root", image_root, "of a dataset: the folder of its images, where they were moved");
     v("out", out, "gallery to write");
     v("split", split, "of a dataset: the split that is indexed");
+    ItemDescription::fields(v);
     IndexOptions::fields(v);
     v("memory_pool_mb", memory_pool_mb,
       "most memory of the activations of all consumers together, MiB; 0: of each what the plan says");
@@ -40,15 +42,16 @@ class IndexCommand : public OptionsCommand<Options> {
     require(options.plan, "--plan");
     require(options.images, "--images");
     require(options.out, "--out");
-    const ImageSource source = open_image_source(options.images, options.split, options.image_root);
+    ImageSource source = open_image_source(options.images, options.split, options.image_root);
+    describe_items(source, options);
     // Consumers encode at the same time and share the threads: each that encodes counts as one of them.
     PlanEncoderOptions encoding = options.encoder_options();
     encoding.memory_pool_mb = options.memory_pool_mb;
     PlanEncoder encoder(options.plan, encoding);
     ResourceSampler sampler;
     const IndexReport result = index_images(encoder, source, options.out, options);
-    print(fmt::format("{}: {} images indexed, {} failed, {:.1f} s\n", options.out, result.indexed,
-                      result.failed.size(), result.seconds));
+    print(fmt::format("{}: {} images indexed ({} of them already), {} failed, {:.1f} s; {} in all\n", options.out, result.indexed,
+                      result.resumed, result.failed.size(), result.seconds, result.images));
     Json report = to_json(result);
     report.update(usage_json(sampler.stop()));
     report["plan"] = options.plan;

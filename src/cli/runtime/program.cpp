@@ -164,6 +164,9 @@ void run_command(Command& command, const CommonOptions& common, const char* prog
   } catch (const CheckNotMetWithReport& e) {
     write_report(e.report);
     throw;
+  } catch (const InterruptedWithReport& e) {
+    write_report(e.report);
+    throw;
   }
 }
 

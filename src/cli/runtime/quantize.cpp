@@ -18,7 +18,9 @@ struct Options : builder::QuantizeOptions {
       "run time",
       {"static", "dynamic"});
     v("data", data, "static: prepared dataset whose images and captions calibrate");
-    v("calibration", calibration, "static: a calibration.json of the same model, instead of --data");
+    v("calibration", calibration,
+      "static: a calibration.json of the same model, instead of --data; default without either: the bundle's own, if it was trained with "
+      "quantization_aware");
     v("image_root", image_root, "folder of the dataset's images, where they were moved");
     v("split", split, "split used for calibration");
     v("samples", samples, "images and captions used for calibration");

@@ -2,7 +2,7 @@
 
 #include "data/dataset/dataset.h"
 #include "retrieval/encode.h"
-#include "retrieval/evaluate.h"
+#include "retrieval/evaluate/evaluate.h"
 
 namespace edgeclip {
 

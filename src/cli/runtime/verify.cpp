@@ -45,10 +45,13 @@ Json run_verify(const builder::VerifyOptions& options, const builder::PlanUnderT
                       number("max_abs", "{:.2e}"), number("cosine", "{:.8f}"),
                       passed ? "ok" : one.value("reason", "OUTSIDE TOLERANCE")));
   }
-  if (!report.at("passed").get<bool>())
-    throw CheckNotMetWithReport(fmt::format("{}: {} of {} cases are outside tolerance {}", options.bundle,
-                                            failed, report.at("cases").size(), report.at("tolerance").dump()),
-                                report);
+  if (!report.at("passed").get<bool>()) {
+    const Json& first = report.at("first_layer");
+    throw CheckNotMetWithReport(
+        fmt::format("{}: {} of {} cases are outside tolerance {}{}", options.bundle, failed, report.at("cases").size(),
+                    report.at("tolerance").dump(), first.is_null() ? "" : fmt::format("; the first layer that differs gives {}", first.get<std::string>())),
+        report);
+  }
   return report;
 }
 

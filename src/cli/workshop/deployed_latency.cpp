@@ -1,22 +1,18 @@
 #include "cli/workshop/deployed_latency.h"
 
 #include <algorithm>
-#include <vector>
 
-#include "base/measure.h"
 #include "base/remove_tree.h"
-#include "base/signals.h"
 #include "builder/build_plan.h"
 #include "dual_encoder/plan_encoder.h"
 #include "export/export.h"
+#include "retrieval/evaluate/tower_latency.h"
 
 namespace edgeclip {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr int kWarmUps = 3, kRuns = 15;
 
 /// A folder that is empty at first and gone afterwards.
 struct Scratch {
@@ -28,19 +24,6 @@ struct Scratch {
   Scratch& operator=(const Scratch&) = delete;
   const fs::path path;
 };
-
-template <class Run>
-double median_ms(const Run& run) {
-  std::vector<double> times;
-  for (int i = 0; i < kWarmUps + kRuns; ++i) {
-    throw_if_interrupted();
-    const Stopwatch watch;
-    run();
-    if (i >= kWarmUps) times.push_back(watch.ms());
-  }
-  std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
-  return times[kRuns / 2];
-}
 
 }  // namespace
 

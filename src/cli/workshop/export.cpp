@@ -24,6 +24,12 @@ struct Options : ExportOptions {
       "folded into the weights");
     v("separate_adapter", separate_adapter,
       "hf: leaves the weights as they are, and writes the adapter to adapter/ as PEFT does");
+    v("token_merging", token_merging,
+      "tokens that each layer of the image tower merges, in the place of the checkpoint's: one number for all layers, or one "
+      "per layer; 0: none");
+    v("token_budget", token_budget,
+      "instead: the part of the image tower's multiply-accumulates without merging that is left at most (0.6; as profile counts them); "
+      "every layer then merges as many tokens, as few as do; 0: as the checkpoint says");
     v("opset", opset, "ONNX operator set, 12 to 20");
     v("external_data", external_data, "weights in files beside the models (image.onnx.data); above 2 GiB they are anyway");
     v("merged", merged,
@@ -54,6 +60,8 @@ class ExportCommand : public OptionsCommand<Options> {
       throw InvalidInput("--separate-adapter goes with --format hf; a bundle holds one model");
     if (options.format == "hf" && options.external_data)
       throw InvalidInput("--external-data: is of ONNX files, and --format hf writes none; leave it out");
+    if (options.format == "hf" && (!options.token_merging.empty() || options.token_budget != 0))
+      throw InvalidInput("--token-merging, --token-budget: are nothing that transformers knows, and --format hf writes for it; leave them out");
     if (options.format == "hf" && (options.merged || options.uint8_pixels))
       throw InvalidInput("--merged, --uint8-pixels: are of ONNX files, and --format hf writes none; leave them out");
     if (options.format == "hf") {

@@ -39,7 +39,9 @@ class MergeCommand : public OptionsCommand<Options> {
     const bool had_adapter = checkpoint.model->has_lora();
     if (!had_adapter)
       spdlog::warn("{}: has no adapter in use; its weights are copied as they are", options.checkpoint);
+    const bool learned = has_own_ranges(checkpoint);
     checkpoint.model->merge_lora();
+    if (learned) checkpoint.ranges->weights = float_weights_hash(checkpoint.model);  // it was the merged weight that was rounded
     checkpoint.provenance.push_back(
         {{"command", "merge"},
          {"version", version()},

@@ -6,6 +6,7 @@
 #include "cli/runtime/options_command.h"
 #include "cli/workshop/workshop_commands.h"
 #include "model/checkpoint.h"
+#include "model/config/token_merging.h"
 
 namespace edgeclip {
 
@@ -14,6 +15,8 @@ namespace {
 struct Options {
   std::string checkpoint, model_config;
   int batch = 1, tokens = 0, depth = 4, vocabulary = 0;
+  std::vector<int> token_merging;
+  double token_budget = 0;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -23,6 +26,8 @@ struct Options {
       "weights");
     v("batch", batch, "images, and captions, of one pass");
     v("tokens", tokens, "tokens per caption; 0: the context length");
+    v("token_merging", token_merging, "tokens that each layer of the image tower merges, in the place of the checkpoint's; as of export");
+    v("token_budget", token_budget, "instead: the part of the image tower's multiply-accumulates that is left; as of export");
     v("depth", depth,
       "the table adds up modules whose names agree in so many parts (4: blocks); 0: every row");
     v("vocabulary", vocabulary, "number of token ids, instead of --model-config's; 0: the file's own");
@@ -36,11 +41,16 @@ struct Options {
 };
 
 DualEncoder model_of(const Options& options) {
-  if (!options.checkpoint.empty()) return load_checkpoint(options.checkpoint).model;
+  if (!options.checkpoint.empty())
+    return load_checkpoint(options.checkpoint, "", [&](ModelConfig& config) {
+             choose_token_merging(config, options.token_merging, options.token_budget, options.checkpoint);
+           }).model;
   const std::string& file = options.model_config;
   ModelConfig config;
   options_from_json(json_at(read_json(file), "model", file), config, file + ": model");
   if (options.vocabulary > 0) config.text.vocab_size = options.vocabulary;
+  choose_token_merging(config, options.token_merging, options.token_budget, file);
+  config.validate(file + ": model.");
   const double needed = least_weight_bytes(config);
   const double limit = std::min(64e9, static_cast<double>(usable_memory_bytes()));
   if (needed > limit)
@@ -128,10 +138,13 @@ class ProfileCommand : public OptionsCommand<Options> {
     const int context = model->config.text.max_position_embeddings;
     const ModelProfile profile =
         profile_model(model, options.batch, options.tokens > 0 ? options.tokens : context);
+    const VisionConfig& vision = model->config.vision;
     print(table_of(profile, options.depth) + "\n" + summary_of(profile));
+    if (merges_tokens(vision)) print(fmt::format("merged     {} tokens in each layer of the image tower\n", fmt::join(vision.token_merging, ", ")));
     Json report =
         built ? Json{{"model_config", options.model_config}} : Json{{"checkpoint", options.checkpoint}};
     report.update(to_json(profile));
+    if (merges_tokens(vision)) report["token_merging"] = vision.token_merging;
     return report;
   }
 };

@@ -14,6 +14,7 @@ CommandList workshop_commands() {
   commands.push_back(prune_command());
   commands.push_back(export_command());
   commands.push_back(report_command());
+  commands.push_back(compress_report_command());
   return commands;
 }
 

@@ -18,6 +18,7 @@ std::unique_ptr<Command> profile_command();
 std::unique_ptr<Command> prune_command();
 std::unique_ptr<Command> export_command();
 std::unique_ptr<Command> report_command();
+std::unique_ptr<Command> compress_report_command();
 
 /// A checkpoint folder as an encoder: LibTorch's modules, the adapter included (load_checkpoint()).
 std::unique_ptr<Encoder> open_checkpoint_encoder(const std::string& directory, const std::string& adapter);

@@ -57,7 +57,7 @@ typedef struct edgeclip_model_info {
   int32_t reserved;
   const char* name;       /* of the model */
   const char* precision;  /* "fp32" | "fp16" | "bf16" | "int8" | "mixed" */
-  const char* model_hash; /* of graphs and weights: galleries remember it */
+  const char* model_hash; /* of graphs and weights, as they were built */
 } edgeclip_model_info;
 
 EDGECLIP_API edgeclip_status edgeclip_model_get_info(const edgeclip_model* model, edgeclip_model_info* info);
@@ -86,14 +86,15 @@ EDGECLIP_API edgeclip_status edgeclip_encode_images(edgeclip_model* model, const
 
 /* ---- Galleries and search ---- */
 
-/* Opens a gallery and checks all of it.  Its images are not looked for.  *gallery is NULL after a failure. */
+/* Opens a gallery as it is now; what is added or removed later is seen by who opens it then.  Its images are not looked for.  *gallery is NULL after a failure. */
 EDGECLIP_API edgeclip_status edgeclip_gallery_open(const char* path, edgeclip_gallery** gallery);
 /* NULL is allowed. */
 EDGECLIP_API void edgeclip_gallery_close(edgeclip_gallery* gallery);
 
 /* Number of items, N; 0 for NULL. */
 EDGECLIP_API size_t edgeclip_gallery_size(const edgeclip_gallery* gallery);
-/* Where the images were when they were indexed; paths of items are relative to it.  "" for NULL. */
+/* Where the images were when they were indexed; paths of items are relative to it (of a gallery of several folders, to the first;
+ * those of the others are absolute).  "" for NULL. */
 EDGECLIP_API const char* edgeclip_gallery_image_root(const edgeclip_gallery* gallery);
 
 typedef struct edgeclip_item {
@@ -116,8 +117,8 @@ typedef struct edgeclip_hit {
 } edgeclip_hit;
 
 /* The `top` best items by exact cosine, the best first; equal scores keep the gallery's order.  hits: room
- * for `top`; *found: how many there are, at most `top` and N.  top is at least 1.  The model must be the one
- * that made the gallery. */
+ * for `top`; *found: how many there are, at most `top` and N.  top is at least 1.  The model must be that which
+ * made the gallery, in whatever precision. */
 EDGECLIP_API edgeclip_status edgeclip_search_text(edgeclip_model* model, const edgeclip_gallery* gallery,
                                                   const char* text, size_t top, edgeclip_hit* hits,
                                                   size_t* found);

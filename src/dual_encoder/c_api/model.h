@@ -1,9 +1,14 @@
 #pragma once
 
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
 #include "dual_encoder/c_api/edgeclip.h"
 #include "dual_encoder/plan_encoder.h"
 #include "engine/c_api/call.h"
-#include "retrieval/gallery.h"
+#include "retrieval/search/gallery_set.h"
 
 /// Thread-safe.
 struct edgeclip_model {
@@ -20,10 +25,27 @@ struct edgeclip_model {
   const std::string precision, model_hash;
 };
 
-/// Immutable.
+/// One generation of a gallery.  Thread-safe.
 struct edgeclip_gallery {
-  edgeclip::Gallery gallery;
+  struct Item {
+    std::string path;
+    edgeclip::GalleryItem item;
+  };
+
+  explicit edgeclip_gallery(const char* directory);
+  std::size_t size() const { return static_cast<std::size_t>(gallery.size()); }
+  /// Read when it is first asked for, and kept: the caller has pointers to its strings.
+  const Item& item(std::size_t index) const;
+  std::size_t index_of(std::int64_t place) const;
+
+  const edgeclip::GallerySnapshot gallery;
+  const edgeclip::GallerySet set;  ///< of it alone
   std::string image_root;
+
+ private:
+  std::vector<std::int64_t> places;  ///< of items, where some rows were removed; else they are the items' own numbers
+  mutable std::mutex mutex;
+  mutable std::map<std::size_t, Item> items;
 };
 
 namespace edgeclip::c_api {

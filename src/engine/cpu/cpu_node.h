@@ -154,6 +154,8 @@ std::unique_ptr<PreparedNode> prepare_softmax(const PrepareRequest& request);
 std::unique_ptr<PreparedNode> prepare_masked_softmax(const PrepareRequest& request);
 /// edgeclip.FusedAttention by kernels/attention.
 std::unique_ptr<PreparedNode> prepare_fused_attention(const PrepareRequest& request);
+/// edgeclip.TokenMerge.
+std::unique_ptr<PreparedNode> prepare_token_merge(const PrepareRequest& request);
 /// Add, Sub, Mul, Div, Max, Min where one side has the output's shape (the left one for Sub and Div).
 std::unique_ptr<PreparedNode> prepare_binary(const PrepareRequest& request);
 /// Relu, Sigmoid, Tanh, Exp, ... (the table in eltwise.cpp), in any layout.

@@ -60,6 +60,7 @@ const std::vector<Family>& families() {
       {"Softmax", "", prepare_softmax, "float32; before opset 13 the last axis"},
       {"MaskedSoftmax", "edgeclip", prepare_masked_softmax, kFloat},
       {"FusedAttention", "edgeclip", prepare_fused_attention, "float32, heads of a multiple of 16 elements"},
+      {"TokenMerge", "edgeclip", prepare_token_merge, kFloat},
       {"LogSoftmax", "", prepare_softmax, "float32; before opset 13 the last axis"},
       {"Add", "", prepare_binary, kOneSide},
       {"Mul", "", prepare_binary, kOneSide},

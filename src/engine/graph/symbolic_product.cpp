@@ -70,6 +70,16 @@ void shape_fused_attention(SymbolicNode& n) {
   n.give(0, std::move(y));
 }
 
+/// Fewer rows than x, and the size of each.
+void shape_token_merge(SymbolicNode& n) {
+  SymbolicShape y = n.dims(0);
+  if (y.size() != 3) return;
+  y[1] = y[1] - n.node.int_or("count", 0);
+  n.give(0, y);
+  y[2] = 1;
+  n.give(1, std::move(y));
+}
+
 /// Equations without "...".
 void shape_einsum(SymbolicNode& n) {
   std::string equation = n.node.string_or("equation", "");

@@ -214,6 +214,7 @@ void add_products(Table& t) {
   add(t, {"Gemm"}, {type_of<0>, shape_gemm});
   add(t, {"Attention"}, {type_of<0>, shape_attention});
   add(t, {"edgeclip.FusedAttention"}, {type_of<0>, shape_fused_attention});
+  add(t, {"edgeclip.TokenMerge"}, {type_of<0>, shape_token_merge});
   add(t, {"Einsum"}, {type_of<0>, shape_einsum});
   add(t,
       {"ReduceSum", "ReduceMean", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceProd",

@@ -127,6 +127,7 @@ void shape_matmul(SymbolicNode&);
 void shape_gemm(SymbolicNode&);
 void shape_attention(SymbolicNode&);
 void shape_fused_attention(SymbolicNode&);
+void shape_token_merge(SymbolicNode&);
 void shape_einsum(SymbolicNode&);
 void shape_reduce(SymbolicNode&);
 void shape_arg(SymbolicNode&);

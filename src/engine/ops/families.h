@@ -52,5 +52,6 @@ const std::vector<Operator>& channel_affine_operators();   ///< edgeclip.Channel
 const std::vector<Operator>& channel_shuffle_operators();  ///< edgeclip.ChannelShuffle
 const std::vector<Operator>& masked_softmax_operators();   ///< edgeclip.MaskedSoftmax
 const std::vector<Operator>& fused_attention_operators();  ///< edgeclip.FusedAttention
+const std::vector<Operator>& token_merge_operators();      ///< edgeclip.TokenMerge
 
 }  // namespace edgeclip::engine

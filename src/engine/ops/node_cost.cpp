@@ -4,6 +4,7 @@
 
 #include "engine/ops/einsum.h"
 #include "engine/ops/support.h"
+#include "engine/ops/token_merge.h"
 
 namespace edgeclip::engine {
 
@@ -54,6 +55,12 @@ std::int64_t fused_attention_macs(const Node& node, const Inputs& inputs, const 
   return 2 * outputs[0].elements() * keys;
 }
 
+/// Each source's key by each target's.
+std::int64_t token_merge_macs(const Node& node, const Inputs& inputs, const Outputs&) {
+  const TokenMerge p = token_merge_problem(node, inputs);
+  return p.batch * p.sources() * p.targets() * p.size;
+}
+
 std::int64_t einsum_macs(const Node& node, const Inputs& inputs, const Outputs&) {
   return einsum_multiplications(node, inputs);
 }
@@ -81,6 +88,7 @@ const Row kRows[] = {
     {"Gemm", "", gemm_macs},
     {"Attention", "", attention_macs},
     {"FusedAttention", kOwn, fused_attention_macs},
+    {"TokenMerge", kOwn, token_merge_macs},
     {"Einsum", "", einsum_macs},
 };
 

@@ -28,7 +28,7 @@ std::vector<Operator> collect() {
         &group_norm_operators(), &lp_norm_operators(),
         // convolution models'
         &fused_conv_operators(), &channel_affine_operators(), &channel_shuffle_operators(),
-        &masked_softmax_operators(), &fused_attention_operators()})
+        &masked_softmax_operators(), &fused_attention_operators(), &token_merge_operators()})
     all.insert(all.end(), family->begin(), family->end());
   return all;
 }

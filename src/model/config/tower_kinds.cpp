@@ -5,6 +5,7 @@
 #include "base/registry.h"
 #include "model/config/limits.h"
 #include "model/config/model_config.h"
+#include "model/config/token_merging.h"
 
 namespace edgeclip {
 
@@ -48,6 +49,7 @@ void validate_vit(const VisionConfig& v, const std::string& where) {
   if (v.image_height % v.patch_size || v.image_width % v.patch_size)
     invalid_input("{}patch_size: {} does not divide the image {}x{} (height x width)", where, v.patch_size,
                   v.image_height, v.image_width);
+  validate_token_merging(v, where);
 }
 
 double vit_weights(const VisionConfig& v) {

@@ -24,6 +24,8 @@ struct VisionConfig {
   std::string hidden_act = "quick_gelu";
   double layer_norm_eps = 1e-5;
   std::string pooling = "class";
+  std::vector<int> token_merging;      ///< tokens merged in each layer (token_merging.h); none: none
+  bool proportional_attention = true;  ///< scores of a key rise by the logarithm of the tokens in it
 
   // resnet: torchvision's Bottleneck blocks (1x1, 3x3, 1x1); the defaults are ResNet-50's
   std::vector<int> depths = {3, 4, 6, 3};                  ///< blocks per stage
@@ -60,6 +62,11 @@ struct VisionConfig {
     v("layer_norm_eps", layer_norm_eps, "epsilon of LayerNorm");
     v("pooling", pooling, "the class token, or the mean of the patches (open_clip's pool_type avg)",
       {"class", "mean"});
+    v.unless({}, "token_merging", token_merging,
+             "tokens that become one with another behind the attention of each layer: one number for all layers, or one per "
+             "layer (the last one merges none if the class token is pooled)");
+    v.unless(true, "proportional_attention", proportional_attention,
+             "where tokens are merged: a key counts as often as there are tokens in it");
   }
 
   /// Width of what the tower gives to its projection head.

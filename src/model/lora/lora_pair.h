@@ -12,6 +12,10 @@ struct LoraPair {
   torch::Tensor magnitude{};  ///< (out): the length of each of the weight's rows; undefined without DoRA
 };
 
+/// W + scale * B A, with a magnitude each row at that length: (out, in) float32, with gradients for all that it is made of but the lengths
+/// that rows had (dora.h).
+torch::Tensor effective_weight(const torch::Tensor& weight, const LoraPair& pair);
+
 /// W + scale * B A, with a magnitude each row at that length: (out, in) float32.  weight: (out, in).  Not
 /// differentiated.
 torch::Tensor merged_weight(const torch::Tensor& weight, const LoraPair& pair);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <type_traits>
+
+#include "model/config/vision_config.h"
 #include "model/transformer.h"
 
 namespace edgeclip {
@@ -11,6 +14,7 @@ Transformer clip_blocks(const TowerConfig& config) {
   options.style = &kClipBlock;
   options.activation = config.hidden_act;
   options.norm_eps = config.layer_norm_eps;
+  if constexpr (std::is_same_v<TowerConfig, VisionConfig>) options.proportional_attention = config.proportional_attention;
   return Transformer(config, options);
 }
 

@@ -1,5 +1,6 @@
 #include "model/towers/clip_text.h"
 
+#include "model/ops/fake_quantize.h"
 #include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 #include "model/towers/transformer_groups.h"
@@ -31,7 +32,9 @@ torch::Tensor ClipTextTower::forward(const torch::Tensor& tokens, ComputeType co
     sequences.key_bias = behind.to(torch::kFloat) * Sequences::kHidden;
   }
   const torch::Tensor words = ids.flatten().index_select(0, sequences.places(T, ids.device()));  // (N)
-  const torch::Tensor x = token_embedding(words) + position_embedding(positions).to(torch::kFloat);
+  // Of a table in int8 each row has a scale of its own, so that the rows that are read can be rounded by themselves.
+  const torch::Tensor rows = token_embedding(words), embedded = table_bits > 0 ? ops::fake_quantize_channels(rows, table_bits) : rows;
+  const torch::Tensor x = embedded + position_embedding(positions).to(torch::kFloat);
   const torch::Tensor end_rows = sequences.first_rows(ids.device()) + ends;
   const torch::Tensor pooled = encoder->rows_at(end_rows, x, sequences, compute, hidden);
   separate(hidden, B);
@@ -69,6 +72,13 @@ std::vector<PruneGroup> ClipTextTower::prune_groups(const std::string& name, dou
 
 std::vector<PruneBlock> ClipTextTower::prune_blocks(const std::string& name) {
   return transformer_blocks(*this, name, &ModelConfig::text);
+}
+
+std::vector<QuantizableValue> ClipTextTower::quantizable(const std::string& name) {
+  const QuantizableWeights table{name + ".embeddings.token_embedding.weight", &table_bits, token_embedding->weight.numel()};
+  std::vector<QuantizableValue> values = {{nullptr, {table}}};
+  for (QuantizableValue& value : encoder->quantizable(name + "." + blocks_name())) values.push_back(std::move(value));
+  return values;
 }
 
 }  // namespace edgeclip

@@ -20,10 +20,12 @@ class ClipTextTower : public TextTower {
   const char* blocks_name() const override { return "encoder"; }
   std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
   std::vector<PruneBlock> prune_blocks(const std::string& name) override;
+  std::vector<QuantizableValue> quantizable(const std::string& name) override;
   void recompute_blocks(bool on) override { encoder->recompute = on; }
 
   const TextConfig config;
   torch::nn::Embedding token_embedding{nullptr};     ///< embeddings.token_embedding (vocab, W)
+  int table_bits = 0;  ///< its QuantizableWeights::bits
   torch::nn::Embedding position_embedding{nullptr};  ///< embeddings.position_embedding (context, W)
   Transformer encoder{nullptr};
   torch::nn::LayerNorm final_layer_norm{nullptr};

@@ -1,5 +1,6 @@
 #include "model/towers/distilbert.h"
 
+#include "model/ops/fake_quantize.h"
 #include "model/profiler.h"
 #include "model/towers/transformer_groups.h"
 
@@ -31,9 +32,11 @@ torch::Tensor DistilBertTower::forward(const torch::Tensor& tokens, ComputeType 
   Sequences sequences = caption_rows(last, T, hidden != nullptr);
   const torch::Tensor places = sequences.places(T, ids.device());
   const torch::Tensor words = ids.flatten().index_select(0, places);  // (N)
+  // Of a table in int8 each row has a scale of its own, so that the rows that are read can be rounded by themselves.
+  const torch::Tensor rows = word_embeddings(words), embedded = table_bits > 0 ? ops::fake_quantize_channels(rows, table_bits) : rows;
   const torch::Tensor is_word = valid.flatten().index_select(0, places).to(torch::kFloat);
   if (!is_word.all().item<bool>()) sequences.key_bias = (1 - is_word) * Sequences::kHidden;
-  torch::Tensor x = embedding_norm(word_embeddings(words) +
+  torch::Tensor x = embedding_norm(embedded +
                                    position_embeddings(sequences.positions(ids.device())).to(torch::kFloat));
   if (config.dropout > 0) x = torch::dropout(x, config.dropout, is_training());
   torch::Tensor pooled;
@@ -74,6 +77,13 @@ std::vector<PruneGroup> DistilBertTower::prune_groups(const std::string& name, d
 
 std::vector<PruneBlock> DistilBertTower::prune_blocks(const std::string& name) {
   return transformer_blocks(*this, name, &ModelConfig::text);
+}
+
+std::vector<QuantizableValue> DistilBertTower::quantizable(const std::string& name) {
+  const QuantizableWeights table{name + ".embeddings.word_embeddings.weight", &table_bits, word_embeddings->weight.numel()};
+  std::vector<QuantizableValue> values = {{nullptr, {table}}};
+  for (QuantizableValue& value : transformer->quantizable(name + "." + blocks_name())) values.push_back(std::move(value));
+  return values;
 }
 
 }  // namespace edgeclip

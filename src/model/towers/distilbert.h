@@ -21,10 +21,12 @@ class DistilBertTower : public TextTower {
   const char* blocks_name() const override { return "transformer"; }
   std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
   std::vector<PruneBlock> prune_blocks(const std::string& name) override;
+  std::vector<QuantizableValue> quantizable(const std::string& name) override;
   void recompute_blocks(bool on) override { transformer->recompute = on; }
 
   const TextConfig config;
   torch::nn::Embedding word_embeddings{nullptr};      ///< embeddings.word_embeddings (vocab, W)
+  int table_bits = 0;  ///< its QuantizableWeights::bits
   torch::nn::Embedding position_embeddings{nullptr};  ///< embeddings.position_embeddings (context, W)
   torch::nn::LayerNorm embedding_norm{nullptr};       ///< embeddings.LayerNorm
   Transformer transformer{nullptr};

@@ -1,6 +1,7 @@
 #include "model/towers/resnet.h"
 
 #include "base/error.h"
+#include "model/ops/fake_quantize.h"
 #include "model/profiler.h"
 #include "model/recompute.h"
 #include "model/towers/grid.h"
@@ -14,9 +15,11 @@ torch::nn::Conv2d conv(int in, int out, int kernel, int stride) {
       torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
 }
 
-torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x, ComputeType compute) {
+/// bits above 0: of the filters, which the norm behind scales channel by channel, so that in int8 they are what folding it in gives.
+torch::Tensor convolve(const torch::nn::Conv2d& layer, const torch::Tensor& x, ComputeType compute, int bits = 0) {
   const torch::Tensor in = as_operand(x, compute);
-  return torch::conv2d(in, layer->weight.to(in.scalar_type()), {}, layer->options.stride(),
+  const torch::Tensor filters = bits > 0 ? ops::fake_quantize_channels(layer->weight, bits) : layer->weight;
+  return torch::conv2d(in, filters.to(in.scalar_type()), {}, layer->options.stride(),
                        layer->options.kernel_size()->at(0) / 2);
 }
 
@@ -36,14 +39,18 @@ BottleneckImpl::BottleneckImpl(int in, InnerSizes inner, int out, int stride, bo
 }
 
 torch::Tensor BottleneckImpl::forward(const torch::Tensor& x, ComputeType compute) {
-  torch::Tensor y = torch::relu(bn1(convolve(conv1, x, compute)));
+  const auto read = [](const std::shared_ptr<ValueRange>& range, const torch::Tensor& value) {
+    return range ? range->read(value) : value;
+  };
+  const torch::Tensor rounded = read(input_range, x);
+  torch::Tensor y = torch::relu(bn1(convolve(conv1, bits1 > 0 ? rounded : x, compute, bits1)));
   first.pass(y);
-  y = torch::relu(bn2(convolve(conv2, y, compute)));
+  y = torch::relu(bn2(convolve(conv2, read(second_range, y), compute, bits2)));
   second.pass(y);
-  y = bn3(convolve(conv3, y, compute));
+  y = bn3(convolve(conv3, read(third_range, y), compute, bits3));
   written.pass(y);
   if (shortcut.is_empty()) return torch::relu(y + x);
-  const torch::Tensor projected = shortcut_norm(convolve(shortcut, x, compute));
+  const torch::Tensor projected = shortcut_norm(convolve(shortcut, shortcut_bits > 0 ? rounded : x, compute, shortcut_bits));
   written.pass(projected);
   return torch::relu(y + projected);
 }
@@ -83,6 +90,21 @@ torch::Tensor ResNet::forward(const torch::Tensor& pixels, ComputeType compute,
     if (hidden) hidden->push_back(x);
   }
   return x.mean(torch::IntArrayRef{2, 3});
+}
+
+std::vector<QuantizableValue> ResNet::quantizable(const std::string& name) {
+  std::vector<QuantizableValue> values;  // the stem reads the image itself, and stays float32
+  for (std::size_t s = 0; s < stages.size(); ++s)
+    for (std::size_t i = 0; i < stages[s].size(); ++i) {
+      BottleneckImpl& block = *stages[s][i];
+      const std::string at = fmt::format("{}.layer{}.{}.", name, s + 1, i);
+      std::vector<QuantizableWeights> readers = {{at + "conv1.weight", &block.bits1}};
+      if (!block.shortcut.is_empty()) readers.push_back({at + "downsample.0.weight", &block.shortcut_bits});
+      values.push_back({&block.input_range, std::move(readers)});
+      values.push_back({&block.second_range, {{at + "conv2.weight", &block.bits2}}});
+      values.push_back({&block.third_range, {{at + "conv3.weight", &block.bits3}}});
+    }
+  return values;
 }
 
 void ResNet::initialize() {

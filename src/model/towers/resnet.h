@@ -19,6 +19,9 @@ class BottleneckImpl : public torch::nn::Module {
   BatchNorm bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
   torch::nn::Conv2d shortcut{nullptr};  ///< downsample.0, where the shape changes; else empty
   BatchNorm shortcut_norm{nullptr};     ///< downsample.1
+  /// As Linear has them, of the four convolutions; its own input is read by conv1 and the shortcut.
+  std::shared_ptr<ValueRange> input_range, second_range, third_range;
+  int bits1 = 0, bits2 = 0, bits3 = 0, shortcut_bits = 0;
   Tap first, second;  ///< behind the 1x1, behind the 3x3, (B, C, H, W)
   Tap written;        ///< what it adds to the stream: (B, C, H, W), and where it projects its input, that too
 };
@@ -36,6 +39,7 @@ class ResNet : public ImageTower {
   void initialize() override;
   std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
   std::vector<PruneBlock> prune_blocks(const std::string& name) override;
+  std::vector<QuantizableValue> quantizable(const std::string& name) override;
   void recompute_blocks(bool on) override { recompute_ = on; }
 
   const VisionConfig config;

@@ -25,6 +25,8 @@ class TowerImpl : public torch::nn::Module {
   virtual std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) = 0;
   /// Blocks that it could do without, one at a time: whose input and output have one shape.
   virtual std::vector<PruneBlock> prune_blocks(const std::string& name) = 0;
+  /// What of it can learn to be int8, first to last: as quantization finds it in the exported graph.
+  virtual std::vector<QuantizableValue> quantizable(const std::string& name) = 0;
   /// Gradient checkpointing, block by block, in training mode.
   virtual void recompute_blocks(bool on) = 0;
 };

@@ -55,6 +55,7 @@ std::vector<PruneGroup> transformer_groups(const TowerImpl& tower, const std::st
       per_layer(c.layer_heads, c.num_attention_heads, c.num_hidden_layers)[i] = units;
     };
 
+    tokens -= layer->merged;  // between the two
     PruneGroup neurons;
     neurons.name = block + style.mlp;
     neurons.kind = PruneKind::neurons;
@@ -86,7 +87,10 @@ std::vector<PruneBlock> transformer_blocks(const TowerImpl& tower, const std::st
                         TowerConfig& c = model.*config;
                         erase_layer(c.intermediate_size, c.num_hidden_layers, i);
                         erase_layer(c.layer_heads, c.num_hidden_layers, i);
+                        if constexpr (std::is_same_v<TowerConfig, VisionConfig>) erase_layer(c.token_merging, c.num_hidden_layers, i);
                         --c.num_hidden_layers;
+                        if constexpr (std::is_same_v<TowerConfig, VisionConfig>)
+                          if (!merges_tokens(c)) c.token_merging.clear();  // those that did are gone
                       }});
   return blocks;
 }

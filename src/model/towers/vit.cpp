@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "model/ops/fake_quantize.h"
 #include "model/profiler.h"
 #include "model/towers/clip_blocks.h"
 #include "model/towers/transformer_groups.h"
@@ -29,17 +30,21 @@ torch::Tensor VisionTransformer::forward(const torch::Tensor& pixels, ComputeTyp
   require_pixels(pixels, config.image_height, config.image_width);
   const auto B = pixels.size(0);
   const torch::Tensor in = as_operand(pixels, compute);
-  const torch::Tensor grid =
-      torch::conv2d(in, patch_embedding->weight.to(in.scalar_type()), {}, /*stride=*/config.patch_size);
+  const torch::Tensor filters =
+      patch_bits > 0 ? ops::fake_quantize_channels(patch_embedding->weight, patch_bits) : patch_embedding->weight;
+  const torch::Tensor grid = torch::conv2d(in, filters.to(in.scalar_type()), {}, /*stride=*/config.patch_size);
   const torch::Tensor patches = grid.flatten(2).transpose(1, 2);  // (B, P, W), row by row
   const torch::Tensor first = class_embedding.expand({B, 1, config.hidden_size});
   const torch::Tensor x = torch::cat({first, patches}, 1) + position_embedding->weight;
   const torch::Tensor rows = pre_layrnorm(x).flatten(0, 1);  // (B (1 + P), W)
-  const Sequences sequences = Sequences::equal(B, x.size(1));
+  Sequences sequences = Sequences::equal(B, x.size(1));
   torch::Tensor pooled;
   if (config.pooling == "mean") {
-    const torch::Tensor y = encoder->forward(rows, sequences, compute, hidden).view_as(x);
-    pooled = post_layernorm(y.slice(1, 1)).mean(1);
+    const torch::Tensor y = encoder->forward(rows, sequences, compute, hidden);
+    const torch::Tensor normed = post_layernorm(y.view({B, B == 0 ? x.size(1) : sequences.longest(), config.hidden_size}).slice(1, 1));
+    // The mean of the patches, whatever rows they are in.
+    pooled = sequences.sizes.defined() && B > 0 ? (normed * sequences.sizes.view({B, -1, 1}).slice(1, 1)).sum(1) / patches.size(1)
+                                       : normed.mean(1);
   } else {
     const torch::Tensor first_rows = sequences.first_rows(rows.device());
     pooled = post_layernorm(encoder->rows_at(first_rows, rows, sequences, compute, hidden));
@@ -73,6 +78,12 @@ std::vector<PruneGroup> VisionTransformer::prune_groups(const std::string& name,
 
 std::vector<PruneBlock> VisionTransformer::prune_blocks(const std::string& name) {
   return transformer_blocks(*this, name, &ModelConfig::vision);
+}
+
+std::vector<QuantizableValue> VisionTransformer::quantizable(const std::string& name) {
+  std::vector<QuantizableValue> values = {{nullptr, {{name + ".embeddings.patch_embedding.weight", &patch_bits}}}};
+  for (QuantizableValue& value : encoder->quantizable(name + "." + blocks_name())) values.push_back(std::move(value));
+  return values;
 }
 
 }  // namespace edgeclip

@@ -19,11 +19,13 @@ class VisionTransformer : public ImageTower {
   const char* blocks_name() const override { return "encoder"; }
   std::vector<PruneGroup> prune_groups(const std::string& name, double tokens) override;
   std::vector<PruneBlock> prune_blocks(const std::string& name) override;
+  std::vector<QuantizableValue> quantizable(const std::string& name) override;
   void recompute_blocks(bool on) override { encoder->recompute = on; }
 
   const VisionConfig config;
   torch::Tensor class_embedding;                     ///< embeddings.class_embedding (W)
   torch::nn::Conv2d patch_embedding{nullptr};        ///< embeddings.patch_embedding, no bias
+  int patch_bits = 0;                                ///< its QuantizableWeights::bits
   torch::nn::Embedding position_embedding{nullptr};  ///< embeddings.position_embedding (1 + patches, W)
   torch::nn::LayerNorm pre_layrnorm{nullptr};        ///< Hugging Face's spelling
   Transformer encoder{nullptr};

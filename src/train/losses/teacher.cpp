@@ -1,6 +1,9 @@
 #include "train/losses/teacher.h"
 
 #include <cstring>
+#include <functional>
+#include <tuple>
+#include <utility>
 
 #include "base/error.h"
 #include "train/asked_options.h"
@@ -39,6 +42,35 @@ void require_same_tokens(const Checkpoint& teacher, const Dataset& dataset, cons
         where);
 }
 
+using UnitAndHidden = std::pair<torch::Tensor, torch::Tensor>;
+
+/// Rows that are remembered, and the others computed.  unchanged: their indices, -1 for others; seen: (B, ...).
+UnitAndHidden said_of(const TeacherRows& memory, const torch::Tensor& unchanged, const torch::Tensor& seen,
+                      const std::function<UnitAndHidden(const torch::Tensor&)>& compute) {
+  if (!memory.place.defined()) return compute(seen);
+  // Either all batches have states or none: parts of a batch, and ranks, put theirs together.
+  const auto computed = [&](const torch::Tensor& rows) {
+    UnitAndHidden said = compute(rows);
+    if (!memory.hidden.defined()) said.second.reset();
+    return said;
+  };
+  if (!unchanged.defined()) return computed(seen);
+  const torch::Tensor index = unchanged.cpu();
+  const torch::Tensor places = torch::where(index >= 0, memory.place.index_select(0, index.clamp_min(0)), index);
+  const torch::Tensor fresh = (places < 0).nonzero().flatten();
+  if (fresh.size(0) == seen.size(0)) return computed(seen);
+  const auto known = [&](const torch::Tensor& rows) {
+    return rows.defined() ? rows.index_select(0, places.clamp_min(0)).to(seen.device()) : torch::Tensor();
+  };
+  UnitAndHidden out{known(memory.unit), known(memory.hidden)};
+  if (fresh.size(0) == 0) return out;
+  const torch::Tensor there = fresh.to(seen.device());
+  const UnitAndHidden said = computed(seen.index_select(0, there));
+  out.first.index_copy_(0, there, said.first);
+  if (out.second.defined()) out.second.index_copy_(0, there, said.second);
+  return out;
+}
+
 }  // namespace
 
 Teacher::Teacher(const std::string& path, const Checkpoint& student, const Dataset& dataset, const std::string& where)
@@ -51,15 +83,28 @@ Teacher::Teacher(const std::string& path, const Checkpoint& student, const Datas
   checkpoint_.model->eval();
 }
 
+void Teacher::remember(const TeacherMemoryPlan& plan, const Dataset& dataset, const ImageTransform& transform,
+                       const LoaderOptions& loading, const torch::Device& device, ComputeType compute, Ranks& ranks) {
+  DualEncoder& model = checkpoint_.model;
+  model->to(device);
+  memory_ = remember_teacher(model, compute, plan, dataset, transform, loading, ranks);
+}
+
 TeacherOutput Teacher::see(const Inputs& inputs, ComputeType compute) {
   const torch::NoGradGuard no_grad;
   DualEncoder& model = checkpoint_.model;
   if (const torch::Device device = inputs.pixels.device(); model->logit_scale.device() != device) model->to(device);
   TeacherOutput out;
-  out.image_hidden = model->hidden_image(inputs.pixels, compute);
-  out.text_hidden = model->hidden_text(inputs.tokens, compute);
-  out.image = unit_rows(model->visual_projection(out.image_hidden, compute));
-  out.text = unit_rows(model->text_projection(out.text_hidden, compute));
+  std::tie(out.image, out.image_hidden) =
+      said_of(memory_.images, inputs.unchanged_images, inputs.pixels, [&](const torch::Tensor& pixels) {
+        const torch::Tensor hidden = model->hidden_image(pixels, compute);
+        return UnitAndHidden{unit_rows(model->visual_projection(hidden, compute)), hidden};
+      });
+  std::tie(out.text, out.text_hidden) =
+      said_of(memory_.captions, inputs.unchanged_captions, inputs.tokens, [&](const torch::Tensor& tokens) {
+        const torch::Tensor hidden = model->hidden_text(tokens, compute);
+        return UnitAndHidden{unit_rows(model->text_projection(hidden, compute)), hidden};
+      });
   out.logit_scale = model->logit_scale;
   return out;
 }

@@ -5,6 +5,7 @@
 #include "data/dataset/dataset.h"
 #include "model/checkpoint.h"
 #include "train/features.h"
+#include "train/losses/teacher_memory.h"
 
 namespace edgeclip {
 
@@ -16,7 +17,10 @@ class Teacher {
   /// does, and reads the same tokens in the captions of dataset.
   Teacher(const std::string& path, const Checkpoint& student, const Dataset& dataset, const std::string& where);
 
-  /// Moves to the inputs' device if need be.
+  /// From here on see() has at hand what plan keeps (remember_teacher()).
+  void remember(const TeacherMemoryPlan& plan, const Dataset& dataset, const ImageTransform& transform, const LoaderOptions& loading,
+                const torch::Device& device, ComputeType compute, Ranks& ranks);
+  /// Moves to the inputs' device if need be.  Rows of captions and images that are remembered are not computed again.
   TeacherOutput see(const Inputs& inputs, ComputeType compute);
   const ModelConfig& config() const { return checkpoint_.config; }
   /// weights_hash() of the checkpoint as it was loaded.
@@ -25,6 +29,7 @@ class Teacher {
  private:
   Checkpoint checkpoint_;
   std::string hash_;
+  TeacherMemory memory_;
 };
 
 }  // namespace edgeclip

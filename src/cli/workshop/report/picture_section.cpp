@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "cli/workshop/report/html.h"
 #include "data/image/png_text.h"
-#include "retrieval/image_grid.h"
+#include "retrieval/search/image_grid.h"
 
 namespace edgeclip::report {
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/median.h"
 #include "cli/workshop/report/json_section.h"
 #include "cli/workshop/report/names.h"
 
@@ -131,9 +132,7 @@ Rows results_of(const RunData& run) {
   if (!rate.points.empty()) {
     std::vector<double> rates;
     for (const auto& p : rate.points) rates.push_back(p.second);
-    std::nth_element(rates.begin(), rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2),
-                     rates.end());
-    rows.emplace_back("images per second, median", fmt::format("{:.4g}", rates[rates.size() / 2]));
+    rows.emplace_back("images per second, median", fmt::format("{:.4g}", median(rates)));
   }
   return rows;
 }

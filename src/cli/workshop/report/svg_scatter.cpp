@@ -39,6 +39,19 @@ std::string described(const Scatter& scatter) {
   return alt;
 }
 
+/// From each point of the front to the right as far as the next one: what can be had for that cost.
+std::string front_line(const Scatter& scatter, const Axes& axes) {
+  std::vector<ScatterPoint> points;
+  for (const auto& series : scatter.series) points.insert(points.end(), series.points.begin(), series.points.end());
+  std::string path;
+  for (const std::size_t i : pareto_front(points))
+    path += path.empty() ? fmt::format("M{:.1f} {:.1f}", axes.at_x(points[i].x), axes.at_y(points[i].y))
+                         : fmt::format("H{:.1f}V{:.1f}", axes.at_x(points[i].x), axes.at_y(points[i].y));
+  if (path.empty()) return path;
+  return fmt::format("<path d=\"{}H{:.1f}\" fill=\"none\" stroke=\"#8a94a0\" stroke-width=\"1.2\" stroke-dasharray=\"5 3\"/>\n", path,
+                     axes.at_x(axes.x.high));
+}
+
 }  // namespace
 
 std::vector<std::optional<Box>> place_labels(const std::vector<LabelledPoint>& points, double radius,
@@ -63,6 +76,19 @@ std::vector<std::optional<Box>> place_labels(const std::vector<LabelledPoint>& p
     if (places[i]) taken.push_back(*places[i]);
   }
   return places;
+}
+
+std::vector<std::size_t> pareto_front(const std::vector<ScatterPoint>& points) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (std::isfinite(points[i].x) && std::isfinite(points[i].y)) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return points[a].x != points[b].x ? points[a].x < points[b].x : points[a].y > points[b].y;
+  });
+  std::vector<std::size_t> front;
+  for (const std::size_t i : order)
+    if (front.empty() || points[i].y > points[front.back()].y) front.push_back(i);
+  return front;
 }
 
 std::string svg_scatter(const Scatter& given) {
@@ -98,6 +124,7 @@ std::string svg_scatter(const Scatter& given) {
                                    {Axes::kLeft + 2, Axes::kTop - 6, Axes::kWidth - Axes::kLeft - 4,
                                     Axes::kHeight - Axes::kBottom - Axes::kTop + 4});
   std::string svg = axes.open(described(scatter)) + Axes::legend(names), lines, texts;
+  if (scatter.front) svg += front_line(scatter, axes);
   std::size_t k = 0;
   for (std::size_t i = 0; i < scatter.series.size(); ++i)
     for (const auto& p : scatter.series[i].points) {

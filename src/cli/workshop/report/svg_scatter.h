@@ -19,7 +19,12 @@ struct ScatterSeries {
 struct Scatter {
   std::string title, x_label, y_label, caption;
   std::vector<ScatterSeries> series;
+  bool front = false;  ///< draws pareto_front() of all points as steps
 };
+
+/// Which of points (x: a cost, y: what is gained) no other beats: none has as little x and more y, or less x and as much y.  In
+/// order of x; of equal points the first.  Those that are not finite are passed over.
+std::vector<std::size_t> pareto_front(const std::vector<ScatterPoint>& points);
 
 /// Labelled points as inline SVG with axes (x from 0), a marker of its own shape and colour per series.  A
 /// label stands beside its point, or a little further away on a thin line, and never on another label or

@@ -1,0 +1,352 @@
+#include "retrieval/index/indexing.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "base/atomic_directory.h"
+#include "base/file.h"
+#include "base/io_error.h"
+#include "base/log.h"
+#include "base/measure.h"
+#include "base/progress.h"
+#include "base/signals.h"
+#include "base/threads.h"
+#include "base/utf8.h"
+#include "data/image/transform.h"
+#include "retrieval/gallery/writer.h"
+#include "retrieval/index/earlier.h"
+#include "retrieval/index/index_place.h"
+#include "retrieval/index/pipeline.h"
+
+namespace edgeclip {
+
+namespace fs = std::filesystem;
+
+void IndexOptions::validate(const std::string& where) const {
+  const auto within = [&](const char* name, int value, int low, int high) {
+    if (value < low || value > high)
+      invalid_input("{}{}: {} is not within {}..{}", where, name, value, low, high);
+  };
+  within("producers", producers, 0, 256);
+  within("consumers", consumers, 1, 256);
+  within("batch", batch, 1, 4096);
+  within("frame_step", frame_step, 1, 1000000);
+  if (!(max_unreadable >= 0 && max_unreadable <= 100))
+    invalid_input("{}max_unreadable: {} is no percentage (0 to 100)", where, max_unreadable);
+  if (schedule != "dynamic" && schedule != "static")
+    invalid_input("{}schedule: \"{}\" is neither dynamic nor static", where, schedule);
+  parse_shard(shard);
+}
+
+namespace {
+
+/// One run: what is missing of a source goes through the pipeline into the gallery.
+class Indexing {
+ public:
+  Indexing(Encoder& encoder, const ImageSource& source, const IndexOptions& options, GalleryWriter& writer)
+      : encoder_(encoder),
+        source_(source),
+        options_(options),
+        shard_(parse_shard(options.shard)),
+        writer_(writer),
+        list_(list_hash(source)),
+        earlier_(writer.snapshot(), source, list_, options),
+        pipeline_(encoder, {options.producers, options.consumers, options.batch, options.schedule == "dynamic"},
+                  [this](std::vector<Sample>& batch, const float* rows) { keep(batch, rows); }) {
+    const auto total = static_cast<std::int64_t>(source.items.size());
+    begin_ = shard_.begin(total);
+    end_ = shard_.end(total);
+  }
+
+  void run(IndexReport& report) {
+    look();
+    Progress progress("indexing", video() ? 0 : static_cast<std::int64_t>(wanted_.size()), "images");
+    progress_ = &progress;
+    if (video() || !wanted_.empty())
+      pipeline_.run([this](int producer) { video() ? produce_frames(producer) : produce(producer); });
+    error_ = pipeline_.error();
+    stopped_ = interrupted();
+    report.resumed = known_;
+    report.replaced = static_cast<std::int64_t>(replaced_);
+    report.indexed = known_ + kept_;
+    for (auto& [index, failure] : failed_) report.failed.push_back(failure);
+    std::vector<std::string> unreadable;
+    for (const auto& [path, reason] : report.failed) unreadable.push_back(path);
+    report.unchanged = kept_ == 0 && unreadable == left_out() && earlier_.complete() && !stopped_ && !error_ && !cut_off_;
+  }
+
+  std::exception_ptr error() const { return error_; }
+  bool stopped() const { return stopped_; }
+  /// What the gallery says of the source from now on.
+  void finish(const IndexReport& report) {
+    GallerySource now = writer_.manifest().sources.at(static_cast<std::size_t>(*place_));
+    now.complete = !stopped_ && !error_ && !cut_off_;
+    now.left_out.clear();
+    if (video() && now.complete)  // frames that the video does not have any more
+      writer_.remove([&](const GallerySnapshot& gallery, std::int64_t place) {
+        if (gallery.source_number(place) != *place_) return false;
+        const GalleryItem item = gallery.item(place);
+        return item.in_video && item.file_time != video_file_.file_time;
+      });
+    for (const auto& [path, reason] : report.failed) now.left_out.push_back(path);
+    writer_.put_source(now, place_, 0);
+  }
+  /// Before the first row: numbers for what is to come, unless this list had them before.
+  void begin() {
+    if (place_) return;
+    const std::optional<std::int32_t> place = earlier_.source();
+    GallerySource now;
+    if (place) now = writer_.manifest().sources[static_cast<std::size_t>(*place)];
+    // The numbers of a run that did not end are used up in order by those that go on with it.
+    const bool same_list = place && now.list == list_ && !now.complete;
+    now.kind = source_.kind;
+    now.path = source_.description;
+    now.image_root = source_.image_root;
+    now.shard = options_.shard;
+    now.frame_step = video() ? options_.frame_step : 0;
+    now.list = list_;
+    now.complete = false;
+    constexpr std::uint64_t kMostFrames = std::uint64_t{1} << 32;
+    const std::int32_t put = writer_.put_source(now, place, same_list ? 0 : video() ? kMostFrames : source_.items.size() + 1);
+    first_item_ = writer_.manifest().sources[static_cast<std::size_t>(put)].first_item;
+    place_ = put;  // last: what fails before is tried again by the next batch
+  }
+
+ private:
+  bool video() const { return source_.kind == "video"; }
+  std::vector<std::string> left_out() const {
+    return earlier_.source() ? writer_.manifest().sources[static_cast<std::size_t>(*earlier_.source())].left_out : std::vector<std::string>();
+  }
+
+  /// What is to be encoded, and what is there already.
+  void look() {
+    if (video()) {
+      video_file_ = source_.video_item;
+      note_file(source_.video, video_file_);
+      return;
+    }
+    for (std::int64_t i = begin_; i < end_; ++i) {
+      if (i % 4096 == 0) throw_if_interrupted();
+      GalleryItem item = source_.items[static_cast<std::size_t>(i)];
+      note_file(source_.image_root / item.path, item);
+      const auto known = earlier_.find(item);
+      if (known && known->current) {
+        ++known_;
+        continue;
+      }
+      if (known) replaces_.emplace(i, known->number);
+      wanted_.push_back(i);
+    }
+  }
+
+  void produce(int producer) {
+    const bool dynamic = options_.schedule == "dynamic";
+    const auto count = static_cast<std::int64_t>(wanted_.size());
+    for (std::int64_t k = dynamic ? taken_++ : producer; k < count && !pipeline_.stopping();
+         k = dynamic ? taken_++ : k + options_.producers) {
+      Sample sample;
+      sample.index = wanted_[static_cast<std::size_t>(k)];
+      sample.item = source_.items[static_cast<std::size_t>(sample.index)];
+      const fs::path file = source_.image_root / sample.item.path;
+      try {
+        if (find_invalid_utf8(sample.item.path) != std::string::npos)
+          invalid_input("image {}: its name is not valid UTF-8; rename the file", sample.index + 1);
+        note_file(file, sample.item);  // before it is read: what is changed meanwhile is seen the next time
+        sample.image = load_part(file, sample.item.box);
+      } catch (const InvalidInput& error) {
+        fail(sample.index, sample.item.path, error.what());
+        continue;
+      }
+      pipeline_.push(producer, std::move(sample));
+    }
+  }
+
+  Image load_part(const fs::path& file, const Box& box) const {
+    const ImageTransform& transform = encoder_.card().image;
+    return box.whole() ? load_image(file, transform)
+                       : transform_geometry(part_of(read_image(file, read_options(transform, true)), box, file.string()), transform);
+  }
+
+  void produce_frames(int producer) {
+    VideoReader reader(source_.video);
+    const std::int64_t total = reader.frame_count();
+    if (shard_.count > 1 && total < 1)
+      invalid_input("{}: does not say how many frames it has; index it without shards", source_.video.string());
+    const std::int64_t first = shard_.count > 1 ? shard_.begin(total) : 0;
+    const double fps = reader.fps();
+    Image image;
+    std::int64_t frame = 0;
+    for (; !pipeline_.stopping() && reader.next(&image); ++frame) {
+      if (shard_.count > 1 && shard_.index < shard_.count && frame >= shard_.end(total)) break;
+      if (frame < first || frame % options_.frame_step != 0) continue;
+      Sample sample;
+      sample.index = frame;
+      sample.item = video_file_;
+      sample.item.path = source_.video.filename().string();
+      sample.item.frame = frame;
+      sample.item.in_video = true;
+      if (video_file_.time != kUnknownTime && fps > 0)
+        sample.item.time += std::llround(1e6 * static_cast<double>(frame) / fps);
+      if (const auto known = earlier_.find(sample.item)) {
+        if (known->current) {
+          ++known_;
+          continue;
+        }
+        const std::lock_guard lock(mutex_);
+        replaces_.emplace(frame, known->number);
+      }
+      sample.image = transform_geometry(image, encoder_.card().image);
+      pipeline_.push(producer, std::move(sample));
+    }
+    // Containers may be a little off in what they say; a file that was cut off is far off.
+    const std::int64_t expected = shard_.count > 1 ? shard_.end(total) : total;
+    if (!pipeline_.stopping() && frame < expected - expected / 100 - 1) {
+      spdlog::warn("{}: ends at frame {} of {}: the file is cut off; the gallery is marked as incomplete", source_.video.string(), frame,
+                   total);
+      cut_off_ = true;
+    }
+  }
+
+  void fail(std::int64_t index, std::string path, const std::string& reason) {
+    spdlog::warn("left out: {}", reason);
+    for (std::size_t bad; (bad = find_invalid_utf8(path)) != std::string::npos;) path[bad] = '?';
+    const std::lock_guard lock(mutex_);
+    failed_.emplace(index, std::pair(std::move(path), reason));
+    progress_->advance();
+  }
+
+  /// The pipeline's sink.
+  void keep(std::vector<Sample>& batch, const float* rows) {
+    begin();
+    std::vector<NumberedItem> items;
+    std::vector<std::uint64_t> replaced;
+    {
+      const std::lock_guard lock(mutex_);
+      for (Sample& sample : batch) {
+        std::uint64_t number = first_item_ + static_cast<std::uint64_t>(sample.index);
+        if (const auto old = replaces_.find(sample.index); old != replaces_.end()) {
+          replaced.push_back(old->second);
+          number = writer_.new_number();
+        }
+        items.push_back({number, *place_, std::move(sample.item)});
+      }
+    }
+    writer_.append(items, rows, replaced);
+    kept_ += static_cast<std::int64_t>(items.size());
+    replaced_ += replaced.size();
+    progress_->advance(static_cast<std::int64_t>(items.size()));
+  }
+
+  Encoder& encoder_;
+  const ImageSource& source_;
+  const IndexOptions& options_;
+  const Shard shard_;
+  GalleryWriter& writer_;
+  const std::string list_;
+  const EarlierIndex earlier_;
+  EncodePipeline pipeline_;
+  std::int64_t begin_ = 0, end_ = 0;
+  std::vector<std::int64_t> wanted_;
+  std::atomic<std::int64_t> taken_{0};
+  std::optional<std::int32_t> place_;
+  std::uint64_t first_item_ = 0;
+  GalleryItem video_file_;
+  std::mutex mutex_;
+  std::map<std::int64_t, std::pair<std::string, std::string>> failed_;
+  std::map<std::int64_t, std::uint64_t> replaces_;  ///< by place in the source, numbers of what goes
+  std::int64_t known_ = 0, kept_ = 0;
+  std::size_t replaced_ = 0;
+  bool cut_off_ = false, stopped_ = false;
+  std::exception_ptr error_;
+  Progress* progress_ = nullptr;
+};
+
+}  // namespace
+
+IndexReport index_images(Encoder& encoder, const ImageSource& source, const fs::path& out, const IndexOptions& options) {
+  options.validate("");
+  IndexReport report;
+  report.options = options;
+  report.options.batch = std::max(1, std::min(options.batch, encoder.max_batch()));
+  if (source.kind == "video")
+    report.options.producers = 1;
+  else if (options.producers == 0)
+    report.options.producers = thread_count();
+  report.embedding_dim = encoder.card().embedding_dim;
+  const fs::path place = index_place(encoder, source, out, options);
+  const bool fresh = !fs::exists(place / kGalleryFile);
+  if (fresh) require_replaceable(place, kGalleryFile, FolderRules{false, {source.image_root}});
+
+  const Stopwatch clock;
+  std::exception_ptr error;
+  {
+    GalleryWriter writer(place, manifest_for(encoder));
+    writer.made_by(encoder);
+    try {
+      if (source.kind == "video") spdlog::info("{}: whole frames are indexed, not the people in them", source.description);
+      Indexing run(encoder, source, report.options, writer);
+      run.run(report);
+      error = run.error();
+      report.seconds = clock.seconds();
+      const bool none = report.indexed == 0;
+      if (!error && run.stopped()) error = std::make_exception_ptr(Interrupted("interrupted"));
+      if (!error && none && !report.failed.empty())
+        invalid_input("{}: none of its {} images can be read; the first: {}", source.description, report.failed.size(),
+                      report.failed.front().second);
+      if (!error && report.unchanged) {
+        spdlog::info("{}: holds these images already", place.string());
+      } else if (!(error && none)) {
+        run.begin();
+        writer.seal();
+        run.finish(report);
+        write_failed(place, source.description, report);
+      }
+    } catch (...) {
+      if (!error) error = std::current_exception();
+    }
+    report.images = writer.manifest().size();
+    if (error) writer.discard();  // unless something is in it
+  }
+  if (error) {
+    if (report.images > 0) {
+      spdlog::warn("{} holds the {} images finished so far; the same command goes on from there", place.string(), report.images);
+    }
+    std::rethrow_exception(error);
+  }
+  if (output_place(place) != output_place(out)) replace_with_partial(out, kGalleryFile);
+  return report;
+}
+
+double IndexReport::unreadable() const {
+  const auto all = static_cast<double>(indexed) + static_cast<double>(failed.size());
+  return all > 0 ? 100 * static_cast<double>(failed.size()) / all : 0;
+}
+
+Json to_json(const IndexReport& report) {
+  Json failures = Json::array();
+  for (const auto& [path, reason] : report.failed) failures.push_back({{"path", path}, {"reason", reason}});
+  const std::int64_t encoded = report.indexed - report.resumed;
+  return {{"indexed", report.indexed},
+          {"resumed", report.resumed},
+          {"replaced", report.replaced},
+          {"unchanged", report.unchanged},
+          {"unreadable_percent", report.unreadable()},
+          {"failed", report.failed.size()},
+          {"failures", failures},
+          {"seconds", report.seconds},
+          {"images_per_s", report.seconds > 0 ? static_cast<double>(encoded) / report.seconds : 0.0},
+          {"embedding_dim", report.embedding_dim},
+          {"schedule", report.options.schedule},
+          {"producers", report.options.producers},
+          {"consumers", report.options.consumers},
+          {"batch", report.options.batch},
+          {"shard", report.options.shard},
+          {"images", report.images}};
+}
+
+}  // namespace edgeclip
