@@ -244,7 +244,7 @@ TEST(Interrupt, TrainingEndsWithACheckpoint) {
   EXPECT_EQ(Json::parse(inspect.out).at("kind"), "checkpoint");
 }
 
-TEST(Interrupt, TermEndsDrawingAndBenchingWithNothingLeft) {
+TEST(Interrupt, TermEndsDrawingAndBenchingWithNothingHalfWritten) {
   const TempDir dir;
   const std::vector<std::vector<std::string>> commands = {
       {EDGECLIP_PROGRAM, "synthesize", "--out", (dir / "dataset").string(), "--people", "9000"},
@@ -257,6 +257,14 @@ TEST(Interrupt, TermEndsDrawingAndBenchingWithNothingLeft) {
     process.signal(SIGTERM);
     const ProcessResult result = process.wait();
     EXPECT_EQ(result.code, 130) << result.err;
+    const fs::path report = dir / "bench.json";  // what was measured by then; nothing, if the signal came before the first query
+    if (fs::exists(report)) {
+      std::ifstream file(report);
+      const Json json = Json::parse(file);
+      EXPECT_EQ(json.at("interrupted"), true) << json;
+      EXPECT_GE(json.at("total_queries"), 1) << json;
+      fs::remove(report);
+    }
     EXPECT_TRUE(fs::is_empty(dir.path())) << command[1] << " left " << listing(dir.path()).size() << " files";
   }
 }
