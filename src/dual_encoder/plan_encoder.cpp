@@ -1,8 +1,12 @@
 #include "dual_encoder/plan_encoder.h"
 
+#include <algorithm>
+
 #include "base/artifact.h"
+#include "base/threads.h"
 #include "data/text/tokenizer.h"
 #include "dual_encoder/tower.h"
+#include "kernels/thread_pool.h"
 
 namespace edgeclip {
 
@@ -19,6 +23,7 @@ engine::SessionOptions session_options(const engine::PlanInfo& plan, const PlanE
   engine::SessionOptions session;
   session.memory_pool_mb = plan.memory_pool_mb;
   session.threads = options.threads;
+  session.executor = kernels::shared_pool(options.threads > 0 ? options.threads : thread_count());
   session.log = options.log;
   session.packed_cache = options.packed_cache;
   if (options.memory_pool_mb > 0)
@@ -59,6 +64,7 @@ struct PlanEncoder::State {
         card(dual_encoder_card(info)),
         tokenizer(open_tokenizer(info)),
         session(session_options(info, options)),
+        memory_pool_mb(options.memory_pool_mb),
         image(info, kImageGraph, card.embedding_dim, session),
         text(info, kTextGraph, card.embedding_dim, session) {}
 
@@ -66,6 +72,7 @@ struct PlanEncoder::State {
   const ModelCard card;
   const std::shared_ptr<const Tokenizer> tokenizer;
   const engine::SessionOptions session;
+  const std::int64_t memory_pool_mb;
   Tower image, text;
 };
 
@@ -78,6 +85,11 @@ std::shared_ptr<const Tokenizer> PlanEncoder::tokenizer() const { return state_-
 std::string PlanEncoder::model_hash() const { return state_->info.model_hash; }
 std::string PlanEncoder::precision() const { return state_->info.precision; }
 int PlanEncoder::max_batch() const { return state_->info.batches.back(); }
+kernels::Executor* PlanEncoder::executor() const { return state_->session.executor.get(); }
+int PlanEncoder::most_calls() const {
+  // The plan says what one context may take.
+  return state_->memory_pool_mb > 0 ? static_cast<int>(std::max<std::int64_t>(1, state_->memory_pool_mb / state_->info.memory_pool_mb)) : 0;
+}
 const engine::PlanInfo& PlanEncoder::info() const { return state_->info; }
 
 Tensor PlanEncoder::encode_images(const TensorView& pixels) {

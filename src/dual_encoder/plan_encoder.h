@@ -40,6 +40,8 @@ class PlanEncoder : public Encoder {
   std::string model_hash() const override;
   std::string precision() const override;
   int max_batch() const override;
+  kernels::Executor* executor() const override;
+  int most_calls() const override;
 
   const engine::PlanInfo& info() const;
 

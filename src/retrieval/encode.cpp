@@ -7,8 +7,11 @@
 
 #include "base/error.h"
 #include "base/signals.h"
+#include "base/threads.h"
 #include "base/utf8.h"
 #include "data/dataset/loader.h"
+#include "data/image/transform.h"
+#include "retrieval/encode_stream.h"
 
 namespace edgeclip {
 namespace {
@@ -66,18 +69,45 @@ Tensor encode_texts(Encoder& encoder, const std::vector<std::string>& texts, int
 
 Tensor encode_image_files(Encoder& encoder, const std::vector<std::filesystem::path>& paths, int batch,
                           const std::function<void(std::int64_t)>& done) {
-  const std::int64_t dim = encoder.card().embedding_dim, step = piece_size(encoder, batch);
+  const std::int64_t dim = encoder.card().embedding_dim;
+  const ImageTransform& transform = encoder.card().image;
+  transform.validate("image transform: ");
   const auto count = static_cast<std::int64_t>(paths.size());
   Tensor all(DType::f32, {count, dim});
-  for (std::int64_t begin = 0; begin < count; begin += step) {
-    throw_if_interrupted();
-    const std::int64_t end = std::min(begin + step, count);
-    const Tensor pixels = load_pixels({paths.begin() + begin, paths.begin() + end}, encoder.card().image);
-    const Tensor part = encoder.encode_images(pixels.view());
-    check_embeddings(part, end - begin, encoder);
-    std::memcpy(all.data<float>() + begin * dim, part.data<float>(), part.bytes());
-    if (done) done(end - begin);
+  if (encoder.executor() == nullptr) {  // in order: processes that divide each batch have to see the same ones
+    const std::int64_t step = piece_size(encoder, batch);
+    for (std::int64_t begin = 0; begin < count; begin += step) {
+      throw_if_interrupted();
+      const std::int64_t end = std::min(begin + step, count);
+      const Tensor pixels = load_pixels({paths.begin() + begin, paths.begin() + end}, transform);
+      const Tensor part = encoder.encode_images(pixels.view());
+      check_embeddings(part, end - begin, encoder);
+      std::memcpy(all.data<float>() + begin * dim, part.data<float>(), part.bytes());
+      if (done) done(end - begin);
+    }
+    return all;
   }
+  EncodeStreamOptions options;
+  options.threads = thread_count();
+  options.batch = static_cast<int>(piece_size(encoder, batch));
+  EncodeStream stream(encoder, options);
+  std::size_t taken = 0;
+  stream.run(
+      [&]() -> DecodePipeline::Decode {
+        if (taken == paths.size()) return {};
+        const std::size_t i = taken++;
+        return [&, i](DecodedImage& decoded) {
+          decoded = {static_cast<std::int64_t>(i), load_image(paths[i], transform)};
+          return true;
+        };
+      },
+      [&](std::vector<DecodedImage>& encoded, const float* rows) {
+        for (std::size_t b = 0; b < encoded.size(); ++b)
+          std::copy_n(rows + static_cast<std::int64_t>(b) * dim, dim, all.data<float>() + encoded[b].index * dim);
+        if (done) done(static_cast<std::int64_t>(encoded.size()));
+      });
+  if (stream.error()) std::rethrow_exception(stream.error());
+  throw_if_interrupted();
   return all;
 }
 

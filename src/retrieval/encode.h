@@ -15,8 +15,8 @@ namespace edgeclip {
 /// is not UTF-8 or empty.
 Tensor encode_texts(Encoder& encoder, const std::vector<std::string>& texts, int batch = 32);
 
-/// (N, D), unit rows, in order of paths.  Reads and preprocesses on all threads.  Throws InvalidInput for the
-/// first image that cannot be read.  done: called with the number of images of each finished piece.
+/// (N, D), unit rows, in order of paths.  Reads and preprocesses while it encodes, on all threads (encode_stream.h).  Throws InvalidInput
+/// for an image that cannot be read.  done: called with the number of images of each finished piece, by one thread at a time.
 Tensor encode_image_files(Encoder& encoder, const std::vector<std::filesystem::path>& paths, int batch = 32,
                           const std::function<void(std::int64_t)>& done = {});
 

@@ -6,6 +6,7 @@
 #include "base/tensor.h"
 #include "bundle/model_card.h"
 #include "data/text/tokenizer.h"
+#include "kernels/executor.h"
 
 namespace edgeclip {
 
@@ -31,6 +32,11 @@ class Encoder {
   std::string embedding_space() const { return card().embedding_space.empty() ? model_hash() : card().embedding_space; }
   /// Of its arithmetic, "fp32" | "fp16" | "bf16" | "int8", for messages; "": not known.
   virtual std::string precision() const { return ""; }
+  /// What its calls divide their work over: who decodes beside it counts himself as a caller there.  nullptr: each call takes all CPUs by
+  /// itself, one call at a time.
+  virtual kernels::Executor* executor() const { return nullptr; }
+  /// Calls that may run at once within the memory that it may take; 0: any number.
+  virtual int most_calls() const { return 0; }
   /// Largest batch that runs at once; callers cut their work into such pieces.
   virtual int max_batch() const = 0;
 };

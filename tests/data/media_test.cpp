@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
+#include <map>
+
 #include "base/error.h"
 #include "encode.h"
 #include "support/support.h"
@@ -64,6 +67,54 @@ TEST(Media, NamesTellVideosAndImages) {
   EXPECT_FALSE(is_video_name("avi"));
   EXPECT_TRUE(is_image_name("x.JPeG"));
   EXPECT_FALSE(is_image_name("x.txt"));
+}
+
+/// The first bytes of a frame in the middle, which differ from frame to frame.
+std::vector<std::uint8_t> middle_of(const Image& image) {
+  const std::uint8_t* from = image.row(image.height / 2);
+  return {from, from + 3 * image.width};
+}
+
+TEST(Media, SeekingGivesTheFrameOfThatNumber) {
+  TempDir dir;
+  std::vector<Image> frames;
+  for (int i = 0; i < 120; ++i) frames.push_back(test::filled(64, 48, static_cast<std::uint8_t>(2 * i), 100, static_cast<std::uint8_t>(250 - 2 * i)));
+  write_text(dir / "clip.avi", test::encode_video(frames));
+  VideoReader in_order(dir / "clip.avi");
+  std::vector<std::vector<std::uint8_t>> expected;
+  for (Image frame; in_order.next(&frame);) expected.push_back(middle_of(frame));
+  ASSERT_EQ(expected.size(), 120u);
+  for (const bool constant_rate : {false, true}) {
+    VideoReader video(dir / "clip.avi");
+    Image frame;
+    for (const std::int64_t k : {100, 3, 4, 119, 50, 0, 1, 90}) {
+      ASSERT_TRUE(video.seek(k, constant_rate)) << k;
+      ASSERT_TRUE(video.next(&frame)) << k;
+      EXPECT_EQ(middle_of(frame), expected[static_cast<std::size_t>(k)]) << k;
+      EXPECT_EQ(video.time(), -1) << "such a stream has no times";
+    }
+    EXPECT_FALSE(video.seek(120, constant_rate) && video.next(&frame));
+    EXPECT_TRUE(video.seek(7, constant_rate) && video.next(&frame)) << "behind the end, too";
+    EXPECT_EQ(middle_of(frame), expected[7]);
+    EXPECT_EQ(video.skip(1000), 112);
+    EXPECT_EQ(video.skip(1), 0);
+  }
+}
+
+TEST(Media, SeekingInARealVideo) {
+  EDGECLIP_REQUIRE_VTEST(path);
+  std::map<std::int64_t, std::vector<std::uint8_t>> expected;
+  const std::vector<std::int64_t> asked = {794, 13, 500, 12, 501, 0, 233, 700, 299, 300};
+  VideoReader in_order(path);
+  Image frame;
+  for (std::int64_t k = 0; in_order.next(&frame); ++k)
+    if (std::count(asked.begin(), asked.end(), k)) expected[k] = middle_of(frame);
+  VideoReader video(path);
+  for (const std::int64_t k : asked) {
+    ASSERT_TRUE(video.seek(k, true) && video.next(&frame)) << k;
+    EXPECT_EQ(middle_of(frame), expected.at(k)) << k;
+    EXPECT_NEAR(video.time(), static_cast<double>(k) / video.fps(), 1e-3);
+  }
 }
 
 TEST(Media, RealVideo) {

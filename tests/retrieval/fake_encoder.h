@@ -60,6 +60,7 @@ class FakeEncoder : public Encoder {
   std::string model_hash() const override { return hash; }
   std::string precision() const override { return precision_; }
   int max_batch() const override { return largest_batch; }
+  kernels::Executor* executor() const override { return executor_; }
 
   Tensor encode_images(const TensorView& pixels) override {
     EDGECLIP_CHECK(pixels.shape.size() == 4 && pixels.shape[1] == 3 && pixels.shape[2] == 8 &&
@@ -111,6 +112,7 @@ class FakeEncoder : public Encoder {
   std::string precision_;
   std::string hash = "00112233445566778899aabbccddeeff";
   int largest_batch = 64;
+  kernels::Executor* executor_ = nullptr;
   std::atomic<int> image_calls{0}, texts_encoded{0};
   int fail_at_call = -1, no_memory_at_call = -1, interrupt_at_call = -1;
   bool gives_nan = false;

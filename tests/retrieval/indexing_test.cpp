@@ -5,8 +5,6 @@
 #include <cstring>
 #include <map>
 #include <set>
-#include <mutex>
-#include <thread>
 
 #include "base/file.h"
 #include "base/output_claim.h"
@@ -17,7 +15,6 @@
 #include "retrieval/gallery/time_text.h"
 #include "retrieval/gallery_support.h"
 #include "retrieval/index/describe_items.h"
-#include "retrieval/index/pipeline.h"
 #include "support/support.h"
 #include "support/vtest.h"
 
@@ -54,6 +51,44 @@ TEST(Indexing, KeepsInputOrderWhateverTheSchedule) {
         for (const auto batch : encoder.batches) EXPECT_LE(batch, 5);
         expect_gallery_of(open_gallery(dir / "g"), paths);
       }
+}
+
+TEST(Indexing, EveryModeGivesTheSameGallery) {
+  test::TempDir dir;
+  const auto paths = test::write_images(dir / "images", 75);
+  const ImageSource source = open_image_source(dir / "images");
+  for (const std::string& mode : encode_modes())
+    for (const bool shared : {false, true}) {  // an encoder whose calls share an executor, and one whose calls are alone
+      SCOPED_TRACE(fmt::format("{} {}", mode, shared));
+      test::FakeEncoder encoder;
+      if (shared) encoder.executor_ = &kernels::serial_executor();
+      IndexOptions options;
+      options.mode = mode;
+      options.overwrite = true;
+      const IndexReport report = index_images(encoder, source, dir / "g", options);
+      EXPECT_EQ(report.indexed, 75);
+      EXPECT_EQ(to_json(report)["mode"], mode);
+      EXPECT_EQ(report.options.batch, mode == "baseline" ? 1 : 32);
+      EXPECT_EQ(encoder.batches.front(), mode == "baseline" ? 1 : 32);
+      expect_gallery_of(open_gallery(dir / "g"), paths);
+    }
+}
+
+TEST(Indexing, ModesRefuseWhatTheyDoNotHave) {
+  test::TempDir dir;
+  test::write_images(dir / "images", 2);
+  const auto refused = [&](auto change) {
+    test::FakeEncoder encoder;
+    IndexOptions options;
+    change(options);
+    return test::invalid_input_of([&] { index_images(encoder, open_image_source(dir / "images"), dir / "g", options); });
+  };
+  EXPECT_NE(refused([](auto& o) { o.mode = "baseline", o.batch = 8; }).find("use mode batched"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.mode = "parallel", o.consumers = 2; }).find("use mode static or dynamic"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.mode = "batched", o.producers = 3; }).find("use mode parallel"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.mode = "parallel", o.schedule = "static"; }).find("another mode"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.mode = "fast"; }).find("is none of"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(dir / "g"));
 }
 
 TEST(Indexing, RespectsTheEncodersLargestBatch) {
@@ -173,21 +208,6 @@ TEST(Indexing, TheSameCommandGoesOnWhereItWasInterrupted) {
   EXPECT_EQ(third.image_calls, 0);
 }
 
-TEST(Indexing, AStaticScheduleSharesFramesThatComeInSteps) {
-  test::FakeEncoder encoder;
-  std::mutex mutex;
-  std::map<std::thread::id, int> of_consumer;
-  EncodePipeline pipeline(encoder, {1, 4, 1, false}, [&](std::vector<Sample>& batch, const float*) {
-    const std::lock_guard lock(mutex);
-    of_consumer[std::this_thread::get_id()] += static_cast<int>(batch.size());
-  });
-  pipeline.run([&](int producer) {
-    for (int frame = 0; frame < 80; frame += 4) pipeline.push(producer, {frame, {"v.avi"}, test::two_colours(1, 2, 3, 4, 5, 6, 4, 8)});
-  });
-  EXPECT_EQ(of_consumer.size(), 4u);
-  for (const auto& [id, images] : of_consumer) EXPECT_EQ(images, 5);
-}
-
 TEST(Indexing, KeepsWhatWasFinishedWhenTheMachineFails) {
   test::TempDir dir;
   test::write_images(dir / "images", 40);
@@ -297,7 +317,7 @@ TEST(Indexing, BadOptionsAndOutputsAreNamedBeforeAnyWork) {
   options.schedule = "fair";
   EXPECT_NE(message(options, "g").find("schedule"), std::string::npos);
   options = {};
-  options.batch = 0;
+  options.batch = -1;
   EXPECT_NE(message(options, "g").find("batch"), std::string::npos);
   options = {};
   options.shard = "0/2";
@@ -320,6 +340,11 @@ TEST(IndexingData, FramesOfAVideo) {
   EXPECT_EQ(gallery.item(2).frame, 400);
   ItemReader reader;
   EXPECT_EQ(reader.read(gallery.file_of(0), gallery.item(0)).width, 768);
+  EXPECT_TRUE(gallery.source(0).constant_rate);
+  const Image late = reader.read(gallery.file_of(3), gallery.item(3), true);
+  ItemReader from_the_start;
+  EXPECT_EQ(late.rgb, from_the_start.read(gallery.file_of(3), gallery.item(3)).rgb);
+  EXPECT_EQ(reader.read(gallery.file_of(1), gallery.item(1), true).rgb, from_the_start.read(gallery.file_of(1), gallery.item(1)).rgb);
   test::FakeEncoder again;
   EXPECT_TRUE(index_images(again, open_image_source(video), dir / "g", options).unchanged);
   EXPECT_EQ(again.image_calls, 0);

@@ -36,6 +36,7 @@ struct Options : PlanOptions {
   std::vector<std::string> gallery, text, not_text, camera, right, wrong;
   double image_weight = 0.5, not_weight = 0.5;
   std::int64_t top = 10, person = -1;
+  RerankOptions rerank;
   double threshold = -1;
   bool same_precision = false;
 
@@ -56,6 +57,10 @@ struct Options : PlanOptions {
     v("after", after, "only what was taken at this time or later: 2026-01-31T12:30:00Z, or with +01:00; without either UTC");
     v("before", before, "only what was taken before this time");
     v("group", group, "each person, or each track of a camera, once, by its best image", {"none", "person", "track"});
+    v("rerank", rerank.candidates, "so many of the best are put into a new order by whom else they are near to (k-reciprocal re-ranking); 0: none");
+    v("rerank_k1", rerank.k1, "its neighbours of a set");
+    v("rerank_k2", rerank.k2, "its neighbours that a set is averaged over");
+    v("rerank_lambda", rerank.lambda, "its share of the distance before, 0 to 1");
     v("top", top, "results per query");
     v("threshold", threshold, "least cosine of a result, -1 to 1");
     v("same_precision", same_precision, "refuses a gallery that a plan of another precision made");
@@ -74,6 +79,7 @@ struct Options : PlanOptions {
                     fs::path(grid).replace_extension(".png").string());
     for (const auto& [name, weight] : {std::pair("image_weight", image_weight), std::pair("not_weight", not_weight)})
       if (!(weight >= 0 && weight <= 1)) invalid_input("{}{}: {} is not within 0..1", where, name, weight);
+    rerank.check(where.c_str());
     if (!(threshold >= -1 && threshold <= 1))
       invalid_input("{}threshold: {} is no cosine (-1 to 1)", where, threshold);
   }
@@ -107,6 +113,7 @@ SearchOptions search_options(const Options& options) {
   SearchOptions how;
   how.top = options.top;
   how.threshold = static_cast<float>(options.threshold);
+  how.rerank = options.rerank;
   how.filter.cameras = {options.camera.begin(), options.camera.end()};
   if (!options.after.empty()) how.filter.after = parse_time(options.after, "--after");
   if (!options.before.empty()) how.filter.before = parse_time(options.before, "--before");

@@ -35,8 +35,11 @@ class Cutter {
     for (Record* record : records) {
       while (!ended && decoded <= record->frame) {
         throw_if_interrupted();
-        ended = !video.next(&frame);
-        if (!ended) ++decoded;
+        constexpr std::int64_t kBetweenSignals = 64;
+        const std::int64_t before = std::min(record->frame - decoded, kBetweenSignals),
+                           passed = before > 0 ? video.skip(before) : video.next(&frame);
+        ended = passed == 0;
+        decoded += passed;
       }
       if (decoded <= record->frame)
         reject(*record, fmt::format("frame {} is past the end of {} ({} frames)", record->frame,

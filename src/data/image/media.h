@@ -12,7 +12,7 @@
 /// install folder.
 namespace edgeclip {
 
-/// Frames of a video in order.  Not thread-safe.
+/// Frames of a video, which are numbered from 0 as they are decoded.  Not thread-safe.
 class VideoReader {
  public:
   /// Throws InvalidInput if the file cannot be opened as a video, MachineFault if the machine cannot open it.
@@ -22,6 +22,14 @@ class VideoReader {
   VideoReader& operator=(const VideoReader&) = delete;
   /// The next frame; false at the end, which damage looks like too.
   bool next(Image* frame);
+  /// Passes over so many frames, which are not copied; fewer at the end: how many there were.
+  std::int64_t skip(std::int64_t frames);
+  /// The frame of this number comes next; false if the video ends before.  constant_rate: frame k is known to lie k / fps() behind the
+  /// first, so that it can be reached from the key frame before it; else, where frames would have to be gone back, all before it are
+  /// decoded once more.
+  bool seek(std::int64_t frame, bool constant_rate);
+  /// Seconds from the container's beginning to the last frame that was read or passed over; -1 where it does not say.
+  double time() const;
   double fps() const;
   std::int64_t frame_count() const;  ///< as the container says; may be 0
 

@@ -22,6 +22,12 @@ struct EdgeclipMediaApi {
   void* (*open_video)(const char* path, EdgeclipMediaError* error);
   /// 1: a frame; 0: the end (error empty) or a failure (error filled).
   int (*next_frame)(void* video, EdgeclipPixels* frame, EdgeclipMediaError* error);
+  /// Passes over up to so many frames, which are decoded but not copied: how many there were.
+  int64_t (*skip_frames)(void* video, int64_t count);
+  /// 1: the next frame is the one of this number, as the decoder reckons from its time and the rate; 0: it cannot tell.
+  int (*seek)(void* video, int64_t frame);
+  /// Of the last frame that was read or passed over, milliseconds since the container's beginning.
+  double (*time_ms)(void* video);
   double (*fps)(void* video);
   int64_t (*frame_count)(void* video);
   void (*close_video)(void* video);
@@ -31,6 +37,6 @@ struct EdgeclipMediaApi {
   void (*close_image)(void* image);
 };
 
-const EdgeclipMediaApi* edgeclip_media_v2();
+const EdgeclipMediaApi* edgeclip_media_v3();
 
 }  // extern "C"

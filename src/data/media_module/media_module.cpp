@@ -95,6 +95,27 @@ double number(void* handle, int property) {
   }
 }
 
+int64_t skip_frames(void* handle, int64_t count) {
+  try {
+    int64_t skipped = 0;
+    while (skipped < count && static_cast<Video*>(handle)->capture.grab()) ++skipped;
+    return skipped;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+int seek(void* handle, int64_t frame) {
+  try {
+    auto& capture = static_cast<Video*>(handle)->capture;
+    return capture.set(cv::CAP_PROP_POS_FRAMES, static_cast<double>(frame)) &&
+           static_cast<int64_t>(capture.get(cv::CAP_PROP_POS_FRAMES)) == frame;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+double time_ms(void* handle) { return number(handle, cv::CAP_PROP_POS_MSEC); }
 double fps(void* handle) { return number(handle, cv::CAP_PROP_FPS); }
 
 int64_t frame_count(void* handle) {
@@ -156,12 +177,12 @@ void* decode_image(const uint8_t* bytes, size_t count, EdgeclipPixels* image, Ed
 
 void close_image(void* handle) { delete static_cast<Picture*>(handle); }
 
-constexpr EdgeclipMediaApi kApi = {open_video,  next_frame,   fps,        frame_count,
-                                   close_video, decode_image, close_image};
+constexpr EdgeclipMediaApi kApi = {open_video, next_frame,  skip_frames, seek,         time_ms,
+                                   fps,        frame_count, close_video, decode_image, close_image};
 
 }  // namespace
 
-extern "C" const EdgeclipMediaApi* edgeclip_media_v2() {
+extern "C" const EdgeclipMediaApi* edgeclip_media_v3() {
   // What went wrong is said once, by the program; OpenCV and FFmpeg would add lines of their own.
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   ::setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);

@@ -14,8 +14,10 @@ namespace {
 constexpr const char* kRemedy = "index the images again";
 
 Json to_json(const GallerySource& s) {
-  return {{"kind", s.kind},   {"path", s.path}, {"image_root", s.image_root.string()}, {"shard", s.shard}, {"frame_step", s.frame_step},
+  Json json = {{"kind", s.kind},   {"path", s.path}, {"image_root", s.image_root.string()}, {"shard", s.shard}, {"frame_step", s.frame_step},
           {"list", s.list},   {"first_item", s.first_item}, {"complete", s.complete}, {"left_out", s.left_out}};
+  if (s.constant_rate) json["constant_rate"] = true;
+  return json;
 }
 
 GallerySource source_from(const Json& json, const fs::path& gallery, const std::string& at) {
@@ -25,6 +27,7 @@ GallerySource source_from(const Json& json, const fs::path& gallery, const std::
   s.image_root = gallery / json_get<std::string>(json, "image_root", at);  // an absolute one stays as it is
   s.shard = json_get<std::string>(json, "shard", at);
   s.frame_step = json_get<int>(json, "frame_step", at);
+  if (json.contains("constant_rate")) s.constant_rate = json_get<bool>(json, "constant_rate", at);
   s.list = json_get<std::string>(json, "list", at);
   s.first_item = json_get<std::uint64_t>(json, "first_item", at);
   s.complete = json_get<bool>(json, "complete", at);

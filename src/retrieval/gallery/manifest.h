@@ -24,6 +24,7 @@ struct GallerySource {
   std::filesystem::path image_root;        ///< absolute; paths of items are relative to it unless absolute
   std::string shard = "1/1";               ///< i/n
   int frame_step = 0;                      ///< of a video
+  bool constant_rate = false;              ///< of a video: its frames are known to follow each other evenly (VideoReader::seek())
   std::string list;                        ///< hash of the paths of all its images, in order; "" of a video
   std::uint64_t first_item = 0;            ///< the number of its first image; the others' follow in the source's order
   bool complete = false;                   ///< false: interrupted, or the video was cut off: the rest is missing

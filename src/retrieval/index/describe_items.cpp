@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "retrieval/gallery/exchange.h"
 #include "retrieval/gallery/time_text.h"
+#include "retrieval/index/box_file.h"
 #include "retrieval/index/name_pattern.h"
 
 namespace edgeclip {
@@ -74,6 +75,7 @@ void read_table(ImageSource& source, const std::string& table) {
 
 void describe_items(ImageSource& source, const ItemDescription& description) {
   if (!description.name_pattern.empty()) read_names(source, description);
+  if (!description.boxes.empty()) apply_box_file(source, description.boxes, description.box_score);
   if (!description.table.empty()) read_table(source, description.table);
 }
 

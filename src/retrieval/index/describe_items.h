@@ -11,6 +11,8 @@ namespace edgeclip {
 struct ItemDescription {
   std::string name_pattern;     ///< retrieval/index/name_pattern.h; "": none
   std::string time_zone = "Z";  ///< of times in names
+  std::string boxes;            ///< a file of read_box_file(); "": none
+  double box_score = 0;         ///< least score of its detections
   std::string table;            ///< a CSV file of read_item_table(): paths as the source has them; "": none
 
   template <class Visitor>
@@ -19,6 +21,8 @@ struct ItemDescription {
       "what file names say, as in \"{person}_c{camera}s*_{frame}_*\" or \"{camera}/{time:%Y%m%d-%H%M%S}\": {person} {camera} {frame} {track} "
       "{time:FORMAT}, * for anything");
     v("time_zone", time_zone, "of times in names: Z, or +01:00");
+    v("boxes", boxes, "F, persons of a video's frames or of images, in COCO's layout (JSON) or MOT's (lines): each box becomes an item");
+    v("box_score", box_score, "least score of detections in --boxes");
     v("table", table,
       "F.csv, what is known of images: path, and of id, frame, caption, camera, time, track, x, y, width, height what there is; several rows "
       "of one path are parts of it");

@@ -182,8 +182,13 @@ ImageSource open_image_source(const fs::path& what, const std::string& split, co
 }
 
 std::string list_hash(const ImageSource& source) {
-  if (source.kind == "video") return "";
+  if (source.kind == "video" && !source.with_boxes) return "";
   Hasher hasher;
+  for (const auto& [frame, items] : source.boxes)
+    for (const GalleryItem& item : items) {
+      const std::string line = fmt::format("{} {} {} {} {} {}\n", frame, item.track, item.box.x, item.box.y, item.box.width, item.box.height);
+      hasher.add(line.data(), line.size());
+    }
   for (const GalleryItem& item : source.items) {
     hasher.add(item.path.data(), item.path.size());
     hasher.add("\n", 1);
@@ -205,19 +210,15 @@ Shard parse_shard(const std::string& text) {
   return shard;
 }
 
-Image ItemReader::read_frame(const std::string& video, std::int64_t frame) {
-  if (video != video_ || frame < next_frame_) {
+Image ItemReader::read_frame(const std::string& video, std::int64_t frame, bool constant_rate) {
+  if (video != video_) {
     reader_ = std::make_unique<VideoReader>(video);
     video_ = video;
-    next_frame_ = 0;
   }
   Image image;
-  while (next_frame_ <= frame) {
-    if (!reader_->next(&image)) {
-      video_.clear();
-      invalid_input("{}: ends before frame {}; the video is not the one that was indexed", video, frame);
-    }
-    ++next_frame_;
+  if (!reader_->seek(frame, constant_rate) || !reader_->next(&image)) {
+    video_.clear();
+    invalid_input("{}: ends before frame {}; the video is not the one that was indexed", video, frame);
   }
   return image;
 }
@@ -233,8 +234,8 @@ Image part_of(const Image& image, const Box& box, const std::string& where) {
   return crop(image, left, top, right - left, bottom - top);
 }
 
-Image ItemReader::read(const fs::path& file, const GalleryItem& item) {
-  const Image whole = item.in_video ? read_frame(file.string(), item.frame) : read_image(file);
+Image ItemReader::read(const fs::path& file, const GalleryItem& item, bool constant_rate) {
+  const Image whole = item.in_video ? read_frame(file.string(), item.frame, constant_rate) : read_image(file);
   return item.box.whole() ? whole : part_of(whole, item.box, file.string());
 }
 

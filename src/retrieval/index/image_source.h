@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct ImageSource {
   std::vector<GalleryItem> items;    ///< of a video: empty, its frames are found while reading
   std::filesystem::path video;       ///< of kind "video"
   GalleryItem video_item{};          ///< what is known of all its frames; time: of the first
+  bool with_boxes = false;           ///< of a video: its items are `boxes` instead of whole frames
+  std::map<std::int64_t, std::vector<GalleryItem>> boxes{};  ///< by frame; path, frame and time are found while reading
   std::string description;           ///< the path that was given
 };
 
@@ -31,7 +34,7 @@ struct ImageSource {
 ImageSource open_image_source(const std::filesystem::path& what, const std::string& split = "all",
                               const std::string& image_root = {});
 
-/// GallerySource::list: a hash of the paths of all images of a source, in order; "" of a video.
+/// GallerySource::list: a hash of the paths of all images of a source, in order; of a video of its boxes, "" without.
 std::string list_hash(const ImageSource& source);
 
 /// Part i of n in order (1-based, as "--shard 2/4"): consecutive items, sizes differ by at most one.
@@ -51,15 +54,15 @@ Image part_of(const Image& image, const Box& box, const std::string& where);
 /// in one go. Not thread-safe.
 class ItemReader {
  public:
-  /// file: where the item's image or video lies.  A part of it, where the item has a box.  Throws InvalidInput if it is not there any more.
-  Image read(const std::filesystem::path& file, const GalleryItem& item);
+  /// file: where the item's image or video lies.  A part of it, where the item has a box.  constant_rate: as GallerySource has it.  Throws
+  /// InvalidInput if it is not there any more.
+  Image read(const std::filesystem::path& file, const GalleryItem& item, bool constant_rate = false);
 
  private:
-  Image read_frame(const std::string& video, std::int64_t frame);
+  Image read_frame(const std::string& video, std::int64_t frame, bool constant_rate);
 
   std::string video_;
   std::unique_ptr<VideoReader> reader_;
-  std::int64_t next_frame_ = 0;
 };
 
 }  // namespace edgeclip

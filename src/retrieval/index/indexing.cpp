@@ -1,10 +1,10 @@
 #include "retrieval/index/indexing.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <exception>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -21,7 +21,7 @@
 #include "retrieval/gallery/writer.h"
 #include "retrieval/index/earlier.h"
 #include "retrieval/index/index_place.h"
-#include "retrieval/index/pipeline.h"
+#include "retrieval/index/video_items.h"
 
 namespace edgeclip {
 
@@ -33,17 +33,30 @@ void IndexOptions::validate(const std::string& where) const {
       invalid_input("{}{}: {} is not within {}..{}", where, name, value, low, high);
   };
   within("producers", producers, 0, 256);
-  within("consumers", consumers, 1, 256);
-  within("batch", batch, 1, 4096);
-  within("frame_step", frame_step, 1, 1000000);
+  within("consumers", consumers, 0, 256);
+  within("batch", batch, 0, 4096);
+  within("frame_step", frame_step, 0, 1000000);
   if (!(max_unreadable >= 0 && max_unreadable <= 100))
     invalid_input("{}max_unreadable: {} is no percentage (0 to 100)", where, max_unreadable);
-  if (schedule != "dynamic" && schedule != "static")
+  if (!schedule.empty() && schedule != "dynamic" && schedule != "static")
     invalid_input("{}schedule: \"{}\" is neither dynamic nor static", where, schedule);
+  if (!schedule.empty() && mode != "auto" && mode != schedule)
+    invalid_input("{}schedule: \"{}\" is another mode than \"{}\"; give one of the two", where, schedule, mode);
   parse_shard(shard);
 }
 
 namespace {
+
+EncodeStreamOptions stream_options(const IndexOptions& options, bool video) {
+  EncodeStreamOptions stream;
+  stream.mode = options.mode;
+  stream.threads = thread_count();
+  stream.producers = options.producers;
+  stream.consumers = options.consumers;
+  stream.batch = options.batch;
+  stream.one_reader = video;
+  return stream;
+}
 
 /// One run: what is missing of a source goes through the pipeline into the gallery.
 class Indexing {
@@ -56,8 +69,7 @@ class Indexing {
         writer_(writer),
         list_(list_hash(source)),
         earlier_(writer.snapshot(), source, list_, options),
-        pipeline_(encoder, {options.producers, options.consumers, options.batch, options.schedule == "dynamic"},
-                  [this](std::vector<Sample>& batch, const float* rows) { keep(batch, rows); }) {
+        stream_(encoder, stream_options(options, video())) {
     const auto total = static_cast<std::int64_t>(source.items.size());
     begin_ = shard_.begin(total);
     end_ = shard_.end(total);
@@ -68,8 +80,13 @@ class Indexing {
     Progress progress("indexing", video() ? 0 : static_cast<std::int64_t>(wanted_.size()), "images");
     progress_ = &progress;
     if (video() || !wanted_.empty())
-      pipeline_.run([this](int producer) { video() ? produce_frames(producer) : produce(producer); });
-    error_ = pipeline_.error();
+      stream_.run([this] { return video() ? next_in_video() : next_image(); },
+                  [this](std::vector<DecodedImage>& batch, const float* rows) { keep(batch, rows); });
+    error_ = stream_.error();
+    report.options.producers = stream_.shape().producers;
+    report.options.consumers = stream_.shape().consumers;
+    report.options.batch = stream_.shape().batch;
+    report.trials = stream_.trials();
     stopped_ = interrupted();
     report.resumed = known_;
     report.replaced = static_cast<std::int64_t>(replaced_);
@@ -77,7 +94,7 @@ class Indexing {
     for (auto& [index, failure] : failed_) report.failed.push_back(failure);
     std::vector<std::string> unreadable;
     for (const auto& [path, reason] : report.failed) unreadable.push_back(path);
-    report.unchanged = kept_ == 0 && unreadable == left_out() && earlier_.complete() && !stopped_ && !error_ && !cut_off_;
+    report.unchanged = kept_ == 0 && unreadable == left_out() && earlier_.complete() && !stopped_ && !error_ && !cut_off();
   }
 
   std::exception_ptr error() const { return error_; }
@@ -85,7 +102,8 @@ class Indexing {
   /// What the gallery says of the source from now on.
   void finish(const IndexReport& report) {
     GallerySource now = writer_.manifest().sources.at(static_cast<std::size_t>(*place_));
-    now.complete = !stopped_ && !error_ && !cut_off_;
+    now.complete = !stopped_ && !error_ && !cut_off();
+    now.constant_rate = video() && now.complete && video_items_->even();
     now.left_out.clear();
     if (video() && now.complete)  // frames that the video does not have any more
       writer_.remove([&](const GallerySnapshot& gallery, std::int64_t place) {
@@ -109,9 +127,10 @@ class Indexing {
     now.image_root = source_.image_root;
     now.shard = options_.shard;
     now.frame_step = video() ? options_.frame_step : 0;
+    now.constant_rate = false;  // until all has been read
     now.list = list_;
     now.complete = false;
-    constexpr std::uint64_t kMostFrames = std::uint64_t{1} << 32;
+    constexpr std::uint64_t kMostFrames = (std::uint64_t{1} << 32) * kMostBoxes;
     const std::int32_t put = writer_.put_source(now, place, same_list ? 0 : video() ? kMostFrames : source_.items.size() + 1);
     first_item_ = writer_.manifest().sources[static_cast<std::size_t>(put)].first_item;
     place_ = put;  // last: what fails before is tried again by the next batch
@@ -119,6 +138,7 @@ class Indexing {
 
  private:
   bool video() const { return source_.kind == "video"; }
+  bool cut_off() const { return video_items_ && video_items_->cut_off(); }
   std::vector<std::string> left_out() const {
     return earlier_.source() ? writer_.manifest().sources[static_cast<std::size_t>(*earlier_.source())].left_out : std::vector<std::string>();
   }
@@ -128,6 +148,7 @@ class Indexing {
     if (video()) {
       video_file_ = source_.video_item;
       note_file(source_.video, video_file_);
+      video_items_.emplace(source_, shard_, options_.frame_step, video_file_);
       return;
     }
     for (std::int64_t i = begin_; i < end_; ++i) {
@@ -144,26 +165,30 @@ class Indexing {
     }
   }
 
-  void produce(int producer) {
-    const bool dynamic = options_.schedule == "dynamic";
-    const auto count = static_cast<std::int64_t>(wanted_.size());
-    for (std::int64_t k = dynamic ? taken_++ : producer; k < count && !pipeline_.stopping();
-         k = dynamic ? taken_++ : k + options_.producers) {
-      Sample sample;
-      sample.index = wanted_[static_cast<std::size_t>(k)];
-      sample.item = source_.items[static_cast<std::size_t>(sample.index)];
-      const fs::path file = source_.image_root / sample.item.path;
+  DecodePipeline::Decode next_image() {
+    if (taken_ == wanted_.size()) return {};
+    const std::int64_t index = wanted_[taken_++];
+    return [this, index](DecodedImage& decoded) {
+      GalleryItem item = source_.items[static_cast<std::size_t>(index)];
+      const fs::path file = source_.image_root / item.path;
       try {
-        if (find_invalid_utf8(sample.item.path) != std::string::npos)
-          invalid_input("image {}: its name is not valid UTF-8; rename the file", sample.index + 1);
-        note_file(file, sample.item);  // before it is read: what is changed meanwhile is seen the next time
-        sample.image = load_part(file, sample.item.box);
+        if (find_invalid_utf8(item.path) != std::string::npos)
+          invalid_input("image {}: its name is not valid UTF-8; rename the file", index + 1);
+        note_file(file, item);  // before it is read: what is changed meanwhile is seen the next time
+        decoded = {index, load_part(file, item.box)};
       } catch (const InvalidInput& error) {
-        fail(sample.index, sample.item.path, error.what());
-        continue;
+        fail(index, item.path, error.what());
+        return false;
       }
-      pipeline_.push(producer, std::move(sample));
-    }
+      note(index, std::move(item));
+      return true;
+    };
+  }
+
+  /// Of an image that is on its way to the encoder.
+  void note(std::int64_t index, GalleryItem item) {
+    const std::lock_guard lock(mutex_);
+    decoded_.emplace(index, std::move(item));
   }
 
   Image load_part(const fs::path& file, const Box& box) const {
@@ -172,44 +197,31 @@ class Indexing {
                        : transform_geometry(part_of(read_image(file, read_options(transform, true)), box, file.string()), transform);
   }
 
-  void produce_frames(int producer) {
-    VideoReader reader(source_.video);
-    const std::int64_t total = reader.frame_count();
-    if (shard_.count > 1 && total < 1)
-      invalid_input("{}: does not say how many frames it has; index it without shards", source_.video.string());
-    const std::int64_t first = shard_.count > 1 ? shard_.begin(total) : 0;
-    const double fps = reader.fps();
-    Image image;
-    std::int64_t frame = 0;
-    for (; !pipeline_.stopping() && reader.next(&image); ++frame) {
-      if (shard_.count > 1 && shard_.index < shard_.count && frame >= shard_.end(total)) break;
-      if (frame < first || frame % options_.frame_step != 0) continue;
-      Sample sample;
-      sample.index = frame;
-      sample.item = video_file_;
-      sample.item.path = source_.video.filename().string();
-      sample.item.frame = frame;
-      sample.item.in_video = true;
-      if (video_file_.time != kUnknownTime && fps > 0)
-        sample.item.time += std::llround(1e6 * static_cast<double>(frame) / fps);
-      if (const auto known = earlier_.find(sample.item)) {
-        if (known->current) {
-          ++known_;
-          continue;
-        }
-        const std::lock_guard lock(mutex_);
-        replaces_.emplace(frame, known->number);
+  /// Reads on to the next frame; another thread makes of it, or of a box of it, what the encoder takes.
+  DecodePipeline::Decode next_in_video() {
+    auto wanted = video_items_->next([this](std::int64_t index, const GalleryItem& item) {
+      const auto known = earlier_.find(item);
+      if (known && known->current) {
+        ++known_;
+        return false;
       }
-      sample.image = transform_geometry(image, encoder_.card().image);
-      pipeline_.push(producer, std::move(sample));
-    }
-    // Containers may be a little off in what they say; a file that was cut off is far off.
-    const std::int64_t expected = shard_.count > 1 ? shard_.end(total) : total;
-    if (!pipeline_.stopping() && frame < expected - expected / 100 - 1) {
-      spdlog::warn("{}: ends at frame {} of {}: the file is cut off; the gallery is marked as incomplete", source_.video.string(), frame,
-                   total);
-      cut_off_ = true;
-    }
+      if (!known) return true;
+      const std::lock_guard lock(mutex_);
+      replaces_.emplace(index, known->number);
+      return true;
+    });
+    if (!wanted) return {};
+    return [this, index = wanted->index, item = std::move(wanted->item), frame = wanted->frame](DecodedImage& decoded) {
+      try {
+        const Image part = item.box.whole() ? Image() : part_of(*frame, item.box, shown_path(item));
+        decoded = {index, transform_geometry(item.box.whole() ? *frame : part, encoder_.card().image)};
+      } catch (const InvalidInput& error) {
+        fail(index, shown_path(item), error.what());
+        return false;
+      }
+      note(index, item);
+      return true;
+    };
   }
 
   void fail(std::int64_t index, std::string path, const std::string& reason) {
@@ -220,26 +232,27 @@ class Indexing {
     progress_->advance();
   }
 
-  /// The pipeline's sink.
-  void keep(std::vector<Sample>& batch, const float* rows) {
+  /// The stream's sink.
+  void keep(std::vector<DecodedImage>& batch, const float* rows) {
     begin();
     std::vector<NumberedItem> items;
     std::vector<std::uint64_t> replaced;
     {
       const std::lock_guard lock(mutex_);
-      for (Sample& sample : batch) {
-        std::uint64_t number = first_item_ + static_cast<std::uint64_t>(sample.index);
-        if (const auto old = replaces_.find(sample.index); old != replaces_.end()) {
+      for (const DecodedImage& image : batch) {
+        std::uint64_t number = first_item_ + static_cast<std::uint64_t>(image.index);
+        if (const auto old = replaces_.find(image.index); old != replaces_.end()) {
           replaced.push_back(old->second);
           number = writer_.new_number();
         }
-        items.push_back({number, *place_, std::move(sample.item)});
+        items.push_back({number, *place_, std::move(decoded_.extract(image.index).mapped())});
       }
     }
     writer_.append(items, rows, replaced);
     kept_ += static_cast<std::int64_t>(items.size());
     replaced_ += replaced.size();
-    progress_->advance(static_cast<std::int64_t>(items.size()));
+    const DecodePipeline::Fill fill = stream_.fill();
+    progress_->advance(static_cast<std::int64_t>(items.size()), fmt::format("{} of {} decoded wait", fill.queued, fill.room));
   }
 
   Encoder& encoder_;
@@ -249,19 +262,21 @@ class Indexing {
   GalleryWriter& writer_;
   const std::string list_;
   const EarlierIndex earlier_;
-  EncodePipeline pipeline_;
+  EncodeStream stream_;
   std::int64_t begin_ = 0, end_ = 0;
   std::vector<std::int64_t> wanted_;
-  std::atomic<std::int64_t> taken_{0};
+  std::size_t taken_ = 0;  ///< of them
   std::optional<std::int32_t> place_;
   std::uint64_t first_item_ = 0;
   GalleryItem video_file_;
+  std::optional<VideoItems> video_items_;
   std::mutex mutex_;
+  std::map<std::int64_t, GalleryItem> decoded_;  ///< on their way to the encoder
   std::map<std::int64_t, std::pair<std::string, std::string>> failed_;
   std::map<std::int64_t, std::uint64_t> replaces_;  ///< by place in the source, numbers of what goes
   std::int64_t known_ = 0, kept_ = 0;
   std::size_t replaced_ = 0;
-  bool cut_off_ = false, stopped_ = false;
+  bool stopped_ = false;
   std::exception_ptr error_;
   Progress* progress_ = nullptr;
 };
@@ -272,11 +287,9 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const fs::
   options.validate("");
   IndexReport report;
   report.options = options;
-  report.options.batch = std::max(1, std::min(options.batch, encoder.max_batch()));
-  if (source.kind == "video")
-    report.options.producers = 1;
-  else if (options.producers == 0)
-    report.options.producers = thread_count();
+  if (!options.schedule.empty()) report.options.mode = options.schedule;
+  if (options.frame_step == 0) report.options.frame_step = source.with_boxes ? 1 : 10;
+  report.threads = thread_count();
   report.embedding_dim = encoder.card().embedding_dim;
   const fs::path place = index_place(encoder, source, out, options);
   const bool fresh = !fs::exists(place / kGalleryFile);
@@ -288,7 +301,7 @@ IndexReport index_images(Encoder& encoder, const ImageSource& source, const fs::
     GalleryWriter writer(place, manifest_for(encoder));
     writer.made_by(encoder);
     try {
-      if (source.kind == "video") spdlog::info("{}: whole frames are indexed, not the people in them", source.description);
+      if (source.kind == "video" && !source.with_boxes) spdlog::info("{}: whole frames are indexed, not the people in them (--boxes)", source.description);
       Indexing run(encoder, source, report.options, writer);
       run.run(report);
       error = run.error();
@@ -331,7 +344,7 @@ Json to_json(const IndexReport& report) {
   Json failures = Json::array();
   for (const auto& [path, reason] : report.failed) failures.push_back({{"path", path}, {"reason", reason}});
   const std::int64_t encoded = report.indexed - report.resumed;
-  return {{"indexed", report.indexed},
+  Json json = {{"indexed", report.indexed},
           {"resumed", report.resumed},
           {"replaced", report.replaced},
           {"unchanged", report.unchanged},
@@ -341,12 +354,19 @@ Json to_json(const IndexReport& report) {
           {"seconds", report.seconds},
           {"images_per_s", report.seconds > 0 ? static_cast<double>(encoded) / report.seconds : 0.0},
           {"embedding_dim", report.embedding_dim},
-          {"schedule", report.options.schedule},
+          {"mode", report.options.mode},
+          {"schedule", report.options.mode == "static" ? "static" : "dynamic"},
+          {"threads", report.threads},
           {"producers", report.options.producers},
           {"consumers", report.options.consumers},
           {"batch", report.options.batch},
           {"shard", report.options.shard},
           {"images", report.images}};
+  if (report.options.mode != "auto") return json;
+  json["trials"] = Json::array();
+  for (const auto& [setting, rate] : report.trials)
+    json["trials"].push_back({{"consumers", setting.concurrent}, {"batch", setting.batch}, {"images_per_s", rate}});
+  return json;
 }
 
 }  // namespace edgeclip

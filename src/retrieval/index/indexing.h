@@ -8,32 +8,35 @@
 
 #include "base/json.h"
 #include "base/options.h"
-#include "retrieval/encoder.h"
+#include "retrieval/encode_stream.h"
 #include "retrieval/index/image_source.h"
 
 namespace edgeclip {
 
-/// Producers read, decode and preprocess; consumers encode in batches.  A bounded queue lies between them.
+/// Images go through an EncodeStream (retrieval/encode_stream.h), whose modes and threads these are.
 struct IndexOptions {
-  int producers = 0;  ///< decoding threads; 0: thread_count()
-  int consumers = 1;  ///< encoding threads
-  int batch = 32;     ///< images encoded at once (at most the encoder's max_batch)
-  std::string schedule =
-      "dynamic";  ///< "dynamic": whoever is free takes the next image; "static": a fixed share for each
+  std::string mode = "auto";  ///< as EncodeStreamOptions::mode
+  std::string schedule;       ///< "dynamic" | "static": the modes of these names; "": mode says it
+  int producers = 0;     ///< decoding threads; 0: what the mode gives
+  int consumers = 0;     ///< batches encoded at once; 0: what the mode gives
+  int batch = 0;         ///< images encoded at once (at most the encoder's max_batch); 0: 32, of mode auto what is fastest
   std::string shard = "1/1";   ///< i/n: only part i of n of the images
-  int frame_step = 10;         ///< of a video, every so many frames
+  int frame_step = 0;          ///< of a video, every so many frames; 0: 10, with boxes each that has some
   double max_unreadable = 10;  ///< percent of the images; above it the index is written, but a check not met
   bool overwrite = false;      ///< a gallery at the output is replaced instead of added to
 
   template <class Visitor>
   void fields(Visitor& v) {
-    v("producers", producers, "threads that read, decode and preprocess; 0: as many as CPUs");
-    v("consumers", consumers, "threads that encode");
-    v("batch", batch, "images encoded at once");
-    v("schedule", schedule, "who takes the next image: whoever is free, or a fixed share for each",
-      {"dynamic", "static"});
+    v("mode", mode,
+      "one image after the other; so in batches; decoding beside encoding; several that encode, with fixed shares or whoever is free; "
+      "found by trying, every thread doing what is wanted more (the default)",
+      {"baseline", "batched", "parallel", "static", "dynamic", "auto"});
+    v("schedule", schedule, "another name of --mode, of these two", {"", "dynamic", "static"});
+    v("producers", producers, "threads that read, decode and preprocess; 0: what the mode gives");
+    v("consumers", consumers, "batches encoded at once; 0: what the mode gives");
+    v("batch", batch, "images encoded at once; 0: 32, with mode auto what is fastest");
     v("shard", shard, "i/n: only part i of n of the images, in order");
-    v("frame_step", frame_step, "of a video, every so many frames");
+    v("frame_step", frame_step, "of a video, every so many frames; 0: 10, with boxes each that has some");
     v("max_unreadable", max_unreadable, "percent of images that may be unreadable; above it exit 3");
     v("overwrite", overwrite, "replaces the gallery in --out, instead of adding to it");
   }
@@ -47,7 +50,9 @@ struct IndexReport {
   bool unchanged = false;    ///< the gallery held all of it already; nothing was done
   std::vector<std::pair<std::string, std::string>> failed;  ///< (path, reason) in input order
   double seconds = 0;
-  IndexOptions options;  ///< as they were in force
+  IndexOptions options;  ///< as they were in force; of mode auto, as they were in the end
+  int threads = 1;       ///< CPUs that were used
+  std::vector<EncodeTuner::Trial> trials;  ///< of mode auto
   std::int64_t embedding_dim = 0;
   std::int64_t images = 0;  ///< in the gallery now, of all sources
 
@@ -56,7 +61,8 @@ struct IndexReport {
 };
 
 /// {"indexed","resumed","replaced","unchanged","unreadable_percent","failed","failures":[{"path","reason"}],"seconds","images_per_s",
-/// "embedding_dim","schedule","producers","consumers","batch","shard","images"}
+/// "embedding_dim","mode","schedule","threads","producers","consumers","batch","shard","images"} and, of mode auto,
+/// "trials":[{"consumers","batch","images_per_s"}]
 Json to_json(const IndexReport& report);
 
 /// Encodes the images of a source into the gallery at `out`, which is made or grows: what it holds already of the same image (by path,

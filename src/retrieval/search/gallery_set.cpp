@@ -36,6 +36,11 @@ std::uint64_t GallerySet::number(std::int64_t place) const {
   return galleries_[found.which].number(found.place);
 }
 
+const GallerySource& GallerySet::source(std::int64_t place) const {
+  const At found = at(place);
+  return galleries_[found.which].source(found.place);
+}
+
 std::filesystem::path GallerySet::file_of(std::int64_t place) const {
   const At found = at(place);
   return galleries_[found.which].file_of(found.place);

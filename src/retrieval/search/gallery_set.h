@@ -29,6 +29,7 @@ class GallerySet {
   GalleryItem item(std::int64_t place) const;
   std::uint64_t number(std::int64_t place) const;
   std::filesystem::path file_of(std::int64_t place) const;
+  const GallerySource& source(std::int64_t place) const;
   void read_row(std::int64_t place, float* to) const;
   std::vector<kernels::ScanRows> scan_rows() const;
 

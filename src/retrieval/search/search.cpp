@@ -34,10 +34,21 @@ std::vector<Found> best_of_groups(const GallerySet& galleries, const std::vector
   return best;
 }
 
+/// The candidates of one query in their new order.
+std::vector<Found> reranked(const GallerySet& galleries, const float* query, const std::vector<Found>& found, const RerankOptions& options) {
+  const auto dim = static_cast<std::size_t>(galleries.embedding_dim());
+  std::vector<float> rows(found.size() * dim);
+  for (std::size_t i = 0; i < found.size(); ++i) galleries.read_row(found[i].item, rows.data() + i * dim);
+  std::vector<Found> ordered;
+  for (const std::size_t i : k_reciprocal_order(query, rows.data(), found.size(), dim, options)) ordered.push_back(found[i]);
+  return ordered;
+}
+
 }  // namespace
 
 std::vector<std::vector<Found>> find(const GallerySet& galleries, const TensorView& queries, const SearchOptions& options) {
   if (options.top < 1) invalid_input("top: {} is not at least 1", options.top);
+  options.rerank.check("");
   const std::int64_t dim = galleries.embedding_dim();
   if (queries.shape.size() != 2 || queries.shape[1] != dim)
     invalid_input("{}: has embeddings of width {}, the queries are {}; search with the model that made the gallery",
@@ -56,6 +67,17 @@ std::vector<std::vector<Found>> find(const GallerySet& galleries, const TensorVi
   const auto best = [&](std::int64_t q, std::int64_t count) {
     return kernels::top_k(*pool, rows, {queries.as<float>() + q * dim, count, dim}, scan);
   };
+  if (options.rerank.candidates > 0) {
+    scan.top = std::min(std::max(options.rerank.candidates, options.top), most);
+    std::vector<std::vector<Found>> results = best(0, queries.shape[0]);
+    for (std::size_t q = 0; q < results.size(); ++q) {
+      throw_if_interrupted();
+      results[q] = reranked(galleries, queries.as<float>() + static_cast<std::int64_t>(q) * dim, results[q], options.rerank);
+      if (options.group != GroupBy::kNone) results[q] = best_of_groups(galleries, results[q], options);
+      if (static_cast<std::int64_t>(results[q].size()) > options.top) results[q].resize(static_cast<std::size_t>(options.top));
+    }
+    return results;
+  }
   if (options.group == GroupBy::kNone) return best(0, queries.shape[0]);
   std::vector<std::vector<Found>> results;
   for (std::int64_t q = 0; q < queries.shape[0]; ++q) {

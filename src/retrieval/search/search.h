@@ -9,6 +9,7 @@
 #include "kernels/scan/scan.h"
 #include "retrieval/search/filter.h"
 #include "retrieval/search/gallery_set.h"
+#include "retrieval/search/rerank.h"
 
 namespace edgeclip {
 
@@ -21,6 +22,7 @@ struct SearchOptions {
   int threads = 0;                                            ///< 0: all (thread_count())
   SearchFilter filter;
   GroupBy group = GroupBy::kNone;  ///< each person, or each track of a camera, by its best item alone; items of none stand for themselves
+  RerankOptions rerank;            ///< the best candidates in another order, before groups and K are cut; scores stay cosines
 };
 
 /// What a search finds: a place of the set, and its cosine.
