@@ -88,7 +88,8 @@ TEST(Rerank, SearchCutsBehindIt) {
   EXPECT_EQ(hits[0].item.path, "12.png");
   options.group = GroupBy::kPerson;
   std::set<std::int64_t> persons;
-  for (const auto& hit : search(gallery, query.view(), options).front()) EXPECT_TRUE(persons.insert(hit.item.id).second);
+  const auto grouped = search(gallery, query.view(), options);
+  for (const auto& hit : grouped.front()) EXPECT_TRUE(persons.insert(hit.item.id).second);
   EXPECT_EQ(persons.size(), 5u);
 }
 
