@@ -38,7 +38,7 @@ edgeclip_package(edge edgeclip-edge utils "finds people in pictures by a sentenc
                  DEPENDS "edgeclip-sentencepiece ${same}" RECOMMENDS "edgeclip-media ${same}, fonts-dejavu-core")
 edgeclip_package(sentencepiece edgeclip-sentencepiece libs "sentencepiece tokenizers for edgeclip"
                  "A module that edgeclip-edge and libedgeclip load where a model has such a tokenizer.")
-edgeclip_package(media edgeclip-media libs "video and rarer image formats for edgeclip"
+edgeclip_package(media edgeclip-media libs "video, archives and rarer image formats for edgeclip"
                  "A module that edgeclip-edge and libedgeclip load where such a file is opened. JPEG and PNG need it not.")
 edgeclip_package(lib_engine libedgeclip-engine${EDGECLIP_ABI_MAJOR} libs "inference engine of edgeclip"
                  "Runs plans that edgeclip-edge builds of ONNX models: tensors in, tensors out.")

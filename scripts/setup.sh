@@ -9,7 +9,7 @@ set -euo pipefail
 packages=(
   build-essential cmake ninja-build ccache pkg-config git ca-certificates
   nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev libxxhash-dev
-  libjpeg-dev libpng-dev libfreetype-dev fonts-dejavu-core zlib1g-dev libicu-dev libzip-dev libhwy-dev libsentencepiece-dev
+  libjpeg-dev libpng-dev libfreetype-dev fonts-dejavu-core zlib1g-dev libicu-dev libzip-dev libarchive-dev libhwy-dev libsentencepiece-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libopencv-videoio-dev
   libonnx-dev libprotobuf-dev protobuf-compiler libflatbuffers-dev flatbuffers-compiler libdnnl-dev
   libgtest-dev

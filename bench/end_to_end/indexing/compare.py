@@ -52,7 +52,7 @@ bundle = once(a.out / "bundle", lambda: sh(workshop, "export", "--checkpoint", c
 plans = {}
 for precision in a.precisions:
     calibration = ["--calibration", calibrated] if precision == "int8" and (calibrated := once(
-        a.out / "dataset", lambda: sh(edge, "prepare", "--annotations", next((a.data / "flickr8k").glob("*.json")), "--images", a.data / "flickr8k",
+        a.out / "dataset", lambda: sh(workshop, "prepare", "--annotations", next((a.data / "flickr8k").glob("*.json")), "--images", a.data / "flickr8k/images",
                                       "--tokenizer", f"clip:{a.data}/vocab/bpe_simple_vocab_16e6.txt.gz", "--out", a.out / "dataset"))) else []
     plans[precision] = once(a.out / f"plan-{precision}", lambda: sh(edge, "build", "--bundle", bundle, "--precision", precision, "--batches", "1,4,8,16,32",
                                                                     *calibration, "--out", a.out / f"plan-{precision}"))

@@ -37,7 +37,10 @@ Image read_image(const std::filesystem::path& path, const ReadOptions& options) 
   require_file(path, "image");
   if (file_type_at(path) != std::filesystem::file_type::regular)  // which may not end
     invalid_input("{}: is no regular file; copy the image there", path.string());
-  const std::string bytes = read_file(path, kMostImageBytes), name = path.string();
+  return decode_image(read_file(path, kMostImageBytes), path.string(), options);
+}
+
+Image decode_image(const std::string& bytes, const std::string& name, const ReadOptions& options) {
   const std::string_view head = bytes;
   if (head.substr(0, 3) == "\xFF\xD8\xFF") return decode_jpeg(bytes, name, options);
   if (head.substr(0, 8) == "\x89PNG\r\n\x1A\n") return decode_png(bytes, name, options);

@@ -36,6 +36,8 @@ struct ReadOptions {
 /// but 16 bits are scaled to 8, where Pillow clips grey ones. Throws InvalidInput naming the file if it is
 /// missing, truncated or no image.  Thread-safe.
 Image read_image(const std::filesystem::path& path, const ReadOptions& options = {});
+/// The same of a file's bytes; name: for messages.
+Image decode_image(const std::string& bytes, const std::string& name, const ReadOptions& options = {});
 
 /// PNG, through a temporary name.  Throws InvalidInput if it cannot be written.
 void write_png(const std::filesystem::path& path, const Image& image, Flush flush = Flush::kWithFile);

@@ -115,13 +115,24 @@ ReadOptions read_options(const ImageTransform& transform, bool whole) {
   return options;
 }
 
-Image load_image(const std::filesystem::path& path, const ImageTransform& transform) {
-  const Image image = read_image(path, read_options(transform));
+namespace {
+
+Image transformed(const Image& image, const ImageTransform& transform, const std::string& name) {
   try {
     return transform_geometry(image, transform);
   } catch (const InvalidInput& error) {
-    throw InvalidInput(path.string() + ": " + error.what());
+    throw InvalidInput(name + ": " + error.what());
   }
+}
+
+}  // namespace
+
+Image load_image(const std::filesystem::path& path, const ImageTransform& transform) {
+  return transformed(read_image(path, read_options(transform)), transform, path.string());
+}
+
+Image load_image(const std::string& bytes, const std::string& name, const ImageTransform& transform) {
+  return transformed(decode_image(bytes, name, read_options(transform)), transform, name);
 }
 
 }  // namespace edgeclip

@@ -59,5 +59,7 @@ ReadOptions read_options(const ImageTransform& transform, bool whole = false);
 
 /// transform_geometry() of a file.  Throws InvalidInput naming it.  Thread-safe.
 Image load_image(const std::filesystem::path& path, const ImageTransform& transform);
+/// The same of a file's bytes; name: for messages.
+Image load_image(const std::string& bytes, const std::string& name, const ImageTransform& transform);
 
 }  // namespace edgeclip

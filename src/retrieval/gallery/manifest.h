@@ -19,7 +19,7 @@ inline constexpr const char* kGalleryFile = "gallery.json";
 
 /// Images that were indexed together.
 struct GallerySource {
-  std::string kind;                        ///< "images" | "dataset" | "video" | "embeddings"
+  std::string kind;                        ///< "images" | "dataset" | "video" | "archive" | "embeddings"
   std::string path;                        ///< as it was given
   std::filesystem::path image_root;        ///< absolute; paths of items are relative to it unless absolute
   std::string shard = "1/1";               ///< i/n
@@ -30,7 +30,7 @@ struct GallerySource {
   bool complete = false;                   ///< false: interrupted, or the video was cut off: the rest is missing
   std::vector<std::string> left_out{};     ///< paths of images that could not be read
   /// Whether no path of its items may leave image_root: those of a list of images are what the list says.
-  bool rooted() const { return kind == "dataset" || kind == "video"; }
+  bool rooted() const { return kind == "dataset" || kind == "video" || kind == "archive"; }
 };
 
 /// A folder of rows that never changes; what was removed of it is in a file of its own.

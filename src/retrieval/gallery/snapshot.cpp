@@ -98,6 +98,13 @@ void GallerySnapshot::find_images(const std::string& given) {
   for (std::size_t s = 0; s < places.size(); ++s) {
     if (places[s].empty()) continue;
     GallerySource& source = manifest_.sources[s];
+    if (source.kind == "archive") {  // one file, wherever it is now
+      if (!given.empty()) source.image_root = fs::path(given) / source.image_root.filename();
+      if (!fs::is_regular_file(source.image_root))
+        invalid_input("{}: its archive {} is not there; name the folder that it was moved to (--image-root)", directory_.string(),
+                      source.image_root.string());
+      continue;
+    }
     source.image_root = find_image_root({directory_, source.image_root, static_cast<std::int64_t>(places[s].size()),
                                          [&](std::int64_t i) { return item(places[s][static_cast<std::size_t>(i)]).path; }},
                                         given);

@@ -1,5 +1,6 @@
 #include "retrieval/index/describe_items.h"
 
+#include <memory>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -14,10 +15,15 @@ namespace edgeclip {
 namespace {
 
 void read_names(ImageSource& source, const ItemDescription& description) {
-  const NamePattern pattern(description.name_pattern, parse_zone(description.time_zone, "--time-zone"));
+  const auto shared = std::make_shared<const NamePattern>(description.name_pattern, parse_zone(description.time_zone, "--time-zone"));
+  const NamePattern& pattern = *shared;
   if (source.kind == "video") {
     source.video_item.path = source.video.filename().string();
     if (!pattern.read(source.video_item)) spdlog::warn("{}: its name is not of the form \"{}\"", source.description, description.name_pattern);
+    return;
+  }
+  if (source.kind == "archive") {
+    source.describe = [shared](GalleryItem& item) { shared->read(item); };
     return;
   }
   std::int64_t others = 0;
@@ -74,6 +80,8 @@ void read_table(ImageSource& source, const std::string& table) {
 }  // namespace
 
 void describe_items(ImageSource& source, const ItemDescription& description) {
+  if (source.kind == "archive" && !(description.table.empty() && description.boxes.empty()))
+    invalid_input("{}: --table and --boxes are for images whose names are known before they are read; unpack the archive", source.description);
   if (!description.name_pattern.empty()) read_names(source, description);
   if (!description.boxes.empty()) apply_box_file(source, description.boxes, description.box_score);
   if (!description.table.empty()) read_table(source, description.table);

@@ -17,6 +17,7 @@
 #include "base/utf8.h"
 #include "data/dataset/dataset.h"
 #include "data/dataset/dataset_format.h"
+#include "retrieval/index/archive_items.h"
 
 namespace edgeclip {
 
@@ -143,7 +144,7 @@ void add_list(const fs::path& list, ImageSource& source) {
 
 ImageSource open_image_source(const fs::path& what, const std::string& split, const std::string& image_root) {
   if (!fs::exists(what))
-    invalid_input("{}: is not there; name a folder, a list, a video, an image or a prepared dataset",
+    invalid_input("{}: is not there; name a folder, a list, a video, an archive, an image or a prepared dataset",
                   what.string());
   const fs::path path = fs::absolute(what).lexically_normal();
   require_utf8(path.string(), "path of the images");  // galleries and reports are UTF-8
@@ -173,6 +174,9 @@ ImageSource open_image_source(const fs::path& what, const std::string& split, co
   if (is_video_name(path)) {
     source.kind = "video";
     source.video = path;
+  } else if (is_archive_name(path)) {
+    source.kind = "archive";
+    source.image_root = path;
   } else if (is_image_name(path)) {
     source.items.push_back({path.filename().string()});
   } else {
@@ -182,7 +186,7 @@ ImageSource open_image_source(const fs::path& what, const std::string& split, co
 }
 
 std::string list_hash(const ImageSource& source) {
-  if (source.kind == "video" && !source.with_boxes) return "";
+  if (source.streamed() && !source.with_boxes) return "";
   Hasher hasher;
   for (const auto& [frame, items] : source.boxes)
     for (const GalleryItem& item : items) {
@@ -234,8 +238,28 @@ Image part_of(const Image& image, const Box& box, const std::string& where) {
   return crop(image, left, top, right - left, bottom - top);
 }
 
+namespace {
+
+/// The archive that a path leads into; empty: none.
+fs::path archive_above(const fs::path& file) {
+  for (fs::path above = file.parent_path(); above.has_relative_path(); above = above.parent_path())
+    if (is_archive_name(above) && fs::is_regular_file(above)) return above;
+  return {};
+}
+
+}  // namespace
+
 Image ItemReader::read(const fs::path& file, const GalleryItem& item, bool constant_rate) {
-  const Image whole = item.in_video ? read_frame(file.string(), item.frame, constant_rate) : read_image(file);
+  Image whole;
+  if (item.in_video) {
+    whole = read_frame(file.string(), item.frame, constant_rate);
+  } else if (const fs::path archive = fs::exists(file) ? fs::path() : archive_above(file); !archive.empty()) {
+    if (archive != archive_) members_.reset();
+    archive_ = archive;
+    whole = decode_image(read_member(members_, archive, item.path), file.string());
+  } else {
+    whole = read_image(file);
+  }
   return item.box.whole() ? whole : part_of(whole, item.box, file.string());
 }
 

@@ -19,6 +19,7 @@
 #include "base/utf8.h"
 #include "data/image/transform.h"
 #include "retrieval/gallery/writer.h"
+#include "retrieval/index/archive_items.h"
 #include "retrieval/index/earlier.h"
 #include "retrieval/index/index_place.h"
 #include "retrieval/index/video_items.h"
@@ -69,7 +70,7 @@ class Indexing {
         writer_(writer),
         list_(list_hash(source)),
         earlier_(writer.snapshot(), source, list_, options),
-        stream_(encoder, stream_options(options, video())) {
+        stream_(encoder, stream_options(options, source.streamed())) {
     const auto total = static_cast<std::int64_t>(source.items.size());
     begin_ = shard_.begin(total);
     end_ = shard_.end(total);
@@ -77,10 +78,10 @@ class Indexing {
 
   void run(IndexReport& report) {
     look();
-    Progress progress("indexing", video() ? 0 : static_cast<std::int64_t>(wanted_.size()), "images");
+    Progress progress("indexing", source_.streamed() ? 0 : static_cast<std::int64_t>(wanted_.size()), "images");
     progress_ = &progress;
-    if (video() || !wanted_.empty())
-      stream_.run([this] { return video() ? next_in_video() : next_image(); },
+    if (source_.streamed() || !wanted_.empty())
+      stream_.run([this] { return video() ? next_in_video() : archive_items_ ? next_in_archive() : next_image(); },
                   [this](std::vector<DecodedImage>& batch, const float* rows) { keep(batch, rows); });
     error_ = stream_.error();
     report.options.producers = stream_.shape().producers;
@@ -131,14 +132,14 @@ class Indexing {
     now.list = list_;
     now.complete = false;
     constexpr std::uint64_t kMostFrames = (std::uint64_t{1} << 32) * kMostBoxes;
-    const std::int32_t put = writer_.put_source(now, place, same_list ? 0 : video() ? kMostFrames : source_.items.size() + 1);
+    const std::int32_t put = writer_.put_source(now, place, same_list ? 0 : source_.streamed() ? kMostFrames : source_.items.size() + 1);
     first_item_ = writer_.manifest().sources[static_cast<std::size_t>(put)].first_item;
     place_ = put;  // last: what fails before is tried again by the next batch
   }
 
  private:
   bool video() const { return source_.kind == "video"; }
-  bool cut_off() const { return video_items_ && video_items_->cut_off(); }
+  bool cut_off() const { return (video_items_ && video_items_->cut_off()) || (archive_items_ && archive_items_->cut_off()); }
   std::vector<std::string> left_out() const {
     return earlier_.source() ? writer_.manifest().sources[static_cast<std::size_t>(*earlier_.source())].left_out : std::vector<std::string>();
   }
@@ -149,6 +150,10 @@ class Indexing {
       video_file_ = source_.video_item;
       note_file(source_.video, video_file_);
       video_items_.emplace(source_, shard_, options_.frame_step, video_file_);
+      return;
+    }
+    if (source_.streamed()) {
+      archive_items_.emplace(source_, shard_);
       return;
     }
     for (std::int64_t i = begin_; i < end_; ++i) {
@@ -199,17 +204,7 @@ class Indexing {
 
   /// Reads on to the next frame; another thread makes of it, or of a box of it, what the encoder takes.
   DecodePipeline::Decode next_in_video() {
-    auto wanted = video_items_->next([this](std::int64_t index, const GalleryItem& item) {
-      const auto known = earlier_.find(item);
-      if (known && known->current) {
-        ++known_;
-        return false;
-      }
-      if (!known) return true;
-      const std::lock_guard lock(mutex_);
-      replaces_.emplace(index, known->number);
-      return true;
-    });
+    auto wanted = video_items_->next([this](std::int64_t index, const GalleryItem& item) { return wants(index, item); });
     if (!wanted) return {};
     return [this, index = wanted->index, item = std::move(wanted->item), frame = wanted->frame](DecodedImage& decoded) {
       try {
@@ -222,6 +217,35 @@ class Indexing {
       note(index, item);
       return true;
     };
+  }
+
+  /// Reads the next file; another thread decodes it.
+  DecodePipeline::Decode next_in_archive() {
+    auto wanted = archive_items_->next([this](std::int64_t index, const GalleryItem& item) { return wants(index, item); });
+    if (!wanted) return {};
+    return [this, index = wanted->index, item = std::move(wanted->item), bytes = std::move(wanted->bytes)](DecodedImage& decoded) {
+      try {
+        decoded = {index, load_image(bytes, (source_.image_root / item.path).string(), encoder_.card().image)};
+      } catch (const InvalidInput& error) {
+        fail(index, item.path, error.what());
+        return false;
+      }
+      note(index, item);
+      return true;
+    };
+  }
+
+  /// Whether an item of a stream is to be encoded.
+  bool wants(std::int64_t index, const GalleryItem& item) {
+    const auto known = earlier_.find(item);
+    if (known && known->current) {
+      ++known_;
+      return false;
+    }
+    if (!known) return true;
+    const std::lock_guard lock(mutex_);
+    replaces_.emplace(index, known->number);
+    return true;
   }
 
   void fail(std::int64_t index, std::string path, const std::string& reason) {
@@ -270,6 +294,7 @@ class Indexing {
   std::uint64_t first_item_ = 0;
   GalleryItem video_file_;
   std::optional<VideoItems> video_items_;
+  std::optional<ArchiveItems> archive_items_;
   std::mutex mutex_;
   std::map<std::int64_t, GalleryItem> decoded_;  ///< on their way to the encoder
   std::map<std::int64_t, std::pair<std::string, std::string>> failed_;
