@@ -1,24 +1,37 @@
 #include "retrieval/evaluate/evaluate.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
-#include "base/file.h"
+#include "base/atomic_file.h"
+#include "base/log.h"
 #include "base/measure.h"
+#include "base/report_file.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/encoder_source.h"
+#include "cli/runtime/model_history.h"
 #include "cli/runtime/options_command.h"
+#include "cli/runtime/report/evaluation_table.h"
+#include "cli/runtime/report/worst_page.h"
+#include "retrieval/evaluate/comparison.h"
+#include "retrieval/evaluate/training_data.h"
 
 namespace edgeclip {
+
+namespace fs = std::filesystem;
 
 namespace {
 
 struct Options : EncoderSource {
   std::string data, image_root;
   std::string split = "test";
-  std::string people = "all";
+  std::string people = "all", relevant = "person";
+  std::string against, against_adapter, csv, worst;
   int batch = 32;
-  int examples = 0;
+  int examples = 0, top = 10, worst_queries = 20;
+  std::int64_t bootstrap = 1000, permutations = 10000;
+  std::uint64_t seed = 0;
 
   template <class Visitor>
   void fields(Visitor& v) {
@@ -28,8 +41,31 @@ struct Options : EncoderSource {
     v("split", split, "split that is searched");
     v("people", people, "queries of everyone, or only of those (not) seen in the training split",
       {"all", "seen", "unseen"});
+    v("relevant", relevant,
+      "what is right for a caption: every image of its person, or its own image alone (five captions of an image: Flickr30K, COCO)",
+      {"person", "image"});
     v("batch", batch, "images or captions encoded at once");
+    v("bootstrap", bootstrap, "resamplings of the people for the 95 % intervals; 0: no intervals");
+    v("against", against,
+      open_checkpoint ? "another model on the same queries, compared by a paired test: a plan, a checkpoint, or the CSV of its evaluation"
+                      : "another model on the same queries, compared by a paired test: a plan, or the CSV of its evaluation");
+    if (open_checkpoint) v("against_adapter", against_adapter, "of a checkpoint that --against names, as --adapter of --checkpoint");
+    v("permutations", permutations, "assignments of signs that the test draws; if there are no more than so many, it takes all");
+    v("seed", seed, "of both draws");
+    v("csv", csv, "every query as CSV: direction, number, id, query, how it did, what was found first");
+    v("worst", worst, "the captions that do worst, with what was found for them, as a page F.html");
+    v("worst_queries", worst_queries, "captions on that page");
+    v("top", top, "results of each query in the CSV and on the page");
     v("examples", examples, "so many captions with the images found for them, in the report of --json");
+  }
+  void validate(const std::string& where) const {
+    const auto within = [&](const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
+      if (value < low || value > high) invalid_input("{}{}: {} is not within {}..{}", where, name, value, low, high);
+    };
+    within("bootstrap", bootstrap, 0, 1000000);
+    within("permutations", permutations, 1, 10000000);
+    within("worst_queries", worst_queries, 1, 1000);
+    within("top", top, 1, 100);
   }
 };
 
@@ -45,9 +81,64 @@ std::vector<std::int64_t> people_of(const Dataset& dataset, const std::string& s
   return {chosen.begin(), chosen.end()};
 }
 
-void print_direction(const char* label, const RetrievalMetrics& m) {
-  print(fmt::format("{:<14} {:>7.2f} {:>7.2f} {:>7.2f} {:>7.2f} {:>7.2f}\n", label, m.r1, m.r5, m.r10, m.map,
-                    m.minp));
+/// Where a --against model comes from; the other settings of an encoder are those of the first.
+EncoderSource source_against(const Options& options) {
+  EncoderSource source = options;
+  source.plan = source.checkpoint = source.adapter = "";
+  if (is_plan_folder(options.against) || !options.open_checkpoint) {
+    source.plan = options.against;
+    if (!options.against_adapter.empty())
+      invalid_input("--against-adapter {}: --against {} is a plan, which holds one model", options.against_adapter, options.against);
+  } else {
+    source.checkpoint = options.against;
+    source.adapter = options.against_adapter;
+    source.packed_cache = false;
+  }
+  return source;
+}
+
+/// What is written, looked at before the work.
+void require_outputs(const Options& options) {
+  const std::vector<std::string> inputs = {options.against, options.csv};
+  if (!options.csv.empty()) require_report_output(options.csv, ReportKind::kQueries, {options.against});
+  if (!options.worst.empty()) require_report_output(options.worst, ReportKind::kHtml, inputs);
+}
+
+EvaluateOptions evaluate_options(const Options& options, const Dataset& dataset) {
+  EvaluateOptions how;
+  how.split = options.split;
+  how.batch = options.batch;
+  how.examples = options.examples;
+  how.relevance = options.relevant == "image" ? Relevance::kImage : Relevance::kPerson;
+  how.bootstrap = {options.bootstrap, options.seed};
+  how.worst = options.worst.empty() ? 0 : options.worst_queries;
+  how.results = options.csv.empty() && options.worst.empty() ? 0 : options.top;
+  if (options.people != "all") {
+    how.only_ids = people_of(dataset, options.split, options.people == "seen");
+    if (how.only_ids.empty())
+      invalid_input("{}: split \"{}\" has no people {} in training; use --people all", options.data,
+                    options.split, options.people);
+  }
+  return how;
+}
+
+QueryOutcomes outcomes_against(const Options& options, const Dataset& dataset, EvaluateOptions how) {
+  if (fs::is_regular_file(options.against)) return read_query_csv(options.against);
+  const EncoderSource source = source_against(options);
+  const auto encoder = source.open();
+  require_tokenizer(*encoder, source.path());
+  how.examples = how.worst = how.results = 0;
+  how.bootstrap.resamples = 0;
+  return evaluate(*encoder, dataset, how).outcomes;
+}
+
+/// Warns of what the model may have been trained on.
+Json overlap_of(const Options& options, const Dataset& dataset, const Evaluation& evaluation) {
+  std::set<std::int64_t> ids;
+  for (const QueryOutcome& outcome : evaluation.outcomes.text_to_image) ids.insert(outcome.id);
+  const TrainingOverlap overlap = training_overlap(dataset, options.split, ids, model_history(options.path()));
+  if (const std::string warning = training_warning(overlap, dataset, options.split); !warning.empty()) spdlog::warn("{}", warning);
+  return to_json(overlap);
 }
 
 class EvaluateCommand : public OptionsCommand<Options> {
@@ -60,40 +151,48 @@ class EvaluateCommand : public OptionsCommand<Options> {
   const char* example() const override {
     return "evaluate --plan plan/ --data dataset/ --split test --json report.json";
   }
+  std::vector<std::string> more_examples() const override {
+    return {"evaluate --plan plan-int8/ --data dataset/ --against plan/ --csv queries.csv --worst worst.html"};
+  }
 
  protected:
   Json execute(const Options& options) override {
     require(options.data, "--data");
     if (options.batch < 1) invalid_input("--batch {}: must be at least 1", options.batch);
     if (options.examples < 0) invalid_input("--examples {}: must be 0 (none) or more", options.examples);
-    const auto encoder = options.open();
+    require_outputs(options);
+    auto encoder = options.open();
     require_tokenizer(*encoder, options.path());
     const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
-    EvaluateOptions how;
-    how.split = options.split;
-    how.batch = options.batch;
-    how.examples = options.examples;
-    if (options.people != "all") {
-      how.only_ids = people_of(dataset, options.split, options.people == "seen");
-      if (how.only_ids.empty())
-        invalid_input("{}: split \"{}\" has no people {} in training; use --people all", options.data,
-                      options.split, options.people);
-    }
+    const EvaluateOptions how = evaluate_options(options, dataset);
     ResourceSampler sampler;
     const Evaluation result = evaluate(*encoder, dataset, how);
+    const Json usage = usage_json(sampler.stop());
+    encoder.reset();
     print(fmt::format("{} on {} ({}, people: {}): {} queries, {} gallery images\n", options.path(),
                       options.data, options.split, options.people, result.queries, result.gallery));
-    print(fmt::format("{:<14} {:>7} {:>7} {:>7} {:>7} {:>7}   (percent)\n", "", "R@1", "R@5", "R@10", "mAP",
-                      "mINP"));
-    print_direction("text to image", result.text_to_image);
-    print_direction("image to text", result.image_to_text);
-    print_direction("chance", result.chance);
+    print(report::evaluation_table(result));
     Json report = to_json(result);
-    report.update(usage_json(sampler.stop()));
+    report.update(usage);
     report["encoder"] = options.path();
     report["data"] = options.data;
     report["split"] = options.split;
     report["people"] = options.people;
+    report["relevant"] = options.relevant;
+    report["training_data"] = overlap_of(options, dataset, result);
+    if (!options.csv.empty()) write_query_csv(options.csv, result.outcomes);
+    if (!options.worst.empty()) {
+      AtomicFile page(options.worst);
+      page.write(report::worst_page({options.path(), options.data, options.split}, result));
+      page.commit();
+    }
+    if (!options.against.empty()) {
+      const Comparison comparison = compare_outcomes(result.outcomes, options.path(), outcomes_against(options, dataset, how), options.against,
+                                                     how.bootstrap, {options.permutations, options.seed});
+      print(report::comparison_table(comparison, options.against));
+      report["comparison"] = {{"against", options.against}};
+      report["comparison"].update(to_json(comparison));
+    }
     return report;
   }
 };

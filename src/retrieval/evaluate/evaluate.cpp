@@ -1,42 +1,66 @@
 #include "retrieval/evaluate/evaluate.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
 #include "base/measure.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "retrieval/evaluate/dot.h"
 #include "retrieval/encode.h"
+#include "retrieval/evaluate/dot.h"
 
 namespace edgeclip {
 namespace {
 
-/// Metrics of rows `queries` of from (., D) against all rows of gallery (N, D), without a full score matrix.
-RetrievalMetrics measure(const Tensor& from, const std::vector<std::int64_t>& from_ids,
-                         const std::vector<std::int64_t>& queries, const Tensor& gallery,
-                         const std::vector<std::int64_t>& gallery_ids) {
-  const std::int64_t dim = from.dim(1), items = gallery.dim(0), group = 16;
+/// Rows on one side of a search.
+struct SearchSide {
+  const Tensor& rows;                     ///< (N, D)
+  const std::vector<std::int64_t>& keys;  ///< equal ones are right for each other
+  const std::vector<std::int64_t>& ids;
+  const std::vector<std::string>& names;
+};
+
+/// Each row of from that `queries` names against all of gallery, without a full score matrix.  results: of each, to be named.
+std::vector<QueryOutcome> search_each(const SearchSide& from, const std::vector<std::int64_t>& queries, const SearchSide& gallery, int results) {
+  const std::int64_t dim = from.rows.dim(1), items = gallery.rows.dim(0), group = 16;
   const auto count = static_cast<std::int64_t>(queries.size());
-  std::vector<QueryMetrics> results(queries.size());
+  std::map<std::int64_t, std::int64_t> relevant;
+  for (const std::int64_t key : gallery.keys) ++relevant[key];
+  std::vector<QueryOutcome> outcomes(queries.size());
   parallel_for((count + group - 1) / group, [&](std::int64_t g) {
     const std::int64_t begin = g * group, end = std::min(begin + group, count), rows = block_rows(dim);
     std::vector<float> scores(static_cast<std::size_t>((end - begin) * items));
     for (std::int64_t block = 0; block < items; block += rows) {
       const std::int64_t here = std::min(rows, items - block);
       for (std::int64_t q = begin; q < end; ++q)
-        score_block(from.data<float>() + queries[static_cast<std::size_t>(q)] * dim, 1,
-                    gallery.data<float>() + block * dim, here, dim,
+        score_block(from.rows.data<float>() + queries[static_cast<std::size_t>(q)] * dim, 1,
+                    gallery.rows.data<float>() + block * dim, here, dim,
                     scores.data() + (q - begin) * items + block);
     }
-    for (std::int64_t q = begin; q < end; ++q)
-      results[static_cast<std::size_t>(q)] = query_metrics(
-          scores.data() + (q - begin) * items,
-          from_ids[static_cast<std::size_t>(queries[static_cast<std::size_t>(q)])], gallery_ids);
+    for (std::int64_t q = begin; q < end; ++q) {
+      const auto row = static_cast<std::size_t>(queries[static_cast<std::size_t>(q)]);
+      const std::int64_t key = from.keys[row];
+      const float* own = scores.data() + (q - begin) * items;
+      QueryOutcome& outcome = outcomes[static_cast<std::size_t>(q)];
+      const auto found = relevant.find(key);
+      outcome = {static_cast<std::int64_t>(row), from.ids[row], from.names[row], found == relevant.end() ? 0 : found->second, items,
+                 query_metrics(own, key, gallery.keys), {}};
+      if (results == 0) continue;
+      for (const std::size_t item : best_items(own, static_cast<std::size_t>(items), static_cast<std::size_t>(results)))
+        outcome.results.push_back({gallery.names[item], own[item], gallery.keys[item] == key});
+    }
   });
-  return mean_metrics(results);
+  return outcomes;
+}
+
+RetrievalMetrics mean_of(const std::vector<QueryOutcome>& outcomes) {
+  std::vector<QueryMetrics> metrics;
+  for (const QueryOutcome& outcome : outcomes) metrics.push_back(outcome.metrics);
+  return mean_metrics(metrics);
 }
 
 /// Passes everything on and notes what each image took; a median, so that making shapes ready does not count.
@@ -73,10 +97,12 @@ EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, s
   for (std::int64_t i = 0; i < count; ++i) {
     const ImageItem& image = dataset.images[static_cast<std::size_t>(all[static_cast<std::size_t>(i * n / count)])];
     set.images.push_back(dataset.image_path(image.path));
+    set.image_names.push_back(image.path);
     set.image_ids.push_back(image.id);
     for (const std::int64_t row : image.rows) {
       set.captions.push_back(dataset.pairs[static_cast<std::size_t>(row)].caption);
       set.caption_ids.push_back(dataset.pairs[static_cast<std::size_t>(row)].id);
+      set.caption_images.push_back(i);
     }
   }
   return set;
@@ -98,18 +124,32 @@ std::vector<std::int64_t> queries_of(const std::vector<std::int64_t>& ids, const
 Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, const Tensor& texts,
                                const EvaluateOptions& options) {
   const auto text_queries = queries_of(set.caption_ids, options);
+  const bool by_image = options.relevance == Relevance::kImage;
+  std::vector<std::int64_t> places(set.images.size());
+  std::iota(places.begin(), places.end(), std::int64_t{0});
+  const std::vector<std::int64_t>&image_keys = by_image ? places : set.image_ids,
+      &caption_keys = by_image ? set.caption_images : set.caption_ids;
+  const SearchSide captions{texts, caption_keys, set.caption_ids, set.captions}, pictures{images, image_keys, set.image_ids, set.image_names};
   Evaluation result;
   result.queries = static_cast<std::int64_t>(text_queries.size());
   result.gallery = static_cast<std::int64_t>(set.images.size());
-  result.text_to_image = measure(texts, set.caption_ids, text_queries, images, set.image_ids);
-  result.image_to_text = measure(images, set.image_ids, queries_of(set.image_ids, options), texts, set.caption_ids);
-  std::vector<std::int64_t> query_ids;
-  for (const std::int64_t q : text_queries) query_ids.push_back(set.caption_ids[static_cast<std::size_t>(q)]);
-  result.chance = chance_metrics(query_ids, set.image_ids);
-  std::vector<std::string> names;
-  for (const auto& path : set.images) names.push_back(std::filesystem::absolute(path).lexically_normal().string());
-  result.examples = example_retrievals({texts, images, set.captions, set.caption_ids, set.image_ids, names}, text_queries,
-                                       options.examples, options.example_results);
+  result.outcomes.text_to_image = search_each(captions, text_queries, pictures, options.results);
+  result.outcomes.image_to_text = search_each(pictures, queries_of(set.image_ids, options), captions, options.results);
+  result.text_to_image = mean_of(result.outcomes.text_to_image);
+  result.image_to_text = mean_of(result.outcomes.image_to_text);
+  std::vector<std::int64_t> query_keys;
+  for (const std::int64_t q : text_queries) query_keys.push_back(caption_keys[static_cast<std::size_t>(q)]);
+  result.chance = chance_metrics(query_keys, image_keys);
+  if (options.bootstrap.resamples > 0) {
+    const ClusterSums of_texts = cluster_sums(result.outcomes.text_to_image), of_images = cluster_sums(result.outcomes.image_to_text);
+    result.intervals = {options.bootstrap, static_cast<std::int64_t>(of_texts.clusters()), bootstrap_intervals(of_texts, options.bootstrap),
+                        bootstrap_intervals(of_images, options.bootstrap)};
+  }
+  std::vector<std::string> paths;
+  for (const auto& path : set.images) paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
+  const ExampleSource source{texts, images, set.captions, set.caption_ids, caption_keys, image_keys, paths};
+  result.examples = example_retrievals(source, text_queries, options.examples, options.example_results);
+  result.worst = worst_queries(source, result.outcomes.text_to_image, options.worst, options.results);
   return result;
 }
 
@@ -137,7 +177,15 @@ Json to_json(const Evaluation& e) {
                {"image_to_text", to_json(e.image_to_text)},
                {"chance", to_json(e.chance)},
                {"image_ms", e.image_ms}};
+  if (e.intervals)
+    json["confidence_intervals"] = {{"level", e.intervals->how.level},
+                                    {"resamples", e.intervals->how.resamples},
+                                    {"seed", e.intervals->how.seed},
+                                    {"identities", e.intervals->identities},
+                                    {"text_to_image", to_json(e.intervals->text_to_image)},
+                                    {"image_to_text", to_json(e.intervals->image_to_text)}};
   if (!e.examples.empty()) json["examples"] = to_json(e.examples);
+  if (!e.worst.empty()) json["worst"] = to_json(e.worst);
   return json;
 }
 
