@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <set>
 
 #include "base/atomic_file.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/measure.h"
 #include "base/report_file.h"
@@ -66,6 +69,15 @@ struct Options : EncoderSource {
     within("permutations", permutations, 1, 10000000);
     within("worst_queries", worst_queries, 1, 1000);
     within("top", top, 1, 100);
+    const Options usual;
+    const auto of = [&](const char* name, bool set, bool used, const char* what) {
+      if (set && !used) invalid_input("{}{}: has no effect without {}; add it, or leave this out", where, name, what);
+    };
+    of("worst_queries", worst_queries != usual.worst_queries, !worst.empty(), "--worst F.html");
+    of("top", top != usual.top, !worst.empty() || !csv.empty(), "--csv F.csv or --worst F.html");
+    of("permutations", permutations != usual.permutations, !against.empty(), "--against");
+    of("against_adapter", !against_adapter.empty(), !against.empty(), "--against");
+    of("seed", seed != usual.seed, bootstrap > 0 || !against.empty(), "--bootstrap or --against");
   }
 };
 
@@ -81,27 +93,54 @@ std::vector<std::int64_t> people_of(const Dataset& dataset, const std::string& s
   return {chosen.begin(), chosen.end()};
 }
 
-/// Where a --against model comes from; the other settings of an encoder are those of the first.
-EncoderSource source_against(const Options& options) {
-  EncoderSource source = options;
-  source.plan = source.checkpoint = source.adapter = "";
-  if (is_plan_folder(options.against) || !options.open_checkpoint) {
-    source.plan = options.against;
-    if (!options.against_adapter.empty())
-      invalid_input("--against-adapter {}: --against {} is a plan, which holds one model", options.against_adapter, options.against);
-  } else {
-    source.checkpoint = options.against;
-    source.adapter = options.against_adapter;
-    source.packed_cache = false;
+/// What --against names, opened as far as that costs little before the work, so that a wrong name costs none.
+class Against {
+ public:
+  explicit Against(const Options& options) : options_(options) {
+    source_.packed_cache = options.packed_cache;
+    source_.open_checkpoint = options.open_checkpoint;
+    if (fs::is_regular_file(options.against)) {
+      given_ = read_query_csv(options.against);
+    } else if (is_plan_folder(options.against) || !options.open_checkpoint) {
+      source_.plan = options.against;
+      encoder_ = source_.open();
+    } else {
+      require_directory(options.against, "plan, checkpoint or table of queries");
+      source_.checkpoint = options.against;
+      source_.adapter = options.against_adapter;
+      source_.packed_cache = false;
+    }
+    if (source_.checkpoint.empty() && !options.against_adapter.empty())
+      invalid_input("--against-adapter {}: is of a checkpoint, and --against {} is none", options.against_adapter, options.against);
   }
-  return source;
-}
+
+  /// Throws InvalidInput if the table given is of other queries.
+  void require_queries(const EvaluationSet& set, const EvaluateOptions& how) const {
+    if (given_) require_same_queries(evaluation_queries(set, how), options_.data, *given_, options_.against);
+  }
+
+  QueryOutcomes outcomes(const Dataset& dataset, EvaluateOptions how) {
+    if (given_) return *given_;
+    if (!encoder_) encoder_ = source_.open();
+    require_tokenizer(*encoder_, options_.against);
+    how.examples = how.worst = how.results = 0;
+    how.bootstrap.resamples = 0;
+    return evaluate(*encoder_, dataset, how).outcomes;
+  }
+
+ private:
+  const Options& options_;
+  EncoderSource source_;
+  std::unique_ptr<Encoder> encoder_;
+  std::optional<QueryOutcomes> given_;
+};
 
 /// What is written, looked at before the work.
 void require_outputs(const Options& options) {
-  const std::vector<std::string> inputs = {options.against, options.csv};
   if (!options.csv.empty()) require_report_output(options.csv, ReportKind::kQueries, {options.against});
-  if (!options.worst.empty()) require_report_output(options.worst, ReportKind::kHtml, inputs);
+  if (!options.worst.empty()) require_report_output(options.worst, ReportKind::kHtml, {options.against});
+  if (!options.csv.empty() && !options.worst.empty() && output_place(options.csv) == output_place(options.worst))
+    invalid_input("--csv and --worst: both name {}; give each a file of its own", options.csv);
 }
 
 EvaluateOptions evaluate_options(const Options& options, const Dataset& dataset) {
@@ -120,16 +159,6 @@ EvaluateOptions evaluate_options(const Options& options, const Dataset& dataset)
                     options.split, options.people);
   }
   return how;
-}
-
-QueryOutcomes outcomes_against(const Options& options, const Dataset& dataset, EvaluateOptions how) {
-  if (fs::is_regular_file(options.against)) return read_query_csv(options.against);
-  const EncoderSource source = source_against(options);
-  const auto encoder = source.open();
-  require_tokenizer(*encoder, source.path());
-  how.examples = how.worst = how.results = 0;
-  how.bootstrap.resamples = 0;
-  return evaluate(*encoder, dataset, how).outcomes;
 }
 
 /// Warns of what the model may have been trained on.
@@ -161,10 +190,13 @@ class EvaluateCommand : public OptionsCommand<Options> {
     if (options.batch < 1) invalid_input("--batch {}: must be at least 1", options.batch);
     if (options.examples < 0) invalid_input("--examples {}: must be 0 (none) or more", options.examples);
     require_outputs(options);
+    std::optional<Against> against;
+    if (!options.against.empty()) against.emplace(options);
     auto encoder = options.open();
     require_tokenizer(*encoder, options.path());
     const Dataset dataset = open_dataset_with_images(options.data, options.image_root);
     const EvaluateOptions how = evaluate_options(options, dataset);
+    if (against) against->require_queries(evaluation_set(dataset, options.split), how);
     ResourceSampler sampler;
     const Evaluation result = evaluate(*encoder, dataset, how);
     const Json usage = usage_json(sampler.stop());
@@ -186,8 +218,8 @@ class EvaluateCommand : public OptionsCommand<Options> {
       page.write(report::worst_page({options.path(), options.data, options.split}, result));
       page.commit();
     }
-    if (!options.against.empty()) {
-      const Comparison comparison = compare_outcomes(result.outcomes, options.path(), outcomes_against(options, dataset, how), options.against,
+    if (against) {
+      const Comparison comparison = compare_outcomes(result.outcomes, options.path(), against->outcomes(dataset, how), options.against,
                                                      how.bootstrap, {options.permutations, options.seed});
       print(report::comparison_table(comparison, options.against));
       report["comparison"] = {{"against", options.against}};

@@ -66,6 +66,9 @@ struct EvaluationSet {
 /// has no such split.
 EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, std::int64_t most_images = 0);
 
+/// The queries of a set, without how they do: for those who compare them with others before the work.
+QueryOutcomes evaluation_queries(const EvaluationSet& set, const EvaluateOptions& options);
+
 /// Of unit rows (images, D) and (captions, D) of the set: what evaluate() measures, without encoding.
 Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, const Tensor& texts,
                                const EvaluateOptions& options);
