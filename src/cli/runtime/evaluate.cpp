@@ -58,7 +58,7 @@ struct Options : EncoderSource {
     v("csv", csv, "every query as CSV: direction, number, id, query, how it did, what was found first");
     v("worst", worst, "the captions that do worst, with what was found for them, as a page F.html");
     v("worst_queries", worst_queries, "captions on that page");
-    v("top", top, "results of each query in the CSV and on the page");
+    v("top", top, "results of each query in the CSV");
     v("examples", examples, "so many captions with the images found for them, in the report of --json");
   }
   void validate(const std::string& where) const {
@@ -74,7 +74,7 @@ struct Options : EncoderSource {
       if (set && !used) invalid_input("{}{}: has no effect without {}; add it, or leave this out", where, name, what);
     };
     of("worst_queries", worst_queries != usual.worst_queries, !worst.empty(), "--worst F.html");
-    of("top", top != usual.top, !worst.empty() || !csv.empty(), "--csv F.csv or --worst F.html");
+    of("top", top != usual.top, !csv.empty(), "--csv F.csv");
     of("permutations", permutations != usual.permutations, !against.empty(), "--against");
     of("against_adapter", !against_adapter.empty(), !against.empty(), "--against");
     of("seed", seed != usual.seed, bootstrap > 0 || !against.empty(), "--bootstrap or --against");
@@ -151,7 +151,7 @@ EvaluateOptions evaluate_options(const Options& options, const Dataset& dataset)
   how.relevance = options.relevant == "image" ? Relevance::kImage : Relevance::kPerson;
   how.bootstrap = {options.bootstrap, options.seed};
   how.worst = options.worst.empty() ? 0 : options.worst_queries;
-  how.results = options.csv.empty() && options.worst.empty() ? 0 : options.top;
+  how.results = options.csv.empty() ? 0 : options.top;
   if (options.people != "all") {
     how.only_ids = people_of(dataset, options.split, options.people == "seen");
     if (how.only_ids.empty())

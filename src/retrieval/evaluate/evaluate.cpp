@@ -161,7 +161,7 @@ Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, c
   for (const auto& path : set.images) paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
   const ExampleSource source{texts, images, set.captions, set.caption_ids, task.captions.keys, task.images.keys, paths};
   result.examples = example_retrievals(source, rows, options.examples, options.example_results);
-  result.worst = worst_queries(source, result.outcomes.text_to_image, options.worst, options.results);
+  result.worst = worst_queries(source, result.outcomes.text_to_image, options.worst, options.worst_results);
   return result;
 }
 

@@ -49,7 +49,8 @@ struct EvaluateOptions {
   int examples = 0;         ///< queries to be shown with what was found for them
   int example_results = 5;  ///< images of each
   int worst = 0;            ///< captions with the lowest AP, to be shown likewise
-  int results = 0;          ///< that outcomes name of each query, and worst of each caption
+  int worst_results = 8;    ///< images of each
+  int results = 0;          ///< that outcomes name of each query
   BootstrapOptions bootstrap{/*resamples=*/0};
 };
 

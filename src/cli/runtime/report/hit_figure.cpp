@@ -46,10 +46,9 @@ std::string hit_figure(const std::string& path, bool right, std::optional<double
                                   ? std::string("<div class=\"missing\">image missing</div>")
                                   : fmt::format("<img src=\"{}\" alt=\"{}\">", uri,
                                                 escape_html(std::filesystem::path(path).filename().string()));
-  return fmt::format("<figure class=\"{0}\">{1}<figcaption>{2} {0} · {3}{4}</figcaption></figure>\n",
-                     right ? "right" : "wrong", picture, right ? "✓" : "✗",
-                     label.empty() ? std::string() : escape_html(label) + " · ",
-                     score ? fmt::format("{:.2f}", *score) : std::string("—"));
+  const char* verdict = right ? "right" : "wrong";
+  return fmt::format("<figure class=\"{}\">{}<figcaption>{} {} · {}</figcaption></figure>\n", verdict, picture, right ? "✓" : "✗",
+                     label.empty() ? verdict : escape_html(label), score ? fmt::format("{:.2f}", *score) : std::string("—"));
 }
 
 std::string missing_note(int missing) {

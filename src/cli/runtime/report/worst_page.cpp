@@ -19,11 +19,10 @@ std::string query_section(const WorstQuery& query, std::size_t place, int& missi
   std::string html = fmt::format("<p class=\"note\">person {}, caption {} of the split; AP {:.2f} %, {}</p>\n<div class=\"hits\">\n", found.id,
                                  query.number + 1, 100 * query.ap, where);
   for (const auto& hit : found.hits) html += hit_figure(hit.path, hit.right, hit.score, "", missing);
+  if (found.first_right > static_cast<std::int64_t>(found.hits.size()))
+    html += "<span class=\"note\" style=\"align-self: center\">…</span>\n" +
+            hit_figure(query.right.path, true, query.right.score, fmt::format("rank {}", found.first_right), missing);
   html += "</div>\n";
-  const bool shown = found.first_right <= static_cast<std::int64_t>(found.hits.size());
-  if (found.first_right > 0 && !shown)
-    html += fmt::format("<div class=\"hits\">\n{}</div>\n",
-                        hit_figure(query.right.path, true, query.right.score, fmt::format("rank {}", found.first_right), missing));
   return html_section(fmt::format("{}. “{}”", place, found.caption), html);
 }
 
