@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "builder/build_plan.h"
 #include "cli/command_line.h"
+#include "data/dataset/dataset.h"
 #include "support/support.h"
 
 namespace edgeclip {
@@ -61,31 +62,43 @@ TEST_F(EvaluateCommand, SaysHowSureItIs) {
 }
 
 TEST_F(EvaluateCommand, ComparesWithAPlanAndWithATableOfQueries) {
-  EXPECT_EQ(run_edge({"build", "--quiet", "--bundle", test::golden("formats/v1/bundle-int8").string(), "--precision", "int8", "--out", at("plan8")}).code,
+  EXPECT_EQ(run_edge({"build", "--quiet", "--bundle", test::golden("formats/v1/bundle-int8").string(),
+                      "--precision", "int8", "--out", at("plan8")})
+                .code,
             kDone);
   const Json first = report_of({"--csv", at("q.csv")});
-  const auto outcome = run_edge({"evaluate", "--quiet", "--plan", at("plan8"), "--data", data(), "--against", at("plan"), "--json", at("plan.json")});
+  const auto outcome = run_edge({"evaluate", "--quiet", "--plan", at("plan8"), "--data", data(), "--against",
+                                 at("plan"), "--json", at("plan.json")});
   EXPECT_EQ(outcome.code, kDone) << outcome.err;
   EXPECT_NE(outcome.out.find("against " + at("plan")), std::string::npos) << outcome.out;
-  EXPECT_EQ(run_edge({"evaluate", "--quiet", "--plan", at("plan8"), "--data", data(), "--against", at("q.csv"), "--json", at("csv.json")}).code, kDone);
+  EXPECT_EQ(run_edge({"evaluate", "--quiet", "--plan", at("plan8"), "--data", data(), "--against",
+                      at("q.csv"), "--json", at("csv.json")})
+                .code,
+            kDone);
   const Json report = read_json(at("plan.json"));
   Json by_plan = report["comparison"], by_csv = read_json(at("csv.json"))["comparison"];
   EXPECT_EQ(by_plan["against"], at("plan"));
   EXPECT_EQ(by_csv["against"], at("q.csv"));
-  by_plan.erase("against");
-  by_csv.erase("against");
+  EXPECT_TRUE(by_plan["training_data"].contains("trained_here"));
+  EXPECT_TRUE(by_csv["training_data"].is_null()) << "a table does not tell";
+  for (const char* key : {"against", "training_data"}) {
+    by_plan.erase(key);
+    by_csv.erase(key);
+  }
   EXPECT_EQ(by_plan, by_csv);
   for (const char* name : {"R@1", "mAP"}) {
     const Json& one = by_plan["text_to_image"][name];
     EXPECT_NEAR(one["against"].get<double>(), first["text_to_image"][name].get<double>(), 1e-9);
-    EXPECT_NEAR(one["against"].get<double>() + one["difference"].get<double>(), report["text_to_image"][name].get<double>(), 1e-9);
+    EXPECT_NEAR(one["against"].get<double>() + one["difference"].get<double>(),
+                report["text_to_image"][name].get<double>(), 1e-9);
     EXPECT_GT(one["p"].get<double>(), 0);
   }
 }
 
 TEST_F(EvaluateCommand, RefusesToCompareOtherQueries) {
   report_of({"--csv", at("q.csv")});
-  expect_refused(command({"--split", "train", "--against", at("q.csv")}), {at("q.csv"), "evaluate both on the same split"});
+  expect_refused(command({"--split", "train", "--against", at("q.csv")}),
+                 {at("q.csv"), "evaluate both on the same split"});
   expect_refused(command({"--against", at("missing")}), {at("missing")});
   test::write_text(dir_ / "other.csv", "rank,score,path,id,caption\n");
   expect_refused(command({"--against", at("other.csv")}), {"other.csv: does not begin"});
@@ -128,6 +141,16 @@ TEST_F(EvaluateCommand, SaysThatItWasTrainedOnWhatIsMeasured) {
   EXPECT_GT(train["images"].get<int>(), 0);
   EXPECT_NE(err_.find("images of the training split"), std::string::npos) << err_;
   EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
+
+  EXPECT_TRUE(train["trained_here"].is_null()) << "this plan's history names no dataset by its hash";
+  Json plan = read_json(at("plan/plan.json"));
+  plan["provenance"].push_back(
+      {{"command", "train"},
+       {"dataset", {{"name", "elsewhere"}, {"hash", dataset_hash(open_dataset(data()))}}}});
+  write_json(at("plan/plan.json"), plan);
+  EXPECT_EQ(report_of({"--split", "train"})["training_data"]["trained_here"], true);
+  EXPECT_NE(err_.find(at("plan") + ": split \"train\" of dataset holds"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("which the model was trained on"), std::string::npos) << err_;
 }
 
 TEST_F(EvaluateCommand, OwnImagesAloneMayBeRight) {

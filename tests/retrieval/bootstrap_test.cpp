@@ -44,7 +44,8 @@ TEST(Bootstrap, IntervalsOfTheSameDrawsAreThoseOfNumPy) {
   const Json values = test::statistics_golden();
   const Json& same = values["same_draws"];
   const auto intervals =
-      bootstrap_intervals(cluster_sums(golden_queries(values, 0)), {values["resamples"].get<std::int64_t>(), same["seed"].get<std::uint64_t>(), 0.95});
+      bootstrap_intervals(cluster_sums(golden_queries(values, 0)),
+                          {values["resamples"].get<std::int64_t>(), same["seed"].get<std::uint64_t>(), 0.95});
   ASSERT_TRUE(intervals);
   for (std::size_t m = 0; m < kMeasures; ++m) {
     EXPECT_NEAR((*intervals)[m].low, same["intervals"][kMeasureNames[m]][0].get<double>(), 1e-9);
@@ -55,7 +56,8 @@ TEST(Bootstrap, IntervalsOfTheSameDrawsAreThoseOfNumPy) {
 TEST(Bootstrap, PercentilesAreThoseOfNumPy) {
   const Json values = test::statistics_golden();
   const Json& of = values["percentiles"];
-  const Interval interval = percentile_interval(of["values"].get<std::vector<double>>(), of["level"].get<double>());
+  const Interval interval =
+      percentile_interval(of["values"].get<std::vector<double>>(), of["level"].get<double>());
   EXPECT_NEAR(interval.low, of["interval"][0].get<double>(), 1e-12);
   EXPECT_NEAR(interval.high, of["interval"][1].get<double>(), 1e-12);
   EXPECT_EQ(percentile_interval({4}, 0.95).low, 4);

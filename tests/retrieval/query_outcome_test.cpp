@@ -11,7 +11,13 @@ namespace {
 
 QueryOutcomes some_outcomes() {
   QueryOutcomes outcomes;
-  outcomes.text_to_image = {{0, 7, "a \"red\" coat, and\nboots", 2, 9, {3, 1.0 / 3, 0.1}, {{"a/1.png", 0.5f, false}, {"a/2.png", 0.25f, true}}},
+  outcomes.text_to_image = {{0,
+                             7,
+                             "a \"red\" coat, and\nboots",
+                             2,
+                             9,
+                             {3, 1.0 / 3, 0.1},
+                             {{"a/1.png", 0.5f, false}, {"a/2.png", 0.25f, true}}},
                             {3, -1, "grün", 0, 9, {}, {{"a/1.png", 0.125f, false}}}};
   outcomes.image_to_text = {{5, 7, "a/1.png", 1, 20, {20, 0.05, 0.05}, {}}};
   return outcomes;
@@ -35,8 +41,9 @@ TEST(QueryCsv, HasTheResultsInColumns) {
   write_query_csv(dir / "q.csv", some_outcomes());
   const auto rows = read_csv(dir / "q.csv");
   ASSERT_EQ(rows.size(), 4u);
-  EXPECT_EQ(rows[0], (std::vector<std::string>{"direction", "number", "id", "query", "relevant", "gallery", "first_rank", "ap", "inp", "result_1",
-                                               "score_1", "right_1", "result_2", "score_2", "right_2"}));
+  EXPECT_EQ(rows[0], (std::vector<std::string>{"direction", "number", "id", "query", "relevant", "gallery",
+                                               "first_rank", "ap", "inp", "result_1", "score_1", "right_1",
+                                               "result_2", "score_2", "right_2"}));
   EXPECT_EQ(rows[1][12], "a/2.png");
   EXPECT_EQ(rows[1][13], "0.250000");
   EXPECT_EQ(rows[1][14], "1");
@@ -73,11 +80,21 @@ TEST(QueryCsv, OtherQueriesAreRefused) {
     change(other);
     return test::invalid_input_of([&] { require_same_queries(outcomes, "A", other, "B"); });
   };
-  EXPECT_NE(refused([](auto& o) { o.text_to_image.pop_back(); }).find("A and B: have 2 and 1 queries text to image"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.text_to_image[1].query = "green"; }).find("query 3 text to image has another query"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.image_to_text[0].id = 8; }).find("query 5 image to text has another person"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.image_to_text[0].gallery = 21; }).find("size of the gallery"), std::string::npos);
-  EXPECT_NE(refused([](auto& o) { o.text_to_image[0].relevant = 1; }).find("number of right items"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) {
+              o.text_to_image.pop_back();
+            }).find("A and B: have 2 and 1 queries text to image"),
+            std::string::npos);
+  EXPECT_NE(refused([](auto& o) {
+              o.text_to_image[1].query = "green";
+            }).find("query 3 text to image has another query"),
+            std::string::npos);
+  EXPECT_NE(
+      refused([](auto& o) { o.image_to_text[0].id = 8; }).find("query 5 image to text has another person"),
+      std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.image_to_text[0].gallery = 21; }).find("size of the gallery"),
+            std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.text_to_image[0].relevant = 1; }).find("number of right items"),
+            std::string::npos);
   require_same_queries(outcomes, "A", outcomes, "B");
 }
 

@@ -45,15 +45,21 @@ struct Options : EncoderSource {
     v("people", people, "queries of everyone, or only of those (not) seen in the training split",
       {"all", "seen", "unseen"});
     v("relevant", relevant,
-      "what is right for a caption: every image of its person, or its own image alone (five captions of an image: Flickr30K, COCO)",
+      "what is right for a caption: every image of its person, or its own image alone (five captions of an "
+      "image: Flickr30K, COCO)",
       {"person", "image"});
     v("batch", batch, "images or captions encoded at once");
     v("bootstrap", bootstrap, "resamplings of the people for the 95 % intervals; 0: no intervals");
     v("against", against,
-      open_checkpoint ? "another model on the same queries, compared by a paired test: a plan, a checkpoint, or the CSV of its evaluation"
-                      : "another model on the same queries, compared by a paired test: a plan, or the CSV of its evaluation");
-    if (open_checkpoint) v("against_adapter", against_adapter, "of a checkpoint that --against names, as --adapter of --checkpoint");
-    v("permutations", permutations, "assignments of signs that the test draws; if there are no more than so many, it takes all");
+      open_checkpoint ? "another model on the same queries, compared by a paired test: a plan, a checkpoint, "
+                        "or the CSV of its evaluation"
+                      : "another model on the same queries, compared by a paired test: a plan, or the CSV of "
+                        "its evaluation");
+    if (open_checkpoint)
+      v("against_adapter", against_adapter,
+        "of a checkpoint that --against names, as --adapter of --checkpoint");
+    v("permutations", permutations,
+      "assignments of signs that the test draws; if there are no more than so many, it takes all");
     v("seed", seed, "of both draws");
     v("csv", csv, "every query as CSV: direction, number, id, query, how it did, what was found first");
     v("worst", worst, "the captions that do worst, with what was found for them, as a page F.html");
@@ -63,7 +69,8 @@ struct Options : EncoderSource {
   }
   void validate(const std::string& where) const {
     const auto within = [&](const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
-      if (value < low || value > high) invalid_input("{}{}: {} is not within {}..{}", where, name, value, low, high);
+      if (value < low || value > high)
+        invalid_input("{}{}: {} is not within {}..{}", where, name, value, low, high);
     };
     within("bootstrap", bootstrap, 0, 1000000);
     within("permutations", permutations, 1, 10000000);
@@ -71,7 +78,8 @@ struct Options : EncoderSource {
     within("top", top, 1, 100);
     const Options usual;
     const auto of = [&](const char* name, bool set, bool used, const char* what) {
-      if (set && !used) invalid_input("{}{}: has no effect without {}; add it, or leave this out", where, name, what);
+      if (set && !used)
+        invalid_input("{}{}: has no effect without {}; add it, or leave this out", where, name, what);
     };
     of("worst_queries", worst_queries != usual.worst_queries, !worst.empty(), "--worst F.html");
     of("top", top != usual.top, !csv.empty(), "--csv F.csv");
@@ -111,7 +119,8 @@ class Against {
       source_.packed_cache = false;
     }
     if (source_.checkpoint.empty() && !options.against_adapter.empty())
-      invalid_input("--against-adapter {}: is of a checkpoint, and --against {} is none", options.against_adapter, options.against);
+      invalid_input("--against-adapter {}: is of a checkpoint, and --against {} is none",
+                    options.against_adapter, options.against);
   }
 
   /// Throws InvalidInput if the table given is of other queries.
@@ -139,7 +148,8 @@ class Against {
 void require_outputs(const Options& options) {
   if (!options.csv.empty()) require_report_output(options.csv, ReportKind::kQueries, {options.against});
   if (!options.worst.empty()) require_report_output(options.worst, ReportKind::kHtml, {options.against});
-  if (!options.csv.empty() && !options.worst.empty() && output_place(options.csv) == output_place(options.worst))
+  if (!options.csv.empty() && !options.worst.empty() &&
+      output_place(options.csv) == output_place(options.worst))
     invalid_input("--csv and --worst: both name {}; give each a file of its own", options.csv);
 }
 
@@ -161,13 +171,40 @@ EvaluateOptions evaluate_options(const Options& options, const Dataset& dataset)
   return how;
 }
 
-/// Warns of what the model may have been trained on.
-Json overlap_of(const Options& options, const Dataset& dataset, const Evaluation& evaluation) {
+/// What of the evaluation a model may have been trained on.
+TrainingOverlap overlap_of(const std::string& model, const std::string& adapter, const std::string& split,
+                           const Dataset& dataset, const QueryOutcomes& outcomes) {
   std::set<std::int64_t> ids;
-  for (const QueryOutcome& outcome : evaluation.outcomes.text_to_image) ids.insert(outcome.id);
-  const TrainingOverlap overlap = training_overlap(dataset, options.split, ids, model_history(options.path()));
-  if (const std::string warning = training_warning(overlap, dataset, options.split); !warning.empty()) spdlog::warn("{}", warning);
-  return to_json(overlap);
+  for (const QueryOutcome& outcome : outcomes.text_to_image) ids.insert(outcome.id);
+  Json history = model_history(model);
+  if (const Json more = adapter.empty() ? Json() : model_history(adapter);
+      more.is_array() && history.is_array())
+    history.insert(history.end(), more.begin(), more.end());
+  return training_overlap(dataset, split, ids, history);
+}
+
+void warn_of(const TrainingOverlap& overlap, const std::string& model, const Dataset& dataset,
+             const std::string& split) {
+  if (const std::string warning = training_warning(overlap, dataset, split); !warning.empty())
+    spdlog::warn("{}: {}", model, warning);
+}
+
+Json compare(const Options& options, Against& against, const Dataset& dataset, const EvaluateOptions& how,
+             const QueryOutcomes& outcomes) {
+  const Comparison comparison =
+      compare_outcomes(outcomes, options.path(), against.outcomes(dataset, how), options.against,
+                       how.bootstrap, {options.permutations, options.seed});
+  print(report::comparison_table(comparison, options.against));
+  Json json = {{"against", options.against}};
+  json.update(to_json(comparison));
+  json["training_data"] = nullptr;  // a table does not tell
+  if (fs::is_directory(options.against)) {
+    const TrainingOverlap overlap =
+        overlap_of(options.against, options.against_adapter, options.split, dataset, outcomes);
+    if (overlap.trained_here == true) warn_of(overlap, options.against, dataset, options.split);
+    json["training_data"] = to_json(overlap);
+  }
+  return json;
 }
 
 class EvaluateCommand : public OptionsCommand<Options> {
@@ -181,7 +218,8 @@ class EvaluateCommand : public OptionsCommand<Options> {
     return "evaluate --plan plan/ --data dataset/ --split test --json report.json";
   }
   std::vector<std::string> more_examples() const override {
-    return {"evaluate --plan plan-int8/ --data dataset/ --against plan/ --csv queries.csv --worst worst.html"};
+    return {
+        "evaluate --plan plan-int8/ --data dataset/ --against plan/ --csv queries.csv --worst worst.html"};
   }
 
  protected:
@@ -211,20 +249,17 @@ class EvaluateCommand : public OptionsCommand<Options> {
     report["split"] = options.split;
     report["people"] = options.people;
     report["relevant"] = options.relevant;
-    report["training_data"] = overlap_of(options, dataset, result);
+    const TrainingOverlap overlap =
+        overlap_of(options.path(), options.adapter, options.split, dataset, result.outcomes);
+    warn_of(overlap, options.path(), dataset, options.split);
+    report["training_data"] = to_json(overlap);
     if (!options.csv.empty()) write_query_csv(options.csv, result.outcomes);
     if (!options.worst.empty()) {
       AtomicFile page(options.worst);
       page.write(report::worst_page({options.path(), options.data, options.split}, result));
       page.commit();
     }
-    if (against) {
-      const Comparison comparison = compare_outcomes(result.outcomes, options.path(), against->outcomes(dataset, how), options.against,
-                                                     how.bootstrap, {options.permutations, options.seed});
-      print(report::comparison_table(comparison, options.against));
-      report["comparison"] = {{"against", options.against}};
-      report["comparison"].update(to_json(comparison));
-    }
+    if (against) report["comparison"] = compare(options, *against, dataset, how, result.outcomes);
     return report;
   }
 };

@@ -20,7 +20,8 @@ Interval percentile_interval(std::vector<double> values, double level) {
   return {quantile((1 - level) / 2), quantile((1 + level) / 2)};
 }
 
-std::optional<MeasureIntervals> bootstrap_intervals(const ClusterSums& sums, const BootstrapOptions& options) {
+std::optional<MeasureIntervals> bootstrap_intervals(const ClusterSums& sums,
+                                                    const BootstrapOptions& options) {
   const std::size_t persons = sums.clusters();
   if (options.resamples < 1 || persons < 2) return std::nullopt;
   std::vector<Measures> means(static_cast<std::size_t>(options.resamples));

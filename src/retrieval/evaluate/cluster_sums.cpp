@@ -8,7 +8,8 @@ namespace edgeclip {
 namespace {
 
 /// Sums of minuend - subtrahend (null: nothing is taken off).
-ClusterSums sums_by_person(const std::vector<QueryOutcome>& minuend, const std::vector<QueryOutcome>* subtrahend) {
+ClusterSums sums_by_person(const std::vector<QueryOutcome>& minuend,
+                           const std::vector<QueryOutcome>* subtrahend) {
   std::map<std::int64_t, std::size_t> place;
   for (const QueryOutcome& outcome : minuend) place[outcome.id] = 0;
   std::size_t next = 0;
@@ -21,7 +22,8 @@ ClusterSums sums_by_person(const std::vector<QueryOutcome>& minuend, const std::
     Measures values = measures_of(minuend[q].metrics);
     if (subtrahend != nullptr) {
       const QueryOutcome& other = (*subtrahend)[q];
-      EDGECLIP_CHECK(other.id == minuend[q].id && other.number == minuend[q].number, "query {} beside {}", minuend[q].number, other.number);
+      EDGECLIP_CHECK(other.id == minuend[q].id && other.number == minuend[q].number, "query {} beside {}",
+                     minuend[q].number, other.number);
       const Measures less = measures_of(other.metrics);
       for (std::size_t m = 0; m < kMeasures; ++m) values[m] -= less[m];
     }
@@ -44,7 +46,9 @@ Measures ClusterSums::means() const {
   return total;
 }
 
-ClusterSums cluster_sums(const std::vector<QueryOutcome>& outcomes) { return sums_by_person(outcomes, nullptr); }
+ClusterSums cluster_sums(const std::vector<QueryOutcome>& outcomes) {
+  return sums_by_person(outcomes, nullptr);
+}
 
 ClusterSums cluster_differences(const std::vector<QueryOutcome>& a, const std::vector<QueryOutcome>& b) {
   EDGECLIP_CHECK(a.size() == b.size(), "{} queries beside {}", a.size(), b.size());

@@ -7,8 +7,8 @@
 
 namespace edgeclip {
 
-/// Measures of queries that come in clusters: those of one person are alike (the same clothes, the same captions' writers), so persons
-/// are what is independent, and what a resampling or a test takes as its unit.
+/// Measures of queries that come in clusters: those of one person are alike (the same clothes, the same
+/// captions' writers), so persons are what is independent, and what a resampling or a test takes as its unit.
 struct ClusterSums {
   std::vector<double> counts;  ///< (C) queries of each person, ascending by id
   std::vector<Measures> sums;  ///< (C) over these queries, each measure of one in [0, 1]

@@ -3,8 +3,8 @@
 namespace edgeclip {
 namespace {
 
-DirectionComparison compare_direction(const std::vector<QueryOutcome>& a, const std::vector<QueryOutcome>& b, const BootstrapOptions& bootstrap,
-                                      const PairedTestOptions& test) {
+DirectionComparison compare_direction(const std::vector<QueryOutcome>& a, const std::vector<QueryOutcome>& b,
+                                      const BootstrapOptions& bootstrap, const PairedTestOptions& test) {
   const ClusterSums differences = cluster_differences(a, b);
   DirectionComparison result;
   result.against = cluster_sums(b).means();
@@ -27,8 +27,9 @@ Json direction_json(const DirectionComparison& direction) {
 
 }  // namespace
 
-Comparison compare_outcomes(const QueryOutcomes& a, const std::string& name, const QueryOutcomes& b, const std::string& other,
-                            const BootstrapOptions& bootstrap, const PairedTestOptions& test) {
+Comparison compare_outcomes(const QueryOutcomes& a, const std::string& name, const QueryOutcomes& b,
+                            const std::string& other, const BootstrapOptions& bootstrap,
+                            const PairedTestOptions& test) {
   require_same_queries(a, name, b, other);
   Comparison comparison;
   comparison.identities = static_cast<std::int64_t>(cluster_sums(a.text_to_image).clusters());

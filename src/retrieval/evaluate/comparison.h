@@ -11,8 +11,8 @@ namespace edgeclip {
 
 /// One direction of a model beside that of another.
 struct DirectionComparison {
-  Measures against{};     ///< what the other reaches, percent
-  Measures difference{};  ///< this - other, in points of percent
+  Measures against{};                         ///< what the other reaches, percent
+  Measures difference{};                      ///< this - other, in points of percent
   std::optional<MeasureIntervals> intervals;  ///< of the difference
   PairedTest test;
 };
@@ -24,10 +24,12 @@ struct Comparison {
 };
 
 /// Throws InvalidInput unless both are of the same queries (require_same_queries); names: for its message.
-Comparison compare_outcomes(const QueryOutcomes& a, const std::string& name, const QueryOutcomes& b, const std::string& other,
-                            const BootstrapOptions& bootstrap, const PairedTestOptions& test);
+Comparison compare_outcomes(const QueryOutcomes& a, const std::string& name, const QueryOutcomes& b,
+                            const std::string& other, const BootstrapOptions& bootstrap,
+                            const PairedTestOptions& test);
 
-/// {"identities","permutations","exact","text_to_image":{"R@1":{"against","difference","interval":[low, high]|null,"p"},...},"image_to_text":{...}}
+/// {"identities","permutations","exact","text_to_image":{"R@1":{"against","difference","interval":[low,
+/// high]|null,"p"},...},"image_to_text":{...}}
 Json to_json(const Comparison& comparison);
 
 }  // namespace edgeclip

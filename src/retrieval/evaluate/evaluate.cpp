@@ -27,8 +27,10 @@ struct SearchSide {
 struct SearchTask {
   SearchTask(const EvaluationSet& set, const EvaluateOptions& options)
       : places(set.images.size()),
-        captions{options.relevance == Relevance::kImage ? set.caption_images : set.caption_ids, set.caption_ids, set.captions},
-        images{options.relevance == Relevance::kImage ? places : set.image_ids, set.image_ids, set.image_names} {
+        captions{options.relevance == Relevance::kImage ? set.caption_images : set.caption_ids,
+                 set.caption_ids, set.captions},
+        images{options.relevance == Relevance::kImage ? places : set.image_ids, set.image_ids,
+               set.image_names} {
     std::iota(places.begin(), places.end(), std::int64_t{0});
   }
   SearchTask(const SearchTask&) = delete;
@@ -38,7 +40,8 @@ struct SearchTask {
 };
 
 /// The queries of the persons that are asked for, without how they do.
-std::vector<QueryOutcome> queries_to_ask(const SearchSide& from, const SearchSide& gallery, const EvaluateOptions& options) {
+std::vector<QueryOutcome> queries_to_ask(const SearchSide& from, const SearchSide& gallery,
+                                         const EvaluateOptions& options) {
   const std::set<std::int64_t> only(options.only_ids.begin(), options.only_ids.end());
   std::map<std::int64_t, std::int64_t> relevant;
   for (const std::int64_t key : gallery.keys) ++relevant[key];
@@ -46,15 +49,21 @@ std::vector<QueryOutcome> queries_to_ask(const SearchSide& from, const SearchSid
   for (std::size_t row = 0; row < from.ids.size(); ++row) {
     if (!only.empty() && only.count(from.ids[row]) == 0) continue;
     const auto found = relevant.find(from.keys[row]);
-    queries.push_back({static_cast<std::int64_t>(row), from.ids[row], from.names[row], found == relevant.end() ? 0 : found->second,
-                       static_cast<std::int64_t>(gallery.keys.size()), {}, {}});
+    queries.push_back({static_cast<std::int64_t>(row),
+                       from.ids[row],
+                       from.names[row],
+                       found == relevant.end() ? 0 : found->second,
+                       static_cast<std::int64_t>(gallery.keys.size()),
+                       {},
+                       {}});
   }
   return queries;
 }
 
-/// Each query, a row of from (., D), against all rows of gallery (N, D), without a full score matrix.  results: of each, to be named.
-void search_each(std::vector<QueryOutcome>& queries, const Tensor& from, const SearchSide& asking, const Tensor& gallery, const SearchSide& found,
-                 int results) {
+/// Each query, a row of from (., D), against all rows of gallery (N, D), without a full score matrix.
+/// results: of each, to be named.
+void search_each(std::vector<QueryOutcome>& queries, const Tensor& from, const SearchSide& asking,
+                 const Tensor& gallery, const SearchSide& found, int results) {
   const std::int64_t dim = from.dim(1), items = gallery.dim(0), group = 16;
   const auto count = static_cast<std::int64_t>(queries.size());
   parallel_for((count + group - 1) / group, [&](std::int64_t g) {
@@ -73,7 +82,8 @@ void search_each(std::vector<QueryOutcome>& queries, const Tensor& from, const S
       const float* own = scores.data() + (q - begin) * items;
       query.metrics = query_metrics(own, key, found.keys);
       if (results == 0) continue;
-      for (const std::size_t item : best_items(own, static_cast<std::size_t>(items), static_cast<std::size_t>(results)))
+      for (const std::size_t item :
+           best_items(own, static_cast<std::size_t>(items), static_cast<std::size_t>(results)))
         query.results.push_back({found.names[item], own[item], found.keys[item] == key});
     }
   });
@@ -114,10 +124,12 @@ class TimedEncoder : public Encoder {
 
 EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, std::int64_t most_images) {
   const std::vector<std::int64_t> all = dataset.split(split);
-  const auto n = static_cast<std::int64_t>(all.size()), count = most_images > 0 ? std::min(n, most_images) : n;
+  const auto n = static_cast<std::int64_t>(all.size()),
+             count = most_images > 0 ? std::min(n, most_images) : n;
   EvaluationSet set;
   for (std::int64_t i = 0; i < count; ++i) {
-    const ImageItem& image = dataset.images[static_cast<std::size_t>(all[static_cast<std::size_t>(i * n / count)])];
+    const ImageItem& image =
+        dataset.images[static_cast<std::size_t>(all[static_cast<std::size_t>(i * n / count)])];
     set.images.push_back(dataset.image_path(image.path));
     set.image_names.push_back(image.path);
     set.image_ids.push_back(image.id);
@@ -132,7 +144,8 @@ EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, s
 
 QueryOutcomes evaluation_queries(const EvaluationSet& set, const EvaluateOptions& options) {
   const SearchTask task(set, options);
-  return {queries_to_ask(task.captions, task.images, options), queries_to_ask(task.images, task.captions, options)};
+  return {queries_to_ask(task.captions, task.images, options),
+          queries_to_ask(task.images, task.captions, options)};
 }
 
 Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, const Tensor& texts,
@@ -153,13 +166,17 @@ Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, c
   }
   result.chance = chance_metrics(keys, task.images.keys);
   if (options.bootstrap.resamples > 0) {
-    const ClusterSums of_texts = cluster_sums(result.outcomes.text_to_image), of_images = cluster_sums(result.outcomes.image_to_text);
-    result.intervals = {options.bootstrap, static_cast<std::int64_t>(of_texts.clusters()), bootstrap_intervals(of_texts, options.bootstrap),
+    const ClusterSums of_texts = cluster_sums(result.outcomes.text_to_image),
+                      of_images = cluster_sums(result.outcomes.image_to_text);
+    result.intervals = {options.bootstrap, static_cast<std::int64_t>(of_texts.clusters()),
+                        bootstrap_intervals(of_texts, options.bootstrap),
                         bootstrap_intervals(of_images, options.bootstrap)};
   }
   std::vector<std::string> paths;
-  for (const auto& path : set.images) paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
-  const ExampleSource source{texts, images, set.captions, set.caption_ids, task.captions.keys, task.images.keys, paths};
+  for (const auto& path : set.images)
+    paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
+  const ExampleSource source{
+      texts, images, set.captions, set.caption_ids, task.captions.keys, task.images.keys, paths};
   result.examples = example_retrievals(source, rows, options.examples, options.example_results);
   result.worst = worst_queries(source, result.outcomes.text_to_image, options.worst, options.worst_results);
   return result;

@@ -37,7 +37,8 @@ struct Evaluation {
 /// What is right for a query.
 enum class Relevance {
   kPerson,  ///< whatever shows, or says something of, the same person
-  kImage    ///< for a caption its own image alone, for an image its own captions (Flickr30K, COCO: five of each)
+  kImage    ///< for a caption its own image alone, for an image its own captions (Flickr30K, COCO: five of
+            ///< each)
 };
 
 struct EvaluateOptions {
@@ -63,8 +64,8 @@ struct EvaluationSet {
   std::vector<std::int64_t> caption_images;          ///< of each caption the place of its own image
 };
 
-/// The images of a split with their captions; most_images > 0: so many at most, evenly spread.  Throws InvalidInput if the dataset
-/// has no such split.
+/// The images of a split with their captions; most_images > 0: so many at most, evenly spread.  Throws
+/// InvalidInput if the dataset has no such split.
 EvaluationSet evaluation_set(const Dataset& dataset, const std::string& split, std::int64_t most_images = 0);
 
 /// The queries of a set, without how they do: for those who compare them with others before the work.
@@ -80,9 +81,10 @@ Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, c
 /// leaves of its queries, is empty.
 Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOptions& options);
 
-/// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...},"image_ms"} and, where there are some,
-/// "confidence_intervals":{"level","resamples","seed","identities","text_to_image":{"R@1":[low, high]|null,...},"image_to_text":{...}}, "examples",
-/// "worst"
+/// {"queries","gallery","text_to_image":{"R@1","R@5","R@10","mAP","mINP"},"image_to_text":{...},"chance":{...},"image_ms"}
+/// and, where there are some,
+/// "confidence_intervals":{"level","resamples","seed","identities","text_to_image":{"R@1":[low,
+/// high]|null,...},"image_to_text":{...}}, "examples", "worst"
 Json to_json(const Evaluation& evaluation);
 
 }  // namespace edgeclip

@@ -26,7 +26,8 @@ RankedImages rank_images(const ExampleSource& source, std::int64_t query) {
   return ranked;
 }
 
-ExampleRetrieval example_of(const ExampleSource& source, std::int64_t query, const RankedImages& ranked, int top) {
+ExampleRetrieval example_of(const ExampleSource& source, std::int64_t query, const RankedImages& ranked,
+                            int top) {
   const auto row = static_cast<std::size_t>(query);
   ExampleRetrieval example{source.captions[row], source.caption_ids[row], 0, {}};
   for (std::size_t rank = 0; rank < ranked.order.size(); ++rank) {
@@ -42,7 +43,8 @@ ExampleRetrieval example_of(const ExampleSource& source, std::int64_t query, con
 Json hits_json(const std::vector<ExampleRetrieval::Hit>& hits) {
   Json results = Json::array();
   for (const auto& hit : hits)
-    results.push_back({{"rank", results.size() + 1}, {"path", hit.path}, {"score", hit.score}, {"right", hit.right}});
+    results.push_back(
+        {{"rank", results.size() + 1}, {"path", hit.path}, {"score", hit.score}, {"right", hit.right}});
   return results;
 }
 
@@ -67,12 +69,15 @@ std::vector<ExampleRetrieval> example_retrievals(const ExampleSource& source,
   return examples;
 }
 
-std::vector<WorstQuery> worst_queries(const ExampleSource& source, const std::vector<QueryOutcome>& outcomes, int count, int top) {
+std::vector<WorstQuery> worst_queries(const ExampleSource& source, const std::vector<QueryOutcome>& outcomes,
+                                      int count, int top) {
   std::vector<WorstQuery> worst;
   if (count <= 0) return worst;
   std::vector<const QueryOutcome*> order;
   for (const QueryOutcome& outcome : outcomes) order.push_back(&outcome);
-  const auto rank = [](const QueryOutcome& o) { return o.metrics.first_rank == 0 ? static_cast<double>(o.gallery) + 1 : o.metrics.first_rank; };
+  const auto rank = [](const QueryOutcome& o) {
+    return o.metrics.first_rank == 0 ? static_cast<double>(o.gallery) + 1 : o.metrics.first_rank;
+  };
   std::stable_sort(order.begin(), order.end(), [&](const QueryOutcome* a, const QueryOutcome* b) {
     return a->metrics.ap != b->metrics.ap ? a->metrics.ap < b->metrics.ap : rank(*a) > rank(*b);
   });
@@ -82,7 +87,11 @@ std::vector<WorstQuery> worst_queries(const ExampleSource& source, const std::ve
     const auto row = static_cast<std::size_t>(outcome->number);
     if (!shown.emplace(source.caption_keys[row], source.captions[row]).second) continue;
     const RankedImages ranked = rank_images(source, outcome->number);
-    WorstQuery query{example_of(source, outcome->number, ranked, top), outcome->number, outcome->metrics.ap, outcome->relevant, {}};
+    WorstQuery query{example_of(source, outcome->number, ranked, top),
+                     outcome->number,
+                     outcome->metrics.ap,
+                     outcome->relevant,
+                     {}};
     if (query.found.first_right > 0) {
       const std::size_t item = ranked.order[static_cast<std::size_t>(query.found.first_right - 1)];
       query.right = {source.image_paths[item], ranked.scores[item], true};
@@ -95,7 +104,9 @@ std::vector<WorstQuery> worst_queries(const ExampleSource& source, const std::ve
 Json to_json(const std::vector<WorstQuery>& worst) {
   Json json = Json::array();
   for (const WorstQuery& query : worst) {
-    const Json right = query.right.path.empty() ? Json(nullptr) : Json({{"path", query.right.path}, {"score", query.right.score}});
+    const Json right = query.right.path.empty()
+                           ? Json(nullptr)
+                           : Json({{"path", query.right.path}, {"score", query.right.score}});
     json.push_back({{"number", query.number},
                     {"caption", query.found.caption},
                     {"id", query.found.id},

@@ -26,10 +26,11 @@ struct ExampleRetrieval {
 /// A caption that does badly, with what was found instead.
 struct WorstQuery {
   ExampleRetrieval found;
-  std::int64_t number = 0;   ///< of the caption within the split, from 0
-  double ap = 0;             ///< [0, 1]
+  std::int64_t number = 0;    ///< of the caption within the split, from 0
+  double ap = 0;              ///< [0, 1]
   std::int64_t relevant = 0;  ///< images that are right
-  ExampleRetrieval::Hit right;  ///< the best of them, at rank found.first_right; without a path where there is none
+  ExampleRetrieval::Hit
+      right;  ///< the best of them, at rank found.first_right; without a path where there is none
 };
 
 /// What an evaluation searches.  Rows are unit-norm; ids and names by row.
@@ -49,9 +50,11 @@ std::vector<ExampleRetrieval> example_retrievals(const ExampleSource& source,
                                                  const std::vector<std::int64_t>& queries, int count,
                                                  int top);
 
-/// The `count` captions with the lowest AP, worst first, of the outcomes of text to image of all or some rows of source.texts, with the `top`
-/// best images.  Equal ones: whose first right image stands further back, then in order; a caption that several images of a person share counts once.
-std::vector<WorstQuery> worst_queries(const ExampleSource& source, const std::vector<QueryOutcome>& outcomes, int count, int top);
+/// The `count` captions with the lowest AP, worst first, of the outcomes of text to image of all or some rows
+/// of source.texts, with the `top` best images.  Equal ones: whose first right image stands further back,
+/// then in order; a caption that several images of a person share counts once.
+std::vector<WorstQuery> worst_queries(const ExampleSource& source, const std::vector<QueryOutcome>& outcomes,
+                                      int count, int top);
 
 /// [{"number","caption","id","ap","first_right","relevant","right":{"path","score"}|null,"results":[{"rank","path","score","right"}]}]
 Json to_json(const std::vector<WorstQuery>& worst);

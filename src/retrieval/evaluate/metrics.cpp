@@ -43,7 +43,9 @@ Chance chance_of(std::int64_t n, std::int64_t gallery) {
 /// The order of a ranking.
 struct RanksBefore {
   const float* scores;
-  float key(std::size_t j) const { return std::isnan(scores[j]) ? -std::numeric_limits<float>::infinity() : scores[j]; }
+  float key(std::size_t j) const {
+    return std::isnan(scores[j]) ? -std::numeric_limits<float>::infinity() : scores[j];
+  }
   bool operator()(std::size_t a, std::size_t b) const {
     const float x = key(a), y = key(b);
     return x != y ? x > y : a < b;
@@ -52,7 +54,8 @@ struct RanksBefore {
 
 }  // namespace
 
-QueryMetrics query_metrics(const float* scores, std::int64_t query_id, const std::vector<std::int64_t>& gallery_ids) {
+QueryMetrics query_metrics(const float* scores, std::int64_t query_id,
+                           const std::vector<std::int64_t>& gallery_ids) {
   const RanksBefore before{scores};
   // Only the relevant ones are put in order; of the others it is counted between which of these they stand.
   std::vector<std::size_t> relevant;
@@ -64,7 +67,8 @@ QueryMetrics query_metrics(const float* scores, std::int64_t query_id, const std
   std::vector<std::int64_t> others(relevant.size(), 0);  // that stand right before relevant[k]
   for (std::size_t j = 0; j < gallery_ids.size(); ++j) {
     if (gallery_ids[j] == query_id || before(relevant.back(), j)) continue;
-    ++others[static_cast<std::size_t>(std::upper_bound(relevant.begin(), relevant.end(), j, before) - relevant.begin())];
+    ++others[static_cast<std::size_t>(std::upper_bound(relevant.begin(), relevant.end(), j, before) -
+                                      relevant.begin())];
   }
   double hits = 0, rank = 0;
   for (const std::int64_t between : others) {
@@ -90,7 +94,8 @@ std::vector<std::size_t> best_items(const float* scores, std::size_t n, std::siz
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
   k = std::min(k, n);
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(), RanksBefore{scores});
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+                    RanksBefore{scores});
   order.resize(k);
   return order;
 }

@@ -46,8 +46,8 @@ Measures measures_of(const QueryMetrics& query);
 /// In percent, as they are there.
 Measures measures_of(const RetrievalMetrics& metrics);
 
-/// Places of the k best of n scores (all, if there are fewer), best first, in the order of the metrics: equal scores keep gallery
-/// order, NaN counts as the lowest.
+/// Places of the k best of n scores (all, if there are fewer), best first, in the order of the metrics: equal
+/// scores keep gallery order, NaN counts as the lowest.
 std::vector<std::size_t> best_items(const float* scores, std::size_t n, std::size_t k);
 
 /// Means over queries, in percent.

@@ -29,7 +29,8 @@ Measures signed_sums(const std::vector<Measures>& sums, const Bits& next_bits) {
 PairedTest paired_test(const ClusterSums& differences, const PairedTestOptions& options) {
   const std::vector<Measures>& sums = differences.sums;
   PairedTest result;
-  result.exact = sums.size() < 62 && (std::int64_t{1} << sums.size()) <= std::max<std::int64_t>(options.permutations, 1);
+  result.exact =
+      sums.size() < 62 && (std::int64_t{1} << sums.size()) <= std::max<std::int64_t>(options.permutations, 1);
   result.permutations = result.exact ? std::int64_t{1} << sums.size() : options.permutations;
 
   const Measures found = signed_sums(sums, [] { return std::uint64_t{0}; });
@@ -45,9 +46,10 @@ PairedTest paired_test(const ClusterSums& differences, const PairedTestOptions& 
   parallel_for(groups, [&](std::int64_t g) {
     auto& counts = as_far[static_cast<std::size_t>(g)];
     for (std::int64_t r = g * kGroup; r < std::min((g + 1) * kGroup, result.permutations); ++r) {
-      Rng rng = Rng::stream(options.seed, static_cast<std::uint64_t>(r), 1);  // other numbers than a bootstrap's
-      const Measures total =
-          result.exact ? signed_sums(sums, [&] { return static_cast<std::uint64_t>(r); }) : signed_sums(sums, [&] { return rng.next(); });
+      Rng rng =
+          Rng::stream(options.seed, static_cast<std::uint64_t>(r), 1);  // other numbers than a bootstrap's
+      const Measures total = result.exact ? signed_sums(sums, [&] { return static_cast<std::uint64_t>(r); })
+                                          : signed_sums(sums, [&] { return rng.next(); });
       for (std::size_t m = 0; m < kMeasures; ++m) counts[m] += std::abs(total[m]) >= least[m] ? 1 : 0;
     }
   });
@@ -55,7 +57,8 @@ PairedTest paired_test(const ClusterSums& differences, const PairedTestOptions& 
     std::int64_t count = 0;
     for (const auto& counts : as_far) count += counts[m];
     const std::int64_t found_itself = result.exact ? 0 : 1;
-    result.p[m] = static_cast<double>(count + found_itself) / static_cast<double>(result.permutations + found_itself);
+    result.p[m] =
+        static_cast<double>(count + found_itself) / static_cast<double>(result.permutations + found_itself);
   }
   return result;
 }

@@ -10,7 +10,8 @@
 namespace edgeclip {
 namespace {
 
-const std::vector<std::string> kQueryColumns = {"direction", "number", "id", "query", "relevant", "gallery", "first_rank", "ap", "inp"};
+const std::vector<std::string> kQueryColumns = {"direction", "number",     "id", "query", "relevant",
+                                                "gallery",   "first_rank", "ap", "inp"};
 constexpr const char *kTextToImage = "text_to_image", *kImageToText = "image_to_text";
 
 std::size_t longest_results(const std::vector<QueryOutcome>& outcomes) {
@@ -19,17 +20,19 @@ std::size_t longest_results(const std::vector<QueryOutcome>& outcomes) {
   return most;
 }
 
-void write_outcomes(AtomicFile& file, const char* direction, const std::vector<QueryOutcome>& outcomes, std::size_t results) {
+void write_outcomes(AtomicFile& file, const char* direction, const std::vector<QueryOutcome>& outcomes,
+                    std::size_t results) {
   for (const QueryOutcome& o : outcomes) {
-    std::vector<std::string> row = {direction,
-                                    std::to_string(o.number),
-                                    std::to_string(o.id),
-                                    o.query,
-                                    std::to_string(o.relevant),
-                                    std::to_string(o.gallery),
-                                    o.metrics.first_rank == 0 ? std::string() : fmt::format("{:.0f}", o.metrics.first_rank),
-                                    fmt::format("{}", o.metrics.ap),
-                                    fmt::format("{}", o.metrics.inp)};
+    std::vector<std::string> row = {
+        direction,
+        std::to_string(o.number),
+        std::to_string(o.id),
+        o.query,
+        std::to_string(o.relevant),
+        std::to_string(o.gallery),
+        o.metrics.first_rank == 0 ? std::string() : fmt::format("{:.0f}", o.metrics.first_rank),
+        fmt::format("{}", o.metrics.ap),
+        fmt::format("{}", o.metrics.inp)};
     for (const QueryOutcome::Result& result : o.results) {
       row.push_back(result.item);
       row.push_back(fmt::format("{:.6f}", result.score));
@@ -48,22 +51,26 @@ struct CsvCell {
   const std::string& text;
 
   [[noreturn]] void refuse(const char* expected) const {
-    invalid_input("{}: record {}: {}: \"{}\" is not {}; take a file that evaluate --csv wrote", path.string(), record, column, text, expected);
+    invalid_input("{}: record {}: {}: \"{}\" is not {}; take a file that evaluate --csv wrote", path.string(),
+                  record, column, text, expected);
   }
   template <class T>
   T number(T low, T high, const char* expected) const {
     T value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || !(value >= low && value <= high)) refuse(expected);
+    if (error != std::errc() || end != text.data() + text.size() || !(value >= low && value <= high))
+      refuse(expected);
     return value;
   }
 };
 
-void require_equal_queries(const char* direction, const std::vector<QueryOutcome>& a, const std::string& first,
-                           const std::vector<QueryOutcome>& b, const std::string& second) {
+void require_equal_queries(const char* direction, const std::vector<QueryOutcome>& a,
+                           const std::string& first, const std::vector<QueryOutcome>& b,
+                           const std::string& second) {
   constexpr const char* kRemedy = "evaluate both on the same split, with the same --people and --relevant";
   if (a.size() != b.size())
-    invalid_input("{} and {}: have {} and {} queries {}; {}", first, second, a.size(), b.size(), direction, kRemedy);
+    invalid_input("{} and {}: have {} and {} queries {}; {}", first, second, a.size(), b.size(), direction,
+                  kRemedy);
   for (std::size_t i = 0; i < a.size(); ++i) {
     const QueryOutcome &x = a[i], &y = b[i];
     const char* what = x.number != y.number || x.query != y.query ? "another query"
@@ -72,14 +79,16 @@ void require_equal_queries(const char* direction, const std::vector<QueryOutcome
                        : x.relevant != y.relevant                 ? "another number of right items"
                                                                   : nullptr;
     if (what != nullptr)
-      invalid_input("{} and {}: query {} {} has {} in the second; {}", first, second, x.number, direction, what, kRemedy);
+      invalid_input("{} and {}: query {} {} has {} in the second; {}", first, second, x.number, direction,
+                    what, kRemedy);
   }
 }
 
 }  // namespace
 
 void write_query_csv(const std::filesystem::path& path, const QueryOutcomes& outcomes) {
-  const std::size_t results = std::max(longest_results(outcomes.text_to_image), longest_results(outcomes.image_to_text));
+  const std::size_t results =
+      std::max(longest_results(outcomes.text_to_image), longest_results(outcomes.image_to_text));
   AtomicFile file(path);
   std::vector<std::string> header = kQueryColumns;
   for (std::size_t k = 1; k <= results; ++k)
@@ -93,14 +102,21 @@ void write_query_csv(const std::filesystem::path& path, const QueryOutcomes& out
 QueryOutcomes read_query_csv(const std::filesystem::path& path) {
   const auto rows = read_csv(path);
   const std::size_t columns = kQueryColumns.size();
-  if (rows.empty() || rows.front().size() < columns || !std::equal(kQueryColumns.begin(), kQueryColumns.end(), rows.front().begin()))
-    invalid_input("{}: does not begin with the columns {}; take a file that evaluate --csv wrote", path.string(), fmt::join(kQueryColumns, ","));
+  if (rows.empty() || rows.front().size() < columns ||
+      !std::equal(kQueryColumns.begin(), kQueryColumns.end(), rows.front().begin()))
+    invalid_input("{}: does not begin with the columns {}; take a file that evaluate --csv wrote",
+                  path.string(), fmt::join(kQueryColumns, ","));
   QueryOutcomes outcomes;
   for (std::size_t r = 1; r < rows.size(); ++r) {
     if (rows[r].size() != rows.front().size())
-      invalid_input("{}: record {}: has {} fields, the header {}", path.string(), r, rows[r].size(), rows.front().size());
-    const auto cell = [&](std::size_t column) { return CsvCell{path, r, kQueryColumns[column], rows[r][column]}; };
-    const auto count = [&](std::size_t column) { return cell(column).number<std::int64_t>(0, INT64_MAX, "a number from 0 on"); };
+      invalid_input("{}: record {}: has {} fields, the header {}", path.string(), r, rows[r].size(),
+                    rows.front().size());
+    const auto cell = [&](std::size_t column) {
+      return CsvCell{path, r, kQueryColumns[column], rows[r][column]};
+    };
+    const auto count = [&](std::size_t column) {
+      return cell(column).number<std::int64_t>(0, INT64_MAX, "a number from 0 on");
+    };
     QueryOutcome outcome;
     outcome.number = count(1);
     outcome.id = cell(2).number<std::int64_t>(INT64_MIN, INT64_MAX, "an integer");
@@ -108,7 +124,8 @@ QueryOutcomes read_query_csv(const std::filesystem::path& path) {
     outcome.relevant = count(4);
     outcome.gallery = count(5);
     if (!rows[r][6].empty())
-      outcome.metrics.first_rank = static_cast<double>(cell(6).number<std::int64_t>(1, outcome.gallery, "a rank in the gallery"));
+      outcome.metrics.first_rank =
+          static_cast<double>(cell(6).number<std::int64_t>(1, outcome.gallery, "a rank in the gallery"));
     outcome.metrics.ap = cell(7).number<double>(0, 1, "within 0..1");
     outcome.metrics.inp = cell(8).number<double>(0, 1, "within 0..1");
     if (rows[r][0] == kTextToImage)
@@ -121,7 +138,8 @@ QueryOutcomes read_query_csv(const std::filesystem::path& path) {
   return outcomes;
 }
 
-void require_same_queries(const QueryOutcomes& a, const std::string& first, const QueryOutcomes& b, const std::string& second) {
+void require_same_queries(const QueryOutcomes& a, const std::string& first, const QueryOutcomes& b,
+                          const std::string& second) {
   require_equal_queries("text to image", a.text_to_image, first, b.text_to_image, second);
   require_equal_queries("image to text", a.image_to_text, first, b.image_to_text, second);
 }

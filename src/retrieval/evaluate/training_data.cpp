@@ -35,11 +35,13 @@ std::optional<bool> trained_on(const Dataset& dataset, const Json& provenance) {
 
 }  // namespace
 
-TrainingOverlap training_overlap(const Dataset& dataset, const std::string& split, const std::set<std::int64_t>& ids, const Json& provenance) {
+TrainingOverlap training_overlap(const Dataset& dataset, const std::string& split,
+                                 const std::set<std::int64_t>& ids, const Json& provenance) {
   TrainingOverlap overlap;
   overlap.trained_here = trained_on(dataset, provenance);
   overlap.queried = static_cast<std::int64_t>(ids.size());
-  for (const std::int64_t i : dataset.split(split)) overlap.images += dataset.images[static_cast<std::size_t>(i)].split == kTrainSplit ? 1 : 0;
+  for (const std::int64_t i : dataset.split(split))
+    overlap.images += dataset.images[static_cast<std::size_t>(i)].split == kTrainSplit ? 1 : 0;
   std::set<std::int64_t> trained;
   for (const ImageItem& image : dataset.images)
     if (image.split == kTrainSplit && ids.count(image.id) > 0) trained.insert(image.id);
@@ -47,16 +49,26 @@ TrainingOverlap training_overlap(const Dataset& dataset, const std::string& spli
   return overlap;
 }
 
-std::string training_warning(const TrainingOverlap& overlap, const Dataset& dataset, const std::string& split) {
+std::string training_warning(const TrainingOverlap& overlap, const Dataset& dataset,
+                             const std::string& split) {
   if (overlap.images > 0 && overlap.trained_here == false)
-    return fmt::format("{}: split \"{}\" holds {} images of the training split; figures on it cannot be held against those of a test split",
-                       dataset.name, split, overlap.images);
+    return fmt::format(
+        "split \"{}\" of {} holds {} images of the training split; figures on it cannot be held against "
+        "those of a "
+        "test split",
+        split, dataset.name, overlap.images);
   if (overlap.images > 0)
-    return fmt::format("{}: split \"{}\" holds {} images of the training split{}; what is measured on them says nothing of unseen people",
-                       dataset.name, split, overlap.images, overlap.trained_here ? ", which the model was trained on" : "");
+    return fmt::format(
+        "split \"{}\" of {} holds {} images of the training split{}; what is measured on them says nothing "
+        "of "
+        "unseen people",
+        split, dataset.name, overlap.images, overlap.trained_here ? ", which the model was trained on" : "");
   if (overlap.trained_here == true && overlap.identities > 0)
-    return fmt::format("{}: {} of {} people asked for in split \"{}\" are in the training split, which the model was trained on; --people unseen leaves them out",
-                       dataset.name, overlap.identities, overlap.queried, split);
+    return fmt::format(
+        "{} of {} people asked for in split \"{}\" of {} are in the training split, which the model was "
+        "trained "
+        "on; --people unseen leaves them out",
+        overlap.identities, overlap.queried, split, dataset.name);
   return {};
 }
 

@@ -46,23 +46,29 @@ std::string evaluation_table(const Evaluation& evaluation) {
   text += measures_row("chance", evaluation.chance);
   if (!intervals) return text;
   if (!intervals->text_to_image) return text + "no intervals: the queries are of one person\n";
-  return text + fmt::format("from, to: {:.0f} % bootstrap intervals, {} resamplings of the {} people\n", 100 * intervals->how.level,
-                            intervals->how.resamples, intervals->identities);
+  return text + fmt::format("from, to: {:.0f} % bootstrap intervals, {} resamplings of the {} people\n",
+                            100 * intervals->how.level, intervals->how.resamples, intervals->identities);
 }
 
 std::string comparison_table(const Comparison& comparison, const std::string& against) {
   std::string text = fmt::format("\nagainst {}\n", against);
   text += table_row("", [](std::size_t m) { return kMeasureNames[m]; });
-  for (const auto& [label, direction] : {std::pair<const char*, const DirectionComparison*>{"text to image", &comparison.text_to_image},
-                                         {"image to text", &comparison.image_to_text}}) {
-    text += table_row(label, [&, d = direction](std::size_t m) { return fmt::format("{:.2f}", d->against[m]); });
-    text += table_row("  difference", [&, d = direction](std::size_t m) { return fmt::format("{:+.2f}", d->difference[m]); });
+  for (const auto& [label, direction] :
+       {std::pair<const char*, const DirectionComparison*>{"text to image", &comparison.text_to_image},
+        {"image to text", &comparison.image_to_text}}) {
+    text +=
+        table_row(label, [&, d = direction](std::size_t m) { return fmt::format("{:.2f}", d->against[m]); });
+    text += table_row("  difference",
+                      [&, d = direction](std::size_t m) { return fmt::format("{:+.2f}", d->difference[m]); });
     text += interval_rows(direction->intervals, true);
-    text += table_row("  p", [&, d = direction](std::size_t m) { return fmt::format("{:.4f}", d->test.p[m]); });
+    text +=
+        table_row("  p", [&, d = direction](std::size_t m) { return fmt::format("{:.4f}", d->test.p[m]); });
   }
   const PairedTest& test = comparison.text_to_image.test;
-  return text + fmt::format("p: two-sided paired permutation test of the differences of {} people ({} {} assignments of signs)\n",
-                            comparison.identities, test.exact ? "all" : "random", test.permutations);
+  return text + fmt::format(
+                    "p: two-sided paired permutation test of the differences of {} people ({} {} assignments "
+                    "of signs)\n",
+                    comparison.identities, test.exact ? "all" : "random", test.permutations);
 }
 
 }  // namespace edgeclip::report

@@ -7,7 +7,8 @@
 
 namespace edgeclip::report {
 
-/// Both directions and chance in percent, a column per measure; under each direction its confidence interval, where there is one.
+/// Both directions and chance in percent, a column per measure; under each direction its confidence interval,
+/// where there is one.
 std::string evaluation_table(const Evaluation& evaluation);
 
 /// What another model reaches in both directions, the difference of this one to it, its interval and p.

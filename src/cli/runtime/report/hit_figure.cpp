@@ -39,7 +39,8 @@ std::string thumbnail_uri(const std::string& path) {
 
 }  // namespace
 
-std::string hit_figure(const std::string& path, bool right, std::optional<double> score, const std::string& label, int& missing) {
+std::string hit_figure(const std::string& path, bool right, std::optional<double> score,
+                       const std::string& label, int& missing) {
   const std::string uri = thumbnail_uri(path);
   missing += uri.empty() ? 1 : 0;
   const std::string picture = uri.empty()
@@ -47,13 +48,15 @@ std::string hit_figure(const std::string& path, bool right, std::optional<double
                                   : fmt::format("<img src=\"{}\" alt=\"{}\">", uri,
                                                 escape_html(std::filesystem::path(path).filename().string()));
   const char* verdict = right ? "right" : "wrong";
-  return fmt::format("<figure class=\"{}\">{}<figcaption>{} {} · {}</figcaption></figure>\n", verdict, picture, right ? "✓" : "✗",
-                     label.empty() ? verdict : escape_html(label), score ? fmt::format("{:.2f}", *score) : std::string("—"));
+  return fmt::format("<figure class=\"{}\">{}<figcaption>{} {} · {}</figcaption></figure>\n", verdict,
+                     picture, right ? "✓" : "✗", label.empty() ? verdict : escape_html(label),
+                     score ? fmt::format("{:.2f}", *score) : std::string("—"));
 }
 
 std::string missing_note(int missing) {
   if (missing == 0) return {};
-  return fmt::format("<p class=\"note\">{} images cannot be read where they were at the evaluation.</p>\n", missing);
+  return fmt::format("<p class=\"note\">{} images cannot be read where they were at the evaluation.</p>\n",
+                     missing);
 }
 
 }  // namespace edgeclip::report
