@@ -43,6 +43,8 @@ bool is_of_kind(std::string_view bytes, ReportKind kind) {
       return starts("\x93NUMPY"sv);
     case ReportKind::kGraph:
       return starts("// graph of edgeclip"sv) || starts("{\n  \"kind\": \"graph of edgeclip\""sv);
+    case ReportKind::kQueries:
+      return starts("direction,number,id,query,"sv);
   }
   return false;
 }
@@ -61,6 +63,8 @@ const char* name_of(ReportKind kind) {
       return "a .npy array";
     case ReportKind::kGraph:
       return "a graph written by edgeclip";
+    case ReportKind::kQueries:
+      return "a table of queries of edgeclip";
   }
   return "";
 }

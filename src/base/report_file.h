@@ -14,7 +14,8 @@ enum class ReportKind {
   kHtml,  ///< the report page
   kPng,   ///< a picture that edgeclip made (it says so in its Software text)
   kNpy,   ///< any NumPy array
-  kGraph  ///< a graph that --dump-graph wrote: DOT or JSON
+  kGraph,   ///< a graph that --dump-graph wrote: DOT or JSON
+  kQueries  ///< queries of an evaluation, CSV
 };
 
 /// Checks, before any work, that path can be written, and that what lies there may go: nothing, an empty

@@ -4,7 +4,6 @@
 
 #include "base/artifact.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "data/dataset/tokenize_captions.h"
 #include "model/freeze.h"
@@ -118,16 +117,6 @@ void require_identities(const Dataset& dataset, const ObjectiveOptions& losses, 
     if (weight > 0) refuse(name, fmt::format("leave {0}{1} out and set {0}identity_targets to false", where, name));
   if (losses.contrastive.weight > 0 && losses.contrastive.identity_targets)
     refuse("identity_targets", fmt::format("set {}identity_targets to false", where));
-}
-
-std::string dataset_hash(const Dataset& dataset) {
-  Json holds = Json::object();
-  for (const char* key : {"files", "counts", "image_sizes"})
-    if (dataset.info.contains(key)) holds[key] = dataset.info[key];
-  if (const auto source = dataset.info.find("source"); source != dataset.info.end() && source->is_object())
-    for (const auto& [key, value] : source->items())  // of annotations, images, crops
-      if (key.size() > 5 && key.compare(key.size() - 5, 5, "_hash") == 0) holds[key] = value;
-  return hash_text(holds.dump());
 }
 
 bool has_split(const Dataset& dataset, const std::string& name) {

@@ -40,9 +40,6 @@ void adopt_tokenizer(Dataset& dataset, const Checkpoint& checkpoint);
 /// where: what stands before the options' names.
 void require_identities(const Dataset& dataset, const ObjectiveOptions& losses, const std::string& where = "");
 
-/// Hash of what a dataset holds, wherever it lies.
-std::string dataset_hash(const Dataset& dataset);
-
 bool has_split(const Dataset& dataset, const std::string& name);
 
 }  // namespace edgeclip

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/npy.h"
+#include "base/threads.h"
 #include "retrieval/encode.h"
 #include "retrieval/fake_encoder.h"
 #include "support/support.h"
@@ -90,6 +92,121 @@ TEST(Evaluate, CanRestrictTheQueriesToSomeIdentities) {
   EXPECT_NEAR(e.text_to_image.map, 100.0 / 3, 1e-9);
   options.only_ids = {77};
   test::invalid_input_of([&] { evaluate(encoder, dataset, options); });
+}
+
+TEST(Evaluate, OwnImagesAloneAreRightIfAsked) {
+  test::TempDir dir;
+  Dataset dataset = colour_dataset(dir);
+  for (ImageItem& image : dataset.images) image.id = 1;  // all of one person
+  for (Pair& pair : dataset.pairs) pair.id = 1;
+  test::FakeEncoder encoder;
+  EXPECT_DOUBLE_EQ(evaluate(encoder, dataset, {}).text_to_image.r1, 100);
+  EvaluateOptions options;
+  options.relevance = Relevance::kImage;
+  const Evaluation e = evaluate(encoder, dataset, options);
+  EXPECT_DOUBLE_EQ(e.text_to_image.r1, 75) << "as with three persons of an image each";
+  EXPECT_NEAR(e.image_to_text.map, 100 * (1 + 1 + 1.0 / 4) / 3, 1e-9);
+  EXPECT_NEAR(e.chance.r1, 100.0 / 3, 1e-9);
+  EXPECT_EQ(e.outcomes.text_to_image[0].relevant, 1);
+  EXPECT_EQ(e.outcomes.image_to_text[0].relevant, 2);
+}
+
+/// The evaluation of five captions an image, by embeddings whose products are the scores of the golden file: images are unit axes.
+TEST(EvaluateGolden, FiveCaptionsOfAnImage) {
+  EDGECLIP_REQUIRE_PARITY(folder, "metrics");
+  const Json expected = read_json(folder / "expected.json")["five_captions"];
+  const Tensor similarity = read_npy(folder / "five_captions.similarity.npy"), owner = read_npy(folder / "five_captions.caption_owner.npy");
+  const std::int64_t images = similarity.dim(0), captions = similarity.dim(1);
+  Tensor axes(DType::f32, {images, images}), texts(DType::f32, {captions, images});
+  EvaluationSet set;
+  for (std::int64_t i = 0; i < images; ++i) {
+    axes.data<float>()[i * images + i] = 1;
+    for (std::int64_t c = 0; c < captions; ++c) texts.data<float>()[c * images + i] = similarity.data<float>()[i * captions + c];
+    set.images.emplace_back(std::to_string(i));
+    set.image_names.push_back(std::to_string(i));
+    set.image_ids.push_back(i % 3);
+  }
+  for (std::int64_t c = 0; c < captions; ++c) {
+    const std::int64_t image = owner.data<std::int64_t>()[c];
+    set.captions.push_back(std::to_string(c));
+    set.caption_images.push_back(image);
+    set.caption_ids.push_back(image % 3);
+  }
+  EvaluateOptions options;
+  options.relevance = Relevance::kImage;
+  const Json found = to_json(evaluate_embeddings(set, axes, texts, options));
+  for (const char* recall : {"R@1", "R@5", "R@10"}) {
+    EXPECT_NEAR(found["text_to_image"][recall].get<double>(), expected[std::string("T2I_") + recall].get<double>(), 1e-6);
+    EXPECT_NEAR(found["image_to_text"][recall].get<double>(), expected[std::string("I2T_") + recall].get<double>(), 1e-6);
+  }
+}
+
+TEST(Evaluate, KeepsEveryQueryWithWhatWasFoundFirst) {
+  test::TempDir dir;
+  const Dataset dataset = colour_dataset(dir);
+  test::FakeEncoder encoder;
+  EvaluateOptions options;
+  options.results = 2;
+  options.only_ids = {1, 3};
+  const QueryOutcomes outcomes = evaluate(encoder, dataset, options).outcomes;
+  ASSERT_EQ(outcomes.text_to_image.size(), 3u);
+  const QueryOutcome& last = outcomes.text_to_image[2];
+  EXPECT_EQ(last.number, 3) << "of all captions of the split";
+  EXPECT_EQ(last.query, "a red person");
+  EXPECT_EQ(last.id, 3);
+  EXPECT_EQ(last.gallery, 3);
+  EXPECT_EQ(last.metrics.first_rank, 3);
+  ASSERT_EQ(last.results.size(), 2u);
+  EXPECT_EQ(last.results[0].item, "red.png") << "as the dataset names it";
+  EXPECT_FALSE(last.results[0].right);
+  EXPECT_EQ(outcomes.image_to_text[0].results[0].item, "a red person");
+  EXPECT_TRUE(outcomes.image_to_text[0].results[0].right);
+  const QueryOutcomes before = evaluation_queries(evaluation_set(dataset, "test"), options);
+  require_same_queries(before, "before", outcomes, "after");
+  EXPECT_EQ(before.text_to_image[2].metrics.first_rank, 0);
+}
+
+TEST(Evaluate, ShowsTheWorstQueries) {
+  test::TempDir dir;
+  const Dataset dataset = colour_dataset(dir);
+  test::FakeEncoder encoder;
+  EvaluateOptions options;
+  options.worst = 2;
+  options.worst_results = 1;
+  const auto worst = evaluate(encoder, dataset, options).worst;
+  ASSERT_EQ(worst.size(), 2u);
+  EXPECT_EQ(worst[0].number, 3);
+  EXPECT_NEAR(worst[0].ap, 1.0 / 3, 1e-12);
+  EXPECT_EQ(worst[0].found.first_right, 3);
+  ASSERT_EQ(worst[0].found.hits.size(), 1u);
+  EXPECT_EQ(worst[0].found.hits[0].path, (dir / "red.png").string());
+  EXPECT_EQ(worst[0].right.path, (dir / "blue.png").string());
+  EXPECT_EQ(worst[1].number, 0) << "all others do equally well, so in order";
+  options.worst = 100;
+  const Json json = to_json(evaluate(encoder, dataset, options).worst);
+  EXPECT_EQ(json.size(), 4u);
+  EXPECT_EQ(json[0]["right"]["path"], (dir / "blue.png").string());
+  EXPECT_EQ(json[0]["first_right"], 3);
+}
+
+TEST(Evaluate, GivesTheSameWithAnyNumberOfThreads) {
+  test::TempDir dir;
+  const Dataset dataset = colour_dataset(dir);
+  EvaluateOptions options;
+  options.bootstrap.resamples = 200;
+  options.results = 3;
+  const int threads = thread_count();
+  std::vector<std::string> found;
+  for (const int n : {1, 3}) {
+    set_thread_count(n);
+    test::FakeEncoder encoder;
+    Json json = to_json(evaluate(encoder, dataset, options));
+    json.erase("image_ms");
+    found.push_back(json.dump());
+  }
+  set_thread_count(threads);
+  EXPECT_EQ(found[0], found[1]);
+  EXPECT_NE(found[0].find("\"confidence_intervals\":{\"level\":0.95,\"resamples\":200,\"seed\":0,\"identities\":3,"), std::string::npos) << found[0];
 }
 
 TEST(Evaluate, ReportHasTheKeysOfTheContract) {

@@ -157,5 +157,13 @@ TEST(QueryMetrics, AreThoseOfAFullSort) {
   }
 }
 
+TEST(BestItems, AreInTheOrderOfTheMetrics) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float scores[] = {1, nan, 3, 1, 3, -std::numeric_limits<float>::infinity()};
+  EXPECT_EQ(best_items(scores, 6, 4), (std::vector<std::size_t>{2, 4, 0, 3}));
+  EXPECT_EQ(best_items(scores, 6, 9), (std::vector<std::size_t>{2, 4, 0, 3, 1, 5}));
+  EXPECT_TRUE(best_items(scores, 0, 3).empty());
+}
+
 }  // namespace
 }  // namespace edgeclip

@@ -169,4 +169,14 @@ Dataset open_dataset_with_images(const fs::path& directory, const std::string& g
   return dataset;
 }
 
+std::string dataset_hash(const Dataset& dataset) {
+  Json holds = Json::object();
+  for (const char* key : {"files", "counts", "image_sizes"})
+    if (dataset.info.contains(key)) holds[key] = dataset.info[key];
+  if (const auto source = dataset.info.find("source"); source != dataset.info.end() && source->is_object())
+    for (const auto& [key, value] : source->items())  // of annotations, images, crops
+      if (key.size() > 5 && key.compare(key.size() - 5, 5, "_hash") == 0) holds[key] = value;
+  return hash_text(holds.dump());
+}
+
 }  // namespace edgeclip

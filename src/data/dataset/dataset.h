@@ -64,4 +64,7 @@ Dataset open_dataset(const std::filesystem::path& directory);
 /// without images.
 Dataset open_dataset_with_images(const std::filesystem::path& directory, const std::string& given = {});
 
+/// Hash of what a dataset holds, wherever it lies: trainings note it, and what is evaluated is compared with it.
+std::string dataset_hash(const Dataset& dataset);
+
 }  // namespace edgeclip

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -39,14 +40,23 @@ Chance chance_of(std::int64_t n, std::int64_t gallery) {
   return {recall(1), recall(5), recall(10), ap / all, inp};
 }
 
-}  // namespace
-
-QueryMetrics query_metrics(const float* scores, std::int64_t query_id, const std::vector<std::int64_t>& gallery_ids) {
-  const auto key = [&](std::size_t j) { return std::isnan(scores[j]) ? -std::numeric_limits<float>::infinity() : scores[j]; };
-  const auto before = [&](std::size_t a, std::size_t b) {
+/// The order of a ranking.
+struct RanksBefore {
+  const float* scores;
+  float key(std::size_t j) const {
+    return std::isnan(scores[j]) ? -std::numeric_limits<float>::infinity() : scores[j];
+  }
+  bool operator()(std::size_t a, std::size_t b) const {
     const float x = key(a), y = key(b);
     return x != y ? x > y : a < b;
-  };
+  }
+};
+
+}  // namespace
+
+QueryMetrics query_metrics(const float* scores, std::int64_t query_id,
+                           const std::vector<std::int64_t>& gallery_ids) {
+  const RanksBefore before{scores};
   // Only the relevant ones are put in order; of the others it is counted between which of these they stand.
   std::vector<std::size_t> relevant;
   for (std::size_t j = 0; j < gallery_ids.size(); ++j)
@@ -57,7 +67,8 @@ QueryMetrics query_metrics(const float* scores, std::int64_t query_id, const std
   std::vector<std::int64_t> others(relevant.size(), 0);  // that stand right before relevant[k]
   for (std::size_t j = 0; j < gallery_ids.size(); ++j) {
     if (gallery_ids[j] == query_id || before(relevant.back(), j)) continue;
-    ++others[static_cast<std::size_t>(std::upper_bound(relevant.begin(), relevant.end(), j, before) - relevant.begin())];
+    ++others[static_cast<std::size_t>(std::upper_bound(relevant.begin(), relevant.end(), j, before) -
+                                      relevant.begin())];
   }
   double hits = 0, rank = 0;
   for (const std::int64_t between : others) {
@@ -70,22 +81,35 @@ QueryMetrics query_metrics(const float* scores, std::int64_t query_id, const std
   return m;
 }
 
+Measures measures_of(const QueryMetrics& query) {
+  const auto within = [&](int k) { return query.first_rank > 0 && query.first_rank <= k ? 1.0 : 0.0; };
+  return {within(1), within(5), within(10), query.ap, query.inp};
+}
+
+Measures measures_of(const RetrievalMetrics& metrics) {
+  return {metrics.r1, metrics.r5, metrics.r10, metrics.map, metrics.minp};
+}
+
+std::vector<std::size_t> best_items(const float* scores, std::size_t n, std::size_t k) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  k = std::min(k, n);
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+                    RanksBefore{scores});
+  order.resize(k);
+  return order;
+}
+
 RetrievalMetrics mean_metrics(const std::vector<QueryMetrics>& queries) {
   RetrievalMetrics mean;
   if (queries.empty()) return mean;
-  const auto within = [](const QueryMetrics& q, int k) {
-    return q.first_rank > 0 && q.first_rank <= k ? 1.0 : 0.0;
-  };
-  for (const QueryMetrics& q : queries) {
-    mean.r1 += within(q, 1);
-    mean.r5 += within(q, 5);
-    mean.r10 += within(q, 10);
-    mean.map += q.ap;
-    mean.minp += q.inp;
+  Measures sums{};
+  for (const QueryMetrics& query : queries) {
+    const Measures measures = measures_of(query);
+    for (std::size_t m = 0; m < kMeasures; ++m) sums[m] += measures[m];
   }
-  for (double* value : {&mean.r1, &mean.r5, &mean.r10, &mean.map, &mean.minp})
-    *value *= 100.0 / static_cast<double>(queries.size());
-  return mean;
+  for (double& sum : sums) sum *= 100.0 / static_cast<double>(queries.size());
+  return {sums[0], sums[1], sums[2], sums[3], sums[4]};
 }
 
 RetrievalMetrics retrieval_metrics(const TensorView& scores, const std::vector<std::int64_t>& query_ids,
@@ -125,8 +149,11 @@ RetrievalMetrics chance_metrics(const std::vector<std::int64_t>& query_ids,
   return mean;
 }
 
-Json to_json(const RetrievalMetrics& m) {
-  return {{"R@1", m.r1}, {"R@5", m.r5}, {"R@10", m.r10}, {"mAP", m.map}, {"mINP", m.minp}};
+Json to_json(const RetrievalMetrics& metrics) {
+  const Measures values = measures_of(metrics);
+  Json json = Json::object();
+  for (std::size_t m = 0; m < kMeasures; ++m) json[kMeasureNames[m]] = values[m];
+  return json;
 }
 
 }  // namespace edgeclip

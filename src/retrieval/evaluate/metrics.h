@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -33,6 +35,20 @@ struct QueryMetrics {
 /// scores: N values of one query against gallery_ids.
 QueryMetrics query_metrics(const float* scores, std::int64_t query_id,
                            const std::vector<std::int64_t>& gallery_ids);
+
+/// What is reported, in this order; each is a mean over queries.
+inline constexpr std::size_t kMeasures = 5;
+using Measures = std::array<double, kMeasures>;
+inline constexpr std::array<const char*, kMeasures> kMeasureNames = {"R@1", "R@5", "R@10", "mAP", "mINP"};
+
+/// Each in [0, 1]: recalls are 0 or 1.
+Measures measures_of(const QueryMetrics& query);
+/// In percent, as they are there.
+Measures measures_of(const RetrievalMetrics& metrics);
+
+/// Places of the k best of n scores (all, if there are fewer), best first, in the order of the metrics: equal
+/// scores keep gallery order, NaN counts as the lowest.
+std::vector<std::size_t> best_items(const float* scores, std::size_t n, std::size_t k);
 
 /// Means over queries, in percent.
 RetrievalMetrics mean_metrics(const std::vector<QueryMetrics>& queries);

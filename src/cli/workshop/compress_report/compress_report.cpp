@@ -10,7 +10,7 @@
 #include "cli/workshop/compress_report/made.h"
 #include "cli/workshop/compress_report/plan.h"
 #include "cli/workshop/compress_report/result.h"
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 #include "cli/workshop/workshop_commands.h"
 #include "data/dataset/captions.h"
 

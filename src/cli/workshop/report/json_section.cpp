@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "cli/workshop/report/example_section.h"
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 #include "cli/workshop/report/tradeoff.h"
 
 namespace edgeclip::report {

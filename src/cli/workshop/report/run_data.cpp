@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/median.h"
 #include "cli/workshop/report/json_section.h"
-#include "cli/workshop/report/names.h"
+#include "cli/runtime/report/names.h"
 
 namespace edgeclip::report {
 

@@ -1,4 +1,4 @@
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 
 #include <fmt/format.h>
 
