@@ -106,6 +106,10 @@ TEST_F(EnergyZones, ThatCannotBeReadAreNoZeros) {
   EXPECT_FALSE(EnergyMeter(dir_ / "none").joules());
   EXPECT_FALSE(EnergyMeter(dir_.path()).joules());
   zone("intel-rapl:0", "package-0", 1000000);
+  fs::create_directories(dir_ / "intel-rapl:1");
+  test::write_text(dir_ / "intel-rapl:1/name", "package-1\n");
+  EXPECT_FALSE(EnergyMeter(dir_.path()).joules()) << "one of two packages alone is too little";
+  fs::remove_all(dir_ / "intel-rapl:1");
   EnergyMeter meter(dir_.path());
   EXPECT_TRUE(meter.joules());
   fs::remove(dir_ / "intel-rapl:0/energy_uj");
@@ -125,6 +129,8 @@ TEST(Measure, ReportsWhatIsKnown) {
   EXPECT_EQ(unknown["cpu_percent"], (Json{{"avg", 50.0}, {"peak", 150.0}}));
   EXPECT_TRUE(unknown["power_w"].is_null());
   EXPECT_TRUE(unknown["gpu_percent"].is_null());
+  usage.gpu_percent = Usage{5, 60};
+  EXPECT_EQ(usage_json(usage)["gpu_percent"], (Json{{"avg", 5.0}, {"peak", 60.0}}));
   usage.power_w = Usage{20, 30};
   EXPECT_EQ(usage_json(usage)["power_w"], (Json{{"avg", 20.0}, {"peak", 30.0}}));
 }
