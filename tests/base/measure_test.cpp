@@ -72,6 +72,26 @@ TEST(QuantileSketch, CountsRepetitionsZerosAndWhatIsOutOfRange) {
   EXPECT_GE(sketch.quantile(1), 1e9 * 0.99);
 }
 
+TEST(QuantileSketch, StartsAnewWithItsMemory) {
+  QuantileSketch reserved, plain;
+  reserved.reserve();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(reserved.count(), 0);
+    EXPECT_EQ(reserved.quantile(0.5), 0);
+    plain.clear();
+    for (int i = 1; i <= 3000; ++i) {
+      reserved.add(i);
+      plain.add(i);
+      if (i == 7 || i == 1024 || i == 1025 || i == 3000) {
+        EXPECT_EQ(reserved.quantile(0.3), plain.quantile(0.3)) << i;
+        EXPECT_EQ(reserved.greatest(), i);
+        EXPECT_EQ(reserved.sum(), plain.sum());
+      }
+    }
+    reserved.clear();
+  }
+}
+
 class EnergyZones : public testing::Test {
  protected:
   void zone(const std::string& name, const std::string& label, std::int64_t energy) {
