@@ -10,8 +10,8 @@
 
 #include "base/median.h"
 #include "builder/verify_layers.h"
-#include "cli/workshop/report/html.h"
-#include "cli/workshop/report/names.h"
+#include "cli/runtime/report/html.h"
+#include "cli/runtime/report/names.h"
 #include "cli/workshop/report/svg_scatter.h"
 
 namespace edgeclip::compress_report {

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/workshop/report/html.h"
-#include "cli/workshop/report/names.h"
+#include "cli/runtime/report/html.h"
+#include "cli/runtime/report/names.h"
 #include "data/image/codecs.h"
 #include "data/image/image.h"
 #include "data/image/resample.h"

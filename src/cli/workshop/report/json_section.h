@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/workshop/report/names.h"
+#include "cli/runtime/report/names.h"
 
 namespace edgeclip::report {
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 #include "data/image/png_text.h"
 #include "retrieval/search/image_grid.h"
 

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/report_file.h"
 #include "cli/runtime/options_command.h"
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 #include "cli/workshop/report/json_section.h"
 #include "cli/workshop/report/picture_section.h"
 #include "cli/workshop/report/run_section.h"

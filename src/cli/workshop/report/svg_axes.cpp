@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "base/utf8.h"
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 
 namespace edgeclip::report {
 

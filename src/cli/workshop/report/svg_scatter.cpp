@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cli/workshop/report/html.h"
+#include "cli/runtime/report/html.h"
 #include "cli/workshop/report/svg_axes.h"
 
 namespace edgeclip::report {

@@ -1,4 +1,4 @@
-#include "cli/workshop/report/names.h"
+#include "cli/runtime/report/names.h"
 
 #include <fmt/format.h>
 
