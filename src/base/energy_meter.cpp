@@ -1,8 +1,8 @@
 #include "base/energy_meter.h"
 
-#include <fstream>
 #include <string>
-#include <system_error>
+
+#include "base/sysfs.h"
 
 namespace edgeclip {
 
@@ -11,10 +11,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::optional<std::int64_t> read_number(const fs::path& file) {
-  std::ifstream in(file);
-  std::int64_t value = 0;
-  if (in >> value && value >= 0) return value;
-  return {};
+  const auto value = sysfs_number(file);
+  return value && *value >= 0 ? value : std::nullopt;
 }
 
 /// "intel-rapl:0": a package.  Zones below it ("intel-rapl:0:1", its cores) are part of it, those of
@@ -22,20 +20,20 @@ std::optional<std::int64_t> read_number(const fs::path& file) {
 bool is_package(const fs::path& zone) {
   const std::string name = zone.filename().string(), begin = "intel-rapl:";
   if (name.rfind(begin, 0) != 0 || name.find(':', begin.size()) != std::string::npos) return false;
-  std::ifstream in(zone / "name");
-  std::string label;
-  return in >> label && label.rfind("package", 0) == 0;
+  return sysfs_text(zone / "name").value_or("").rfind("package", 0) == 0;
 }
 
 }  // namespace
 
 EnergyMeter::EnergyMeter(const fs::path& powercap) {
-  std::error_code error;
-  for (fs::directory_iterator it(powercap, error), end; !error && it != end; it.increment(error)) {
-    if (!is_package(it->path())) continue;
-    const auto now = read_number(it->path() / "energy_uj"),
-               range = read_number(it->path() / "max_energy_range_uj");
-    if (now && range) zones_.push_back({it->path() / "energy_uj", *now, *range});
+  for (const fs::path& zone : sysfs_entries(powercap)) {
+    if (!is_package(zone)) continue;
+    const auto now = read_number(zone / "energy_uj"), range = read_number(zone / "max_energy_range_uj");
+    if (!now || !range) {  // of the others alone it would be too little
+      zones_.clear();
+      break;
+    }
+    zones_.push_back({zone / "energy_uj", *now, *range});
   }
   readable_ = !zones_.empty();
 }

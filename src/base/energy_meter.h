@@ -14,7 +14,7 @@ class EnergyMeter {
   /// powercap: the folder of the zones.  Since 2020 kernels let root alone read the counters.
   explicit EnergyMeter(const std::filesystem::path& powercap = "/sys/class/powercap");
 
-  /// Joules since it was made, of all packages; nothing where the machine does not tell, or does not any
+  /// Joules since it was made, of all packages; nothing where the machine does not tell of each, or does not any
   /// more. To be called more often than the counters run over (minutes under the highest load).
   std::optional<double> joules();
 

@@ -11,13 +11,14 @@ Json latency_json(const QuantileSketch& ms) {
 
 Json usage_json(const ResourceUsage& usage) {
   const auto json = [](const Usage& u) { return Json{{"avg", u.avg}, {"peak", u.peak}}; };
+  const auto told = [&](const std::optional<Usage>& u) { return u ? json(*u) : Json(nullptr); };
   return {{"cpu_percent", json(usage.cpu_percent)},
           {"memory_percent", json(usage.memory_percent)},
           {"rss_mb", json(usage.rss_mb)},
           {"anonymous_mb", json(usage.anonymous_mb)},
           {"mapped_mb", json(usage.mapped_mb)},
-          {"gpu_percent", nullptr},
-          {"power_w", usage.power_w ? json(*usage.power_w) : Json(nullptr)}};
+          {"gpu_percent", told(usage.gpu_percent)},
+          {"power_w", told(usage.power_w)}};
 }
 
 }  // namespace edgeclip

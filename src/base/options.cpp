@@ -99,6 +99,7 @@ struct DescribeVisitor final : FieldVisitor {
 };
 
 void read_list(const Json& json, Field field, const std::string& where) {
+  if (json.is_string() && field.type->item->kind == FieldKind::kString) return read_list(Json::array({json}), field, where);  // a list of one
   if (!json.is_array()) invalid_input("{}expected a list, found {}", place(where), json_kind(json));
   field.type->clear(field.value);
   for (std::size_t i = 0; i < json.size(); ++i)
@@ -181,6 +182,10 @@ Json read_setting(const Json& printed, const std::string& setting) {
     return json;
   }
   const Json value = Json::parse(text, nullptr, false);
+  if (at->is_array() && value.is_discarded()) {  // a list of one text, if it is a list of texts
+    *out = text;
+    return json;
+  }
   const bool same =
       !value.is_discarded() && ((at->is_number() && value.is_number()) || at->type() == value.type());
   if (!same)

@@ -1,5 +1,6 @@
 #include "base/process_metrics.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -57,7 +58,51 @@ double process_cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-ResourceSampler::ResourceSampler(int interval_ms) : interval_ms_(interval_ms) {
+void release_freed_memory() { ::malloc_trim(0); }
+
+namespace {
+
+/// One measure of several parts: averages by the parts' seconds, the highest peak.
+template <class Get>
+Usage combine(const std::vector<ResourceUsage>& parts, const Get& get) {
+  double seconds = 0;
+  for (const ResourceUsage& part : parts) seconds += part.seconds;
+  Usage whole;
+  for (const ResourceUsage& part : parts) {
+    const Usage usage = get(part);
+    const double share = seconds > 0 ? part.seconds / seconds : 1 / static_cast<double>(parts.size());
+    whole.avg += share * usage.avg;
+    whole.peak = std::max(whole.peak, usage.peak);
+  }
+  return whole;
+}
+
+std::optional<Usage> combine_told(const std::vector<ResourceUsage>& parts, std::optional<Usage> ResourceUsage::*measure) {
+  if (parts.empty()) return {};
+  for (const ResourceUsage& part : parts)
+    if (!(part.*measure)) return {};
+  return combine(parts, [&](const ResourceUsage& part) { return *(part.*measure); });
+}
+
+void add_sample(Usage& usage, double value) {
+  usage.avg += value;
+  usage.peak = std::max(usage.peak, value);
+}
+
+}  // namespace
+
+ResourceUsage combined(const std::vector<ResourceUsage>& parts) {
+  ResourceUsage whole;
+  for (const auto measure : {&ResourceUsage::cpu_percent, &ResourceUsage::rss_mb, &ResourceUsage::anonymous_mb,
+                             &ResourceUsage::mapped_mb, &ResourceUsage::memory_percent})
+    whole.*measure = combine(parts, [&](const ResourceUsage& part) { return part.*measure; });
+  for (const auto measure : {&ResourceUsage::power_w, &ResourceUsage::gpu_percent}) whole.*measure = combine_told(parts, measure);
+  for (const ResourceUsage& part : parts) whole.seconds += part.seconds;
+  return whole;
+}
+
+ResourceSampler::ResourceSampler(int interval_ms, const std::filesystem::path& sys)
+    : interval_ms_(interval_ms), energy_(sys / "class/powercap"), rails_(sys), gpu_(sys) {
   cpu_start_ = cpu_last_ = process_cpu_seconds();
   wall_start_ = wall_last_ = wall_seconds();
   thread_ = std::thread([this] {
@@ -89,14 +134,21 @@ void ResourceSampler::sample() {
     wall_last_ = wall;
   }
   const ResidentMemory memory = resident_memory();
-  const auto add = [](Usage& usage, std::int64_t bytes) {
-    usage.avg += static_cast<double>(bytes);
-    usage.peak = std::max(usage.peak, static_cast<double>(bytes));
-  };
-  add(rss_, memory.total());
-  add(anonymous_, memory.anonymous);
-  add(mapped_, memory.mapped);
+  add_sample(rss_, static_cast<double>(memory.total()));
+  add_sample(anonymous_, static_cast<double>(memory.anonymous));
+  add_sample(mapped_, static_cast<double>(memory.mapped));
+  sample_gauges();
   ++samples_;
+}
+
+/// What is no counter but a value of the moment.
+void ResourceSampler::sample_gauges() {
+  const auto watts = rails_told_ ? rails_.watts() : std::nullopt;
+  const auto load = gpu_told_ ? gpu_.percent() : std::nullopt;
+  rails_told_ = watts.has_value();
+  gpu_told_ = load.has_value();
+  if (watts) add_sample(rail_watts_, *watts);
+  if (load) add_sample(gpu_load_, *load);
 }
 
 ResourceUsage ResourceSampler::stop() {
@@ -106,8 +158,8 @@ ResourceUsage ResourceSampler::stop() {
   const double wall = std::max(1e-9, wall_seconds() - wall_start_),
                limit = static_cast<double>(std::max<std::int64_t>(1, usable_memory_bytes()));
   const auto samples = static_cast<double>(std::max<std::int64_t>(1, samples_));
-  const auto per = [&](const Usage& bytes, double unit) {
-    return Usage{bytes.avg / samples / unit, bytes.peak / unit};
+  const auto per = [&](const Usage& sums, double unit) {
+    return Usage{sums.avg / samples / unit, sums.peak / unit};
   };
   ResourceUsage usage;
   usage.cpu_percent.avg = 100 * (process_cpu_seconds() - cpu_start_) / wall;
@@ -115,7 +167,11 @@ ResourceUsage ResourceSampler::stop() {
   if (const auto joules = energy_.joules()) {
     const double average = *joules / wall;
     usage.power_w = Usage{average, std::max(watts_peak_, average)};
+  } else if (rails_told_) {
+    usage.power_w = per(rail_watts_, 1);
   }
+  if (gpu_told_) usage.gpu_percent = per(gpu_load_, 1);
+  usage.seconds = wall;
   usage.rss_mb = per(rss_, kMiB);
   usage.anonymous_mb = per(anonymous_, kMiB);
   usage.mapped_mb = per(mapped_, kMiB);

@@ -44,9 +44,24 @@ void QuantileSketch::add(double value, std::int64_t times) {
   if (buckets_.empty()) {
     buckets_.assign(bucket_of(kLargest) + 1, 0);
     for (const double earlier : values_) add_to_bucket(earlier, 1);
-    values_ = {};
+    values_.clear();
+    if (!reserved_) values_.shrink_to_fit();
   }
   add_to_bucket(value, times);
+}
+
+void QuantileSketch::reserve() {
+  reserved_ = true;
+  values_.assign(kExact, 0);
+  buckets_.assign(bucket_of(kLargest) + 1, 0);
+  clear();
+}
+
+void QuantileSketch::clear() {
+  values_.clear();
+  buckets_.clear();
+  count_ = 0;
+  sum_ = least_ = greatest_ = 0;
 }
 
 void QuantileSketch::add_to_bucket(double value, std::int64_t times) {

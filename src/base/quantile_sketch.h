@@ -19,6 +19,11 @@ class QuantileSketch {
   /// value: finite (CHECKed), as in times or sizes; what is not above 0 counts as 0.  times: at least 0.
   void add(double value, std::int64_t times = 1);
 
+  /// Takes all the memory that it may ever need now, and touches it: where memory is watched, what watches must not grow.
+  void reserve();
+  /// As new, with the memory kept.
+  void clear();
+
   std::int64_t count() const { return count_; }
   double sum() const { return sum_; }
   double mean() const { return count_ > 0 ? sum_ / static_cast<double>(count_) : 0; }
@@ -34,6 +39,7 @@ class QuantileSketch {
 
   std::vector<double> values_;         ///< all of them; empty once they are in buckets
   std::vector<std::int64_t> buckets_;  ///< counts; bucket 0: values of 0
+  bool reserved_ = false;
   std::int64_t count_ = 0;
   double sum_ = 0, least_ = 0, greatest_ = 0;
 };

@@ -37,6 +37,8 @@ bool is_of_kind(std::string_view bytes, ReportKind kind) {
       return starts("rank,score,path,id"sv);
     case ReportKind::kHtml:
       return holds("<meta name=\"generator\" content=\"edgeclip"sv);
+    case ReportKind::kMarkdown:
+      return starts("<!-- report of edgeclip -->"sv);
     case ReportKind::kPng:
       return starts("\x89PNG\r\n\x1A\n"sv) && holds("tEXtSoftware\0edgeclip"sv);
     case ReportKind::kNpy:
@@ -57,6 +59,8 @@ const char* name_of(ReportKind kind) {
       return "search results of edgeclip";
     case ReportKind::kHtml:
       return "a report page of edgeclip";
+    case ReportKind::kMarkdown:
+      return "a Markdown report of edgeclip";
     case ReportKind::kPng:
       return "a picture made by edgeclip";
     case ReportKind::kNpy:

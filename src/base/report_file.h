@@ -12,6 +12,7 @@ enum class ReportKind {
   kJson,  ///< what --json writes
   kCsv,   ///< search results
   kHtml,  ///< the report page
+  kMarkdown,  ///< the table of bench
   kPng,   ///< a picture that edgeclip made (it says so in its Software text)
   kNpy,   ///< any NumPy array
   kGraph,   ///< a graph that --dump-graph wrote: DOT or JSON

@@ -25,7 +25,7 @@ struct PlanEncoderOptions {
 /// A plan of a dual encoder (graphs "image" and "text", a tokenizer, a model card of task "dual_encoder") as
 /// an Encoder.  A tower is opened, and its file read and checked, when it is first used.  Batches larger than
 /// the plan's largest profile are cut.  Thread-safe: every call has a context of its own while it runs, so
-/// that there are as many per tower as calls ran at once.
+/// that there are as many per tower as calls ran at once lately (engine/runtime/context_pool.h).
 class PlanEncoder : public Encoder {
  public:
   /// Throws InvalidInput if the folder is no such plan, of another format version, or damaged.

@@ -72,6 +72,26 @@ TEST(QuantileSketch, CountsRepetitionsZerosAndWhatIsOutOfRange) {
   EXPECT_GE(sketch.quantile(1), 1e9 * 0.99);
 }
 
+TEST(QuantileSketch, StartsAnewWithItsMemory) {
+  QuantileSketch reserved, plain;
+  reserved.reserve();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(reserved.count(), 0);
+    EXPECT_EQ(reserved.quantile(0.5), 0);
+    plain.clear();
+    for (int i = 1; i <= 3000; ++i) {
+      reserved.add(i);
+      plain.add(i);
+      if (i == 7 || i == 1024 || i == 1025 || i == 3000) {
+        EXPECT_EQ(reserved.quantile(0.3), plain.quantile(0.3)) << i;
+        EXPECT_EQ(reserved.greatest(), i);
+        EXPECT_EQ(reserved.sum(), plain.sum());
+      }
+    }
+    reserved.clear();
+  }
+}
+
 class EnergyZones : public testing::Test {
  protected:
   void zone(const std::string& name, const std::string& label, std::int64_t energy) {
@@ -106,6 +126,10 @@ TEST_F(EnergyZones, ThatCannotBeReadAreNoZeros) {
   EXPECT_FALSE(EnergyMeter(dir_ / "none").joules());
   EXPECT_FALSE(EnergyMeter(dir_.path()).joules());
   zone("intel-rapl:0", "package-0", 1000000);
+  fs::create_directories(dir_ / "intel-rapl:1");
+  test::write_text(dir_ / "intel-rapl:1/name", "package-1\n");
+  EXPECT_FALSE(EnergyMeter(dir_.path()).joules()) << "one of two packages alone is too little";
+  fs::remove_all(dir_ / "intel-rapl:1");
   EnergyMeter meter(dir_.path());
   EXPECT_TRUE(meter.joules());
   fs::remove(dir_ / "intel-rapl:0/energy_uj");
@@ -125,6 +149,8 @@ TEST(Measure, ReportsWhatIsKnown) {
   EXPECT_EQ(unknown["cpu_percent"], (Json{{"avg", 50.0}, {"peak", 150.0}}));
   EXPECT_TRUE(unknown["power_w"].is_null());
   EXPECT_TRUE(unknown["gpu_percent"].is_null());
+  usage.gpu_percent = Usage{5, 60};
+  EXPECT_EQ(usage_json(usage)["gpu_percent"], (Json{{"avg", 5.0}, {"peak", 60.0}}));
   usage.power_w = Usage{20, 30};
   EXPECT_EQ(usage_json(usage)["power_w"], (Json{{"avg", 20.0}, {"peak", 30.0}}));
 }

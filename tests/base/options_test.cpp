@@ -267,5 +267,17 @@ TEST(Options, WhatFewFilesHaveIsWrittenInThemAlone) {
   EXPECT_NE(describe_options(options).find("rare"), std::string::npos);
 }
 
+TEST(Options, OneTextIsAListOfOne) {
+  Outer options;
+  options_from_json(Json::parse(R"({"lora": {"targets": "v"}})"), options, "");
+  EXPECT_EQ(options.lora.targets, std::vector<std::string>{"v"});
+  set_option(options, "lora.targets=out/plan");
+  EXPECT_EQ(options.lora.targets, std::vector<std::string>{"out/plan"});
+  set_option(options, R"(lora.targets=["a", "b"])");
+  EXPECT_EQ(options.lora.targets, (std::vector<std::string>{"a", "b"}));
+  EXPECT_NE(message(R"({"list": "text"})").find("list: expected a list, found"), std::string::npos);
+  EXPECT_NE(test::invalid_input_of([&] { set_option(options, "list=text"); }).find("list: expected a list, found"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace edgeclip

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "cli/workshop/report/example_section.h"
 #include "cli/runtime/report/html.h"
+#include "cli/workshop/report/example_section.h"
 #include "cli/workshop/report/json_section.h"
 #include "cli/workshop/report/picture_section.h"
 #include "cli/workshop/report/run_section.h"

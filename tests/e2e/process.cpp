@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -89,5 +90,19 @@ std::set<std::string> listing(const fs::path& folder) {
 }
 
 fs::path work() { return EDGECLIP_E2E_WORK; }
+
+std::vector<std::string> listed_commands(const std::string& program) {
+  std::istringstream help(run({program, "--help"}).out);
+  std::vector<std::string> names;
+  bool listed = false;
+  for (std::string line; std::getline(help, line);) {
+    if (line.rfind("Subcommands", 0) == 0) {
+      listed = true;
+    } else if (listed && line.rfind("  ", 0) == 0 && line.size() > 2 && line[2] != ' ') {
+      names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    }
+  }
+  return names;
+}
 
 }  // namespace edgeclip::test

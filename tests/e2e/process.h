@@ -37,6 +37,9 @@ class Process {
 
 ProcessResult run(const std::vector<std::string>& command);
 
+/// The commands that a program's own help lists.
+std::vector<std::string> listed_commands(const std::string& program);
+
 /// Paths of everything below folder, hidden files included.
 std::set<std::string> listing(const std::filesystem::path& folder);
 

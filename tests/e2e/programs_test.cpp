@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "base/json.h"
 #include "process.h"
 
@@ -16,24 +14,9 @@ std::vector<std::string> programs() {
   return list;
 }
 
-/// The commands that the program's own help lists.
-std::vector<std::string> commands_of(const std::string& program) {
-  std::istringstream help(run({program, "--help"}).out);
-  std::vector<std::string> names;
-  bool listed = false;
-  for (std::string line; std::getline(help, line);) {
-    if (line.rfind("Subcommands", 0) == 0) {
-      listed = true;
-    } else if (listed && line.rfind("  ", 0) == 0 && line.size() > 2 && line[2] != ' ') {
-      names.push_back(line.substr(2, line.find(' ', 2) - 2));
-    }
-  }
-  return names;
-}
-
 TEST(Programs, HelpOfEveryCommandShowsAnExample) {
   for (const auto& program : programs()) {
-    const auto commands = commands_of(program);
+    const auto commands = listed_commands(program);
     EXPECT_GE(commands.size(), 9u) << program;
     for (const auto& command : commands) {
       const ProcessResult help = run({program, command, "--help"});
@@ -46,7 +29,7 @@ TEST(Programs, HelpOfEveryCommandShowsAnExample) {
 
 TEST(Programs, EveryCommandPrintsItsConfiguration) {
   for (const auto& program : programs())
-    for (const auto& command : commands_of(program)) {
+    for (const auto& command : listed_commands(program)) {
       const ProcessResult result = run({program, command, "--print-config"});
       EXPECT_EQ(result.code, 0) << command << ": " << result.err;
       EXPECT_TRUE(Json::parse(result.out, nullptr, false).is_object()) << command;

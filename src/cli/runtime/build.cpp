@@ -57,7 +57,7 @@ class BuildCommand : public OptionsCommand<Options> {
     return {
         "build resnet.onnx --shape image=1x3x224x224:4x3x224x224:8x3x224x224 --precision int8 --calibration "
         "samples/ "
-        "--out plan/   (samples/image.npy: some dozens of images along the first dimension)",
+        "--out plan/  # samples/image.npy: some dozens of images along the first dimension",
         "build bert.onnx --shape input_ids=1x1:4x32:8x128 --shape attention_mask=1x1:4x32:8x128 --out plan/"};
   }
 

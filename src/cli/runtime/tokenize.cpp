@@ -40,7 +40,10 @@ class TokenizeCommand : public OptionsCommand<Options> {
   const char* name() const override { return "tokenize"; }
   const char* summary() const override { return "Shows the token ids that a text tower sees"; }
   const char* example() const override {
-    return "tokenize --tokenizer clip:bpe_simple_vocab_16e6.txt.gz --text \"a man in a red coat\"";
+    return "tokenize --tokenizer plan/tokenizer --text \"a man in a red coat\"";
+  }
+  std::vector<std::string> more_examples() const override {
+    return {"tokenize --tokenizer clip:bpe_simple_vocab_16e6.txt.gz --input queries.txt --out ids.npy"};
   }
 
  protected:

@@ -57,7 +57,10 @@ class ImportCommand : public OptionsCommand<Options> {
   const char* name() const override { return "import"; }
   const char* summary() const override { return "Makes a checkpoint of other libraries' weights"; }
   const char* example() const override {
-    return "import --from ViT-B-32.pt --tokenizer clip:bpe_simple_vocab_16e6.txt.gz --out clip/";
+    return "import --from clip-vit-base-patch32/ --out clip/";
+  }
+  std::vector<std::string> more_examples() const override {
+    return {"import --from ViT-B-32.pt --tokenizer clip:bpe_simple_vocab_16e6.txt.gz --out clip/"};
   }
 
  protected:

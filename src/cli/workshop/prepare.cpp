@@ -69,8 +69,11 @@ class PrepareCommand : public OptionsCommand<Options> {
     return "Makes a prepared dataset from annotations and images or a video";
   }
   const char* example() const override {
-    return "prepare --format video --annotations examples/vtest_pedes/annotations.json "
-           "--images /usr/share/doc/opencv-doc/examples/data --val-from-frame 320 --out dataset/";
+    return "prepare --annotations annotations.json --images images/ --out dataset/";
+  }
+  std::vector<std::string> more_examples() const override {
+    return {"prepare --format video --annotations examples/vtest_pedes/annotations.json "
+            "--images /usr/share/doc/opencv-doc/examples/data --val-from-frame 320 --out dataset/"};
   }
 
  protected:

@@ -46,7 +46,7 @@ class TrainCommand : public OptionsCommand<Options> {
   const char* name() const override { return "train"; }
   const char* summary() const override { return "Trains a dual encoder, or an adapter on a trained one"; }
   const char* example() const override {
-    return "train --data dataset/ --out run/ --epochs 10 --batch 64 --set optimizer.lr=0.0005";
+    return "train --config configs/model/tiny.json --data dataset/ --out run/ --epochs 3 --batch 64 --set optimizer.lr=0.0005";
   }
 
  protected:

@@ -39,7 +39,8 @@ td.number, th.number { text-align: right; }
 td.number, td:first-child { white-space: nowrap; }
 tbody tr { background: var(--card); }
 tbody tr:nth-child(even) { background: var(--stripe); }
-table.pairs td { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+table.pairs th, table.pairs td { text-align: left; }
+table.pairs td { white-space: normal; overflow-wrap: anywhere; }
 table.pairs td:first-child { width: 40%; }
 tbody tr.marked { background: var(--marked); }
 .chart svg { fill: var(--ink); }

@@ -6,11 +6,11 @@
 #include "base/output_claim.h"
 #include "base/report_file.h"
 #include "cli/runtime/options_command.h"
+#include "cli/runtime/report/html.h"
 #include "cli/runtime/system_info.h"
 #include "cli/workshop/compress_report/made.h"
 #include "cli/workshop/compress_report/plan.h"
 #include "cli/workshop/compress_report/result.h"
-#include "cli/runtime/report/html.h"
 #include "cli/workshop/workshop_commands.h"
 #include "data/dataset/captions.h"
 

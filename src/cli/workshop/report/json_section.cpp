@@ -5,8 +5,9 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "cli/workshop/report/example_section.h"
+#include "cli/runtime/report/deployment_table.h"
 #include "cli/runtime/report/html.h"
+#include "cli/workshop/report/example_section.h"
 #include "cli/workshop/report/tradeoff.h"
 
 namespace edgeclip::report {
@@ -115,40 +116,20 @@ std::string evaluate_section(const std::vector<NamedReport>& reports) {
 
 std::string bench_section(const std::vector<NamedReport>& reports,
                           const std::vector<NamedReport>& evaluations) {
-  static constexpr std::pair<const char*, const char*> kRows[] = {
-      {"precision", "precision"},
-      {"batch", "batch"},
-      {"total_queries", "total queries"},
-      {"total_time_s", "total time, s"},
-      {"total_inference_time_s", "total inference time, s"},
-      {"avg_inference_time_s", "average inference time, s"},
-      {"avg_qps", "queries per second"},
-      {"latency_ms.p10", "latency p10, ms"},
-      {"latency_ms.median", "latency median, ms"},
-      {"latency_ms.p90", "latency p90, ms"},
-      {"latency_ms.p99", "latency p99, ms"},
-      {"cpu_percent.avg", "CPU average, % of one CPU"},
-      {"cpu_percent.peak", "CPU peak, % of one CPU"},
-      {"memory_percent.avg", "memory average, %"},
-      {"memory_percent.peak", "memory peak, %"},
-      {"rss_mb.avg", "resident memory average, MiB"},
-      {"rss_mb.peak", "resident memory peak, MiB"},
-      {"gpu_percent.avg", "GPU average, %"},
-      {"power_w.avg", "power average, W"},
-      {"model_mb", "model, MiB"}};
-  Table table{{"measure"}, {}};
-  for (const auto& name : distinct_names(reports)) table.columns.push_back(name);
-  for (const auto& [path, label] : kRows) {
-    std::vector<std::string> row = {label};
-    for (const auto& report : reports) row.push_back(cell_text(value_at(report.second, path)));
-    table.rows.push_back(std::move(row));
+  std::vector<NamedReport> plans;
+  std::vector<std::string> names;
+  const std::vector<std::string> of_reports = distinct_names(reports);
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    const auto each = each_precision(reports[i]);
+    const auto each_name = each.size() == 1 ? std::vector<std::string>{of_reports[i]} : plan_names(each);
+    plans.insert(plans.end(), each.begin(), each.end());
+    names.insert(names.end(), each_name.begin(), each_name.end());
   }
   const std::string data = common_data(reports);
   return html_section(data.empty() ? "Deployment" : "Deployment, images of " + data,
-                      html_table(table) +
-                          "<p class=\"note\">A query is one image read, decoded, preprocessed, encoded and "
-                          "searched for. — : not measurable on this machine.</p>\n" +
-                          deployment_charts(reports, evaluations));
+                      html_table(deployment_table(plans, names)) +
+                          fmt::format("<p class=\"note\">{}</p>\n", escape_html(deployment_note())) +
+                          deployment_charts(plans, evaluations));
 }
 
 std::string search_section(const NamedReport& report) {

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/median.h"
-#include "cli/workshop/report/json_section.h"
 #include "cli/runtime/report/names.h"
+#include "cli/workshop/report/json_section.h"
 
 namespace edgeclip::report {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "cli/workshop/report/example_section.h"
 #include "cli/runtime/report/html.h"
 #include "cli/runtime/report/names.h"
+#include "cli/workshop/report/example_section.h"
 
 namespace edgeclip::report {
 
