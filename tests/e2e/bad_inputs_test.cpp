@@ -259,8 +259,7 @@ TEST(Interrupt, TermEndsDrawingAndBenchingWithNothingHalfWritten) {
     EXPECT_EQ(result.code, 130) << result.err;
     const fs::path report = dir / "bench.json";  // what was measured by then; nothing, if the signal came before the first query
     if (fs::exists(report)) {
-      std::ifstream file(report);
-      const Json json = Json::parse(file);
+      const Json json = read_json(report);
       EXPECT_EQ(json.at("interrupted"), true) << json;
       EXPECT_GE(json.at("total_queries"), 1) << json;
       fs::remove(report);
