@@ -176,11 +176,11 @@ void ExampleWorld::make_workshop_inputs() const {
   fs::create_directory(base_ / "peft_folder");
   for (const char* file : {"adapter_model.safetensors", "adapter_config.json"}) fs::copy(base_ / "adapted/best" / file, base_ / "peft_folder" / file);
   make("edgeclip export --checkpoint run/best --format hf --out clip-vit-base-patch32");
-  make("edgeclip export --checkpoint run/best --no-verify --out exported");
-  make("edgeclip-edge build --bundle exported --out plan");
-  make("edgeclip-edge evaluate --plan plan --data dataset --json evaluate.json");
-  make("edgeclip-edge bench --plan plan --data dataset --queries 4 --json bench.json");
-  make("edgeclip-edge index --plan plan --images dataset --out gallery");
+  const std::string small = golden("formats/v1/dataset").string();  // with a model of its own
+  make("edgeclip-edge build --bundle '" + golden("formats/v1/bundle").string() + "' --out plan");
+  make("edgeclip-edge evaluate --plan plan --json evaluate.json --data '" + small + "'");
+  make("edgeclip-edge bench --plan plan --queries 4 --json bench.json --data '" + small + "'");
+  make("edgeclip-edge index --plan plan --out gallery --images '" + small + "'");
   make("edgeclip-edge search --plan plan --gallery gallery --text 'a woman' --top 3 --grid grid.png");
 }
 

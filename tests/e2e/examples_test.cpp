@@ -19,7 +19,7 @@ struct Needs {
 constexpr Needs kNeeds[] = {
     {"clip:bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt.gz", "CLIP's vocabulary is not ours to bring along ($EDGECLIP_DATA)"},
     {"ViT-B-32.pt", "ViT-B-32.pt", "OpenAI's checkpoint is not ours to bring along"},
-    {"/usr/share/doc/opencv-doc", "/usr/share/doc/opencv-doc/examples/data/vtest.avi", "a video of Debian's opencv-doc"}};
+    {"/usr/share/doc/opencv-doc", "/usr/share/doc/opencv-doc/examples/data/vtest.avi", "the video is one of Debian's opencv-doc"}};
 
 std::string missing(const ExampleWorld& world, const std::string& example) {
   for (const Needs& needs : kNeeds)
@@ -38,7 +38,7 @@ void run_examples(const std::string& program, const ExampleWorld& world, const s
     int ran = 0;
     for (const std::string& example : examples) {
       if (const std::string why = missing(world, example); !why.empty()) {
-        std::cout << "left out: " << example << ": needs " << why << "\n";
+        std::cout << "left out: " << example << ": " << why << "\n";
         continue;
       }
       EXPECT_EQ(world.try_example(example), "");
