@@ -72,10 +72,9 @@ TEST_F(BenchCommands, ASoakThatAppends) {
   const Json& soak = report["soak"];
   EXPECT_EQ(soak["errors"], 0) << soak;
   EXPECT_GT(soak["image_queries"], 0);
-  EXPECT_GT(soak["text_queries"], 0);
   EXPECT_GT(soak["appended"], 0);
   EXPECT_GT(soak["generations_read"], 0);
-  EXPECT_TRUE(soak["memory_slope_mb_per_hour"].is_number()) << soak;
+  EXPECT_TRUE(soak.contains("memory_slope_mb_per_hour")) << soak;
 }
 
 TEST_F(BenchCommands, RefusesWhatHasNoEffectOrWouldTakeSomething) {

@@ -20,11 +20,13 @@ class Soak : public testing::Test {
     SoakOptions options;
     options.minutes = seconds / 60;
     options.append = append;
+    options.clock = [this] { return now_ += 0.001; };  // so that the number of queries is the same on a busy machine
     return run_soak(encoder_, gallery_of_images(encoder_, good_), paths_, {"red", "green blue", "grey"}, options);
   }
   test::TempDir dir_;
   std::vector<fs::path> good_ = test::write_images(dir_ / "images", 3), paths_ = good_;
   test::FakeEncoder encoder_;
+  double now_ = 0;
 };
 
 TEST_F(Soak, AsksBothKindsInBatchesOfAllSizes) {
@@ -49,10 +51,10 @@ TEST_F(Soak, AsksBothKindsInBatchesOfAllSizes) {
 }
 
 TEST_F(Soak, AppendsWhileItSearches) {
-  const SoakReport report = soak(0.6, true);
+  const SoakReport report = soak(0.5, true);
   EXPECT_EQ(report.errors, 0) << report.first_error;
   ASSERT_TRUE(report.appended);
-  EXPECT_GT(report.appended->images, 0);
+  EXPECT_GE(report.appended->images, 4);
   EXPECT_GE(report.appended->generations_read, 1);
   EXPECT_EQ(to_json(report)["generations_read"], report.appended->generations_read);
 }

@@ -134,8 +134,10 @@ SoakReport run_soak(Encoder& encoder, const GallerySnapshot& gallery, const std:
   LatencyDrift drift(report.classes, warmup, whole);
   const auto rolling = options.append ? rolling_gallery(encoder, stream, whole, errors) : nullptr;
   Progress progress("soak", 0, "queries");
-  const Stopwatch clock;
-  for (std::size_t turn = 0; clock.seconds() < whole && !interrupted(); turn = (turn + 1) % report.classes.size()) {
+  const Stopwatch real;
+  const double start = options.clock ? options.clock() : 0;
+  const auto seconds = [&] { return options.clock ? options.clock() - start : real.seconds(); };
+  for (std::size_t turn = 0; seconds() < whole && !interrupted(); turn = (turn + 1) % report.classes.size()) {
     const LatencyDrift::Class& of = report.classes[turn];
     const bool image = of.kind == "image";
     try {
@@ -146,17 +148,17 @@ SoakReport run_soak(Encoder& encoder, const GallerySnapshot& gallery, const std:
           stream.ask_images(encoder, searched, of.batch);
         else
           stream.ask_texts(encoder, searched, of.batch);
-        drift.add(turn, clock.seconds(), query.ms());
+        drift.add(turn, seconds(), query.ms());
       });
       if (answered) (image ? report.image_queries : report.text_queries) += of.batch;
       if (rolling) rolling->check();
     } catch (const Interrupted&) {
       break;  // what was measured is measured
     }
-    memory.look(clock.seconds());
+    memory.look(seconds());
     progress.advance(of.batch);
   }
-  report.seconds = clock.seconds();
+  report.seconds = seconds();
   report.warmup_seconds = std::min(warmup, report.seconds);
   report.interrupted = interrupted();
   report.latencies = drift.results(report.seconds);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct SoakOptions {
   double minutes = 0;  ///< how long; the first tenth is warm-up
   bool append = false;  ///< searches a gallery that grows and shrinks meanwhile (rolling_gallery.h) instead of the one given
   int top = 10;
+  std::function<double()> clock;  ///< seconds since any moment, for tests; none: the real time
 };
 
 /// What a long run shows: whether memory grows, queries fail, or answers become slower.
