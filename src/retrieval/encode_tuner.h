@@ -14,7 +14,8 @@ struct EncodeSetting {
 };
 
 /// Finds the setting under which most images come through, by trying on the work itself: what is encoded meanwhile counts.  From the
-/// most at once in the largest batches it goes down in batch until that is worse, then in how many at once.  Later it looks again if
+/// most at once in the largest batches it goes down in batch (to a quarter in any case), then in how many at once, until that
+/// is worse; the two best are tried twice if they are close.  Later it looks again if
 /// the rate has gone far from what was found (a neighbour came or went).  A pure function of what it is told.  Not thread-safe.
 class EncodeTuner {
  public:
@@ -33,7 +34,7 @@ class EncodeTuner {
   /// Grows with each change of the setting.
   std::size_t generation() const { return generation_; }
 
-  /// Images/s under each setting that was tried, in order.
+  /// Images/s of each trial, in order.
   struct Trial {
     EncodeSetting setting;
     double rate = 0;
@@ -45,7 +46,7 @@ class EncodeTuner {
   void use(const EncodeSetting& setting);
   void begin();
   void judge(double rate);
-  const Trial& best() const;
+  std::vector<Trial> ranked() const;
   std::optional<EncodeSetting> next_trial();
   void watch(double rate, double seconds);
 
@@ -56,6 +57,8 @@ class EncodeTuner {
   std::vector<Trial> trials_;
   std::size_t first_trial_ = 0;  ///< of this search
   bool batches_done_ = false;
+  std::optional<EncodeSetting> second_look_;  ///< the best, while it and the second best are tried once more
+  int looks_ = 0;
   // The window.
   int batches_ = 0;
   double images_ = 0, began_ = 0;  ///< images since; seconds

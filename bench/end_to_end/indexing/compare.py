@@ -18,6 +18,7 @@ arguments.add_argument("--data", type=pathlib.Path, required=True)
 arguments.add_argument("--out", type=pathlib.Path, required=True)
 arguments.add_argument("--images", type=int, default=1000)
 arguments.add_argument("--one-by-one", type=int, default=300, help="images of the rows without batches")
+arguments.add_argument("--sweep", type=int, default=300, help="images of each setting of the sweep")
 arguments.add_argument("--rounds", type=int, default=3)
 arguments.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
 arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -25,7 +26,7 @@ arguments.add_argument("--market", type=pathlib.Path)
 a = arguments.parse_args()
 HERE = pathlib.Path(__file__).parent
 MODES = ["baseline", "batched", "parallel", "static", "dynamic", "auto"]
-SWEEP = [(c, b) for c in sorted({1, a.threads}) for b in (1, 4, 8, 16, 32)]
+SWEEP = [(c, b) for c in sorted({1, a.threads}) for b in (4, 8, 16, 32)]
 
 
 def sh(*command):
@@ -42,7 +43,7 @@ a.out.mkdir(parents=True, exist_ok=True)
 edge, workshop = a.bin / "edgeclip-edge", a.bin / "edgeclip"
 images = sorted((a.data / "flickr8k").rglob("*.jpg"))[:a.images]
 lists = {}
-for count in (a.images, a.one_by_one):
+for count in (a.images, a.one_by_one, a.sweep):
     lists[count] = a.out / f"{count}.txt"
     lists[count].write_text("\n".join(str(p) for p in images[:count]) + "\n")
 hf = once(a.out / "hf", lambda: sh(sys.executable, HERE / "peer.py", "make", a.out / "hf"))
@@ -75,14 +76,14 @@ for precision, plan in plans.items():
     for mode in MODES:
         rows[f"{precision}, {mode}"] = lambda plan=plan, mode=mode: index(plan, a.one_by_one if mode == "baseline" else a.images, "--mode", mode)
     for c, b in SWEEP:
-        rows[f"{precision}, sweep {c} x {b}"] = lambda plan=plan, c=c, b=b: index(plan, a.images, "--mode", "auto", "--consumers", str(c), "--batch", str(b))
+        rows[f"{precision}, sweep {c} x {b}"] = lambda plan=plan, c=c, b=b: index(plan, a.sweep, "--mode", "auto", "--consumers", str(c), "--batch", str(b))
     rows[f"{precision}, decode alone"] = lambda plan=plan: (float(sh(a.bin / "bench_indexing", "decode", plan, lists[a.images], a.threads)), {})
     rows[f"{precision}, encode alone"] = lambda plan=plan: (
         max(float(sh(a.bin / "bench_indexing", "encode", plan, lists[a.images], a.threads, b)) for b in (8, 32)), {})
 
 kept_file = a.out / "rows.json"
 kept = json.loads(kept_file.read_text()) if kept_file.exists() else {}
-settings = [a.images, a.one_by_one, a.threads, next(l for l in open("/proc/cpuinfo") if l.startswith("model name")), sh(edge, "--version")]
+settings = [a.images, a.one_by_one, a.sweep, a.threads, next(l for l in open("/proc/cpuinfo") if l.startswith("model name")), sh(edge, "--version")]
 if kept.get("settings") != settings:
     kept = {"settings": settings, "rates": {}, "how": {}}
 for round_ in range(a.rounds):
