@@ -59,6 +59,16 @@ TEST(BoxFile, Coco) {
   EXPECT_EQ(detections.left_out, 2);
 }
 
+TEST(BoxFile, RecordsOfAPreparedVideo) {
+  test::TempDir dir;
+  test::write_text(dir / "a.json", R"([{"frame": 3, "box": [1, 2, 3, 4], "id": 9, "captions": []}, {"frame": 3, "box": [5, 6, 7, 8]}])");
+  const BoxFile boxes = read_box_file(dir / "a.json", 0);
+  ASSERT_EQ(boxes.by_frame.at(3).size(), 2u);
+  EXPECT_EQ(boxes.by_frame.at(3)[0].person, 9);
+  EXPECT_EQ(boxes.by_frame.at(3)[1].person, -1);
+  EXPECT_NE(refused(dir / "a.json", R"([{"box": [1, 2, 3, 4]}])").find("record 0"), std::string::npos);
+}
+
 TEST(BoxFile, WhatIsWrongIsNamed) {
   test::TempDir dir;
   EXPECT_NE(refused(dir / "a", "").find("is empty"), std::string::npos);

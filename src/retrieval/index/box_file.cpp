@@ -123,6 +123,22 @@ BoxFile read_coco(const fs::path& file, const Json& coco, double least_score) {
   return boxes;
 }
 
+/// What `prepare` takes of a video.
+BoxFile read_records(const fs::path& file, const Json& records) {
+  BoxFile boxes;
+  std::size_t place = 0;
+  for (const Json& record : records) {
+    const std::string where = fmt::format("{}: record {}", file.string(), place++);
+    const auto frame = json_get<std::int64_t>(record, "frame", where);
+    const auto numbers = json_get<std::vector<double>>(record, "box", where);
+    if (frame < 0) invalid_input("{}: frame: {} is none", where, frame);
+    if (numbers.size() != 4) invalid_input("{}: box: has {} numbers, not x, y, width, height", where, numbers.size());
+    const Box box = box_of({numbers[0], numbers[1], numbers[2], numbers[3]}, 0, where);
+    if (takes(boxes, box)) boxes.by_frame[frame].push_back({box, -1, whole_number(record, "id")});
+  }
+  return boxes;
+}
+
 std::string behind_last_slash(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 void apply_to_images(ImageSource& source, const BoxFile& boxes, const fs::path& file) {
@@ -152,6 +168,7 @@ void apply_to_images(ImageSource& source, const BoxFile& boxes, const fs::path& 
       GalleryItem item = image;
       item.box = person.box;
       item.track = person.track;
+      if (person.person >= 0) item.id = person.person;
       items.push_back(std::move(item));
     }
   }
@@ -166,7 +183,14 @@ BoxFile read_box_file(const fs::path& file, double least_score) {
   const std::string text = read_file(file);
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) invalid_input("{}: is empty", file.string());
-  BoxFile boxes = text[first] == '{' || text[first] == '[' ? read_coco(file, parse_json(text, file), least_score) : read_mot(file, text, least_score);
+  BoxFile boxes;
+  if (text[first] == '{' || text[first] == '[') {
+    const Json json = parse_json(text, file);
+    const bool records = json.is_array() && !json.empty() && json.front().is_object() && json.front().contains("box");
+    boxes = records ? read_records(file, json) : read_coco(file, json, least_score);
+  } else {
+    boxes = read_mot(file, text, least_score);
+  }
   if (boxes.by_frame.empty()) invalid_input("{}: has no box of a person ({} are of others, below the score, or empty)", file.string(), boxes.left_out);
   if (boxes.left_out > 0) spdlog::info("{}: {} boxes are left out: of others than persons, below the score, or empty", file.string(), boxes.left_out);
   return boxes;
@@ -186,6 +210,7 @@ void apply_box_file(ImageSource& source, const fs::path& file, double least_scor
       GalleryItem item = source.video_item;
       item.box = person.box;
       item.track = person.track;
+      item.id = person.person;
       source.boxes[frame].push_back(std::move(item));
     }
   }

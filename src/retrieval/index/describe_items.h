@@ -21,7 +21,7 @@ struct ItemDescription {
       "what file names say, as in \"{person}_c{camera}s*_{frame}_*\" or \"{camera}/{time:%Y%m%d-%H%M%S}\": {person} {camera} {frame} {track} "
       "{time:FORMAT}, * for anything");
     v("time_zone", time_zone, "of times in names: Z, or +01:00");
-    v("boxes", boxes, "F, persons of a video's frames or of images, in COCO's layout (JSON) or MOT's (lines): each box becomes an item");
+    v("boxes", boxes, "F, persons of a video's frames or of images, in COCO's layout (JSON), MOT's (lines) or as prepare takes them: each box becomes an item");
     v("box_score", box_score, "least score of detections in --boxes");
     v("table", table,
       "F.csv, what is known of images: path, and of id, frame, caption, camera, time, track, x, y, width, height what there is; several rows "

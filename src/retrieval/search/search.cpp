@@ -34,14 +34,14 @@ std::vector<Found> best_of_groups(const GallerySet& galleries, const std::vector
   return best;
 }
 
-/// The candidates of one query in their new order.
-std::vector<Found> reranked(const GallerySet& galleries, const float* query, const std::vector<Found>& found, const RerankOptions& options) {
-  const auto dim = static_cast<std::size_t>(galleries.embedding_dim());
-  std::vector<float> rows(found.size() * dim);
-  for (std::size_t i = 0; i < found.size(); ++i) galleries.read_row(found[i].item, rows.data() + i * dim);
+/// Puts the candidates of one query, which are the first of `found`, into their new order; the others stay behind them.
+void rerank(const GallerySet& galleries, const float* query, std::vector<Found>& found, const RerankOptions& options) {
+  const auto dim = static_cast<std::size_t>(galleries.embedding_dim()), count = std::min(found.size(), static_cast<std::size_t>(options.candidates));
+  std::vector<float> rows(count * dim);
+  for (std::size_t i = 0; i < count; ++i) galleries.read_row(found[i].item, rows.data() + i * dim);
   std::vector<Found> ordered;
-  for (const std::size_t i : k_reciprocal_order(query, rows.data(), found.size(), dim, options)) ordered.push_back(found[i]);
-  return ordered;
+  for (const std::size_t i : k_reciprocal_order(query, rows.data(), count, dim, options)) ordered.push_back(found[i]);
+  std::copy(ordered.begin(), ordered.end(), found.begin());
 }
 
 }  // namespace
@@ -67,27 +67,23 @@ std::vector<std::vector<Found>> find(const GallerySet& galleries, const TensorVi
   const auto best = [&](std::int64_t q, std::int64_t count) {
     return kernels::top_k(*pool, rows, {queries.as<float>() + q * dim, count, dim}, scan);
   };
-  if (options.rerank.candidates > 0) {
-    scan.top = std::min(std::max(options.rerank.candidates, options.top), most);
-    std::vector<std::vector<Found>> results = best(0, queries.shape[0]);
-    for (std::size_t q = 0; q < results.size(); ++q) {
-      throw_if_interrupted();
-      results[q] = reranked(galleries, queries.as<float>() + static_cast<std::int64_t>(q) * dim, results[q], options.rerank);
-      if (options.group != GroupBy::kNone) results[q] = best_of_groups(galleries, results[q], options);
-      if (static_cast<std::int64_t>(results[q].size()) > options.top) results[q].resize(static_cast<std::size_t>(options.top));
-    }
-    return results;
-  }
-  if (options.group == GroupBy::kNone) return best(0, queries.shape[0]);
+  const bool grouped = options.group != GroupBy::kNone;
+  const std::int64_t candidates = std::min(options.rerank.candidates, most);
+  if (!grouped && candidates == 0) return best(0, queries.shape[0]);
   std::vector<std::vector<Found>> results;
   for (std::int64_t q = 0; q < queries.shape[0]; ++q) {
-    // More and more of them, until there are enough groups among them.
-    for (std::int64_t top = std::min(8 * std::min(options.top, most), most);; top = std::min(4 * top, most)) {
+    const std::int64_t wanted = std::min(options.top, most);
+    // Of groups more and more, until there are enough among them.
+    for (std::int64_t top = std::max(candidates, grouped ? std::min(8 * wanted, most) : wanted);; top = std::min(4 * top, most)) {
+      throw_if_interrupted();
       scan.top = top;
-      const std::vector<Found> found = std::move(best(q, 1).front());
-      std::vector<Found> groups = best_of_groups(galleries, found, options);
-      if (static_cast<std::int64_t>(groups.size()) < options.top && static_cast<std::int64_t>(found.size()) == top && top < most) continue;
-      results.push_back(std::move(groups));
+      std::vector<Found> found = std::move(best(q, 1).front());
+      const bool all = static_cast<std::int64_t>(found.size()) < top || top == most;
+      if (candidates > 0) rerank(galleries, queries.as<float>() + q * dim, found, options.rerank);
+      if (grouped) found = best_of_groups(galleries, found, options);
+      if (grouped && static_cast<std::int64_t>(found.size()) < options.top && !all) continue;
+      if (static_cast<std::int64_t>(found.size()) > options.top) found.resize(static_cast<std::size_t>(options.top));
+      results.push_back(std::move(found));
       break;
     }
   }
