@@ -37,6 +37,7 @@ EncodeStreamOptions settled(EncodeStreamOptions o, const Encoder& encoder) {
     const bool alone = encoder.executor() == nullptr;  // a call of it takes all CPUs
     if (o.producers == 0) o.producers = o.threads;
     if (o.consumers == 0) o.consumers = alone ? 1 : std::max(1, std::min(most, o.threads));
+    o.producers = std::max(o.producers, o.consumers);  // each thread does either
   } else {
     if (o.consumers == 0) o.consumers = std::max(1, std::min(most, o.threads / 2));
     if (o.producers == 0) o.producers = std::max(1, o.threads - o.consumers);
@@ -49,7 +50,6 @@ EncodeStreamOptions settled(EncodeStreamOptions o, const Encoder& encoder) {
 
 EncodeTuner::Limits tuning(const EncodeStreamOptions& o, const EncodeStreamOptions& given, const Encoder& encoder) {
   EncodeTuner::Limits limits;
-  limits.threads = o.threads;
   limits.concurrent = o.consumers;
   limits.batch = o.batch > 0 ? o.batch : std::min(kUsualBatch, encoder.max_batch());
   limits.fixed_batch = o.batch > 0;
@@ -62,7 +62,7 @@ DecodePipelineOptions pipeline_options(const EncodeStreamOptions& o, const Encod
   const ImageTransform& image = encoder.card().image;
   const std::int64_t bytes = 3LL * image.height * image.width;
   kernels::Executor* const executor = encoder.executor();
-  p.workers = o.mode == "auto" ? std::max(o.producers, o.consumers) : o.mode == "baseline" || o.mode == "batched" ? 1 : 0;
+  p.workers = o.mode == "auto" ? o.producers : o.mode == "baseline" || o.mode == "batched" ? 1 : 0;
   if (p.workers == 0) {
     p.producers = o.producers;
     p.consumers = o.consumers;

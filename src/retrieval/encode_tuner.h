@@ -20,8 +20,8 @@ struct EncodeSetting {
 class EncodeTuner {
  public:
   struct Limits {
-    int threads = 1, concurrent = 1;  ///< of the machine; batches at once at most
-    int batch = 1;                    ///< largest
+    int concurrent = 1;  ///< batches at once at most
+    int batch = 1;       ///< largest
     bool fixed_concurrent = false, fixed_batch = false;  ///< as the limits say, not to be tried
   };
   explicit EncodeTuner(const Limits& limits);

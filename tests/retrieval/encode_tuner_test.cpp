@@ -26,7 +26,7 @@ TEST(EncodeTuner, FindsTheFastestSetting) {
       {{1, 8}, [](const EncodeSetting& s) { return 10.0 / s.concurrent * std::min(8.0 / s.batch, s.batch / 8.0); }},
       {{2, 32}, [](const EncodeSetting&) { return 50.0; }}};  // what is decoded decides: nothing gains
   for (const auto& [best, rate] : machines) {
-    EncodeTuner tuner({2, 2, 32, false, false});
+    EncodeTuner tuner({2, 32, false, false});
     double clock = 0;
     work(tuner, rate, 1500, clock);
     EXPECT_TRUE(tuner.settled());
@@ -37,19 +37,19 @@ TEST(EncodeTuner, FindsTheFastestSetting) {
 }
 
 TEST(EncodeTuner, TriesNothingThatIsFixed) {
-  EncodeTuner tuner({4, 3, 8, true, true});
+  EncodeTuner tuner({3, 8, true, true});
   EXPECT_TRUE(tuner.settled());
   double clock = 0;
   work(tuner, [](const EncodeSetting& s) { return 100.0 / s.batch; }, 1000, clock);
   EXPECT_EQ(tuner.setting(), (EncodeSetting{3, 8}));
   EXPECT_TRUE(tuner.trials().empty());
-  EncodeTuner batches({4, 3, 8, true, false});
+  EncodeTuner batches({3, 8, true, false});
   work(batches, [](const EncodeSetting& s) { return 100.0 / s.batch; }, 1000, clock);
   EXPECT_EQ(batches.setting(), (EncodeSetting{3, 1}));
 }
 
 TEST(EncodeTuner, LooksAgainWhenTheRateHasGoneFar) {
-  EncodeTuner tuner({4, 4, 16, false, false});
+  EncodeTuner tuner({4, 16, false, false});
   double clock = 0;
   const Rate idle = [](const EncodeSetting& s) { return 20.0 * s.concurrent; };
   const Rate busy = [](const EncodeSetting& s) { return 30.0 / s.concurrent; };  // somebody has taken three CPUs
@@ -64,7 +64,7 @@ TEST(EncodeTuner, LooksAgainWhenTheRateHasGoneFar) {
 }
 
 TEST(EncodeTuner, BatchesOfAnEarlierSettingDoNotCount) {
-  EncodeTuner tuner({1, 1, 4, false, false});
+  EncodeTuner tuner({1, 4, false, false});
   const std::size_t first = tuner.generation();
   double clock = 0;
   work(tuner, [](const EncodeSetting&) { return 10.0; }, 60, clock);

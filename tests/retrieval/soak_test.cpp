@@ -36,17 +36,17 @@ TEST_F(Soak, AsksBothKindsInBatchesOfAllSizes) {
   ASSERT_EQ(report.classes.size(), 8u) << "1, 4, 8, 64";
   for (std::size_t i = 0; i < report.classes.size(); ++i) {
     EXPECT_EQ(report.classes[i].kind, i % 2 == 0 ? "image" : "text");
-    EXPECT_GE(report.latencies[i].batches, 1) << report.classes[i].batch;
+    EXPECT_GT(report.latencies[i].batches, 1) << report.classes[i].batch;
   }
-  EXPECT_GE(report.image_queries, 1 + 4 + 8 + 64);
-  EXPECT_GE(report.text_queries, 1 + 4 + 8 + 64);
-  EXPECT_GT(report.samples, 0);
-  EXPECT_EQ(report.slope_mb_per_hour.has_value(), report.samples >= SoakReport::kFewestSamples);
+  EXPECT_GT(report.image_queries, 64);
+  EXPECT_GT(report.text_queries, 64);
+  EXPECT_GE(report.samples, SoakReport::kFewestSamples);
+  EXPECT_TRUE(report.slope_mb_per_hour);
   EXPECT_GT(report.peak_mb, 0);
   const Json json = to_json(report);
   EXPECT_TRUE(json["first_error"].is_null());
-  EXPECT_EQ(json["memory_slope_mb_per_hour"].is_number(), report.slope_mb_per_hour.has_value());
-  EXPECT_TRUE(json.at("latency_drift").contains("image")) << json;  // how many tenths had queries is the machine's matter
+  EXPECT_TRUE(json["memory_slope_mb_per_hour"].is_number());
+  EXPECT_TRUE(json["latency_drift"]["image"].is_number()) << json;
   EXPECT_FALSE(json.contains("appended"));
 }
 
