@@ -76,7 +76,7 @@ TEST_F(Archive, ItsImagesAreIndexedAsTheyAreRead) {
   EXPECT_EQ(items[3].file_time, 1000 * std::int64_t{1000000000});
   ItemReader reader;
   for (const std::int64_t k : {2, 7, 0})
-    EXPECT_EQ(reader.read(gallery.file_of(k), items[static_cast<std::size_t>(k)]).rgb, read_image(paths_[static_cast<std::size_t>(k)]).rgb);
+    EXPECT_EQ(reader.read(gallery.file_of(k), items[static_cast<std::size_t>(k)], gallery.source(k)).rgb, read_image(paths_[static_cast<std::size_t>(k)]).rgb);
 
   test::FakeEncoder again;
   EXPECT_TRUE(index_images(again, source, dir_ / "g", {}).unchanged);
@@ -87,7 +87,7 @@ TEST_F(Archive, ItsImagesAreIndexedAsTheyAreRead) {
   GallerySnapshot moved = open_gallery(dir_ / "g");
   EXPECT_NE(test::invalid_input_of([&] { moved.find_images(""); }).find("--image-root"), std::string::npos);
   moved.find_images((dir_ / "elsewhere").string());
-  EXPECT_EQ(reader.read(moved.file_of(1), items[1]).rgb, read_image(paths_[1]).rgb);
+  EXPECT_EQ(reader.read(moved.file_of(1), items[1], moved.source(1)).rgb, read_image(paths_[1]).rgb);
 }
 
 TEST_F(Archive, ACompressedOneToo) {

@@ -125,7 +125,7 @@ TEST(BoxFileData, BoxesOfAVideoAreItsItems) {
   EXPECT_EQ(items[2].frame, 4);
   EXPECT_EQ(items[2].track, 1);
   ItemReader reader;
-  EXPECT_EQ(reader.read(gallery.file_of(0), items[0]).width, 40);
+  EXPECT_EQ(reader.read(gallery.file_of(0), items[0], gallery.source(0)).width, 40);
   test::FakeEncoder again;
   index_images(again, source, dir / "g", {});
   EXPECT_EQ(again.image_calls, 0);

@@ -163,10 +163,10 @@ TEST(ItemReader, ReadsImagesWhoseNamesLookLikeFrames) {
   test::TempDir dir;
   write_png(dir / "a#frame=x.png", test::two_colours(255, 0, 0, 0, 0, 255));
   ItemReader reader;
-  EXPECT_EQ(reader.read(dir / "a#frame=x.png", {"a#frame=x.png"}).width, 10);
+  EXPECT_EQ(reader.read(dir / "a#frame=x.png", {"a#frame=x.png"}, GallerySource()).width, 10);
   GalleryItem frame{"missing.avi", -1, 3};
   frame.in_video = true;
-  test::invalid_input_of([&] { reader.read(dir / "missing.avi", frame); });
+  test::invalid_input_of([&] { reader.read(dir / "missing.avi", frame, GallerySource()); });
 }
 
 }  // namespace

@@ -339,12 +339,14 @@ TEST(IndexingData, FramesOfAVideo) {
   EXPECT_EQ(shown_path(gallery.item(2)), "vtest.avi#frame=400");
   EXPECT_EQ(gallery.item(2).frame, 400);
   ItemReader reader;
-  EXPECT_EQ(reader.read(gallery.file_of(0), gallery.item(0)).width, 768);
+  EXPECT_EQ(reader.read(gallery.file_of(0), gallery.item(0), gallery.source(0)).width, 768);
   EXPECT_TRUE(gallery.source(0).constant_rate);
-  const Image late = reader.read(gallery.file_of(3), gallery.item(3), true);
+  const Image late = reader.read(gallery.file_of(3), gallery.item(3), gallery.source(3));
   ItemReader from_the_start;
-  EXPECT_EQ(late.rgb, from_the_start.read(gallery.file_of(3), gallery.item(3)).rgb);
-  EXPECT_EQ(reader.read(gallery.file_of(1), gallery.item(1), true).rgb, from_the_start.read(gallery.file_of(1), gallery.item(1)).rgb);
+  GallerySource uneven = gallery.source(0);
+  uneven.constant_rate = false;
+  EXPECT_EQ(late.rgb, from_the_start.read(gallery.file_of(3), gallery.item(3), uneven).rgb);
+  EXPECT_EQ(reader.read(gallery.file_of(1), gallery.item(1), gallery.source(1)).rgb, from_the_start.read(gallery.file_of(1), gallery.item(1), uneven).rgb);
   test::FakeEncoder again;
   EXPECT_TRUE(index_images(again, open_image_source(video), dir / "g", options).unchanged);
   EXPECT_EQ(again.image_calls, 0);

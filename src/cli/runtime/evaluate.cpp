@@ -133,6 +133,7 @@ class Against {
     if (!encoder_) encoder_ = source_.open();
     require_tokenizer(*encoder_, options_.against);
     how.examples = how.worst = how.results = 0;
+    how.time_images = false;
     how.bootstrap.resamples = 0;
     return evaluate(*encoder_, dataset, how).outcomes;
   }
@@ -158,6 +159,7 @@ EvaluateOptions evaluate_options(const Options& options, const Dataset& dataset)
   how.split = options.split;
   how.batch = options.batch;
   how.examples = options.examples;
+  how.time_images = true;
   how.relevance = options.relevant == "image" ? Relevance::kImage : Relevance::kPerson;
   how.bootstrap = {options.bootstrap, options.seed};
   how.worst = options.worst.empty() ? 0 : options.worst_queries;

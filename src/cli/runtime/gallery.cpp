@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/parse_number.h"
 #include "base/utf8.h"
 #include "cli/runtime/commands.h"
 #include "cli/runtime/options_command.h"
@@ -48,13 +49,9 @@ struct Options {
 std::set<std::int64_t> integers(const std::vector<std::string>& texts, const char* flag) {
   std::set<std::int64_t> all;
   for (const std::string& text : texts) {
-    std::size_t used = 0;
-    try {
-      all.insert(std::stoll(text, &used));
-    } catch (const std::exception&) {
-      used = 0;
-    }
-    if (used != text.size() || text.empty()) invalid_input("{} {}: is no number", flag, text);
+    const auto number = parse_number<std::int64_t>(text);
+    if (!number) invalid_input("{} {}: is no number", flag, text);
+    all.insert(*number);
   }
   return all;
 }

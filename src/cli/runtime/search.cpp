@@ -2,10 +2,10 @@
 
 #include <strings.h>
 
-#include <charconv>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/parse_number.h"
 #include "base/report_file.h"
 #include "base/utf8.h"
 #include "cli/runtime/commands.h"
@@ -100,11 +100,9 @@ std::vector<std::string> texts_of(const Options& options) {
 std::vector<std::uint64_t> item_numbers(const std::vector<std::string>& texts, const char* flag) {
   std::vector<std::uint64_t> numbers;
   for (const std::string& text : texts) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || text.empty())
-      invalid_input("{} {}: is no number of an item; search tells it as \"item\"", flag, text);
-    numbers.push_back(number);
+    const auto number = parse_number<std::uint64_t>(text);
+    if (!number) invalid_input("{} {}: is no number of an item; search tells it as \"item\"", flag, text);
+    numbers.push_back(*number);
   }
   return numbers;
 }

@@ -1,7 +1,6 @@
 #include "data/dataset/dataset.h"
 
 #include <algorithm>
-#include <charconv>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -12,6 +11,7 @@
 #include "base/hash.h"
 #include "base/nearest.h"
 #include "base/npy.h"
+#include "base/parse_number.h"
 #include "data/dataset/dataset_format.h"
 #include "data/dataset/image_root.h"
 
@@ -22,11 +22,9 @@ namespace fs = std::filesystem;
 namespace {
 
 std::int64_t parse_id(const std::string& text, const std::string& file, std::size_t record) {
-  std::int64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size())
-    invalid_input("{}: record {}: id \"{}\" is not an integer", file, record, text);
-  return id;
+  const auto id = parse_number<std::int64_t>(text);
+  if (!id) invalid_input("{}: record {}: id \"{}\" is not an integer", file, record, text);
+  return *id;
 }
 
 void require_shape(const Tensor& array, DType dtype, const Shape& shape, const fs::path& file) {

@@ -1,7 +1,6 @@
 #include "data/dataset/prepare.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -13,6 +12,7 @@
 #include "base/hash.h"
 #include "base/io_error.h"
 #include "base/log.h"
+#include "base/parse_number.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/threads.h"
@@ -33,10 +33,8 @@ namespace {
 /// 0 for "annotated", else the fraction.
 double test_fraction(const std::string& split) {
   if (split == "annotated") return 0;
-  double fraction = 0;
-  const auto [end, error] = std::from_chars(split.data(), split.data() + split.size(), fraction);
-  if (error != std::errc() || end != split.data() + split.size() || !(fraction > 0 && fraction < 1))
-    invalid_input("--split \"{}\": is neither annotated nor a fraction between 0 and 1", split);
+  const double fraction = parse_number<double>(split).value_or(0);
+  if (!(fraction > 0 && fraction < 1)) invalid_input("--split \"{}\": is neither annotated nor a fraction between 0 and 1", split);
   return fraction;
 }
 

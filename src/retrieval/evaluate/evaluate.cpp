@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <numeric>
 #include <set>
 
@@ -98,32 +97,6 @@ RetrievalMetrics mean_of(const std::vector<QueryOutcome>& outcomes) {
   return mean_metrics(metrics);
 }
 
-/// Passes everything on and notes what each image took; a median, so that making shapes ready does not count.  Its calls are alone: of an
-/// encoder with an executor, which others would share, image_alone_ms() asks.
-class TimedEncoder : public Encoder {
- public:
-  explicit TimedEncoder(Encoder& encoder) : encoder_(encoder) {}
-  const ModelCard& card() const override { return encoder_.card(); }
-  std::shared_ptr<const Tokenizer> tokenizer() const override { return encoder_.tokenizer(); }
-  Tensor encode_tokens(const TensorView& tokens) override { return encoder_.encode_tokens(tokens); }
-  std::string model_hash() const override { return encoder_.model_hash(); }
-  int max_batch() const override { return encoder_.max_batch(); }
-  Tensor encode_images(const TensorView& pixels) override {
-    const Stopwatch clock;
-    Tensor rows = encoder_.encode_images(pixels);
-    const double ms = clock.ms() / static_cast<double>(std::max<std::int64_t>(1, rows.dim(0)));
-    std::lock_guard lock(mutex_);
-    ms_.add(ms);
-    return rows;
-  }
-  double median_ms() const { return ms_.quantile(0.5); }
-
- private:
-  Encoder& encoder_;
-  std::mutex mutex_;
-  QuantileSketch ms_;
-};
-
 /// Milliseconds of an image in the encoder, which nothing else is beside: the median of a few batches of the first images, seen once before.
 double image_alone_ms(Encoder& encoder, const EvaluationSet& set, int batch) {
   constexpr int kBatches = 5;
@@ -193,6 +166,7 @@ Evaluation evaluate_embeddings(const EvaluationSet& set, const Tensor& images, c
                         bootstrap_intervals(of_texts, options.bootstrap),
                         bootstrap_intervals(of_images, options.bootstrap)};
   }
+  if (options.examples <= 0 && options.worst <= 0) return result;
   std::vector<std::string> paths;
   for (const auto& path : set.images)
     paths.push_back(std::filesystem::absolute(path).lexically_normal().string());
@@ -210,14 +184,12 @@ Evaluation evaluate(Encoder& encoder, const Dataset& dataset, const EvaluateOpti
     invalid_input("{}: split \"{}\" has no captions of the identities asked for", dataset.name,
                   options.split);
   Progress progress("evaluating", static_cast<std::int64_t>(set.images.size()), "images");
-  TimedEncoder timed(encoder);
-  const bool shared = encoder.executor() != nullptr;
   const Tensor images =
-      encode_image_files(shared ? encoder : timed, set.images, options.batch, [&](std::int64_t n) { progress.advance(n); });
+      encode_image_files(encoder, set.images, options.batch, [&](std::int64_t n) { progress.advance(n); });
   progress.finish();
   const Tensor texts = encode_texts(encoder, set.captions, options.batch);
   Evaluation result = evaluate_embeddings(set, images, texts, options);
-  result.image_ms = shared ? image_alone_ms(encoder, set, options.batch) : timed.median_ms();
+  if (options.time_images) result.image_ms = image_alone_ms(encoder, set, options.batch);
   return result;
 }
 
@@ -227,7 +199,7 @@ Json to_json(const Evaluation& e) {
                {"text_to_image", to_json(e.text_to_image)},
                {"image_to_text", to_json(e.image_to_text)},
                {"chance", to_json(e.chance)},
-               {"image_ms", e.image_ms}};
+               {"image_ms", e.image_ms ? Json(*e.image_ms) : Json(nullptr)}};
   if (e.intervals)
     json["confidence_intervals"] = {{"level", e.intervals->how.level},
                                     {"resamples", e.intervals->how.resamples},

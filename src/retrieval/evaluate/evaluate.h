@@ -27,7 +27,7 @@ struct Evaluation {
   std::int64_t queries = 0, gallery = 0;  ///< captions, images
   RetrievalMetrics text_to_image, image_to_text;
   RetrievalMetrics chance;  ///< text to image in random order
-  double image_ms = 0;      ///< encoding one image (no decoding), median over batches, milliseconds
+  std::optional<double> image_ms;  ///< encoding one image (no decoding) with nothing beside, median over a few batches, milliseconds
   std::vector<ExampleRetrieval> examples;        ///< as many as were asked for
   std::optional<EvaluationIntervals> intervals;  ///< where they were asked for
   QueryOutcomes outcomes;                        ///< each query by itself
@@ -53,6 +53,7 @@ struct EvaluateOptions {
   int worst_results = 8;    ///< images of each
   int results = 0;          ///< that outcomes name of each query
   BootstrapOptions bootstrap{/*resamples=*/0};
+  bool time_images = false;  ///< encodes the first batch a few times more, for image_ms
 };
 
 /// What a split asks of a model.

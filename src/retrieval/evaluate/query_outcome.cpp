@@ -1,11 +1,11 @@
 #include "retrieval/evaluate/query_outcome.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/atomic_file.h"
 #include "base/csv.h"
 #include "base/error.h"
+#include "base/parse_number.h"
 
 namespace edgeclip {
 namespace {
@@ -56,11 +56,9 @@ struct CsvCell {
   }
   template <class T>
   T number(T low, T high, const char* expected) const {
-    T value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || !(value >= low && value <= high))
-      refuse(expected);
-    return value;
+    const auto value = parse_number<T>(text);
+    if (!value || !(*value >= low && *value <= high)) refuse(expected);
+    return *value;
   }
 };
 

@@ -1,7 +1,6 @@
 #include "retrieval/gallery/exchange.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -10,6 +9,7 @@
 #include "base/atomic_directory.h"
 #include "base/csv.h"
 #include "base/npy.h"
+#include "base/parse_number.h"
 #include "base/signals.h"
 #include "retrieval/gallery/time_text.h"
 
@@ -23,12 +23,11 @@ constexpr const char* kExportFile = "export.json";
 
 template <class T>
 T number_of(const std::string& text, const std::string& where) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) invalid_input("{}: \"{}\" is no number", where, text);
+  const auto value = parse_number<T>(text);
+  if (!value) invalid_input("{}: \"{}\" is no number", where, text);
   if constexpr (std::is_floating_point_v<T>)  // pixels of a box
-    if (!(std::abs(value) <= T{1e6})) invalid_input("{}: {} is out of range", where, text);
-  return value;
+    if (!(std::abs(*value) <= T{1e6})) invalid_input("{}: {} is out of range", where, text);
+  return *value;
 }
 
 std::string known(std::int64_t value, std::int64_t unknown) { return value == unknown ? "" : std::to_string(value); }

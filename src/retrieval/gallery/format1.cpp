@@ -6,6 +6,7 @@
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/npy.h"
+#include "base/parse_number.h"
 
 namespace edgeclip {
 
@@ -18,11 +19,9 @@ constexpr const char* kItemsFile = "items.csv";
 constexpr std::string_view kFrameMark = "#frame=";
 
 std::int64_t parse_integer(const std::string& text, const std::string& where) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
-    invalid_input("{}: \"{}\" is not an integer; index the images again", where, text);
-  return value;
+  const auto value = parse_number<std::int64_t>(text);
+  if (!value) invalid_input("{}: \"{}\" is not an integer; index the images again", where, text);
+  return *value;
 }
 
 /// Format 1 writes a frame of a video as "VIDEO#frame=N".

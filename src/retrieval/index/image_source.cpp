@@ -238,25 +238,14 @@ Image part_of(const Image& image, const Box& box, const std::string& where) {
   return crop(image, left, top, right - left, bottom - top);
 }
 
-namespace {
-
-/// The archive that a path leads into; empty: none.
-fs::path archive_above(const fs::path& file) {
-  for (fs::path above = file.parent_path(); above.has_relative_path(); above = above.parent_path())
-    if (is_archive_name(above) && fs::is_regular_file(above)) return above;
-  return {};
-}
-
-}  // namespace
-
-Image ItemReader::read(const fs::path& file, const GalleryItem& item, bool constant_rate) {
+Image ItemReader::read(const fs::path& file, const GalleryItem& item, const GallerySource& source) {
   Image whole;
   if (item.in_video) {
-    whole = read_frame(file.string(), item.frame, constant_rate);
-  } else if (const fs::path archive = fs::exists(file) ? fs::path() : archive_above(file); !archive.empty()) {
-    if (archive != archive_) members_.reset();
-    archive_ = archive;
-    whole = decode_image(read_member(members_, archive, item.path), file.string());
+    whole = read_frame(file.string(), item.frame, source.constant_rate);
+  } else if (source.kind == "archive") {
+    if (source.image_root != archive_) members_.reset();
+    archive_ = source.image_root;
+    whole = decode_image(read_member(members_, archive_, item.path), file.string());
   } else {
     whole = read_image(file);
   }

@@ -12,6 +12,7 @@
 #include "data/image/image.h"
 #include "data/image/media.h"
 #include "retrieval/gallery/item.h"
+#include "retrieval/gallery/manifest.h"
 
 namespace edgeclip {
 
@@ -58,9 +59,9 @@ Image part_of(const Image& image, const Box& box, const std::string& where);
 /// in one go. Not thread-safe.
 class ItemReader {
  public:
-  /// file: where the item's image or video lies.  A part of it, where the item has a box.  constant_rate: as GallerySource has it.  Throws
-  /// InvalidInput if it is not there any more.
-  Image read(const std::filesystem::path& file, const GalleryItem& item, bool constant_rate = false);
+  /// file: where the item's image or video lies.  A part of it, where the item has a box.  source: that the item is of.  Throws InvalidInput
+  /// if it is not there any more.
+  Image read(const std::filesystem::path& file, const GalleryItem& item, const GallerySource& source);
 
  private:
   Image read_frame(const std::string& video, std::int64_t frame, bool constant_rate);

@@ -160,82 +160,62 @@ class Indexing {
       if (i % 4096 == 0) throw_if_interrupted();
       GalleryItem item = source_.items[static_cast<std::size_t>(i)];
       note_file(source_.image_root / item.path, item);
-      const auto known = earlier_.find(item);
-      if (known && known->current) {
-        ++known_;
-        continue;
-      }
-      if (known) replaces_.emplace(i, known->number);
-      wanted_.push_back(i);
+      if (wants(i, item)) wanted_.push_back(i);
     }
+  }
+
+  /// The work on one item: load(item) gives the image as the encoder takes it, and may note more of the item; what it refuses is left out.
+  template <class Load>
+  DecodePipeline::Decode work_on(std::int64_t index, GalleryItem item, Load load) {
+    return [this, index, item = std::move(item), load = std::move(load)](DecodedImage& decoded) mutable {
+      try {
+        decoded = {index, load(item)};
+      } catch (const InvalidInput& error) {
+        fail(index, item.in_video ? shown_path(item) : item.path, error.what());
+        return false;
+      }
+      const std::lock_guard lock(mutex_);
+      decoded_.emplace(index, std::move(item));
+      return true;
+    };
   }
 
   DecodePipeline::Decode next_image() {
     if (taken_ == wanted_.size()) return {};
     const std::int64_t index = wanted_[taken_++];
-    return [this, index](DecodedImage& decoded) {
-      GalleryItem item = source_.items[static_cast<std::size_t>(index)];
+    return work_on(index, source_.items[static_cast<std::size_t>(index)], [this, index](GalleryItem& item) {
       const fs::path file = source_.image_root / item.path;
-      try {
-        if (find_invalid_utf8(item.path) != std::string::npos)
-          invalid_input("image {}: its name is not valid UTF-8; rename the file", index + 1);
-        note_file(file, item);  // before it is read: what is changed meanwhile is seen the next time
-        decoded = {index, load_part(file, item.box)};
-      } catch (const InvalidInput& error) {
-        fail(index, item.path, error.what());
-        return false;
-      }
-      note(index, std::move(item));
-      return true;
-    };
+      if (find_invalid_utf8(item.path) != std::string::npos)
+        invalid_input("image {}: its name is not valid UTF-8; rename the file", index + 1);
+      note_file(file, item);  // before it is read: what is changed meanwhile is seen the next time
+      const ImageTransform& transform = encoder_.card().image;
+      return item.box.whole() ? load_image(file, transform) : part_for_encoder(read_image(file, read_options(transform, true)), item, file.string());
+    });
   }
 
-  /// Of an image that is on its way to the encoder.
-  void note(std::int64_t index, GalleryItem item) {
-    const std::lock_guard lock(mutex_);
-    decoded_.emplace(index, std::move(item));
-  }
-
-  Image load_part(const fs::path& file, const Box& box) const {
-    const ImageTransform& transform = encoder_.card().image;
-    return box.whole() ? load_image(file, transform)
-                       : transform_geometry(part_of(read_image(file, read_options(transform, true)), box, file.string()), transform);
+  Image part_for_encoder(const Image& whole, const GalleryItem& item, const std::string& where) const {
+    return transform_geometry(part_of(whole, item.box, where), encoder_.card().image);
   }
 
   /// Reads on to the next frame; another thread makes of it, or of a box of it, what the encoder takes.
   DecodePipeline::Decode next_in_video() {
     auto wanted = video_items_->next([this](std::int64_t index, const GalleryItem& item) { return wants(index, item); });
     if (!wanted) return {};
-    return [this, index = wanted->index, item = std::move(wanted->item), frame = wanted->frame](DecodedImage& decoded) {
-      try {
-        const Image part = item.box.whole() ? Image() : part_of(*frame, item.box, shown_path(item));
-        decoded = {index, transform_geometry(item.box.whole() ? *frame : part, encoder_.card().image)};
-      } catch (const InvalidInput& error) {
-        fail(index, shown_path(item), error.what());
-        return false;
-      }
-      note(index, item);
-      return true;
-    };
+    return work_on(wanted->index, std::move(wanted->item), [this, frame = wanted->frame](const GalleryItem& item) {
+      return item.box.whole() ? transform_geometry(*frame, encoder_.card().image) : part_for_encoder(*frame, item, shown_path(item));
+    });
   }
 
   /// Reads the next file; another thread decodes it.
   DecodePipeline::Decode next_in_archive() {
     auto wanted = archive_items_->next([this](std::int64_t index, const GalleryItem& item) { return wants(index, item); });
     if (!wanted) return {};
-    return [this, index = wanted->index, item = std::move(wanted->item), bytes = std::move(wanted->bytes)](DecodedImage& decoded) {
-      try {
-        decoded = {index, load_image(bytes, (source_.image_root / item.path).string(), encoder_.card().image)};
-      } catch (const InvalidInput& error) {
-        fail(index, item.path, error.what());
-        return false;
-      }
-      note(index, item);
-      return true;
-    };
+    return work_on(wanted->index, std::move(wanted->item), [this, bytes = std::move(wanted->bytes)](const GalleryItem& item) {
+      return load_image(bytes, (source_.image_root / item.path).string(), encoder_.card().image);
+    });
   }
 
-  /// Whether an item of a stream is to be encoded.
+  /// Whether an item is to be encoded.
   bool wants(std::int64_t index, const GalleryItem& item) {
     const auto known = earlier_.find(item);
     if (known && known->current) {

@@ -1,12 +1,12 @@
 #include "retrieval/index/name_pattern.h"
 
-#include <charconv>
 #include <ctime>
 #include <filesystem>
 #include <regex>
 #include <vector>
 
 #include "base/error.h"
+#include "base/parse_number.h"
 
 namespace edgeclip {
 
@@ -46,8 +46,9 @@ std::string expression_of(const std::string& format, const std::string& pattern)
 }
 
 bool number_of(const std::string& text, std::int64_t* value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
-  return error == std::errc() && end == text.data() + text.size();
+  const auto number = parse_number<std::int64_t>(text);
+  if (number) *value = *number;
+  return number.has_value();
 }
 
 }  // namespace
@@ -64,7 +65,13 @@ struct NamePattern::State {
     tm.tm_year = 70;
     const char* const end = ::strptime(text.c_str(), format.c_str(), &tm);
     if (end == nullptr || *end != '\0') return false;
-    if (format == "%s") return number_of(text, time) && (*time *= 1'000'000, true);
+    if (format == "%s") {
+      constexpr std::int64_t kLatest = 253'402'300'799;  // the year 9999
+      const auto seconds = parse_number<std::int64_t>(text);
+      if (!seconds || *seconds > kLatest) return false;
+      *time = *seconds * 1'000'000;
+      return true;
+    }
     *time = (static_cast<std::int64_t>(::timegm(&tm)) - zone) * 1'000'000;
     return true;
   }

@@ -111,7 +111,7 @@ std::vector<GridCell> grid_cells(const GallerySet& galleries, const std::vector<
     cells[k].label = fmt::format("{}   {:.3f}", hit.rank, hit.score);
     cells[k].caption = hit.item.caption.empty() ? item_name(hit.item) : hit.item.caption;
     try {
-      cells[k].image = reader.read(galleries.file_of(hit.place), hit.item, galleries.source(hit.place).constant_rate);
+      cells[k].image = reader.read(galleries.file_of(hit.place), hit.item, galleries.source(hit.place));
     } catch (const InvalidInput& error) {
       missing.emplace_back(error.what());
     }
