@@ -1,19 +1,16 @@
-// Plans in int8 and mixed precision of float32 models and bundles.
+// Plans in int8 and mixed precision of float32 bundles.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
-#include "base/npy.h"
 #include "builder/build_plan.h"
-#include "builder/import/onnx_import.h"
 #include "builder/quantize/calibration.h"
 #include "builder/quantize/qdq_writer.h"
 #include "builder/quantize/quantize.h"
+#include "builder/quantized_build.h"
 #include "builder/transformer_bundle.h"
 #include "builder/verify.h"
-#include "engine/ops/interpreter.h"
 #include "engine/plan/plan.h"
 #include "bundle/bundle.h"
 #include "onnx/graph_builder.h"
@@ -26,181 +23,6 @@ using namespace engine;
 namespace fs = std::filesystem;
 namespace ir = onnx_ir;
 namespace test = engine::test;
-
-double cosine(const Tensor& a, const Tensor& b) {
-  double ab = 0, aa = 0, bb = 0;
-  for (std::int64_t i = 0; i < a.elements(); ++i) {
-    const double x = static_cast<double>(a.data<float>()[i]), y = static_cast<double>(b.data<float>()[i]);
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return ab / std::sqrt(aa * bb);
-}
-
-std::vector<std::string> precisions(const Json& part) {
-  std::vector<std::string> result;
-  for (const Json& layer : part["layers"]) result.push_back(layer["precision"].get<std::string>());
-  return result;
-}
-
-/// x (batch, 3, 8, 8) ─► Conv ─► Relu ─► Conv ─► Relu ─► MaxPool ─► Conv(+ that) ─► Relu ─► Flatten ─► Gemm
-/// loud: a channel of the second convolution is 1000 times the others, and the third reads all but that one,
-/// without adding anything: a scale for all channels leaves it hardly anything.
-void write_network(const fs::path& file, bool loud = false) {
-  ir::GraphBuilder g("network");
-  const auto x = g.input("x", DType::f32, {-1, 3, 8, 8}, {"batch", "", "", ""});
-  std::uint64_t seed = 1;
-  const auto conv = [&](const ir::Value& v, std::int64_t in, std::int64_t out, std::int64_t size) {
-    Tensor w = test::random_floats({out, in, 3, 3}, seed++, 1 / std::sqrt(9.0 * static_cast<double>(in)));
-    for (std::int64_t i = 0; loud && i < w.elements(); ++i) {
-      if (seed == 3 && i < in * 9) w.data<float>()[i] *= 1000;
-      if (seed == 4 && i / 9 % in == 0) w.data<float>()[i] = 0;
-    }
-    return g.node(
-        "Conv",
-        {v, g.initializer(fmt::format("w{}", seed), w),
-         g.initializer(fmt::format("b{}", seed), test::random_floats({out}, seed + 50, 0.1))},
-        DType::f32, {-1, out, size, size}, {ir::Attr::integers("pads", {1, 1, 1, 1})});
-  };
-  const auto relu = [&](const ir::Value& v, const Shape& shape) {
-    return g.node("Relu", {v}, DType::f32, shape);
-  };
-  auto y = relu(conv(x, 3, 8, 8), {-1, 8, 8, 8});
-  y = relu(conv(y, 8, 16, 8), {-1, 16, 8, 8});
-  y = g.node("MaxPool", {y}, DType::f32, {-1, 16, 4, 4},
-             {ir::Attr::integers("kernel_shape", {2, 2}), ir::Attr::integers("strides", {2, 2})});
-  const auto third = conv(y, 16, 16, 4);
-  y = relu(loud ? third : g.add(third, y), {-1, 16, 4, 4});
-  y = g.reshape(y, {0, 256});
-  const auto head = g.initializer("head", test::random_floats({256, 10}, 90, 0.06));
-  g.output(g.matmul(y, head), "y", {"batch", ""});
-  ir::write_model(file, g.model());
-}
-
-class QuantizedModel : public testing::Test {
- protected:
-  void SetUp() override {
-    write_network(dir_ / "m.onnx");
-    fs::create_directories(dir_ / "samples");
-    write_npy(dir_ / "samples/x.npy", test::random_floats({20, 3, 8, 8}, 100));
-    options_.model = (dir_ / "m.onnx").string();
-    options_.out = (dir_ / "plan").string();
-    options_.batches = {};
-    options_.shape = {"x=1x3x8x8:2x3x8x8:8x3x8x8"};
-    options_.precision = "int8";
-    options_.overwrite = true;
-  }
-  std::string message() const {
-    return test::invalid_input_of([&] { build_plan(options_); });
-  }
-  void calibrated() { options_.calibration = (dir_ / "samples").string(); }
-  Tensor run(const Tensor& x) const {
-    const Session session(open_plan_graph(open_plan_info(options_.out), "model"), {});
-    Context context(session);
-    return context.run({x.view()}).at(0);
-  }
-  Tensor float_run(const Tensor& x) const {
-    return run_reference(import_onnx(options_.model), {x.view()}).at(0);
-  }
-  test::TempDir dir_;
-  BuildOptions options_;
-};
-
-TEST_F(QuantizedModel, CalibratedByAFolderIsCloseToFloat) {
-  calibrated();
-  const Tensor x = test::random_floats({5, 3, 8, 8}, 7);
-  for (const char* calibrator : {"minmax", "percentile", "entropy", "mse"}) {
-    options_.calibrator = calibrator;
-    const Json report = build_plan(options_);
-    const Json& part = report["model"];
-    EXPECT_EQ(part["int8_layers"], 3);
-    EXPECT_EQ(precisions(part), (std::vector<std::string>{"fp32", "int8", "int8", "int8"}))
-        << "what reads the input stays";
-    EXPECT_EQ(part["layers"][1]["activations"], "tensor");
-    EXPECT_EQ(part["passes"]["quantize_layers"], 3);
-    EXPECT_EQ(part["reference_layers"], Json::array());
-    EXPECT_EQ(open_plan_info(options_.out).precision, "int8");
-    EXPECT_GT(cosine(float_run(x), run(x)), 0.995) << calibrator;
-    EXPECT_LT(cosine(float_run(x), run(x)), 0.9999999) << "nothing was quantized?";
-  }
-}
-
-TEST_F(QuantizedModel, WithoutCalibrationProductsAreQuantizedByRow) {
-  const Json report = build_plan(options_);
-  EXPECT_EQ(precisions(report["model"]), (std::vector<std::string>{"fp32", "fp32", "fp32", "int8"}));
-  EXPECT_EQ(report["model"]["layers"][3]["activations"], "row");
-  const Tensor x = test::random_floats({8, 3, 8, 8}, 7), all = run(x);
-  EXPECT_GT(cosine(float_run(x), all), 0.999);
-  for (std::int64_t b = 0; b < 8; ++b) {
-    Tensor one(DType::f32, {1, 3, 8, 8});
-    std::copy_n(x.data<float>() + b * one.elements(), one.elements(), one.data<float>());
-    const Tensor alone = run(one);
-    for (std::int64_t i = 0; i < 10; ++i)
-      EXPECT_NEAR(alone.data<float>()[i], all.data<float>()[b * 10 + i], 1e-4);
-  }
-}
-
-TEST_F(QuantizedModel, MixedLeavesWhatInt8WouldHurt) {
-  calibrated();
-  options_.precision = "mixed";
-  Json report = build_plan(options_);
-  EXPECT_EQ(report["precision"], "mixed");
-  EXPECT_EQ(precisions(report["model"]), (std::vector<std::string>{"bf16", "int8", "int8", "int8"}));
-  for (std::size_t i = 1; i < 4; ++i) {
-    EXPECT_GT(report["model"]["layers"][i]["sqnr_db"].get<double>(), kMixedMinSqnr);
-    EXPECT_LT(report["model"]["layers"][i]["sqnr_db"].get<double>(), 60);
-  }
-  EXPECT_TRUE(report["model"]["layers"][0]["sqnr_db"].is_null());
-  EXPECT_EQ(open_plan_info(options_.out).precision, "mixed");
-  const Tensor x = test::random_floats({5, 3, 8, 8}, 7);
-  EXPECT_GT(cosine(float_run(x), run(x)), 0.995);
-
-  write_network(dir_ / "m.onnx", true);
-  report = build_plan(options_);
-  EXPECT_EQ(precisions(report["model"]), (std::vector<std::string>{"bf16", "int8", "bf16", "int8"}));
-  EXPECT_LT(report["model"]["layers"][2]["sqnr_db"].get<double>(), 20);
-  EXPECT_GT(cosine(float_run(x), run(x)), 0.995);
-  options_.precision = "int8";
-  build_plan(options_);
-  EXPECT_LT(cosine(float_run(x), run(x)), 0.99) << "then why measure";
-  options_.precision = "mixed";
-
-  options_.mixed_min_sqnr = 90;
-  report = build_plan(options_);
-  EXPECT_EQ(report["model"]["int8_layers"], 0);
-  EXPECT_EQ(precisions(report["model"]), std::vector<std::string>(4, "bf16"));
-  EXPECT_GT(cosine(float_run(x), run(x)), 0.9999);
-}
-
-TEST_F(QuantizedModel, RefusalsNameTheRemedy) {
-  options_.precision = "mixed";
-  EXPECT_NE(message().find("--precision mixed: measures every layer on samples; give --calibration FOLDER"),
-            std::string::npos);
-  options_.calibration = (dir_ / "nowhere").string();
-  EXPECT_NE(message().find("is no folder"), std::string::npos);
-  fs::create_directories(dir_ / "empty");
-  options_.calibration = (dir_ / "empty").string();
-  EXPECT_NE(message().find("x.npy: is missing"), std::string::npos);
-  test::write_text(dir_ / "empty/dataset.json", "{}");
-  EXPECT_NE(message().find("--card"), std::string::npos);
-  calibrated();
-  options_.calibrator = "kl";
-  EXPECT_NE(message().find("--calibrator kl: unknown"), std::string::npos);
-  options_.calibrator = "percentile";
-  options_.mixed_min_sqnr = std::nan("");
-  EXPECT_NE(message().find("--mixed-min-sqnr"), std::string::npos);
-  options_.mixed_min_sqnr = 20;
-  options_.precision = "int8";
-  EXPECT_NE(message().find("--mixed-min-sqnr 20: has no effect with --precision int8"), std::string::npos);
-  options_.mixed_min_sqnr = kMixedMinSqnr;
-  options_.precision = "bf16";
-  EXPECT_NE(message().find("has no effect with --precision bf16"), std::string::npos);
-  options_.calibration.clear();
-  options_.calibrator = "mse";
-  EXPECT_NE(message().find("--calibrator mse: has no effect without --calibration"), std::string::npos);
-  EXPECT_FALSE(fs::exists(options_.out));
-}
 
 class QuantizedBundle : public testing::Test {
  protected:
